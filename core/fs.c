@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Files as a whole.  What fs_replace() has returned zero for survives a
+ * power cut; before that, the old content does.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "core/fs.h"
+#include "core/reason.h"
+
+int
+fs_replace(const struct sysio *io, int dirfd, const char *name,
+    const void *buf, size_t len, mode_t mode, struct reason *why)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	char tmp[NAME_MAX + 1];
+	int err;
+
+	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	f.fd = sysio_openat(
+	    io, dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC, mode);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot create '%s'", tmp);
+	err = sysio_pwrite(io, f.fd, buf, len, 0);
+	if (err < 0)
+		return reason_set(why, err, "cannot write '%s'", tmp);
+	err = sysio_fsync(io, f.fd);
+	if (err < 0)
+		return reason_set(why, err, "cannot sync '%s'", tmp);
+	err = sysio_rename(io, dirfd, tmp, name);
+	if (err < 0)
+		return reason_set(why, err, "cannot rename '%s'", tmp);
+	err = sysio_fsync(io, dirfd);
+	if (err < 0)
+		return reason_set(
+		    why, err, "cannot sync the directory of '%s'", name);
+	return 0;
+}
+
+int
+fs_read(const struct sysio *io, int dirfd, const char *name, size_t max,
+    uint8_t **buf, size_t *len, struct reason *why)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	CLEANUP(freep) uint8_t *bytes = NULL;
+	uint64_t size;
+	ssize_t n;
+	int err;
+
+	f.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot open '%s'", name);
+	err = sysio_size(io, f.fd, &size);
+	if (err < 0)
+		return reason_set(why, err, "cannot stat '%s'", name);
+	if (size > max)
+		return reason_set(why, -EFBIG,
+		    "'%s' has %llu bytes, more than %zu", name,
+		    (unsigned long long)size, max);
+	bytes = malloc(size + 1);
+	if (!bytes)
+		return -ENOMEM;
+	n = sysio_pread(io, f.fd, bytes, size, 0);
+	if (n < 0)
+		return reason_set(why, (int)n, "cannot read '%s'", name);
+	bytes[n] = '\0';
+	*len = (size_t)n;
+	*buf = TAKE(bytes);
+	return 0;
+}
+
+int
+fs_mkdirs(const char *path, mode_t mode, struct reason *why)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
+		return reason_set(why, -ENAMETOOLONG, "path '%s'", path);
+	for (char *p = part + 1;; p++) {
+		char c = *p;
+
+		if (c != '/' && c != '\0')
+			continue;
+		*p = '\0';
+		if (mkdir(part, mode) < 0 && errno != EEXIST)
+			return reason_set(
+			    why, -errno, "cannot create directory '%s'", part);
+		*p = c;
+		if (c == '\0')
+			break;
+	}
+	if (stat(path, &st) < 0)
+		return reason_set(why, -errno, "cannot use '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return reason_set(why, -ENOTDIR, "cannot use '%s'", path);
+	return 0;
+}
+
+/*
+ * flock() keeps a second holder out; the open-file-description lock beside
+ * it says so to whoever asks, which flock() can't without taking it.
+ */
+static const struct flock whole_file = { .l_type = F_WRLCK,
+	.l_whence = SEEK_SET };
+
+int
+fs_lock(
+    int dirfd, const char *name, int *out, long *holder, struct reason *why)
+{
+	CLEANUP(closep) int fd = -1;
+	char text[32] = "";
+	int len;
+
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return reason_set(why, -errno, "cannot open lock '%s'", name);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return reason_set(why, -errno, "cannot lock '%s'", name);
+		if (pread(fd, text, sizeof(text) - 1, 0) < 0)
+			text[0] = '\0';
+		*holder = strtol(text, NULL, 10);
+		return FS_LOCK_HELD;
+	}
+	if (fcntl(fd, F_OFD_SETLK, &whole_file) < 0)
+		return reason_set(why, -errno, "cannot lock '%s'", name);
+	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
+		return reason_set(why, -EIO, "cannot write lock '%s'", name);
+	*out = TAKE_FD(fd);
+	return FS_LOCKED;
+}
+
+int
+fs_lock_held(int dirfd, const char *name)
+{
+	CLEANUP(closep) int fd = -1;
+	struct flock query = whole_file;
+
+	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fcntl(fd, F_OFD_GETLK, &query) < 0)
+		return -errno;
+	return query.l_type != F_UNLCK;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The sentence that travels with an error to the one who will print it. */
+
+#ifndef PEAL_CORE_REASON_H
+#define PEAL_CORE_REASON_H
+
+#include "core/macros.h"
+
+struct reason {
+	char text[240];
+};
+
+/*
+ * Keep one sentence for the caller who will log it; returns err unchanged.
+ * A NULL why drops the sentence.  For err below zero the text of that errno
+ * is appended after a colon.
+ */
+int reason_set(struct reason *why, int err, const char *fmt, ...)
+    PRINTF(3, 4);
+
+#endif

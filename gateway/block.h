@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Blocks: finished WebSocket messages, built once, immutable from then on,
+ * and shared by reference by every connection that gets them.
+ */
+
+#ifndef PEAL_GATEWAY_BLOCK_H
+#define PEAL_GATEWAY_BLOCK_H
+
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+
+enum {
+	BLOCK_BYTES = 16384, /* one message, one TLS record, one SSL_write */
+	BLOCK_HEADROOM = 40, /* WebSocket header, array head, after, upto */
+};
+
+struct block {
+	uint32_t refs;
+	uint32_t cap;	/* bytes of room in bytes[] */
+	uint32_t start; /* first byte of the message in bytes[] */
+	uint32_t end;	/* one past its last */
+	uint32_t n_events;
+	uint64_t after; /* the chain that it carries */
+	uint64_t upto;
+	uint8_t bytes[];
+};
+
+/* Room for payload bytes of events behind the headroom; one reference. */
+struct block *block_new(uint32_t payload);
+
+static inline struct block *
+block_ref(struct block *b)
+{
+	b->refs++;
+	return b;
+}
+
+/* Frees with the last reference; NULL is fine; returns NULL. */
+struct block *block_unref(struct block *b);
+CLEANUP_FN(struct block *, block_unref)
+
+/* Append an encoded event; the caller has looked at cap. */
+void block_add(struct block *b, const uint8_t *event, uint32_t len);
+
+/* Finish as a batch [after, upto, event…] with its WebSocket header. */
+void block_finish_batch(struct block *b, uint64_t after, uint64_t upto);
+
+/* A whole message that is no batch: one binary WebSocket message. */
+struct block *block_message(struct slice value);
+
+#endif

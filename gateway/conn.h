@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Connections: one TLS socket from accept to close, first HTTP, then
+ * WebSocket.  A connection knows messages, not what they mean: its session
+ * does, through struct conn_handler.
+ *
+ * Sending has two lanes.  Control messages are queued (bounded) and go
+ * first, between blocks.  Data is one block at a time: a connection that can't take it
+ * at once keeps it pinned until it is written, then calls ready().
+ */
+
+#ifndef PEAL_GATEWAY_CONN_H
+#define PEAL_GATEWAY_CONN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+
+struct block;
+struct conf;
+struct conn;
+struct conns;
+struct loop;
+struct reason;
+struct tls;
+
+/* What a connection tells its session.  None may free the connection. */
+struct conn_handler {
+	/*
+	 * A WebSocket is open.  Returns the session's pointer, or NULL to
+	 * refuse (closes with 1013).  bearer is the token of an
+	 * Authorization header, len 0 when there was none; copied if kept.
+	 */
+	void *(*open)(void *arg, struct conn *c, struct slice bearer);
+	/* One whole binary message, not yet validated.  Live for the call. */
+	void (*message)(void *session, struct slice msg);
+	/* What was being sent has left: give the next block, if there is one. */
+	void (*ready)(void *session);
+	/* The connection is going; the session frees itself. */
+	void (*closed)(void *session);
+	/* For /readyz: true, or false and why. */
+	bool (*serving)(void *arg, struct reason *why);
+	void *arg;
+};
+
+/* All connections of this process; the caller owns *out. */
+MUST_CHECK int conns_new(struct loop *loop, const struct conf *conf,
+    struct tls *tls, const struct conn_handler *handler, struct conns **out,
+    struct reason *why);
+struct conns *conns_free(struct conns *cs);
+CLEANUP_FN(struct conns *, conns_free)
+
+/* Take an accepted socket (owned from now on). */
+void conns_accept(struct conns *cs, int fd);
+
+/* End of a pass: free what was marked dead.  Called by the main loop. */
+void conns_sweep(struct conns *cs);
+/* Refuse new connections from now on (draining). */
+void conns_refuse(struct conns *cs);
+uint64_t conns_count(const struct conns *cs);
+
+enum conn_send {
+	CONN_SENT = 0, /* handed to the kernel whole */
+	CONN_BLOCKED,  /* pinned; ready() follows */
+	CONN_DEAD,     /* closing or broken; closed() comes or has come */
+};
+
+/*
+ * Send a block; takes a reference of its own while it needs one.  Only when
+ * conn_is_ready().
+ */
+enum conn_send conn_send(struct conn *c, struct block *b);
+/* Nothing is being sent and the control lane is empty. */
+bool conn_is_ready(const struct conn *c);
+
+/*
+ * Queue a control message: one MessagePack value, copied.  A client that does
+ * not read its answers (256 KiB queued) is closed with 1008.
+ */
+void conn_control(struct conn *c, struct slice value);
+/* Bytes waiting in the control lane. */
+size_t conn_control_queued(const struct conn *c);
+
+/*
+ * Close: sends what the control lane holds, then a close frame with code and
+ * text, then ends.  Idempotent.  closed() comes later, from conns_sweep().
+ */
+void conn_close(struct conn *c, unsigned code, const char *text);
+
+/* hello was accepted: the deadline ends, longer messages are let in. */
+void conn_established(struct conn *c);
+
+/* "address:port" of the peer, for diagnostics; len bytes at least 64. */
+const char *conn_peer(const struct conn *c, char *buf, size_t size);
+
+#endif

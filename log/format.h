@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Segment and frame format, byte by byte in doc/formats.md: what other rooms
+ * need of it.  Offsets and checks are in format_priv.h and format.c.
+ */
+
+#ifndef PEAL_LOG_FORMAT_H
+#define PEAL_LOG_FORMAT_H
+
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+
+enum {
+	LOG_PAGE = 4096,
+	LOG_FRAME_HEADER = 64,
+	LOG_EVENT_HEADER = 8, /* u32 length, u32 CRC32C, then the bytes */
+};
+
+enum frame_type {
+	FRAME_EVENTS = 1,
+	FRAME_IDLE,
+	FRAME_SEAL,
+	FRAME_EPOCH,
+	FRAME_ERASE, /* reserved */
+	FRAME_GAP,   /* reserved */
+};
+
+/* What a segment's header says about the segment before it. */
+struct segment_predecessor {
+	uint64_t number; /* 0: this is the first segment */
+	uint64_t first_seq;
+	uint64_t last_seq;
+	uint64_t valid_length; /* bytes of the file up to its last frame's end */
+	uint32_t tail_crc;     /* header CRC of its last frame */
+	uint8_t chain[32];     /* SHA-256 chain up to and including it */
+};
+
+/*
+ * Compose: fill in the fields that the composer knows into the
+ * LOG_FRAME_HEADER bytes at frame; the payload follows them.  The rest is
+ * log_writer_stamp()'s.
+ */
+void frame_compose(uint8_t *frame, enum frame_type type, uint32_t n_events,
+    uint64_t first_seq, uint64_t time_us, uint64_t keys_hash,
+    uint32_t payload_len);
+
+/* Of a composed frame in memory, before or after stamping. */
+uint32_t frame_payload_len(const uint8_t *frame);
+uint32_t frame_n_events(const uint8_t *frame);
+uint64_t frame_first_seq(const uint8_t *frame);
+uint64_t frame_time_us(const uint8_t *frame);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Ring reader: a read-only position in the ring.
+ *
+ * A reader maps the ring PROT_READ and owns nothing but its position.  It
+ * takes no lock and writes no byte that others see, so it cannot delay the
+ * writer.  What it hands out is a copy that was checked after copying: no
+ * pointer into the ring ever leaves this file.
+ *
+ * One thread per reader.  The mapping stays readable after the writer dies.
+ */
+
+#ifndef PEAL_SHM_RING_READER_H
+#define PEAL_SHM_RING_READER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/hash.h"
+#include "core/macros.h"
+#include "shm/ring_event.h"
+
+struct reason;
+struct ring_reader;
+
+/* What a read or seek found.  Below zero: -errno, pass it up. */
+enum ring_next {
+	RING_EMPTY = 0, /* level with the writer; wait for its doorbell */
+	RING_EVENT,	/* one event or more were copied */
+	RING_LAPPED,	/* overwritten before we got there */
+	RING_TOO_SMALL, /* the next event needs more room than buf has */
+};
+
+/* The header, checked at open and constant for the life of the mapping. */
+struct ring_info {
+	uint8_t log_id[16];
+	uint64_t epoch;
+	uint32_t incarnation;
+	uint32_t slots;
+	uint64_t payload_bytes;
+	struct hash_key topic_key;
+};
+
+/* The moving part, each value atomic by itself. */
+struct ring_status {
+	enum ring_state state;
+	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC */
+	uint64_t publish_ns;
+	uint64_t tail_seq;     /* head of the log, as visible */
+	uint64_t tail_ord;
+	uint64_t valid_ord;
+	uint64_t oldest_seq;   /* of the log */
+};
+
+/*
+ * Map the ring behind path, or behind fd (which stays the caller's).  On
+ * success the caller owns *out; the position is before the oldest event.
+ * Returns -ENOENT before the writer's first start, -EPROTO for a file that
+ * is no ring of our version or contradicts itself; why says which.
+ */
+MUST_CHECK int ring_reader_open(
+    const char *path, struct ring_reader **out, struct reason *why);
+MUST_CHECK int ring_reader_open_fd(
+    int fd, struct ring_reader **out, struct reason *why);
+
+/* Unmap and free.  NULL is fine; always returns NULL. */
+struct ring_reader *ring_reader_free(struct ring_reader *rd);
+CLEANUP_FN(struct ring_reader *, ring_reader_free)
+
+/* A second position over the same mapping (refcounted); caller owns *out. */
+MUST_CHECK int ring_reader_clone(
+    struct ring_reader *rd, struct ring_reader **out);
+
+const struct ring_info *ring_reader_info(const struct ring_reader *rd);
+void ring_reader_status(
+    const struct ring_reader *rd, struct ring_status *status);
+
+/*
+ * Make the first event behind the durable event seq the next one (ephemeral
+ * ones that follow seq are skipped when skip_ephemeral).  RING_EVENT when it
+ * is there, RING_EMPTY when seq is the newest or beyond, RING_LAPPED when
+ * seq + 1 is gone.
+ */
+MUST_CHECK int ring_reader_seek(struct ring_reader *rd, uint64_t seq);
+/* Before the oldest event still held; returns the seq before it. */
+uint64_t ring_reader_seek_oldest(struct ring_reader *rd);
+/* Behind the newest; returns its seq. */
+uint64_t ring_reader_seek_tail(struct ring_reader *rd);
+
+/*
+ * Copy a run of events, at most max of them and at most size bytes, and step
+ * over them: their bytes stand back to back in buf in the order of ev[].
+ * RING_EVENT: *n (1 or more) were copied and verified to be untorn.
+ * RING_TOO_SMALL: *need is the first event's length; nothing was stepped.
+ * RING_LAPPED: the position is where it was; seek again.
+ * -EPROTO: the ring contradicts itself (a damaged file).
+ */
+MUST_CHECK int ring_reader_read(struct ring_reader *rd, struct ring_event *ev,
+    uint32_t max, uint8_t *buf, size_t size, uint32_t *n, size_t *need);
+
+/* Ordinal of the next event to be read. */
+uint64_t ring_reader_ordinal(const struct ring_reader *rd);
+
+#endif
