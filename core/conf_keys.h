@@ -6,16 +6,15 @@
  * times with CONF_KEY defined; has no include guard on purpose.
  */
 
-CONF_KEY(log, directory, TEXT, "/var/lib/peal/log", 1, 400,
-    "directory of the log")
+CONF_KEY(
+    log, directory, TEXT, "/var/lib/peal/log", 1, 400, "directory of the log")
 CONF_KEY(log, segment_bytes, BYTES, "64M", 4194304, 1099511627776,
     "size of one segment file")
-CONF_KEY(ring, directory, TEXT, "/run/peal", 1, 90,
+CONF_KEY(ring, directory, TEXT, "/run/peal", 1, 400,
     "directory of the ring and of the sockets, on tmpfs")
-CONF_KEY(ring, slots, UINT, "262144", 8, 16777216,
-    "events the ring holds, a power of two")
-CONF_KEY(ring, payload_bytes, BYTES, "64M", 4096, 17179869184,
-    "bytes of events the ring holds, a power of two")
+CONF_KEY(ring, slots, POW2, "262144", 8, 16777216, "events the ring holds")
+CONF_KEY(ring, payload_bytes, BYTES_POW2, "64M", 4096, 17179869184,
+    "bytes of events the ring holds")
 CONF_KEY(ring, group, TEXT, "", 0, 64,
     "group that may read the ring; empty: the writer's own")
 CONF_KEY(writer, keys, UINT, "4000000", 1, 100000000,
@@ -38,8 +37,7 @@ CONF_KEY(gateway, max_connections, UINT, "0", 0, 1000000,
     "connections in all; 0: 90 % of the descriptors")
 CONF_KEY(gateway, subscriptions, UINT, "64", 1, 1024,
     "subscriptions of a connection")
-CONF_KEY(gateway, patterns, UINT, "256", 1, 4096,
-    "patterns of a connection")
+CONF_KEY(gateway, patterns, UINT, "256", 1, 4096, "patterns of a connection")
 CONF_KEY(gateway, append_bytes, BYTES, "4M", 1024, 268435456,
     "appends in flight, bytes per user")
 CONF_KEY(gateway, append_rate, UINT, "1000", 0, 1000000,
@@ -50,17 +48,17 @@ CONF_KEY(gateway, hello_seconds, SECONDS, "10", 1, 300,
     "time for TLS, HTTP and hello together")
 CONF_KEY(gateway, drain_seconds, SECONDS, "5", 0, 300,
     "time over which a stopping gateway sends its clients away")
-CONF_KEY(gateway, origins, TEXT, "", 0, 500,
+CONF_KEY(gateway, origins, TEXT, "", 0, 4000,
     "origins allowed beside the same one, separated by spaces")
 CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
     "PEM file with the certificate chain")
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,
     "PEM file with the private key")
-CONF_KEY(auth, keys, TEXT, "", 0, 500,
+CONF_KEY(auth, keys, TEXT, "", 0, 8000,
     "token keys: files separated by spaces; NAME.pem holds a public key, NAME.secret the bytes of an HMAC secret; NAME is the kid")
-CONF_KEY(auth, audience, TEXT, "", 0, 200,
-    "audience a token must name; empty: none")
-CONF_KEY(auth, issuer, TEXT, "", 0, 200,
-    "issuer a token must name; empty: none")
-CONF_KEY(auth, anonymous_read, TEXT, "", 0, 500,
+CONF_KEY(
+    auth, audience, TEXT, "", 0, 200, "audience a token must name; empty: none")
+CONF_KEY(
+    auth, issuer, TEXT, "", 0, 200, "issuer a token must name; empty: none")
+CONF_KEY(auth, anonymous_read, TEXT, "", 0, 16500,
     "patterns that may be read without a token, separated by spaces")

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Options of daemons.  -o stands above the file wherever it is on the line.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/conf.h"
+#include "core/diag.h"
+#include "core/options.h"
+#include "core/reason.h"
+
+enum {
+	OPTION_HELP = 256,
+	OPTION_VERSION
+};
+
+static const struct option options_long[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "option", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ 0 },
+};
+
+static void
+options_help(const char *name, const char *purpose)
+{
+	printf("usage: %s [-c FILE] [-o section.key=value]...\n"
+	       "\n"
+	       "%s\n"
+	       "\n"
+	       "  -c, --config FILE            read FILE, not " OPTIONS_CONF
+	       "\n"
+	       "  -o, --option section.key=value\n"
+	       "                               set one key, above any file\n"
+	       "      --help                   say this\n"
+	       "      --version                say which version this is\n",
+	    name, purpose);
+}
+
+static int
+options_usage(const char *name)
+{
+	fprintf(stderr, "try '%s --help'\n", name);
+	return OPTIONS_EXIT_USAGE;
+}
+
+/* A file that was not asked for by name need not be there. */
+static int
+options_read(struct conf *conf, const char *path)
+{
+	struct reason why = { "" };
+	int err;
+
+	if (!path && access(OPTIONS_CONF, F_OK) < 0 && errno == ENOENT)
+		return OPTIONS_RUN;
+	err = conf_read(conf, path ? path : OPTIONS_CONF, &why);
+	if (err == 0)
+		return OPTIONS_RUN;
+	diag_error("%s", why.text);
+	return OPTIONS_EXIT_USAGE;
+}
+
+static int
+options_set(struct conf *conf, const char *assignment)
+{
+	struct reason why = { "" };
+
+	if (conf_set(conf, assignment, &why) == 0)
+		return OPTIONS_RUN;
+	diag_error("%s", why.text);
+	return OPTIONS_EXIT_USAGE;
+}
+
+int
+options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc ? argv[0] : "peal";
+	CLEANUP(conf_freep) struct conf *conf = conf_new();
+	const char *path = NULL;
+	int opt, code;
+
+	diag_init(name);
+	if (!conf) {
+		diag_error("out of memory");
+		return OPTIONS_EXIT_ERROR;
+	}
+	optind = 0; /* glibc: begin anew */
+	while (
+	    (opt = getopt_long(argc, argv, "c:o:", options_long, NULL)) != -1) {
+		code = OPTIONS_RUN;
+		if (opt == 'c')
+			path = optarg;
+		else if (opt == 'o')
+			code = options_set(conf, optarg);
+		else if (opt == OPTION_HELP)
+			return options_help(name, purpose), OPTIONS_EXIT_OK;
+		else if (opt == OPTION_VERSION)
+			return printf("%s %s\n", name, PACKAGE_VERSION),
+			       OPTIONS_EXIT_OK;
+		else
+			code = options_usage(name);
+		if (code != OPTIONS_RUN)
+			return code;
+	}
+	if (optind < argc) {
+		diag_error("'%s' is one argument too many", argv[optind]);
+		return options_usage(name);
+	}
+	code = options_read(conf, path);
+	if (code == OPTIONS_RUN)
+		*out = TAKE(conf);
+	return code;
+}
