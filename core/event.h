@@ -22,6 +22,9 @@ enum {
 	EVENT_REQUEST_MAX = 1024 /* events in one request */
 };
 
+/* seq and version are below 2^53, so that every client can hold them. */
+#define EVENT_SEQ_MAX ((UINT64_C(1) << 53) - 1)
+
 struct event {
 	uint64_t seq; /* 0: ephemeral */
 	uint64_t time_us;

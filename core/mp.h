@@ -16,7 +16,7 @@
 
 /*
  * A growing buffer.  Running out of memory is sticky: further packing does
- * nothing, and mp_buf_failed() tells.  {0} is an empty one.
+ * nothing, and failed tells.  {0} is an empty one.
  */
 struct mp_buf {
 	uint8_t *p;
@@ -26,8 +26,17 @@ struct mp_buf {
 };
 
 void mp_buf_deinit(struct mp_buf *b);
+uint8_t *mp_buf_grow(struct mp_buf *b, size_t n);
+
 /* Room for n more bytes at the end, or NULL (sticky); len does not move. */
-uint8_t *mp_buf_reserve(struct mp_buf *b, size_t n);
+static inline uint8_t *
+mp_buf_reserve(struct mp_buf *b, size_t n)
+{
+	if (LIKELY(b->cap - b->len > n))
+		return b->failed ? NULL : b->p + b->len;
+	return mp_buf_grow(b, n);
+}
+
 void mp_buf_bytes(struct mp_buf *b, const void *p, size_t n);
 
 /* All in shortest form. */
@@ -42,6 +51,8 @@ void mp_pack_bin(struct mp_buf *b, struct slice s);
 void mp_pack_ext(struct mp_buf *b, int8_t type, struct slice s);
 void mp_pack_array(struct mp_buf *b, uint32_t n);
 void mp_pack_map(struct mp_buf *b, uint32_t n);
+/* The timestamp extension, in the shortest of its three forms. */
+void mp_pack_time(struct mp_buf *b, int64_t seconds, uint32_t nanoseconds);
 /* A value that is encoded already. */
 static inline void
 mp_pack_raw(struct mp_buf *b, struct slice value)
@@ -50,8 +61,9 @@ mp_pack_raw(struct mp_buf *b, struct slice value)
 }
 
 /*
- * Pack the valid value at v once more in canonical form: integers and
- * lengths shortest, floats as they came, map order kept.
+ * Pack the valid value at v once more in canonical form: integers, lengths
+ * and timestamps shortest, floats as they came, map order kept.  0, -ENOMEM,
+ * or -EPROTO when v is no value after all; out is then cut back.
  */
 MUST_CHECK int mp_canonical(struct slice v, struct mp_buf *out);
 
@@ -98,5 +110,11 @@ mp_walk(struct slice s)
 bool mp_next(struct mp_walk *w, struct mp_item *item);
 /* Step over one whole value; *value is its bytes.  false as above. */
 bool mp_skip(struct mp_walk *w, struct slice *value);
+
+/*
+ * The data of a timestamp extension: 4, 8 or 12 bytes and nanoseconds below a
+ * second, or false.
+ */
+bool mp_time(struct slice data, int64_t *seconds, uint32_t *nanoseconds);
 
 #endif

@@ -85,8 +85,12 @@ struct proto_uint {
 	uint64_t v;
 };
 
-enum proto_from { PROTO_FROM_NOW, PROTO_FROM_SNAPSHOT, PROTO_FROM_ACK,
-	PROTO_FROM_SEQ };
+enum proto_from {
+	PROTO_FROM_NOW,
+	PROTO_FROM_SNAPSHOT,
+	PROTO_FROM_ACK,
+	PROTO_FROM_SEQ
+};
 
 /*
  * A request.  Slices point into the message.  A str that is absent has p
@@ -139,31 +143,34 @@ struct proto_request {
 };
 
 /*
- * Parse the validated message bytes.  PROTO_OK, or PROTO_BAD_REQUEST with a
- * sentence; req->id is filled in where it could be read, so that the error
- * can carry it.
+ * Parse the validated message bytes.  PROTO_OK, or PROTO_BAD_REQUEST or
+ * PROTO_TOO_LARGE (too many events or checks) with a sentence; req->id is
+ * filled in where it could be read, so that the error can carry it.
  */
 MUST_CHECK enum proto_code proto_request_parse(
     struct slice msg, struct proto_request *req, struct reason *why);
 
-enum proto_expect { PROTO_EXPECT_ANY, PROTO_EXPECT_EXISTS,
-	PROTO_EXPECT_VERSION /* 0: none yet */ };
+enum proto_expect {
+	PROTO_EXPECT_ANY,
+	PROTO_EXPECT_EXISTS,
+	PROTO_EXPECT_VERSION /* 0: none yet */
+};
 
 /* One element of append.events; limits of length are checked. */
 struct proto_append_event {
 	struct slice topic, type, data;
 	enum proto_expect expect;
 	uint64_t version;
-	struct slice key;	   /* p NULL: none */
-	struct slice actor;	   /* local peers only; p NULL: none */
+	struct slice key;   /* str of 1 to 64 bytes; p NULL: none */
+	struct slice actor; /* local peers only; p NULL: none */
 	struct proto_uint schema;
 	struct proto_uint time_us; /* local peers only */
-	struct slice meta;	   /* map, len 0: none */
+	struct slice meta;	   /* map, len 0: none or an empty one */
 };
 
 /* Read the next event of the walk over append.events' elements. */
-MUST_CHECK enum proto_code proto_append_event_parse(struct mp_walk *w,
-    struct proto_append_event *ev, struct reason *why);
+MUST_CHECK enum proto_code proto_append_event_parse(
+    struct mp_walk *w, struct proto_append_event *ev, struct reason *why);
 
 struct proto_check {
 	struct slice topic;
@@ -192,8 +199,20 @@ struct slice proto_get_str(struct slice map, const char *key);
 void proto_pack_head(
     struct mp_buf *b, const char *op, struct proto_uint id, unsigned n);
 
-/* {"op":"error","id":…,"code":…,"message":…}; retry_ms 0: left out. */
+/* {"op":"error","id":…,"code":…,"message":…, ...} with n further pairs. */
+void proto_pack_error_head(struct mp_buf *b, struct proto_uint id,
+    enum proto_code code, const char *message, unsigned n);
+
+/* A whole error; retry_ms 0: left out. */
 void proto_pack_error(struct mp_buf *b, struct proto_uint id,
     enum proto_code code, const char *message, uint64_t retry_ms);
+
+enum {
+	PROTO_LOG_NAME = 64 /* bytes that hold any log's name and its NUL */
+};
+
+/* What the protocol calls `log`: the id in hex digits, "-", the epoch. */
+void proto_log_name(
+    const uint8_t id[16], uint64_t epoch, char buf[PROTO_LOG_NAME]);
 
 #endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The event's bytes.  They are made here, once; whatever reads them back
+ * stays within them, whoever wrote them.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/event.h"
+#include "core/mp.h"
+#include "core/mp_head_priv.h"
+#include "core/reason.h"
+#include "core/topic.h"
+
+enum {
+	FIELDS = 7,
+	FIELDS_WITH_META = 8
+};
+
+static inline size_t
+uint_size(uint64_t v)
+{
+	return v < 0x80 ? 1 : 1 + mp_head_width(v);
+}
+
+static inline size_t
+str_size(size_t len)
+{
+	return (len < 0x20 ? 1 : 1 + mp_head_width(len)) + len;
+}
+
+size_t
+event_size(const struct event *ev)
+{
+	return 1 + uint_size(ev->seq) + uint_size(ev->time_us) +
+	       str_size(ev->topic.len) + uint_size(ev->version) +
+	       str_size(ev->type.len) + str_size(ev->actor.len) + ev->data.len +
+	       ev->meta.len;
+}
+
+static inline uint8_t *
+put_uint(uint8_t *p, uint64_t v)
+{
+	uint64_t swapped = __builtin_bswap64(v);
+	unsigned width;
+
+	if (v < 0x80) {
+		*p++ = (uint8_t)v;
+		return p;
+	}
+	width = mp_head_width(v);
+	/* cc, cd, ce, cf for 1, 2, 4, 8 bytes. */
+	*p++ = (uint8_t)(0xcc + __builtin_ctz(width));
+	memcpy(p, (uint8_t *)&swapped + 8 - width, width);
+	return p + width;
+}
+
+static inline uint8_t *
+put_str(uint8_t *p, struct slice s)
+{
+	if (s.len < 0x20) {
+		*p++ = (uint8_t)(0xa0 | s.len);
+	} else if (s.len <= UINT8_MAX) {
+		*p++ = 0xd9;
+		*p++ = (uint8_t)s.len;
+	} else {
+		*p++ = 0xda;
+		*p++ = (uint8_t)(s.len >> 8);
+		*p++ = (uint8_t)s.len;
+	}
+	memcpy(p, s.p, s.len);
+	return p + s.len;
+}
+
+uint8_t *
+event_encode(const struct event *ev, uint8_t *p)
+{
+	*p++ = 0x90 | (ev->meta.len ? FIELDS_WITH_META : FIELDS);
+	p = put_uint(p, ev->seq);
+	p = put_uint(p, ev->time_us);
+	p = put_str(p, ev->topic);
+	p = put_uint(p, ev->version);
+	p = put_str(p, ev->type);
+	p = put_str(p, ev->actor);
+	memcpy(p, ev->data.p, ev->data.len);
+	p += ev->data.len;
+	if (ev->meta.len) {
+		memcpy(p, ev->meta.p, ev->meta.len);
+		p += ev->meta.len;
+	}
+	return p;
+}
+
+static bool
+next_uint(struct mp_walk *w, uint64_t max, uint64_t *v)
+{
+	struct mp_item item;
+
+	if (!mp_next(w, &item) || item.type != MP_UINT || item.u > max)
+		return false;
+	*v = item.u;
+	return true;
+}
+
+static bool
+next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s)
+{
+	struct mp_item item;
+
+	if (!mp_next(w, &item) || item.type != MP_STR || item.s.len < least ||
+	    item.s.len > most)
+		return false;
+	*s = item.s;
+	return true;
+}
+
+static int
+not_an_event(struct reason *why, const char *field)
+{
+	return reason_set(
+	    why, -EPROTO, "an event's %s is missing or wrong", field);
+}
+
+/* What follows the six fields: data alone, or data and meta. */
+static int
+decode_rest(
+    struct mp_walk *w, bool has_meta, struct event *ev, struct reason *why)
+{
+	ev->data = slice_of(w->p, (size_t)(w->end - w->p));
+	ev->meta = slice_of(NULL, 0);
+	if (has_meta) {
+		if (!mp_skip(w, &ev->data))
+			return not_an_event(why, "data");
+		ev->meta = slice_of(w->p, (size_t)(w->end - w->p));
+		if (ev->meta.len == 0 ||
+		    !((*w->p & 0xf0) == 0x80 || *w->p >= 0xde) || *w->p > 0xdf)
+			return not_an_event(why, "meta");
+	}
+	if (ev->data.len == 0)
+		return not_an_event(why, "data");
+	return 0;
+}
+
+int
+event_decode(struct slice bytes, struct event *out, struct reason *why)
+{
+	struct mp_walk w = mp_walk(bytes);
+	struct mp_item head;
+	struct event ev;
+	int err;
+
+	if (!mp_next(&w, &head) || head.type != MP_ARRAY ||
+	    (head.n != FIELDS && head.n != FIELDS_WITH_META))
+		return not_an_event(why, "array of 7 or 8");
+	if (!next_uint(&w, EVENT_SEQ_MAX, &ev.seq))
+		return not_an_event(why, "seq");
+	if (!next_uint(&w, INT64_MAX, &ev.time_us))
+		return not_an_event(why, "time");
+	if (!next_str(&w, 1, TOPIC_MAX, &ev.topic))
+		return not_an_event(why, "topic");
+	if (!next_uint(&w, EVENT_SEQ_MAX, &ev.version))
+		return not_an_event(why, "version");
+	if (!next_str(&w, 1, TOPIC_TYPE_MAX, &ev.type))
+		return not_an_event(why, "type");
+	if (!next_str(&w, 0, TOPIC_ACTOR_MAX, &ev.actor))
+		return not_an_event(why, "actor");
+	err = decode_rest(&w, head.n == FIELDS_WITH_META, &ev, why);
+	if (err)
+		return err;
+	*out = ev;
+	return 0;
+}
+
+struct slice
+event_meta_get(struct slice meta, const char *key)
+{
+	struct mp_walk w = mp_walk(meta);
+	struct slice name = slice_cstr(key), value;
+	struct mp_item head, item;
+
+	if (!mp_next(&w, &head) || head.type != MP_MAP)
+		return slice_of(NULL, 0);
+	for (uint32_t i = 0; i < head.n; i++) {
+		struct mp_walk at = w;
+
+		if (!mp_skip(&w, &value) || !mp_next(&at, &item))
+			break;
+		bool found = item.type == MP_STR && slice_equal(item.s, name);
+
+		if (!mp_skip(&w, &value))
+			break;
+		if (found)
+			return value;
+	}
+	return slice_of(NULL, 0);
+}
