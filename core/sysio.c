@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
@@ -147,6 +148,12 @@ posix_room(void *ctx, int fd, uint64_t *bytes)
 	return 0;
 }
 
+static int
+posix_random(void *ctx, void *buf, size_t len)
+{
+	return NEGATIVE_ERRNO(getentropy(buf, len));
+}
+
 const struct sysio sysio_posix = {
 	.openat = posix_openat,
 	.close = posix_close,
@@ -162,16 +169,17 @@ const struct sysio sysio_posix = {
 	.size = posix_size,
 	.list = posix_list,
 	.room = posix_room,
+	.random = posix_random,
 };
 
-#define RETRY(err, call)        \
-	do {                    \
-		(err) = (call); \
+#define RETRY(err, call)           \
+	do {                       \
+		(err) = (call);    \
 	} while ((err) == -EINTR)
 
 int
-sysio_openat(
-    const struct sysio *io, int dirfd, const char *name, int flags, mode_t mode)
+sysio_openat(const struct sysio *io, int dirfd, const char *name, int flags,
+    mode_t mode)
 {
 	int fd;
 
@@ -187,7 +195,8 @@ sysio_close(const struct sysio *io, int fd)
 }
 
 ssize_t
-sysio_pread(const struct sysio *io, int fd, void *buf, size_t len, uint64_t at)
+sysio_pread(
+    const struct sysio *io, int fd, void *buf, size_t len, uint64_t at)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -205,8 +214,8 @@ sysio_pread(const struct sysio *io, int fd, void *buf, size_t len, uint64_t at)
 }
 
 int
-sysio_pwrite(
-    const struct sysio *io, int fd, const void *buf, size_t len, uint64_t at)
+sysio_pwrite(const struct sysio *io, int fd, const void *buf, size_t len,
+    uint64_t at)
 {
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf,
 		.iov_len = len };
@@ -289,8 +298,8 @@ sysio_rename(
 }
 
 int
-sysio_renameat(const struct sysio *io, int dirfd, const char *from, int todirfd,
-    const char *to)
+sysio_renameat(const struct sysio *io, int dirfd, const char *from,
+    int todirfd, const char *to)
 {
 	return io->renameat(io->ctx, dirfd, from, todirfd, to);
 }
@@ -324,4 +333,18 @@ int
 sysio_room(const struct sysio *io, int fd, uint64_t *bytes)
 {
 	return io->room(io->ctx, fd, bytes);
+}
+
+int
+sysio_random(const struct sysio *io, void *buf, size_t len)
+{
+	return io->random(io->ctx, buf, len);
+}
+
+int
+sysio_open_disk(const struct sysio *io, int dirfd, const char *name)
+{
+	int fd = sysio_openat(io, dirfd, name, O_RDONLY | O_DIRECT, 0);
+
+	return fd == -EINVAL ? sysio_openat(io, dirfd, name, O_RDONLY, 0) : fd;
 }

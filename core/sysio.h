@@ -38,6 +38,8 @@ struct sysio {
 	    int (*fn)(void *arg, const char *name), void *arg);
 	/* Bytes that may still be written to the file system of fd. */
 	int (*room)(void *ctx, int fd, uint64_t *bytes);
+	/* Fill buf; behind the seam so that a test can be repeated. */
+	int (*random)(void *ctx, void *buf, size_t len);
 	void *ctx;
 };
 
@@ -80,6 +82,15 @@ int sysio_size(const struct sysio *io, int fd, uint64_t *bytes);
 int sysio_list(const struct sysio *io, int dirfd,
     int (*fn)(void *arg, const char *name), void *arg);
 int sysio_room(const struct sysio *io, int fd, uint64_t *bytes);
+int sysio_random(const struct sysio *io, void *buf, size_t len);
+
+/*
+ * Open for reading what the disk holds, not what the page cache shows
+ * (O_DIRECT: offset, length and memory aligned to 4096).  Where the file
+ * system refuses that, it has no such difference to show, or none that could
+ * be seen: the file is opened as usual.
+ */
+int sysio_open_disk(const struct sysio *io, int dirfd, const char *name);
 
 /* A descriptor with the table that closes it, for CLEANUP(sysio_fdp). */
 struct sysio_fd {
