@@ -33,9 +33,30 @@ struct segment_predecessor {
 	uint64_t number; /* 0: this is the first segment */
 	uint64_t first_seq;
 	uint64_t last_seq;
-	uint64_t valid_length; /* bytes of the file up to its last frame's end */
-	uint32_t tail_crc;     /* header CRC of its last frame */
-	uint8_t chain[32];     /* SHA-256 chain up to and including it */
+	uint64_t
+	    valid_length;  /* bytes of the file up to its last frame's end */
+	uint32_t tail_crc; /* header CRC of its last frame */
+	uint8_t chain[32]; /* SHA-256 chain up to and including it */
+};
+
+struct segment_header {
+	uint8_t log_id[16];
+	uint64_t epoch;
+	uint64_t number; /* from 1 on, without a gap */
+	uint64_t first_seq;
+	uint64_t capacity; /* bytes of the file */
+	uint32_t incarnation;
+	uint32_t salt; /* never 0; every CRC of a frame begins with it */
+	struct segment_predecessor pred;
+};
+
+struct segment_footer {
+	uint64_t first_seq;
+	uint64_t last_seq; /* first_seq - 1: no events */
+	uint64_t frames;   /* without the seal */
+	uint64_t valid_length;
+	uint32_t tail_crc;
+	uint8_t chain[32];
 };
 
 /*

@@ -74,8 +74,8 @@ void log_writer_stamp(
  * Write the stamped frames (iov, back to back on disk; used up; n at most
  * 512), pad to the page, fdatasync.  After an error nothing may be retried.
  */
-MUST_CHECK int log_writer_flush(struct log_writer *lw, struct iovec *iov,
-    int n, uint64_t last_seq, struct reason *why);
+MUST_CHECK int log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
+    uint64_t last_seq, struct reason *why);
 
 /* Stamp, write and flush one IDLE frame: durable_seq = last. */
 MUST_CHECK int log_writer_idle(

@@ -14,6 +14,7 @@
 #include "core/macros.h"
 #include "core/sysio.h"
 #include "log/format.h"
+#include "log/witness.h"
 
 struct reason;
 
@@ -27,14 +28,6 @@ struct log_tail {
 	uint64_t oldest_seq; /* 1 for an empty log */
 	uint64_t next_segment;
 	struct segment_predecessor predecessor; /* of the next segment */
-};
-
-/* The highest acknowledged seq as somebody else remembers it. */
-struct log_witness {
-	const char *name; /* "ring", "durable.wit"…, for the sentence */
-	uint8_t log_id[16];
-	uint64_t epoch;
-	uint64_t seq;
 };
 
 enum recover {

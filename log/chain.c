@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Chain of segments.  Two pages are read of each, whatever the log's size:
+ * what they say has a CRC, and the chain of hashes ties them together.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/reason.h"
+#include "log/chain.h"
+#include "log/format_priv.h"
+#include "log/scan.h"
+
+struct chain {
+	const struct sysio *io;
+	int dirfd;
+	void (*notes)(const char *sentence);
+	struct log_problem_sink *sink;
+	struct reason *why;
+};
+
+/* What a segment says of itself, without its neighbours. */
+static void
+chain_check_alone(struct chain *ch, const struct segment *s)
+{
+	struct log_problem at = { .segment = s->name };
+	char name[SEGMENT_NAME_SIZE];
+
+	segment_name(name, s->header.first_seq, s->header.incarnation, ".seg");
+	if (strcmp(name, s->name) != 0)
+		log_problem_tell(
+		    ch->sink, &at, "by its header it is '%s'", name);
+	if (s->file_bytes != s->header.capacity)
+		log_problem_tell(ch->sink, &at,
+		    "it has %" PRIu64 " bytes, its header says %" PRIu64,
+		    s->file_bytes, s->header.capacity);
+}
+
+static void
+chain_check_first(struct chain *ch, const struct segment *s)
+{
+	const struct segment_header *h = &s->header;
+	struct log_problem at = { .segment = s->name };
+
+	if (h->number == 1 && h->first_seq == 1 && h->pred.number == 0 &&
+	    format_is_zero(h->pred.chain, sizeof(h->pred.chain)))
+		return;
+	if (h->first_seq > 1) {
+		at.first_seq = 1;
+		at.last_seq = h->first_seq - 1;
+	}
+	log_problem_tell(ch->sink, &at,
+	    "it is number %" PRIu64 ", and the log begins with it", h->number);
+}
+
+/* Segments are missing or doubled between a and b. */
+static void
+chain_tell_gap(
+    struct chain *ch, const struct segment *a, const struct segment *b)
+{
+	struct log_problem at = { .segment = b->name };
+
+	if (b->header.number <= a->header.number) {
+		log_problem_tell(ch->sink, &at,
+		    "it has number %" PRIu64 ", '%s' before it has %" PRIu64,
+		    b->header.number, a->name, a->header.number);
+		return;
+	}
+	at.first_seq =
+	    a->seal == SEAL_GOOD ? a->footer.last_seq + 1 : a->header.first_seq;
+	at.last_seq = b->header.first_seq - 1;
+	if (at.last_seq < at.first_seq)
+		at.first_seq = 0;
+	log_problem_tell(ch->sink, &at,
+	    "it is number %" PRIu64 " and follows number %" PRIu64,
+	    b->header.number, a->header.number);
+}
+
+static bool
+chain_same_extent(
+    const struct segment_predecessor *a, const struct segment_predecessor *b)
+{
+	return a->number == b->number && a->first_seq == b->first_seq &&
+	       a->last_seq == b->last_seq &&
+	       a->valid_length == b->valid_length &&
+	       a->tail_crc == b->tail_crc &&
+	       memcmp(a->chain, b->chain, sizeof(a->chain)) == 0;
+}
+
+/* Is what b's header says of a what a's header, the hash and a's seal say? */
+static bool
+chain_check_entry(
+    struct chain *ch, const struct segment *a, const struct segment *b)
+{
+	struct segment_predecessor entry = b->header.pred;
+	struct log_problem at = { .segment = b->name };
+
+	format_chain(a->header.pred.chain, a->header.log_id, &entry);
+	if (entry.number != a->header.number ||
+	    entry.first_seq != a->header.first_seq ||
+	    entry.last_seq + 1 != b->header.first_seq ||
+	    memcmp(entry.chain, b->header.pred.chain, sizeof(entry.chain)) !=
+		0) {
+		log_problem_tell(ch->sink, &at,
+		    "its header does not carry on from '%s'", a->name);
+		return false;
+	}
+	if (a->seal == SEAL_GOOD && !chain_same_extent(&entry, &a->extent)) {
+		at.segment = a->name;
+		at.offset = a->header.capacity - LOG_PAGE;
+		log_problem_tell(ch->sink, &at,
+		    "its seal contradicts the header of '%s'", b->name);
+		return false;
+	}
+	return true;
+}
+
+/*
+ * The seal of a, whose extent its successor knows, is damaged or missing
+ * where there must be one: are the frames all right?
+ */
+static int
+chain_scan_unsealed(struct chain *ch, const struct segment *a)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { ch->io, -1 };
+	struct log_problem at = { .segment = a->name };
+	char sentence[SEGMENT_NAME_SIZE + 80];
+	struct frame_header frame;
+	struct scan sc;
+	int err;
+
+	f.fd = sysio_openat(ch->io, ch->dirfd, a->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(ch->why, f.fd, "cannot open '%s'", a->name);
+	err = scan_init(&sc, ch->io, f.fd, a, false);
+	if (err < 0)
+		return err;
+	do {
+		err = scan_next(&sc, &frame, ch->why);
+	} while (err == SCAN_FRAME);
+	if (err == SCAN_STOP && scan_agrees(&sc, &a->extent)) {
+		snprintf(sentence, sizeof(sentence),
+		    "the seal of '%s' is damaged; its frames are whole",
+		    a->name);
+		if (ch->notes)
+			ch->notes(sentence);
+	} else if (err == SCAN_STOP) {
+		at.offset = sc.at;
+		if (sc.next_seq <= a->extent.last_seq) {
+			at.first_seq = sc.next_seq;
+			at.last_seq = a->extent.last_seq;
+		}
+		log_problem_tell(
+		    ch->sink, &at, "its seal and its frames are damaged");
+	}
+	scan_deinit(&sc);
+	return err < 0 ? err : 0;
+}
+
+static int
+chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
+{
+	struct log_problem at = { .segment = b->name };
+
+	if (memcmp(a->header.log_id, b->header.log_id,
+		sizeof(a->header.log_id)) != 0) {
+		log_problem_tell(ch->sink, &at, "it belongs to another log");
+		return 0;
+	}
+	if (b->header.number != a->header.number + 1) {
+		chain_tell_gap(ch, a, b);
+		return 0;
+	}
+	if (b->header.epoch < a->header.epoch ||
+	    b->header.incarnation < a->header.incarnation)
+		log_problem_tell(ch->sink, &at,
+		    "its epoch or incarnation is before that of '%s'", a->name);
+	if (!chain_check_entry(ch, a, b))
+		return 0;
+	a->extent = b->header.pred;
+	/* Left in normal running a segment is sealed, left in a crash not. */
+	if (a->seal == SEAL_BAD ||
+	    (a->seal == SEAL_NONE &&
+		a->header.incarnation == b->header.incarnation))
+		return chain_scan_unsealed(ch, a);
+	return 0;
+}
+
+int
+chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
+    size_t n, void (*notes)(const char *sentence),
+    struct log_problem_sink *sink, struct reason *why)
+{
+	struct chain ch = { io, dirfd, notes, sink, why };
+	struct segment *before = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		struct segment *s = &list->v[i];
+		struct log_problem at = { .segment = s->name };
+		int err = 0;
+
+		if (!s->headed) {
+			at.first_seq = s->name_first_seq;
+			at.last_seq = i + 1 < n
+					  ? list->v[i + 1].name_first_seq - 1
+					  : UINT64_MAX;
+			log_problem_tell(
+			    sink, &at, "neither copy of its header is valid");
+			before = NULL;
+			continue;
+		}
+		chain_check_alone(&ch, s);
+		if (before)
+			err = chain_check_link(&ch, before, s);
+		else if (i == 0)
+			chain_check_first(&ch, s);
+		if (err < 0)
+			return err;
+		before = s;
+	}
+	return 0;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Chain of segments: each one's header says how the one before ended, so
+ * that a segment that is missing, exchanged or from elsewhere shows.
+ */
+
+#ifndef PEAL_LOG_CHAIN_H
+#define PEAL_LOG_CHAIN_H
+
+#include "core/macros.h"
+#include "core/sysio.h"
+#include "log/problem.h"
+#include "log/segment.h"
+
+struct reason;
+
+/*
+ * Check that the first n segments of list are one log's, whole, each behind
+ * the other, and set the extent of all but the last.  Frames are looked at
+ * only where a seal is missing or damaged.  notes (or NULL) hears of what is
+ * odd and harmless.  Below zero: -errno; problems are told to sink.
+ */
+MUST_CHECK int chain_check(const struct sysio *io, int dirfd,
+    struct segment_list *list, size_t n, void (*notes)(const char *sentence),
+    struct log_problem_sink *sink, struct reason *why);
+
+#endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Log reader.  It goes through the segments with one scan at a time, bounded
+ * by what each segment's successor or seal says; where the last one has no
+ * such bound it ends at the limit, or else where frames stop verifying and
+ * nothing behind says that there was more.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/reason.h"
+#include "log/chain.h"
+#include "log/format_priv.h"
+#include "log/index.h"
+#include "log/log_reader.h"
+#include "log/scan.h"
+#include "log/segment.h"
+
+struct log_reader {
+	const struct sysio *io;
+	int dirfd; /* borrowed */
+	uint64_t limit_seq;
+	struct segment_list list;
+	size_t at; /* the segment being read; list.n: behind the last */
+	int fd;	   /* -1: it is not open yet */
+	struct scan scan;
+	struct index index; /* of the open segment, as far as known */
+	uint64_t next_seq;  /* events before it are stepped over */
+	bool damaged;
+	struct reason damage;
+};
+
+static void
+log_reader_keep_problem(void *arg, const struct log_problem *problem)
+{
+	struct log_reader *rd = arg;
+	char sentence[LOG_PROBLEM_SENTENCE];
+
+	if (!rd->damaged)
+		reason_set(&rd->damage, 0, "%s",
+		    log_problem_sentence(problem, sentence));
+	rd->damaged = true;
+}
+
+int
+log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
+    struct log_reader **out, struct reason *why)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct log_problem_sink sink = { .fn = log_reader_keep_problem };
+	size_t n;
+	int err;
+
+	rd = calloc(1, sizeof(*rd));
+	if (!rd)
+		return -ENOMEM;
+	rd->io = io;
+	rd->dirfd = dirfd;
+	rd->limit_seq = limit_seq;
+	rd->fd = -1;
+	err = segment_list_read(io, dirfd, &rd->list, why);
+	if (err < 0)
+		return err;
+	/* Begun and never used, or just being begun: nothing to read. */
+	n = rd->list.n;
+	if (n > 0 && !rd->list.v[n - 1].headed)
+		rd->list.n--;
+	sink.arg = rd;
+	err = chain_check(io, dirfd, &rd->list, rd->list.n, NULL, &sink, why);
+	if (err < 0)
+		return err;
+	rd->next_seq = log_reader_oldest(rd);
+	*out = TAKE(rd);
+	return 0;
+}
+
+static void
+log_reader_close_segment(struct log_reader *rd)
+{
+	if (rd->fd < 0)
+		return;
+	scan_deinit(&rd->scan);
+	(void)sysio_close(rd->io, rd->fd);
+	rd->fd = -1;
+	index_clear(&rd->index);
+}
+
+struct log_reader *
+log_reader_free(struct log_reader *rd)
+{
+	if (!rd)
+		return NULL;
+	log_reader_close_segment(rd);
+	index_deinit(&rd->index);
+	segment_list_deinit(&rd->list);
+	free(rd);
+	return NULL;
+}
+
+uint64_t
+log_reader_oldest(const struct log_reader *rd)
+{
+	return rd->list.n > 0 ? rd->list.v[0].name_first_seq : 1;
+}
+
+static int
+log_reader_open_segment(struct log_reader *rd, struct reason *why)
+{
+	const struct segment *s = &rd->list.v[rd->at];
+	int err, fd;
+
+	fd = sysio_openat(rd->io, rd->dirfd, s->name, O_RDONLY, 0);
+	if (fd < 0)
+		return reason_set(why, fd, "cannot open '%s'", s->name);
+	err = scan_init(&rd->scan, rd->io, fd, s, true);
+	if (err < 0) {
+		(void)sysio_close(rd->io, fd);
+		return err;
+	}
+	rd->fd = fd;
+	if (s->seal != SEAL_GOOD)
+		return 0;
+	err = index_read(rd->io, rd->dirfd, &s->header, &rd->index);
+	return err < 0 ? err : 0;
+}
+
+/* The frames of the open segment have stopped: rightly? */
+static int
+log_reader_stop(struct log_reader *rd, struct reason *why)
+{
+	const struct segment *s = &rd->list.v[rd->at];
+	struct log_problem at = { .segment = s->name, .offset = rd->scan.at };
+	struct log_problem_sink sink = { log_reader_keep_problem, rd, 0 };
+	struct scan_ahead ahead = { 0 };
+	uint64_t next = rd->scan.next_seq, known = next - 1;
+	int err;
+
+	if (s->extent.number != 0) {
+		if (scan_agrees(&rd->scan, &s->extent))
+			return LOG_READ_END;
+		known = s->extent.last_seq;
+	} else if (rd->limit_seq != UINT64_MAX) {
+		known = rd->limit_seq;
+	} else {
+		err = scan_ahead(&rd->scan, &ahead, why);
+		if (err < 0)
+			return err;
+		known = ahead.found ? ahead.durable_seq : known;
+	}
+	if (s->extent.number == 0 && known < next)
+		return LOG_READ_END;
+	if (known >= next) {
+		at.first_seq = next;
+		at.last_seq = known;
+	}
+	log_problem_tell(&sink, &at, "no valid frame where one must be");
+	return LOG_READ_DAMAGED;
+}
+
+/*
+ * Step over the next frame of the open segment, or to the next segment.
+ * LOG_READ_FRAME: over one, with events or without.
+ */
+static int
+log_reader_step(
+    struct log_reader *rd, struct frame_header *f, struct reason *why)
+{
+	int got;
+
+	for (;;) {
+		if (rd->at == rd->list.n)
+			return LOG_READ_END;
+		if (rd->fd < 0) {
+			got = log_reader_open_segment(rd, why);
+			if (got < 0)
+				return got;
+		}
+		if (rd->scan.next_seq > rd->limit_seq)
+			return LOG_READ_END;
+		got = scan_next(&rd->scan, f, why);
+		if (got < 0)
+			return got;
+		if (got == SCAN_FRAME) {
+			index_note(&rd->index, f->first_seq, rd->scan.frame_at,
+			    f->time_us);
+			return LOG_READ_FRAME;
+		}
+		got = log_reader_stop(rd, why);
+		if (got != LOG_READ_END || rd->at + 1 == rd->list.n)
+			return got;
+		log_reader_close_segment(rd);
+		rd->at++;
+	}
+}
+
+static int
+log_reader_damaged(const struct log_reader *rd, struct reason *why)
+{
+	reason_set(why, 0, "%s", rd->damage.text);
+	return LOG_READ_DAMAGED;
+}
+
+int
+log_reader_next(
+    struct log_reader *rd, struct log_frame *frame, struct reason *why)
+{
+	struct frame_header f;
+	int got;
+
+	do {
+		if (rd->damaged)
+			return log_reader_damaged(rd, why);
+		got = log_reader_step(rd, &f, why);
+		if (got == LOG_READ_DAMAGED)
+			return log_reader_damaged(rd, why);
+		if (got != LOG_READ_FRAME)
+			return got;
+	} while (
+	    f.type != FRAME_EVENTS || f.first_seq + f.n_events <= rd->next_seq);
+	rd->next_seq = f.first_seq + f.n_events;
+	frame->type = f.type;
+	frame->n_events = f.n_events;
+	frame->first_seq = f.first_seq;
+	frame->time_us = f.time_us;
+	frame->durable_seq = f.durable_seq;
+	frame->flush = f.flush;
+	frame->offset = rd->scan.frame_at;
+	frame->segment = rd->list.v[rd->at].header.first_seq;
+	frame->payload = slice_of(rd->scan.payload, f.payload_len);
+	return LOG_READ_FRAME;
+}
+
+/*
+ * Jump to where the index says; where that is no such frame the index is
+ * wrong, and the segment is read from its beginning.
+ */
+static int
+log_reader_jump(struct log_reader *rd, uint64_t seq, struct reason *why)
+{
+	const struct index_entry *e = index_find(&rd->index, seq);
+	struct frame_header f;
+	int got;
+
+	scan_rewind(&rd->scan, &rd->list.v[rd->at]);
+	if (!e || e->offset < SEGMENT_FRAMES)
+		return 0;
+	scan_jump(&rd->scan, e->offset, e->seq);
+	got = scan_next(&rd->scan, &f, why);
+	if (got < 0)
+		return got;
+	if (got == SCAN_FRAME) {
+		scan_jump(&rd->scan, e->offset, e->seq);
+	} else {
+		index_clear(&rd->index);
+		scan_rewind(&rd->scan, &rd->list.v[rd->at]);
+	}
+	return 0;
+}
+
+int
+log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
+{
+	size_t i = rd->list.n;
+	int err;
+
+	if (rd->damaged)
+		return reason_set(why, -EUCLEAN, "%s", rd->damage.text);
+	while (i > 0 && rd->list.v[i - 1].header.first_seq > seq)
+		i--;
+	if (i == 0 || seq > rd->limit_seq)
+		return -ENOENT;
+	i--;
+	if (rd->list.v[i].extent.number != 0 &&
+	    seq > rd->list.v[i].extent.last_seq)
+		return -ENOENT;
+	if (rd->fd < 0 || rd->at != i) {
+		log_reader_close_segment(rd);
+		rd->at = i;
+		err = log_reader_open_segment(rd, why);
+		if (err < 0)
+			return err;
+	}
+	err = log_reader_jump(rd, seq, why);
+	if (err < 0)
+		return err;
+	rd->next_seq = seq;
+	return 0;
+}
+
+bool
+log_frame_event(const struct log_frame *frame, size_t *at, struct slice *event,
+    uint32_t *crc)
+{
+	const uint8_t *p = frame->payload.p + *at;
+	size_t left = frame->payload.len - *at;
+	uint32_t len;
+
+	if (left < LOG_EVENT_HEADER)
+		return false;
+	len = get_le32(p);
+	if (len > left - LOG_EVENT_HEADER)
+		return false;
+	*event = slice_of(p + LOG_EVENT_HEADER, len);
+	*crc = get_le32(p + 4);
+	*at += LOG_EVENT_HEADER + len;
+	return true;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Quarantine.  Moving must succeed, for the segment that comes next takes the
+ * number of the one that is moved; copying is a kindness and may fail.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/reason.h"
+#include "log/quarantine.h"
+#include "log/window.h"
+
+static void PRINTF(2, 3)
+    quarantine_note(const struct quarantine *q, const char *fmt, ...)
+{
+	char sentence[240];
+	va_list ap;
+
+	if (!q->notes)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	q->notes(sentence);
+}
+
+/* The directory, made where it is missing.  A descriptor or -errno. */
+static int
+quarantine_open(const struct quarantine *q)
+{
+	int err = sysio_mkdir(q->io, q->dirfd, QUARANTINE_DIR, 0750);
+
+	if (err < 0 && err != -EEXIST)
+		return err;
+	return sysio_openat(
+	    q->io, q->dirfd, QUARANTINE_DIR, O_RDONLY | O_DIRECTORY, 0);
+}
+
+int
+quarantine_move(
+    const struct quarantine *q, const char *name, struct reason *why)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd dir = { q->io, -1 };
+	char aside[SEGMENT_NAME_SIZE + 8];
+	int err;
+
+	dir.fd = quarantine_open(q);
+	err = dir.fd < 0 ? dir.fd
+			 : sysio_renameat(q->io, q->dirfd, name, dir.fd, name);
+	if (err == -ENOSPC || err == -EDQUOT) {
+		/* Under another name it is no segment either. */
+		snprintf(aside, sizeof(aside), "%s.aside", name);
+		err = sysio_rename(q->io, q->dirfd, name, aside);
+	}
+	if (err == 0 && dir.fd >= 0)
+		err = sysio_fsync(q->io, dir.fd);
+	if (err == 0)
+		err = sysio_fsync(q->io, q->dirfd);
+	if (err < 0)
+		return reason_set(why, err,
+		    "cannot move '%s', which has no frame, to %s/", name,
+		    QUARANTINE_DIR);
+	quarantine_note(q, "segment '%s' has no frame and was set aside", name);
+	return 0;
+}
+
+static int
+quarantine_copy_bytes(
+    const struct quarantine *q, int from, int to, uint64_t at, uint64_t end)
+{
+	struct window win;
+	const uint8_t *p;
+	ssize_t n;
+	int err = window_init(&win, q->io, from, end);
+
+	for (uint64_t off = at; err == 0 && off < end; off += (uint64_t)n) {
+		n = window_get(&win, off, &p);
+		if (n <= 0)
+			err = n < 0 ? (int)n : -EIO;
+		else
+			err = sysio_pwrite(q->io, to, p, (size_t)n, off - at);
+	}
+	window_deinit(&win);
+	return err < 0 ? err : sysio_fsync(q->io, to);
+}
+
+void
+quarantine_copy(const struct quarantine *q, const struct segment *seg,
+    uint64_t at, uint64_t end)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd dir = { q->io, -1 };
+	CLEANUP(sysio_fdp) struct sysio_fd from = { q->io, -1 };
+	CLEANUP(sysio_fdp) struct sysio_fd to = { q->io, -1 };
+	char name[SEGMENT_NAME_SIZE + 32];
+	uint64_t room = 0;
+	int err;
+
+	quarantine_note(q,
+	    "segment '%s' has a torn tail of %" PRIu64 " bytes at %" PRIu64
+	    " that was never acknowledged",
+	    seg->name, end - at, at);
+	snprintf(name, sizeof(name), "%s.tail-%" PRIu64, seg->name, at);
+	err = sysio_room(q->io, q->dirfd, &room);
+	if (err == 0 && room < 2 * seg->header.capacity + (end - at))
+		err = -ENOSPC;
+	if (err == 0)
+		err = dir.fd = quarantine_open(q);
+	if (err >= 0)
+		err = from.fd =
+		    sysio_openat(q->io, q->dirfd, seg->name, O_RDONLY, 0);
+	if (err >= 0)
+		err = to.fd = sysio_openat(
+		    q->io, dir.fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	if (err >= 0)
+		err = quarantine_copy_bytes(q, from.fd, to.fd, at, end);
+	if (err < 0)
+		quarantine_note(q, "no copy of it is in %s/: %s",
+		    QUARANTINE_DIR, strerror(-err));
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Recovery.  First everything is looked at and judged, from the disk itself
+ * and after a sync; only a log that is found whole is touched afterwards, and
+ * never a byte of it: what is not the log's is copied or moved aside.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/reason.h"
+#include "log/chain.h"
+#include "log/format_priv.h"
+#include "log/quarantine.h"
+#include "log/recover.h"
+#include "log/scan.h"
+#include "log/segment.h"
+
+struct recovery {
+	const struct sysio *io;
+	int dirfd;
+	void (*notes)(const char *sentence);
+	struct reason *why;
+	struct log_problem_sink sink; /* keeps the first problem in why */
+
+	struct segment_list list;
+	size_t headed; /* all but newest ones without a header */
+	size_t used;   /* of them, all but newest ones without a frame */
+	struct log_witness durable;
+	bool has_durable;
+
+	/* Where the last used segment ends. */
+	uint64_t next_seq;
+	uint64_t time_us;
+	uint64_t valid_length;
+	uint64_t torn_end; /* last byte behind that is not zero; 0: none */
+	uint32_t tail_crc;
+};
+
+static void
+recover_keep_problem(void *arg, const struct log_problem *problem)
+{
+	struct recovery *rc = arg;
+	char sentence[LOG_PROBLEM_SENTENCE];
+
+	if (rc->sink.told == 1)
+		reason_set(
+		    rc->why, 0, "%s", log_problem_sentence(problem, sentence));
+}
+
+static void
+recover_note(struct recovery *rc, const char *sentence)
+{
+	if (rc->notes)
+		rc->notes(sentence);
+}
+
+/*
+ * The newest file may lack its headers: a disk that lost a whole segment's
+ * beginning.  Without a byte behind them it was never used.
+ */
+static int
+recover_check_headerless(struct recovery *rc, const struct segment *s)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { rc->io, -1 };
+	struct log_problem at = { .segment = s->name };
+	uint64_t offset = SEGMENT_FRAMES;
+	const uint8_t *p;
+	struct window win;
+	ssize_t n;
+	int err;
+
+	f.fd = sysio_openat(rc->io, rc->dirfd, s->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(rc->why, f.fd, "cannot open '%s'", s->name);
+	err = window_init(&win, rc->io, f.fd, s->file_bytes);
+	if (err < 0)
+		return err;
+	while ((n = window_get(&win, offset, &p)) > 0 &&
+	       format_is_zero(p, (size_t)n))
+		offset += (uint64_t)n;
+	window_deinit(&win);
+	if (n < 0)
+		return reason_set(rc->why, (int)n, "cannot read '%s'", s->name);
+	if (n > 0) {
+		at.first_seq = s->name_first_seq;
+		at.last_seq = UINT64_MAX;
+		log_problem_tell(
+		    &rc->sink, &at, "neither copy of its header is valid");
+	}
+	return 0;
+}
+
+/* Judge the stop of sc, whose segment is s. */
+static void
+recover_judge(struct recovery *rc, const struct segment *s,
+    const struct scan *sc, const struct scan_ahead *ahead)
+{
+	struct log_problem at = { .segment = s->name, .offset = sc->at };
+
+	if (ahead->found && ahead->durable_seq >= sc->next_seq) {
+		at.first_seq = sc->next_seq;
+		at.last_seq = ahead->durable_seq;
+		log_problem_tell(&rc->sink, &at,
+		    "no valid frame, though one at %" PRIu64
+		    " says that %" PRIu64 " was durable",
+		    ahead->found_at, ahead->durable_seq);
+	} else if (s->extent.number != 0 && !scan_agrees(sc, &s->extent)) {
+		if (sc->next_seq <= s->extent.last_seq) {
+			at.first_seq = sc->next_seq;
+			at.last_seq = s->extent.last_seq;
+		}
+		log_problem_tell(&rc->sink, &at,
+		    "its frames end otherwise than its seal or successor says");
+	}
+}
+
+/* Scan s from the disk; its frames' number goes to *frames. */
+static int
+recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { rc->io, -1 };
+	struct scan_ahead ahead;
+	struct frame_header frame;
+	struct scan sc;
+	int err;
+
+	f.fd = sysio_open_disk(rc->io, rc->dirfd, s->name);
+	if (f.fd < 0)
+		return reason_set(rc->why, f.fd, "cannot open '%s'", s->name);
+	err = sysio_fdatasync(rc->io, f.fd);
+	if (err < 0)
+		return reason_set(rc->why, err, "cannot sync '%s'", s->name);
+	err = scan_init(&sc, rc->io, f.fd, s, false);
+	if (err < 0)
+		return err;
+	do {
+		err = scan_next(&sc, &frame, rc->why);
+	} while (err == SCAN_FRAME);
+	if (err == SCAN_STOP)
+		err = scan_ahead(&sc, &ahead, rc->why);
+	if (err == 0) {
+		recover_judge(rc, s, &sc, &ahead);
+		rc->next_seq = sc.next_seq;
+		rc->time_us = sc.time_us;
+		rc->valid_length = sc.at;
+		rc->tail_crc = sc.tail_crc;
+		rc->torn_end = s->seal == SEAL_GOOD ? 0 : ahead.end;
+		*frames = sc.frames;
+	}
+	scan_deinit(&sc);
+	return err;
+}
+
+/* Find the last segment with a frame, and judge what stands behind it. */
+static int
+recover_find_end(struct recovery *rc)
+{
+	rc->next_seq = 1;
+	rc->used = rc->headed;
+	while (rc->used > 0 && rc->sink.told == 0) {
+		const struct segment *s = &rc->list.v[rc->used - 1];
+		struct log_problem at = { .segment = s->name };
+		uint64_t frames = 0;
+		int err = recover_scan(rc, s, &frames);
+
+		if (err < 0)
+			return err;
+		if (frames > 0)
+			break;
+		if (s->extent.number != 0)
+			log_problem_tell(&rc->sink, &at,
+			    "it has no frame, but a seal or a successor");
+		rc->used--;
+	}
+	return 0;
+}
+
+/* Whose log it is, from any header. */
+static void
+recover_identify(struct recovery *rc, struct log_tail *tail)
+{
+	const struct segment_header *h;
+
+	tail->epoch = 1;
+	tail->incarnation = 1;
+	tail->next_segment = 1;
+	tail->oldest_seq = 1;
+	for (size_t i = 0; i < rc->headed; i++) {
+		h = &rc->list.v[i].header;
+		if (i == 0) {
+			memcpy(tail->log_id, h->log_id, sizeof(tail->log_id));
+			tail->epoch = h->epoch;
+			tail->oldest_seq = h->first_seq;
+		}
+		if (i < rc->used)
+			tail->epoch = h->epoch;
+		tail->incarnation = MAX(tail->incarnation, h->incarnation + 1);
+	}
+}
+
+static void
+recover_check_witness(struct recovery *rc, const struct log_tail *tail,
+    const struct log_witness *wit)
+{
+	struct log_problem at = { .segment = "(none)" };
+
+	if (wit->seq < rc->next_seq)
+		return;
+	if (rc->headed > 0 &&
+	    (wit->epoch != tail->epoch ||
+		memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0))
+		return;
+	if (rc->used > 0) {
+		at.segment = rc->list.v[rc->used - 1].name;
+		at.offset = rc->valid_length;
+	}
+	at.first_seq = rc->next_seq;
+	at.last_seq = wit->seq;
+	log_problem_tell(&rc->sink, &at,
+	    "no valid frame, though '%s' says that %" PRIu64 " was durable",
+	    wit->name, wit->seq);
+}
+
+static int
+recover_load_witness(struct recovery *rc)
+{
+	int got = witness_load(rc->io, rc->dirfd, &rc->durable, rc->why);
+
+	rc->has_durable = got == WITNESS_LOADED;
+	if (got == WITNESS_BAD)
+		recover_note(
+		    rc, "'" WITNESS_NAME "' is damaged and says nothing");
+	return got < 0 ? got : 0;
+}
+
+static int
+recover_refuse_floor(struct recovery *rc)
+{
+	int fd = sysio_openat(rc->io, rc->dirfd, "FLOOR", O_RDONLY, 0);
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return reason_set(rc->why, fd, "cannot open 'FLOOR'");
+	(void)sysio_close(rc->io, fd);
+	return reason_set(rc->why, -ENOTSUP,
+	    "'FLOOR' is there, and this program knows no retention");
+}
+
+/* Look at everything; nothing is changed.  Problems are in rc->sink. */
+static int
+recover_examine(struct recovery *rc)
+{
+	struct segment_list *list = &rc->list;
+	int err = sysio_fsync(rc->io, rc->dirfd);
+
+	if (err < 0)
+		return reason_set(
+		    rc->why, err, "cannot sync the log's directory");
+	err = recover_refuse_floor(rc);
+	if (err == 0)
+		err = recover_load_witness(rc);
+	if (err == 0)
+		err = segment_list_read(rc->io, rc->dirfd, list, rc->why);
+	if (err < 0)
+		return err;
+	rc->headed = list->n;
+	if (list->n > 0 && !list->v[list->n - 1].headed) {
+		rc->headed--;
+		err = recover_check_headerless(rc, &list->v[rc->headed]);
+	}
+	if (err == 0)
+		err = chain_check(rc->io, rc->dirfd, list, rc->headed,
+		    rc->notes, &rc->sink, rc->why);
+	if (err == 0 && rc->sink.told == 0)
+		err = recover_find_end(rc);
+	return err;
+}
+
+/* The log is whole: say where it ends. */
+static void
+recover_fill_tail(struct recovery *rc, struct log_tail *tail)
+{
+	const struct segment_header *h;
+	struct segment_predecessor *pred = &tail->predecessor;
+
+	if (rc->used == 0)
+		return;
+	h = &rc->list.v[rc->used - 1].header;
+	tail->last_seq = rc->next_seq - 1;
+	tail->last_time_us = rc->time_us;
+	tail->next_segment = h->number + 1;
+	pred->number = h->number;
+	pred->first_seq = h->first_seq;
+	pred->last_seq = tail->last_seq;
+	pred->valid_length = rc->valid_length;
+	pred->tail_crc = rc->tail_crc;
+	format_chain(h->pred.chain, h->log_id, pred);
+}
+
+/* Set aside what no frame of the log is. */
+static int
+recover_set_aside(struct recovery *rc)
+{
+	struct quarantine q = { rc->io, rc->dirfd, rc->notes };
+	int err = 0;
+
+	for (size_t i = rc->used; err == 0 && i < rc->list.n; i++)
+		err = quarantine_move(&q, rc->list.v[i].name, rc->why);
+	if (err == 0 && rc->torn_end > rc->valid_length)
+		quarantine_copy(&q, &rc->list.v[rc->used - 1], rc->valid_length,
+		    rc->torn_end);
+	return err;
+}
+
+static int
+recover_run(struct recovery *rc, const struct log_witness *witnesses,
+    unsigned n_witnesses, struct log_tail *tail)
+{
+	int err = recover_examine(rc);
+
+	if (err < 0)
+		return err;
+	recover_identify(rc, tail);
+	if (rc->sink.told == 0 && rc->has_durable)
+		recover_check_witness(rc, tail, &rc->durable);
+	/* A strange log in place of ours is told by its own witness alone. */
+	for (unsigned i = 0; i < n_witnesses; i++)
+		if (rc->sink.told == 0 && rc->headed > 0)
+			recover_check_witness(rc, tail, &witnesses[i]);
+	if (rc->sink.told > 0)
+		return RECOVER_DAMAGED;
+	recover_fill_tail(rc, tail);
+	if (rc->headed == 0) {
+		err = sysio_random(rc->io, tail->log_id, sizeof(tail->log_id));
+		if (err < 0)
+			return reason_set(rc->why, err, "cannot draw a log id");
+	}
+	return recover_set_aside(rc);
+}
+
+int
+recover_log(const struct sysio *io, int dirfd,
+    const struct log_witness *witnesses, unsigned n_witnesses,
+    void (*notes)(const char *sentence), struct log_tail *tail,
+    struct reason *why)
+{
+	struct recovery rc = {
+		.io = io, .dirfd = dirfd, .notes = notes, .why = why
+	};
+	struct log_tail found = { 0 };
+	int err;
+
+	rc.sink.fn = recover_keep_problem;
+	rc.sink.arg = &rc;
+	err = recover_run(&rc, witnesses, n_witnesses, &found);
+	segment_list_deinit(&rc.list);
+	if (err == RECOVER_OK)
+		*tail = found;
+	return err;
+}

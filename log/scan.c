@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Scan of a segment's frames.  A frame counts when both CRCs verify under the
+ * segment's salt and it carries on exactly where its predecessor ended: seq,
+ * length, flush and place.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/crc32c.h"
+#include "core/reason.h"
+#include "log/scan.h"
+
+void
+scan_rewind(struct scan *sc, const struct segment *seg)
+{
+	sc->at = sc->frame_at = SEGMENT_FRAMES;
+	sc->next_seq = seg->header.first_seq;
+	sc->linked = true;
+	sc->prev_len = 0;
+	sc->flush = 0;
+	sc->frames = 0;
+	sc->time_us = 0;
+	sc->tail_crc = 0;
+}
+
+int
+scan_init(struct scan *sc, const struct sysio *io, int fd,
+    const struct segment *seg, bool keep)
+{
+	uint64_t limit = seg->header.capacity - LOG_PAGE;
+	struct window win;
+	int err = window_init(&win, io, fd, seg->file_bytes);
+
+	if (err < 0)
+		return err;
+	if (seg->extent.number != 0)
+		limit = MIN(limit, seg->extent.valid_length);
+	*sc = (struct scan){ .win = win,
+		.salt = seg->header.salt,
+		.limit = limit,
+		.keep = keep };
+	memcpy(sc->name, seg->name, sizeof(sc->name));
+	scan_rewind(sc, seg);
+	return 0;
+}
+
+void
+scan_deinit(struct scan *sc)
+{
+	window_deinit(&sc->win);
+	free(sc->payload);
+	sc->payload = NULL;
+}
+
+void
+scan_jump(struct scan *sc, uint64_t offset, uint64_t seq)
+{
+	sc->at = sc->frame_at = offset;
+	sc->next_seq = seq;
+	sc->linked = false;
+}
+
+static ssize_t
+scan_get(
+    struct scan *sc, uint64_t offset, const uint8_t **p, struct reason *why)
+{
+	ssize_t n = window_get(&sc->win, offset, p);
+
+	if (n < 0)
+		return reason_set(why, (int)n, "cannot read '%s' at %llu",
+		    sc->name, (unsigned long long)offset);
+	return n;
+}
+
+/* 1: the payload verifies (and is kept); 0: it does not. */
+static int
+scan_payload(struct scan *sc, uint64_t offset, const struct frame_header *f,
+    struct reason *why)
+{
+	uint32_t crc = sc->salt;
+	const uint8_t *p;
+	size_t done = 0;
+
+	if (sc->keep && sc->payload_cap < f->payload_len) {
+		uint8_t *bigger = realloc(sc->payload, f->payload_len);
+
+		if (!bigger)
+			return -ENOMEM;
+		sc->payload = bigger;
+		sc->payload_cap = f->payload_len;
+	}
+	while (done < f->payload_len) {
+		ssize_t got = scan_get(sc, offset + done, &p, why);
+		size_t n;
+
+		if (got <= 0)
+			return (int)got;
+		n = MIN((size_t)got, f->payload_len - done);
+		crc = crc32c(crc, p, n);
+		if (sc->keep)
+			memcpy(sc->payload + done, p, n);
+		done += n;
+	}
+	return crc == f->payload_crc;
+}
+
+static bool
+scan_carries_on(
+    const struct scan *sc, uint64_t offset, const struct frame_header *f)
+{
+	bool next_flush = f->flush == sc->flush + 1;
+
+	if (f->first_seq != sc->next_seq || f->durable_seq >= f->first_seq)
+		return false;
+	if ((f->type == FRAME_EVENTS) != (f->n_events > 0))
+		return false;
+	if (!sc->linked)
+		return true;
+	if (f->prev_len != sc->prev_len)
+		return false;
+	if (sc->frames == 0)
+		return offset == SEGMENT_FRAMES;
+	if (offset == sc->at && f->flush == sc->flush)
+		return true;
+	return next_flush && offset == ALIGN_UP(sc->at, LOG_PAGE);
+}
+
+/* Is there a frame at offset that carries on?  1, 0 or -errno. */
+static int
+scan_try(struct scan *sc, uint64_t offset, struct frame_header *f,
+    struct reason *why)
+{
+	const uint8_t *p;
+	ssize_t n;
+	int good;
+
+	if (offset + LOG_FRAME_HEADER > sc->limit)
+		return 0;
+	n = scan_get(sc, offset, &p, why);
+	if (n < LOG_FRAME_HEADER)
+		return n < 0 ? (int)n : 0;
+	if (!format_get_frame(p, sc->salt, f) ||
+	    f->payload_len > sc->limit - offset - LOG_FRAME_HEADER ||
+	    f->type == FRAME_SEAL)
+		return 0;
+	if (f->type != FRAME_EVENTS && f->type != FRAME_IDLE)
+		return reason_set(why, -ENOTSUP,
+		    "segment '%s' has a frame of type %d at %llu, which this program does not know",
+		    sc->name, f->type, (unsigned long long)offset);
+	if (!scan_carries_on(sc, offset, f))
+		return 0;
+	good = scan_payload(sc, offset + LOG_FRAME_HEADER, f, why);
+	if (good <= 0)
+		return good;
+	sc->frame_at = offset;
+	sc->at = offset + LOG_FRAME_HEADER + f->payload_len;
+	return 1;
+}
+
+int
+scan_next(struct scan *sc, struct frame_header *frame, struct reason *why)
+{
+	struct frame_header f;
+	int good;
+
+	/*
+	 * Either the flush goes on here or the next one begins on the next
+	 * page.  What the padding in between holds does not matter: the links
+	 * say that no frame is left out.
+	 */
+	good = scan_try(sc, sc->at, &f, why);
+	if (good == 0 && sc->at % LOG_PAGE != 0)
+		good = scan_try(sc, ALIGN_UP(sc->at, LOG_PAGE), &f, why);
+	if (good <= 0)
+		return good < 0 ? good : SCAN_STOP;
+	sc->next_seq += f.n_events;
+	sc->linked = true;
+	sc->prev_len = LOG_FRAME_HEADER + f.payload_len;
+	sc->flush = f.flush;
+	sc->frames++;
+	sc->time_us = MAX(sc->time_us, f.time_us);
+	sc->tail_crc = f.header_crc;
+	*frame = f;
+	return SCAN_FRAME;
+}
+
+/* Look for frame headers among the n bytes at p, which stand at offset. */
+static void
+scan_find_headers(struct scan *sc, struct scan_ahead *ahead, const uint8_t *p,
+    size_t n, uint64_t offset)
+{
+	const uint8_t *end = p + n, *hit = p;
+	struct frame_header f;
+	uint8_t sync[4];
+
+	put_le32(sync, FRAME_SYNC_WORD);
+	while (end - hit >= LOG_FRAME_HEADER) {
+		hit = memmem(hit, (size_t)(end - hit), sync, sizeof(sync));
+		if (!hit || end - hit < LOG_FRAME_HEADER)
+			return;
+		if (format_get_frame(hit, sc->salt, &f) &&
+		    (!ahead->found || f.durable_seq > ahead->durable_seq)) {
+			ahead->found = true;
+			ahead->found_at = offset + (uint64_t)(hit - p);
+			ahead->durable_seq = f.durable_seq;
+		}
+		hit++;
+	}
+}
+
+int
+scan_ahead(struct scan *sc, struct scan_ahead *out, struct reason *why)
+{
+	struct scan_ahead ahead = { 0 };
+	uint64_t offset = sc->at;
+	const uint8_t *p;
+
+	for (;;) {
+		ssize_t n = scan_get(sc, offset, &p, why);
+		size_t last;
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			break;
+		last = (size_t)n;
+		if (!format_is_zero(p, last)) {
+			while (p[last - 1] == 0)
+				last--;
+			ahead.end = offset + last;
+			scan_find_headers(sc, &ahead, p, (size_t)n, offset);
+		}
+		/* A header may lie across the pieces. */
+		offset += offset + (uint64_t)n >= sc->win.bytes
+			      ? (uint64_t)n
+			      : (uint64_t)(n - LOG_FRAME_HEADER + 1);
+	}
+	*out = ahead;
+	return 0;
+}
+
+bool
+scan_agrees(const struct scan *sc, const struct segment_predecessor *at)
+{
+	return sc->next_seq == at->last_seq + 1 && sc->at == at->valid_length &&
+	       sc->tail_crc == at->tail_crc;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Segments as files.  What stands in a name or a header is only reported
+ * here; whether the segments fit together is chain.c's to say.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/reason.h"
+#include "log/format_priv.h"
+#include "log/segment.h"
+
+enum {
+	FIRST_DIGITS = 20,
+	INCARNATION_DIGITS = 10
+};
+
+void
+segment_name(char name[SEGMENT_NAME_SIZE], uint64_t first_seq,
+    uint32_t incarnation, const char *suffix)
+{
+	snprintf(name, SEGMENT_NAME_SIZE, "%020" PRIu64 "-%010" PRIu32 "%s",
+	    first_seq, incarnation, suffix);
+}
+
+/* Exactly digits decimal digits; false also beyond max. */
+static bool
+segment_parse_digits(const char *p, int digits, uint64_t max, uint64_t *out)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < digits; i++) {
+		unsigned d = (unsigned)p[i] - '0';
+
+		if (d > 9 || n > (max - d) / 10)
+			return false;
+		n = n * 10 + d;
+	}
+	*out = n;
+	return true;
+}
+
+bool
+segment_parse_name(const char *name, uint64_t *first_seq, uint32_t *incarnation)
+{
+	uint64_t first, inc;
+
+	if (strlen(name) != FIRST_DIGITS + 1 + INCARNATION_DIGITS + 4 ||
+	    !segment_parse_digits(name, FIRST_DIGITS, UINT64_MAX, &first) ||
+	    name[FIRST_DIGITS] != '-' ||
+	    !segment_parse_digits(name + FIRST_DIGITS + 1, INCARNATION_DIGITS,
+		UINT32_MAX, &inc) ||
+	    strcmp(name + FIRST_DIGITS + 1 + INCARNATION_DIGITS, ".seg") != 0)
+		return false;
+	*first_seq = first;
+	*incarnation = (uint32_t)inc;
+	return true;
+}
+
+/* Could a writer of ours have made it?  CRC and version were good. */
+static bool
+segment_plausible(const struct segment_header *h)
+{
+	return h->salt != 0 && h->number != 0 && h->first_seq != 0 &&
+	       h->capacity >= SEGMENT_BYTES_MIN &&
+	       h->capacity % LOG_PAGE == 0 && h->capacity <= INT64_MAX;
+}
+
+/* Both copies are in pages. */
+static int
+segment_read_headers(
+    struct segment *seg, const uint8_t *pages, struct reason *why)
+{
+	const uint8_t *good = NULL;
+	struct segment_header h;
+	uint32_t version = 0;
+	int n_good = 0;
+
+	for (int i = 0; i < SEGMENT_HEADERS; i++) {
+		const uint8_t *page = pages + i * LOG_PAGE;
+
+		switch (format_get_segment(page, &h, &version)) {
+		case FORMAT_SEGMENT_NEWER:
+			return reason_set(why, -ENOTSUP,
+			    "segment '%s' has format version %u, this program knows %d",
+			    seg->name, version, SEGMENT_VERSION);
+		case FORMAT_SEGMENT_BAD:
+			continue;
+		case FORMAT_SEGMENT_GOOD:
+			break;
+		}
+		/* Two that contradict each other are worth nothing. */
+		if (!segment_plausible(&h) ||
+		    (good && memcmp(good, page, LOG_PAGE) != 0))
+			return 0;
+		good = page;
+		seg->header = h;
+		n_good++;
+	}
+	seg->headed = n_good > 0;
+	seg->one_header = n_good == 1;
+	return 0;
+}
+
+static int
+segment_read_seal(const struct sysio *io, int fd, struct segment *seg,
+    uint8_t *page, struct reason *why)
+{
+	struct frame_header frame;
+	ssize_t n;
+
+	seg->seal = SEAL_BAD;
+	if (seg->file_bytes < seg->header.capacity)
+		return 0;
+	n = sysio_pread(
+	    io, fd, page, LOG_PAGE, seg->header.capacity - LOG_PAGE);
+	if (n < 0)
+		return reason_set(
+		    why, (int)n, "cannot read the seal of '%s'", seg->name);
+	if (n < LOG_PAGE)
+		return 0;
+	if (format_get_seal(page, seg->header.salt, &seg->footer, &frame))
+		seg->seal = SEAL_GOOD;
+	else if (format_is_zero(page, LOG_PAGE))
+		seg->seal = SEAL_NONE;
+	if (seg->seal != SEAL_GOOD)
+		return 0;
+	seg->extent.number = seg->header.number;
+	seg->extent.first_seq = seg->footer.first_seq;
+	seg->extent.last_seq = seg->footer.last_seq;
+	seg->extent.valid_length = seg->footer.valid_length;
+	seg->extent.tail_crc = seg->footer.tail_crc;
+	memcpy(seg->extent.chain, seg->footer.chain, 32);
+	return 0;
+}
+
+int
+segment_read(const struct sysio *io, int dirfd, const char *name,
+    struct segment *out, struct reason *why)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	CLEANUP(freep) uint8_t *pages = malloc(SEGMENT_FRAMES);
+	struct segment seg = { 0 };
+	ssize_t n;
+	int err;
+
+	if (!pages)
+		return -ENOMEM;
+	if (!segment_parse_name(
+		name, &seg.name_first_seq, &seg.name_incarnation))
+		return reason_set(
+		    why, -EINVAL, "'%s' is no segment's name", name);
+	snprintf(seg.name, sizeof(seg.name), "%s", name);
+	f.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot open '%s'", name);
+	err = sysio_size(io, f.fd, &seg.file_bytes);
+	if (err < 0)
+		return reason_set(why, err, "cannot stat '%s'", name);
+	memset(pages, 0, SEGMENT_FRAMES);
+	n = sysio_pread(io, f.fd, pages, SEGMENT_FRAMES, 0);
+	if (n < 0)
+		return reason_set(
+		    why, (int)n, "cannot read the header of '%s'", name);
+	err = segment_read_headers(&seg, pages, why);
+	if (err < 0)
+		return err;
+	if (seg.headed) {
+		err = segment_read_seal(io, f.fd, &seg, pages, why);
+		if (err < 0)
+			return err;
+	}
+	*out = seg;
+	return 0;
+}
+
+struct segment_names {
+	char (*v)[SEGMENT_NAME_SIZE];
+	size_t n, cap;
+};
+
+static int
+segment_take_name(void *arg, const char *name)
+{
+	struct segment_names *names = arg;
+	uint64_t first;
+	uint32_t inc;
+
+	if (!segment_parse_name(name, &first, &inc))
+		return 0;
+	if (names->n == names->cap) {
+		size_t cap = names->cap ? names->cap * 2 : 64;
+		void *v = reallocarray(names->v, cap, sizeof(*names->v));
+
+		if (!v)
+			return -ENOMEM;
+		names->v = v;
+		names->cap = cap;
+	}
+	snprintf(names->v[names->n++], SEGMENT_NAME_SIZE, "%s", name);
+	return 0;
+}
+
+/* Fixed digits: the order of the names is that of the numbers. */
+static int
+segment_compare_names(const void *a, const void *b)
+{
+	return strcmp(a, b);
+}
+
+void
+segment_list_deinit(struct segment_list *list)
+{
+	free(list->v);
+	*list = (struct segment_list){ 0 };
+}
+
+int
+segment_list_read(const struct sysio *io, int dirfd, struct segment_list *list,
+    struct reason *why)
+{
+	struct segment_names names = { 0 };
+	CLEANUP(freep) struct segment *v = NULL;
+	int err;
+
+	err = sysio_list(io, dirfd, segment_take_name, &names);
+	if (err < 0)
+		err = reason_set(why, err, "cannot list the log's directory");
+	if (err == 0 && names.n > 0) {
+		qsort(
+		    names.v, names.n, sizeof(*names.v), segment_compare_names);
+		v = calloc(names.n, sizeof(*v));
+		if (!v)
+			err = -ENOMEM;
+	}
+	for (size_t i = 0; err == 0 && i < names.n; i++)
+		err = segment_read(io, dirfd, names.v[i], &v[i], why);
+	free(names.v);
+	if (err < 0)
+		return err;
+	list->v = TAKE(v);
+	list->n = names.n;
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Segments as files: their names, and what header and seal say of them.  A
+ * segment is read here without looking at its frames, and never changed.
+ */
+
+#ifndef PEAL_LOG_SEGMENT_H
+#define PEAL_LOG_SEGMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/macros.h"
+#include "core/sysio.h"
+#include "log/format.h"
+
+struct reason;
+
+enum {
+	SEGMENT_NAME_SIZE = 40
+};
+
+enum segment_seal {
+	SEAL_NONE = 0, /* zeros: open, or left in a crash */
+	SEAL_GOOD,
+	SEAL_BAD, /* something is there that does not verify */
+};
+
+struct segment {
+	char name[SEGMENT_NAME_SIZE];
+	uint64_t name_first_seq; /* as the name has it */
+	uint32_t name_incarnation;
+	uint64_t file_bytes;
+	bool headed;	 /* a header verifies; without one the rest is unset */
+	bool one_header; /* the other copy does not */
+	struct segment_header header;
+	enum segment_seal seal;
+	struct segment_footer footer; /* where the seal is good */
+	/*
+	 * Where its frames end, as its successor's header or else its seal
+	 * says.  extent.number is 0 where nobody says so.
+	 */
+	struct segment_predecessor extent;
+};
+
+/* "FIRST-INCARNATION" and suffix (".seg", ".idx"); a name has always room. */
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t first_seq,
+    uint32_t incarnation, const char *suffix);
+/* false when name is no segment's. */
+bool segment_parse_name(
+    const char *name, uint64_t *first_seq, uint32_t *incarnation);
+
+/*
+ * Read headers and seal of the segment called name.  A file without a valid
+ * header is no error.  -ENOTSUP: of a version that we do not know.
+ */
+MUST_CHECK int segment_read(const struct sysio *io, int dirfd, const char *name,
+    struct segment *seg, struct reason *why);
+
+/* All segments in dirfd by (first seq, incarnation) of their names. */
+struct segment_list {
+	struct segment *v;
+	size_t n;
+};
+
+/* On success to be ended with segment_list_deinit(). */
+MUST_CHECK int segment_list_read(const struct sysio *io, int dirfd,
+    struct segment_list *list, struct reason *why);
+void segment_list_deinit(struct segment_list *list);
+
+#endif

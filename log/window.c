@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Window over a file.  Offsets, lengths and memory are aligned to pages, as
+ * O_DIRECT wants them.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "log/window.h"
+
+enum {
+	WINDOW_BYTES = 256 << 10
+};
+
+int
+window_init(struct window *win, const struct sysio *io, int fd, uint64_t bytes)
+{
+	uint8_t *buf = aligned_alloc(LOG_PAGE, WINDOW_BYTES);
+
+	if (!buf)
+		return -ENOMEM;
+	*win =
+	    (struct window){ .io = io, .fd = fd, .bytes = bytes, .buf = buf };
+	return 0;
+}
+
+void
+window_deinit(struct window *win)
+{
+	free(win->buf);
+	win->buf = NULL;
+}
+
+ssize_t
+window_get(struct window *win, uint64_t offset, const uint8_t **p)
+{
+	uint64_t from = offset & ~(uint64_t)(LOG_PAGE - 1);
+	size_t ahead;
+	ssize_t n;
+
+	if (offset >= win->bytes)
+		return 0;
+	ahead = (size_t)MIN(win->bytes - offset, (uint64_t)LOG_PAGE);
+	if (offset < win->at || offset + ahead > win->at + win->len) {
+		win->len = 0;
+		n = sysio_pread(win->io, win->fd, win->buf,
+		    (size_t)MIN(win->bytes - from, (uint64_t)WINDOW_BYTES),
+		    from);
+		if (n < 0)
+			return n;
+		win->at = from;
+		win->len = (size_t)n;
+		if (offset >= from + win->len)
+			return 0;
+	}
+	*p = win->buf + (offset - win->at);
+	return (ssize_t)(win->len - (offset - win->at));
+}

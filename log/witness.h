@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Witness: a small file that remembers the highest acknowledged seq, so that
+ * a log whose end has rotted away is not taken for a shorter one.  It is
+ * written after each flush and never synced: what it says is true, but it may
+ * be old.
+ */
+
+#ifndef PEAL_LOG_WITNESS_H
+#define PEAL_LOG_WITNESS_H
+
+#include <stdint.h>
+
+#include "core/macros.h"
+#include "core/sysio.h"
+
+struct reason;
+struct witness;
+
+/* The highest acknowledged seq as somebody remembers it. */
+struct log_witness {
+	const char *name; /* "ring", "durable.wit"…, for the sentence */
+	uint8_t log_id[16];
+	uint64_t epoch;
+	uint64_t seq;
+};
+
+#define WITNESS_NAME "durable.wit"
+
+/* Open or create dirfd/WITNESS_NAME; on success the caller owns *out. */
+MUST_CHECK int witness_open(const struct sysio *io, int dirfd,
+    const uint8_t log_id[16], uint64_t epoch, struct witness **out,
+    struct reason *why);
+struct witness *witness_free(struct witness *wit);
+CLEANUP_FN(struct witness *, witness_free)
+
+/* One write.  A failure is to be counted, not to be died of. */
+MUST_CHECK int witness_store(struct witness *wit, uint64_t seq);
+
+enum witness_load {
+	WITNESS_LOADED = 0,
+	WITNESS_NONE, /* no such file, or an empty one */
+	WITNESS_BAD,  /* torn or damaged */
+};
+
+/* *out gets WITNESS_NAME for a name. */
+MUST_CHECK int witness_load(const struct sysio *io, int dirfd,
+    struct log_witness *out, struct reason *why);
+
+#endif
