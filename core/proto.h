@@ -174,7 +174,7 @@ MUST_CHECK enum proto_code proto_append_event_parse(
 
 struct proto_check {
 	struct slice topic;
-	uint64_t version;
+	struct proto_uint version; /* always set */
 };
 
 MUST_CHECK enum proto_code proto_check_parse(

@@ -29,6 +29,12 @@ frame_compose(uint8_t *frame, enum frame_type type, uint32_t n_events,
 	put_le64(frame + FRAME_KEYS_HASH, keys_hash);
 }
 
+enum frame_type
+frame_type_of(const uint8_t *frame)
+{
+	return (enum frame_type)frame[FRAME_TYPE];
+}
+
 uint32_t
 frame_payload_len(const uint8_t *frame)
 {

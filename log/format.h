@@ -69,6 +69,7 @@ void frame_compose(uint8_t *frame, enum frame_type type, uint32_t n_events,
     uint32_t payload_len);
 
 /* Of a composed frame in memory, before or after stamping. */
+enum frame_type frame_type_of(const uint8_t *frame);
 uint32_t frame_payload_len(const uint8_t *frame);
 uint32_t frame_n_events(const uint8_t *frame);
 uint64_t frame_first_seq(const uint8_t *frame);
