@@ -119,8 +119,8 @@ next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s)
 static int
 not_an_event(struct reason *why, const char *field)
 {
-	return reason_set(
-	    why, -EPROTO, "an event's %s is missing or wrong", field);
+	(void)reason_set(why, 0, "an event's %s is missing or wrong", field);
+	return -EPROTO;
 }
 
 /* What follows the six fields: data alone, or data and meta. */

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The JSON form: every rule of doc/protocol.md, and round trips both ways. */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/json.h"
+#include "core/mpvalid.h"
+#include "core/reason.h"
+
+static struct reason why;
+
+/* The text packs to these bytes, and they print as the text want. */
+static void
+check(const char *text, struct slice bytes, const char *want)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf mp = { 0 };
+	CLEANUP(mp_buf_deinit) struct mp_buf back = { 0 };
+	int err = json_to_mp(slice_cstr(text), &mp, &why);
+
+	if (err)
+		fail_msg("'%s': %s", text, why.text);
+	assert_int_equal(mpvalid_check(mp.p, mp.len, &why), MPVALID_OK);
+	if (!slice_equal(slice_of(mp.p, mp.len), bytes))
+		fail_msg("'%s' packs to other bytes", text);
+	assert_int_equal(json_from_mp(bytes, &back), 0);
+	if (!slice_is(slice_of(back.p, back.len), want))
+		fail_msg("'%s' came back as '%.*s'", text, (int)back.len,
+		    (const char *)back.p);
+}
+
+#define same(text, bytes)	 check(text, SLICE_STR(bytes), text)
+#define turns(text, bytes, want) check(text, SLICE_STR(bytes), want)
+
+static void
+refused(const char *text, const char *sentence)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf mp = { 0 };
+
+	mp_pack_nil(&mp);
+	assert_int_equal(json_to_mp(slice_cstr(text), &mp, &why), -EPROTO);
+	if (!strstr(why.text, sentence))
+		fail_msg("'%s': the reason is '%s'", text, why.text);
+	assert_int_equal(mp.len, 1);
+}
+
+static void
+plain_values_are_the_same_in_both(void **state)
+{
+	same("null", "\xc0");
+	same("true", "\xc3");
+	same("false", "\xc2");
+	same("0", "\x00");
+	same("-1", "\xff");
+	same("1000", "\xcd\x03\xe8");
+	same("\"\"", "\xa0");
+	same("\"h\xc3\xa4\"", "\xa3h\xc3\xa4");
+	same("[]", "\x90");
+	same("{}", "\x80");
+	same("[1,[2],{}]", "\x93\x01\x91\x02\x80");
+	same("{\"b\":1,\"a\":2}", "\x82\xa1"
+				  "b\x01\xa1"
+				  "a\x02");
+	same("\"\\n\\r\\t\\\"\\\\\\u0000\\u001f\"", "\xa7\n\r\t\"\\\0\x1f");
+	turns("\"\\u00e4\\ud83d\\udd14\\/\\b\\f\"",
+	    "\xa9\xc3\xa4\xf0\x9f\x94\x94/\b\f",
+	    "\"\xc3\xa4\xf0\x9f\x94\x94/\\u0008\\u000c\"");
+	turns(" [ 1 , 2 ]\r\n", "\x92\x01\x02", "[1,2]");
+}
+
+static void
+integers_beyond_2_to_53_are_decimal_text(void **state)
+{
+	same("9007199254740991", "\xcf\x00\x1f\xff\xff\xff\xff\xff\xff");
+	same("9007199254740992", "\xcf\x00\x20\0\0\0\0\0\0");
+	same("-9007199254740992", "\xd3\xff\xe0\0\0\0\0\0\0");
+	same("{\"$int\":\"9007199254740993\"}", "\xcf\x00\x20\0\0\0\0\0\x01");
+	same("{\"$int\":\"-9007199254740993\"}",
+	    "\xd3\xff\xdf\xff\xff\xff\xff\xff\xff");
+	same("{\"$int\":\"18446744073709551615\"}",
+	    "\xcf\xff\xff\xff\xff\xff\xff\xff\xff");
+	same("{\"$int\":\"-9223372036854775808\"}", "\xd3\x80\0\0\0\0\0\0\0");
+	turns("9007199254740993", "\xcf\x00\x20\0\0\0\0\0\x01",
+	    "{\"$int\":\"9007199254740993\"}");
+	turns("{\"$int\":\"7\"}", "\x07", "7");
+	refused("{\"$int\":\"18446744073709551616\"}", "$int");
+	refused("{\"$int\":\"99999999999999999999\"}", "$int");
+	refused("{\"$int\":\"-9223372036854775809\"}", "$int");
+	refused("{\"$int\":\"\"}", "$int");
+	refused("{\"$int\":\"-\"}", "$int");
+	refused("{\"$int\":\"-0\"}", "$int");
+	refused("{\"$int\":\"07\"}", "$int");
+	refused("{\"$int\":\"+7\"}", "$int");
+	refused("{\"$int\":\"7 \"}", "$int");
+	refused("{\"$int\":\"0x7\"}", "$int");
+	refused("{\"$int\":7}", "$int");
+	refused("18446744073709551616", "line 1");
+}
+
+static void
+floats_stay_floats(void **state)
+{
+	same("1.0", "\xcb\x3f\xf0\0\0\0\0\0\0");
+	same("-0.0", "\xcb\x80\0\0\0\0\0\0\0");
+	same("0.1", "\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a");
+	same("1.0e+22", "\xcb\x44\x80\xf0\xcf\x06\x4d\xd5\x92");
+	turns("5e-324", "\xcb\0\0\0\0\0\0\0\x01", "4.94065645841247e-324");
+	same("1.7976931348623157e+308", "\xcb\x7f\xef\xff\xff\xff\xff\xff\xff");
+	same("{\"$float\":\"NaN\"}", "\xcb\x7f\xf8\0\0\0\0\0\0");
+	same("{\"$float\":\"Infinity\"}", "\xcb\x7f\xf0\0\0\0\0\0\0");
+	same("{\"$float\":\"-Infinity\"}", "\xcb\xff\xf0\0\0\0\0\0\0");
+	turns("1e0", "\xcb\x3f\xf0\0\0\0\0\0\0", "1.0");
+	refused("{\"$float\":\"nan\"}", "$float");
+	refused("{\"$float\":1.0}", "$float");
+	refused("1e999", "line 1");
+	refused("NaN", "line 1");
+}
+
+static void
+binary_data_is_base64(void **state)
+{
+	same("{\"$bin\":\"\"}", "\xc4\x00");
+	same("{\"$bin\":\"AA==\"}", "\xc4\x01\x00");
+	same("{\"$bin\":\"+/8=\"}", "\xc4\x02\xfb\xff");
+	same("{\"$bin\":\"AQID\"}", "\xc4\x03\x01\x02\x03");
+	refused("{\"$bin\":\"A\"}", "base64");
+	refused("{\"$bin\":\"AA\"}", "base64");
+	refused("{\"$bin\":\"AB==\"}", "base64");
+	refused("{\"$bin\":\"AAB=\"}", "base64");
+	refused("{\"$bin\":\"A===\"}", "base64");
+	refused("{\"$bin\":\"====\"}", "base64");
+	refused("{\"$bin\":\"AA==AQID\"}", "base64");
+	refused("{\"$bin\":\"A-_A\"}", "base64");
+	refused("{\"$bin\":\"AA= \"}", "base64");
+	refused("{\"$bin\":5}", "base64");
+	refused("{\"$bin\":\"\",\"x\":1}", "no known form");
+}
+
+static void
+timestamps_are_rfc_3339_and_other_extensions_base64(void **state)
+{
+	same("{\"$time\":\"1970-01-01T00:00:00Z\"}", "\xd6\xff\0\0\0\0");
+	same("{\"$time\":\"2023-11-14T22:13:20Z\"}", "\xd6\xff\x65\x53\xf1\0");
+	same("{\"$time\":\"1970-01-01T00:00:01.5Z\"}",
+	    "\xd7\xff\x77\x35\x94\0\0\0\0\x01");
+	same("{\"$time\":\"1969-12-31T23:59:59.999999999Z\"}",
+	    "\xc7\x0c\xff\x3b\x9a\xc9\xff\xff\xff\xff\xff\xff\xff\xff\xff");
+	turns("{\"$time\":\"2023-11-15T00:13:20.000+02:00\"}",
+	    "\xd6\xff\x65\x53\xf1\0", "{\"$time\":\"2023-11-14T22:13:20Z\"}");
+	/* Beyond the year 9999. */
+	same("{\"$ext\":-1,\"data\":\"AAAAAH//////////\"}",
+	    "\xc7\x0c\xff\0\0\0\0\x7f\xff\xff\xff\xff\xff\xff\xff");
+	same("{\"$ext\":0,\"data\":\"AA==\"}", "\xd4\x00\x00");
+	same("{\"$ext\":127,\"data\":\"\"}", "\xc7\x00\x7f");
+	turns("{\"data\":\"AA==\",\"$ext\":1}", "\xd4\x01\x00",
+	    "{\"$ext\":1,\"data\":\"AA==\"}");
+	refused("{\"$time\":\"yesterday\"}", "RFC 3339");
+	refused("{\"$time\":0}", "RFC 3339");
+	refused("{\"$ext\":128,\"data\":\"\"}", "$ext");
+	refused("{\"$ext\":-2,\"data\":\"\"}", "$ext");
+	refused("{\"$ext\":-1,\"data\":\"AA==\"}", "timestamp");
+	refused("{\"$ext\":1}", "no known form");
+	refused("{\"$ext\":1,\"data\":7}", "base64");
+	refused("{\"$ext\":1,\"data\":\"\",\"more\":1}", "no known form");
+}
+
+static void
+maps_that_no_object_can_be_are_pairs(void **state)
+{
+	same("{\"$map\":[[1,2]]}", "\x81\x01\x02");
+	same("{\"$map\":[[\"a\",1],[null,2]]}", "\x82\xa1"
+						"a\x01\xc0\x02");
+	same("{\"$map\":[[\"$ref\",\"x\"]]}", "\x81\xa4$ref\xa1x");
+	same("{\"$map\":[[\"$\",1],[\"b\",2]]}", "\x82\xa1$\x01\xa1"
+						 "b\x02");
+	same("{\"$map\":[[\"a\\u0000b\",1]]}", "\x81\xa3"
+					       "a\0b\x01");
+	same("{\"$map\":[[{\"$map\":[[1,1]]},[]]]}", "\x81\x81\x01\x01\x90");
+	/* No form has two keys with '$'. */
+	same("{\"$a\":1,\"$b\":2}", "\x82\xa2$a\x01\xa2$b\x02");
+	same("{\"a$\":1}", "\x81\xa2"
+			   "a$\x01");
+	turns("{\"$map\":[]}", "\x80", "{}");
+	turns("{\"$map\":[[\"a\",1]]}",
+	    "\x81\xa1"
+	    "a\x01",
+	    "{\"a\":1}");
+	refused("{\"$map\":[[1,2],[1,3]]}", "twice");
+	refused("{\"$map\":[[1]]}", "pairs");
+	refused("{\"$map\":[[1,2,3]]}", "pairs");
+	refused("{\"$map\":{}}", "pairs");
+	refused("{\"$map\":[1]}", "pairs");
+	refused("{\"$ref\":\"x\"}", "no known form");
+	refused("{\"$ref\":\"x\",\"b\":1}", "no known form");
+}
+
+static void
+text_that_is_no_json_is_refused_by_its_place(void **state)
+{
+	refused("", "line 1, column 0");
+	refused("{\"a\":1", "line 1");
+	refused("[1,]", "line 1, column 4");
+	refused("[1,\n2,\n}", "line 3");
+	refused("1 2", "line 1, column 3");
+	refused("{\"a\":1,\"a\":2}", "duplicate");
+	refused("\"\xff\"", "unable to decode byte 0xff");
+	refused("\"\\ud800\"", "line 1");
+	refused("\"\x01\"", "line 1");
+	refused("{\"a\\u0000\":1}", "NUL");
+	refused("{\"a\":{\"b\":[0,{\"$bin\":1}]}}", "a.b[1]: base64");
+}
+
+static void
+nesting_ends_at_32_levels(void **state)
+{
+	char text[200];
+
+	for (unsigned depth = 31; depth <= 33; depth++) {
+		CLEANUP(mp_buf_deinit) struct mp_buf mp = { 0 };
+		int err;
+
+		memset(text, '[', depth);
+		memset(text + depth, ']', depth);
+		err = json_to_mp(slice_of(text, 2 * depth), &mp, &why);
+		assert_int_equal(err, depth <= 32 ? 0 : -EPROTO);
+	}
+	{
+		CLEANUP(mp_buf_deinit) struct mp_buf big = { 0 };
+		CLEANUP(mp_buf_deinit) struct mp_buf mp = { 0 };
+
+		for (unsigned i = 0; i < 100000; i++)
+			mp_buf_bytes(&big, "[", 1);
+		assert_int_equal(
+		    json_to_mp(slice_of(big.p, big.len), &mp, &why), -EPROTO);
+	}
+}
+
+static void
+bytes_that_are_no_value_give_no_text(void **state)
+{
+	static const struct slice no[] = { SLICE_STR(""), SLICE_STR("\x91"),
+		SLICE_STR("\x01\x01"), SLICE_STR("\xdf\xff\xff\xff\xff"),
+		SLICE_STR("\x81\x01"), SLICE_STR("\xc1") };
+	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+	uint8_t deep[40];
+
+	for (unsigned i = 0; i < ARRAY_LEN(no); i++)
+		assert_int_equal(json_from_mp(no[i], &out), -EPROTO);
+	memset(deep, 0x91, sizeof(deep));
+	deep[sizeof(deep) - 1] = 0xc0;
+	assert_int_equal(
+	    json_from_mp(slice_of(deep, sizeof(deep)), &out), -EPROTO);
+	assert_int_equal(out.len, 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_values_are_the_same_in_both),
+		cmocka_unit_test(integers_beyond_2_to_53_are_decimal_text),
+		cmocka_unit_test(floats_stay_floats),
+		cmocka_unit_test(binary_data_is_base64),
+		cmocka_unit_test(
+		    timestamps_are_rfc_3339_and_other_extensions_base64),
+		cmocka_unit_test(maps_that_no_object_can_be_are_pairs),
+		cmocka_unit_test(text_that_is_no_json_is_refused_by_its_place),
+		cmocka_unit_test(nesting_ends_at_32_levels),
+		cmocka_unit_test(bytes_that_are_no_value_give_no_text),
+	};
+
+	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
