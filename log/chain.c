@@ -24,6 +24,18 @@ struct chain {
 	struct reason *why;
 };
 
+/* Does a good seal say what the header and the hash say? */
+static bool
+chain_seal_fits(const struct segment *s)
+{
+	struct segment_predecessor at = s->extent;
+
+	format_chain(s->header.pred.chain, s->header.log_id, &at);
+	return at.first_seq == s->header.first_seq &&
+	       at.last_seq + 1 >= at.first_seq &&
+	       memcmp(at.chain, s->extent.chain, sizeof(at.chain)) == 0;
+}
+
 /* What a segment says of itself, without its neighbours. */
 static void
 chain_check_alone(struct chain *ch, const struct segment *s)
@@ -35,10 +47,19 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 	if (strcmp(name, s->name) != 0)
 		log_problem_tell(
 		    ch->sink, &at, "by its header it is '%s'", name);
-	if (s->file_bytes != s->header.capacity)
+	if (s->file_bytes != s->header.capacity) {
+		at.first_seq = s->header.first_seq;
+		at.last_seq =
+		    s->extent.number != 0 ? s->extent.last_seq : UINT64_MAX;
 		log_problem_tell(ch->sink, &at,
 		    "it has %" PRIu64 " bytes, its header says %" PRIu64,
 		    s->file_bytes, s->header.capacity);
+	}
+	if (s->seal == SEAL_GOOD && !chain_seal_fits(s)) {
+		at.offset = s->header.capacity - LOG_PAGE;
+		log_problem_tell(
+		    ch->sink, &at, "its seal contradicts its header");
+	}
 }
 
 static void
@@ -183,12 +204,27 @@ chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
 	if (!chain_check_entry(ch, a, b))
 		return 0;
 	a->extent = b->header.pred;
+	if (a->file_bytes != a->header.capacity)
+		return 0;
 	/* Left in normal running a segment is sealed, left in a crash not. */
 	if (a->seal == SEAL_BAD ||
 	    (a->seal == SEAL_NONE &&
 		a->header.incarnation == b->header.incarnation))
 		return chain_scan_unsealed(ch, a);
 	return 0;
+}
+
+static void
+chain_tell_headless(
+    struct chain *ch, const struct segment_list *list, size_t i, size_t n)
+{
+	struct log_problem at = { .segment = list->v[i].name,
+		.first_seq = list->v[i].name_first_seq,
+		.last_seq = UINT64_MAX };
+
+	if (i + 1 < n)
+		at.last_seq = list->v[i + 1].name_first_seq - 1;
+	log_problem_tell(ch->sink, &at, "neither copy of its header is valid");
 }
 
 int
@@ -201,27 +237,21 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 
 	for (size_t i = 0; i < n; i++) {
 		struct segment *s = &list->v[i];
-		struct log_problem at = { .segment = s->name };
 		int err = 0;
 
-		if (!s->headed) {
-			at.first_seq = s->name_first_seq;
-			at.last_seq = i + 1 < n
-					  ? list->v[i + 1].name_first_seq - 1
-					  : UINT64_MAX;
-			log_problem_tell(
-			    sink, &at, "neither copy of its header is valid");
-			before = NULL;
-			continue;
-		}
-		chain_check_alone(&ch, s);
-		if (before)
+		if (before && s->headed)
 			err = chain_check_link(&ch, before, s);
-		else if (i == 0)
+		else if (i == 0 && s->headed)
 			chain_check_first(&ch, s);
 		if (err < 0)
 			return err;
-		before = s;
+		if (before)
+			chain_check_alone(&ch, before);
+		if (!s->headed)
+			chain_tell_headless(&ch, list, i, n);
+		before = s->headed ? s : NULL;
 	}
+	if (before)
+		chain_check_alone(&ch, before);
 	return 0;
 }

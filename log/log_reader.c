@@ -30,20 +30,24 @@ struct log_reader {
 	struct scan scan;
 	struct index index; /* of the open segment, as far as known */
 	uint64_t next_seq;  /* events before it are stepped over */
-	bool damaged;
-	struct reason damage;
+	/* The first segment that does not fit the others; list.n: none. */
+	size_t misfit;
+	struct reason misfit_why;
 };
 
 static void
-log_reader_keep_problem(void *arg, const struct log_problem *problem)
+log_reader_keep_misfit(void *arg, const struct log_problem *problem)
 {
 	struct log_reader *rd = arg;
 	char sentence[LOG_PROBLEM_SENTENCE];
 
-	if (!rd->damaged)
-		reason_set(&rd->damage, 0, "%s",
+	for (size_t i = 0; i < rd->misfit; i++) {
+		if (strcmp(rd->list.v[i].name, problem->segment) != 0)
+			continue;
+		rd->misfit = i;
+		reason_set(&rd->misfit_why, 0, "%s",
 		    log_problem_sentence(problem, sentence));
-	rd->damaged = true;
+	}
 }
 
 int
@@ -51,7 +55,7 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
     struct log_reader **out, struct reason *why)
 {
 	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
-	struct log_problem_sink sink = { .fn = log_reader_keep_problem };
+	struct log_problem_sink sink = { .fn = log_reader_keep_misfit };
 	size_t n;
 	int err;
 
@@ -69,6 +73,7 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 	n = rd->list.n;
 	if (n > 0 && !rd->list.v[n - 1].headed)
 		rd->list.n--;
+	rd->misfit = rd->list.n;
 	sink.arg = rd;
 	err = chain_check(io, dirfd, &rd->list, rd->list.n, NULL, &sink, why);
 	if (err < 0)
@@ -128,37 +133,72 @@ log_reader_open_segment(struct log_reader *rd, struct reason *why)
 	return err < 0 ? err : 0;
 }
 
-/* The frames of the open segment have stopped: rightly? */
-static int
-log_reader_stop(struct log_reader *rd, struct reason *why)
+static void
+log_reader_keep_sentence(void *arg, const struct log_problem *problem)
 {
-	const struct segment *s = &rd->list.v[rd->at];
-	struct log_problem at = { .segment = s->name, .offset = rd->scan.at };
-	struct log_problem_sink sink = { log_reader_keep_problem, rd, 0 };
-	struct scan_ahead ahead = { 0 };
-	uint64_t next = rd->scan.next_seq, known = next - 1;
-	int err;
+	char sentence[LOG_PROBLEM_SENTENCE];
 
-	if (s->extent.number != 0) {
-		if (scan_agrees(&rd->scan, &s->extent))
-			return LOG_READ_END;
-		known = s->extent.last_seq;
-	} else if (rd->limit_seq != UINT64_MAX) {
-		known = rd->limit_seq;
-	} else {
-		err = scan_ahead(&rd->scan, &ahead, why);
-		if (err < 0)
-			return err;
-		known = ahead.found ? ahead.durable_seq : known;
-	}
-	if (s->extent.number == 0 && known < next)
-		return LOG_READ_END;
-	if (known >= next) {
+	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
+}
+
+/* Events from next to last are not where they must be. */
+static int
+log_reader_tell(
+    struct log_reader *rd, uint64_t next, uint64_t last, struct reason *why)
+{
+	struct log_problem at = { .segment = rd->list.v[rd->at].name,
+		.offset = rd->scan.at };
+	struct log_problem_sink sink = { log_reader_keep_sentence, why, 0 };
+
+	if (last >= next) {
 		at.first_seq = next;
-		at.last_seq = known;
+		at.last_seq = last;
 	}
 	log_problem_tell(&sink, &at, "no valid frame where one must be");
 	return LOG_READ_DAMAGED;
+}
+
+/*
+ * Frames of the newest segment, which nothing bounds, have stopped.  It may
+ * be written to: what is behind is looked at first, then the frame again, so
+ * that a flush under way is not taken for damage.
+ */
+static int
+log_reader_stop_open(
+    struct log_reader *rd, struct frame_header *f, struct reason *why)
+{
+	uint64_t next = rd->scan.next_seq, known = rd->limit_seq;
+	struct scan_ahead ahead;
+	int got;
+
+	scan_refresh(&rd->scan);
+	if (known == UINT64_MAX) {
+		got = scan_ahead(&rd->scan, &ahead, why);
+		if (got < 0)
+			return got;
+		known = ahead.found ? ahead.durable_seq : 0;
+		scan_refresh(&rd->scan);
+	}
+	got = scan_next(&rd->scan, f, why);
+	scan_refresh(&rd->scan);
+	if (got != SCAN_STOP)
+		return got < 0 ? got : LOG_READ_FRAME;
+	return known < next ? LOG_READ_END
+			    : log_reader_tell(rd, next, known, why);
+}
+
+/* The frames of the open segment have stopped: rightly? */
+static int
+log_reader_stop(
+    struct log_reader *rd, struct frame_header *f, struct reason *why)
+{
+	const struct segment *s = &rd->list.v[rd->at];
+
+	if (s->extent.number == 0)
+		return log_reader_stop_open(rd, f, why);
+	if (scan_agrees(&rd->scan, &s->extent))
+		return LOG_READ_END;
+	return log_reader_tell(rd, rd->scan.next_seq, s->extent.last_seq, why);
 }
 
 /*
@@ -174,6 +214,10 @@ log_reader_step(
 	for (;;) {
 		if (rd->at == rd->list.n)
 			return LOG_READ_END;
+		if (rd->at >= rd->misfit) {
+			reason_set(why, 0, "%s", rd->misfit_why.text);
+			return LOG_READ_DAMAGED;
+		}
 		if (rd->fd < 0) {
 			got = log_reader_open_segment(rd, why);
 			if (got < 0)
@@ -182,14 +226,11 @@ log_reader_step(
 		if (rd->scan.next_seq > rd->limit_seq)
 			return LOG_READ_END;
 		got = scan_next(&rd->scan, f, why);
-		if (got < 0)
-			return got;
-		if (got == SCAN_FRAME) {
+		if (got == SCAN_STOP)
+			got = log_reader_stop(rd, f, why);
+		if (got == LOG_READ_FRAME)
 			index_note(&rd->index, f->first_seq, rd->scan.frame_at,
 			    f->time_us);
-			return LOG_READ_FRAME;
-		}
-		got = log_reader_stop(rd, why);
 		if (got != LOG_READ_END || rd->at + 1 == rd->list.n)
 			return got;
 		log_reader_close_segment(rd);
@@ -197,40 +238,47 @@ log_reader_step(
 	}
 }
 
-static int
-log_reader_damaged(const struct log_reader *rd, struct reason *why)
+/* CRCs say what was written; is it n_events events? */
+static bool
+log_reader_shaped(const struct log_frame *frame)
 {
-	reason_set(why, 0, "%s", rd->damage.text);
-	return LOG_READ_DAMAGED;
+	struct slice event;
+	uint32_t crc, n = 0;
+	size_t at = 0;
+
+	while (log_frame_event(frame, &at, &event, &crc))
+		n++;
+	return n == frame->n_events && at == frame->payload.len;
 }
 
 int
 log_reader_next(
     struct log_reader *rd, struct log_frame *frame, struct reason *why)
 {
+	struct log_frame out;
 	struct frame_header f;
 	int got;
 
 	do {
-		if (rd->damaged)
-			return log_reader_damaged(rd, why);
 		got = log_reader_step(rd, &f, why);
-		if (got == LOG_READ_DAMAGED)
-			return log_reader_damaged(rd, why);
 		if (got != LOG_READ_FRAME)
 			return got;
 	} while (
 	    f.type != FRAME_EVENTS || f.first_seq + f.n_events <= rd->next_seq);
+	out.type = f.type;
+	out.n_events = f.n_events;
+	out.first_seq = f.first_seq;
+	out.time_us = f.time_us;
+	out.durable_seq = f.durable_seq;
+	out.flush = f.flush;
+	out.offset = rd->scan.frame_at;
+	out.segment = rd->list.v[rd->at].header.first_seq;
+	out.payload = slice_of(rd->scan.payload, f.payload_len);
+	if (!log_reader_shaped(&out))
+		return log_reader_tell(
+		    rd, f.first_seq, f.first_seq + f.n_events - 1, why);
 	rd->next_seq = f.first_seq + f.n_events;
-	frame->type = f.type;
-	frame->n_events = f.n_events;
-	frame->first_seq = f.first_seq;
-	frame->time_us = f.time_us;
-	frame->durable_seq = f.durable_seq;
-	frame->flush = f.flush;
-	frame->offset = rd->scan.frame_at;
-	frame->segment = rd->list.v[rd->at].header.first_seq;
-	frame->payload = slice_of(rd->scan.payload, f.payload_len);
+	*frame = out;
 	return LOG_READ_FRAME;
 }
 
@@ -267,9 +315,7 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 	size_t i = rd->list.n;
 	int err;
 
-	if (rd->damaged)
-		return reason_set(why, -EUCLEAN, "%s", rd->damage.text);
-	while (i > 0 && rd->list.v[i - 1].header.first_seq > seq)
+	while (i > 0 && rd->list.v[i - 1].name_first_seq > seq)
 		i--;
 	if (i == 0 || seq > rd->limit_seq)
 		return -ENOENT;
@@ -277,6 +323,12 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 	if (rd->list.v[i].extent.number != 0 &&
 	    seq > rd->list.v[i].extent.last_seq)
 		return -ENOENT;
+	rd->next_seq = seq;
+	if (i >= rd->misfit) {
+		log_reader_close_segment(rd);
+		rd->at = i; /* and log_reader_next() says why */
+		return 0;
+	}
 	if (rd->fd < 0 || rd->at != i) {
 		log_reader_close_segment(rd);
 		rd->at = i;
@@ -284,11 +336,7 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 		if (err < 0)
 			return err;
 	}
-	err = log_reader_jump(rd, seq, why);
-	if (err < 0)
-		return err;
-	rd->next_seq = seq;
-	return 0;
+	return log_reader_jump(rd, seq, why);
 }
 
 bool

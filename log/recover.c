@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,10 @@
 #include "log/recover.h"
 #include "log/scan.h"
 #include "log/segment.h"
+
+enum {
+	COMPARED_BYTES = 4 << 20
+};
 
 struct recovery {
 	const struct sysio *io;
@@ -52,11 +57,17 @@ recover_keep_problem(void *arg, const struct log_problem *problem)
 		    rc->why, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
-static void
-recover_note(struct recovery *rc, const char *sentence)
+static void PRINTF(2, 3) recover_note(struct recovery *rc, const char *fmt, ...)
 {
-	if (rc->notes)
-		rc->notes(sentence);
+	char sentence[LOG_PROBLEM_SENTENCE];
+	va_list ap;
+
+	if (!rc->notes)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	rc->notes(sentence);
 }
 
 /*
@@ -119,6 +130,48 @@ recover_judge(struct recovery *rc, const struct segment *s,
 	}
 }
 
+/*
+ * Say so where the page cache shows other bytes than the disk behind the last
+ * frame: a write has failed there.  A flush is far shorter than what is
+ * compared.
+ */
+static int
+recover_compare(struct recovery *rc, const struct segment *s, struct scan *sc)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { rc->io, -1 };
+	uint64_t at = sc->at, end = MIN(at + COMPARED_BYTES, s->file_bytes);
+	const uint8_t *disk, *cache;
+	struct window win;
+	ssize_t n = 0, m = 0;
+	int err;
+
+	f.fd = sysio_openat(rc->io, rc->dirfd, s->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(rc->why, f.fd, "cannot open '%s'", s->name);
+	err = window_init(&win, rc->io, f.fd, s->file_bytes);
+	if (err < 0)
+		return err;
+	while (at < end) {
+		n = window_get(&sc->win, at, &disk);
+		m = n > 0 ? window_get(&win, at, &cache) : 0;
+		if (n <= 0 || m <= 0)
+			break;
+		n = MIN(n, m);
+		if (memcmp(disk, cache, (size_t)n) != 0) {
+			recover_note(rc,
+			    "the page cache shows what the disk lacks at the "
+			    "end of '%s'",
+			    s->name);
+			break;
+		}
+		at += (uint64_t)n;
+	}
+	window_deinit(&win);
+	n = MIN(n, m);
+	return n < 0 ? reason_set(rc->why, (int)n, "cannot read '%s'", s->name)
+		     : 0;
+}
+
 /* Scan s from the disk; its frames' number goes to *frames. */
 static int
 recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
@@ -143,6 +196,8 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	} while (err == SCAN_FRAME);
 	if (err == SCAN_STOP)
 		err = scan_ahead(&sc, &ahead, rc->why);
+	if (err == 0)
+		err = recover_compare(rc, s, &sc);
 	if (err == 0) {
 		recover_judge(rc, s, &sc, &ahead);
 		rc->next_seq = sc.next_seq;
@@ -203,22 +258,36 @@ recover_identify(struct recovery *rc, struct log_tail *tail)
 	}
 }
 
+/* No segment is there at all; is that what dirfd's own witness says? */
+static void
+recover_check_emptied(struct recovery *rc)
+{
+	if (!rc->has_durable || rc->durable.seq == 0 || rc->sink.told > 0)
+		return;
+	rc->sink.told++;
+	reason_set(rc->why, 0,
+	    "no segment is there, though '%s' says that events 1 to %" PRIu64
+	    " were durable; for a new log, remove it",
+	    WITNESS_NAME, rc->durable.seq);
+}
+
 static void
 recover_check_witness(struct recovery *rc, const struct log_tail *tail,
     const struct log_witness *wit)
 {
-	struct log_problem at = { .segment = "(none)" };
+	const struct segment *s = &rc->list.v[rc->used > 0 ? rc->used - 1 : 0];
+	struct log_problem at = { .segment = s->name };
 
-	if (wit->seq < rc->next_seq)
+	if (memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0 ||
+	    wit->epoch != tail->epoch) {
+		recover_note(
+		    rc, "'%s' is a witness of another log or epoch", wit->name);
 		return;
-	if (rc->headed > 0 &&
-	    (wit->epoch != tail->epoch ||
-		memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0))
-		return;
-	if (rc->used > 0) {
-		at.segment = rc->list.v[rc->used - 1].name;
-		at.offset = rc->valid_length;
 	}
+	if (wit->seq < rc->next_seq || rc->sink.told > 0)
+		return;
+	if (rc->used > 0)
+		at.offset = rc->valid_length;
 	at.first_seq = rc->next_seq;
 	at.last_seq = wit->seq;
 	log_problem_tell(&rc->sink, &at,
@@ -327,12 +396,12 @@ recover_run(struct recovery *rc, const struct log_witness *witnesses,
 	if (err < 0)
 		return err;
 	recover_identify(rc, tail);
-	if (rc->sink.told == 0 && rc->has_durable)
+	if (rc->headed == 0)
+		recover_check_emptied(rc);
+	else if (rc->has_durable)
 		recover_check_witness(rc, tail, &rc->durable);
-	/* A strange log in place of ours is told by its own witness alone. */
-	for (unsigned i = 0; i < n_witnesses; i++)
-		if (rc->sink.told == 0 && rc->headed > 0)
-			recover_check_witness(rc, tail, &witnesses[i]);
+	for (unsigned i = 0; i < n_witnesses && rc->headed > 0; i++)
+		recover_check_witness(rc, tail, &witnesses[i]);
 	if (rc->sink.told > 0)
 		return RECOVER_DAMAGED;
 	recover_fill_tail(rc, tail);

@@ -187,27 +187,40 @@ scan_next(struct scan *sc, struct frame_header *frame, struct reason *why)
 	return SCAN_FRAME;
 }
 
-/* Look for frame headers among the n bytes at p, which stand at offset. */
-static void
-scan_find_headers(struct scan *sc, struct scan_ahead *ahead, const uint8_t *p,
-    size_t n, uint64_t offset)
+/* The first header that verifies among the n bytes at p: where, or n. */
+static size_t
+scan_find(
+    const struct scan *sc, const uint8_t *p, size_t n, struct frame_header *f)
 {
 	const uint8_t *end = p + n, *hit = p;
-	struct frame_header f;
 	uint8_t sync[4];
 
 	put_le32(sync, FRAME_SYNC_WORD);
 	while (end - hit >= LOG_FRAME_HEADER) {
 		hit = memmem(hit, (size_t)(end - hit), sync, sizeof(sync));
 		if (!hit || end - hit < LOG_FRAME_HEADER)
-			return;
-		if (format_get_frame(hit, sc->salt, &f) &&
+			break;
+		if (format_get_frame(hit, sc->salt, f))
+			return (size_t)(hit - p);
+		hit++;
+	}
+	return n;
+}
+
+static void
+scan_find_all(const struct scan *sc, struct scan_ahead *ahead, const uint8_t *p,
+    size_t n, uint64_t offset)
+{
+	struct frame_header f;
+
+	for (size_t at = 0; at < n; at++) {
+		at += scan_find(sc, p + at, n - at, &f);
+		if (at < n &&
 		    (!ahead->found || f.durable_seq > ahead->durable_seq)) {
 			ahead->found = true;
-			ahead->found_at = offset + (uint64_t)(hit - p);
+			ahead->found_at = offset + at;
 			ahead->durable_seq = f.durable_seq;
 		}
-		hit++;
 	}
 }
 
@@ -231,7 +244,7 @@ scan_ahead(struct scan *sc, struct scan_ahead *out, struct reason *why)
 			while (p[last - 1] == 0)
 				last--;
 			ahead.end = offset + last;
-			scan_find_headers(sc, &ahead, p, (size_t)n, offset);
+			scan_find_all(sc, &ahead, p, (size_t)n, offset);
 		}
 		/* A header may lie across the pieces. */
 		offset += offset + (uint64_t)n >= sc->win.bytes
@@ -240,6 +253,63 @@ scan_ahead(struct scan *sc, struct scan_ahead *out, struct reason *why)
 	}
 	*out = ahead;
 	return 0;
+}
+
+void
+scan_refresh(struct scan *sc)
+{
+	sc->win.len = 0;
+}
+
+/* Is there a whole frame at offset that carries on, if not at once? */
+static int
+scan_try_later(struct scan *sc, uint64_t offset, const struct frame_header *f,
+    struct reason *why)
+{
+	struct frame_header again;
+	struct scan later = *sc;
+	int good;
+
+	if (f->first_seq < sc->next_seq)
+		return 0;
+	scan_jump(&later, offset, f->first_seq);
+	later.keep = false;
+	good = scan_try(&later, offset, &again, why);
+	sc->win = later.win;
+	return good;
+}
+
+int
+scan_resync(struct scan *sc, bool *found, struct reason *why)
+{
+	uint64_t offset = sc->at;
+	struct frame_header f;
+	const uint8_t *p;
+
+	*found = false;
+	for (;;) {
+		ssize_t n = scan_get(sc, offset, &p, why);
+		size_t at;
+		int good;
+
+		if (n < LOG_FRAME_HEADER)
+			return n < 0 ? (int)n : 0;
+		at = scan_find(sc, p, (size_t)n, &f);
+		if (at == (size_t)n) {
+			offset += (uint64_t)(n - LOG_FRAME_HEADER + 1);
+			continue;
+		}
+		offset += at;
+		good = scan_try_later(sc, offset, &f, why);
+		if (good < 0)
+			return good;
+		if (good > 0) {
+			scan_jump(sc, offset, f.first_seq);
+			*found = true;
+			return 0;
+		}
+		offset++;
+	}
 }
 
 bool

@@ -82,6 +82,16 @@ struct scan_ahead {
 MUST_CHECK int scan_ahead(
     struct scan *sc, struct scan_ahead *ahead, struct reason *why);
 
+/* Forget what was read: the file may have grown on. */
+void scan_refresh(struct scan *sc);
+
+/*
+ * After a stop in damaged frames: jump to the next one that verifies whole
+ * and is not of the past.  *found says whether there is one; its first event
+ * is sc->next_seq then.
+ */
+MUST_CHECK int scan_resync(struct scan *sc, bool *found, struct reason *why);
+
 /* Does what was scanned end as at says?  For a scan that has stopped. */
 bool scan_agrees(const struct scan *sc, const struct segment_predecessor *at);
 

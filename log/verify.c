@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Verification of a whole log.  Behind damage it goes on at the next frame
+ * that verifies, so that one run names every range that is lost.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/crc32c.h"
+#include "core/reason.h"
+#include "log/chain.h"
+#include "log/scan.h"
+#include "log/verify.h"
+
+struct verify {
+	const struct sysio *io;
+	int dirfd;
+	struct log_verify *v;
+	struct reason *why;
+	struct log_problem_sink sink;
+	const struct segment *seg;
+	struct scan scan;
+	uint64_t looked_again; /* offset of the stop that was retried */
+};
+
+/* The payload of an EVENTS frame that was just scanned. */
+static void
+verify_events(struct verify *vf, const struct frame_header *f)
+{
+	struct log_problem at = { .segment = vf->seg->name,
+		.offset = vf->scan.frame_at };
+	const uint8_t *p = vf->scan.payload;
+	size_t left = f->payload_len;
+	uint32_t n = 0;
+
+	while (n < f->n_events && left >= LOG_EVENT_HEADER) {
+		uint32_t len = get_le32(p);
+
+		p += LOG_EVENT_HEADER;
+		left -= LOG_EVENT_HEADER;
+		if (len > left || crc32c(0, p, len) != get_le32(p - 4))
+			break;
+		p += len;
+		left -= len;
+		n++;
+	}
+	vf->v->events += n;
+	if (n == f->n_events && left == 0)
+		return;
+	at.first_seq = f->first_seq + n;
+	at.last_seq = f->first_seq + f->n_events - 1;
+	log_problem_tell(
+	    &vf->sink, &at, "an event does not verify in a frame that does");
+}
+
+/* The last event that must be in the segment at hand; 0: none needs to. */
+static int
+verify_known(struct verify *vf, uint64_t *last)
+{
+	struct scan_ahead ahead;
+	int err;
+
+	*last = vf->seg->extent.last_seq;
+	if (vf->seg->extent.number != 0)
+		return 0;
+	*last = vf->v->limit_seq;
+	if (*last != UINT64_MAX)
+		return 0;
+	err = scan_ahead(&vf->scan, &ahead, vf->why);
+	if (err < 0)
+		return err;
+	*last = ahead.found ? ahead.durable_seq : 0;
+	return 0;
+}
+
+/* The frames have stopped: judge it.  *more: others follow. */
+static int
+verify_stop(struct verify *vf, bool *more)
+{
+	const struct segment *s = vf->seg;
+	struct scan *sc = &vf->scan;
+	struct log_problem at = {
+		.segment = s->name, .offset = sc->at, .first_seq = sc->next_seq
+	};
+	int err;
+
+	*more = false;
+	if (s->extent.number != 0 && scan_agrees(sc, &s->extent))
+		return 0;
+	err = verify_known(vf, &at.last_seq);
+	if (err < 0)
+		return err;
+	if (s->extent.number == 0) {
+		if (at.last_seq < sc->next_seq)
+			return 0;
+		/* A flush may have been under way: it has ended since. */
+		scan_refresh(sc);
+		*more = vf->looked_again != sc->at;
+		vf->looked_again = sc->at;
+		if (*more)
+			return 0;
+	}
+	err = scan_resync(sc, more, vf->why);
+	if (err < 0)
+		return err;
+	if (*more)
+		at.last_seq = sc->next_seq - 1;
+	if (at.last_seq < at.first_seq)
+		at.first_seq = 0;
+	log_problem_tell(&vf->sink, &at, "no valid frame where one must be");
+	return 0;
+}
+
+static int
+verify_frames(struct verify *vf)
+{
+	struct scan *sc = &vf->scan;
+	struct frame_header f;
+	bool more = true;
+	int got = 0;
+
+	while (more && got >= 0 && sc->next_seq <= vf->v->limit_seq) {
+		got = scan_next(sc, &f, vf->why);
+		if (got == SCAN_STOP)
+			got = verify_stop(vf, &more);
+		else if (got == SCAN_FRAME) {
+			vf->v->frames++;
+			vf->v->bytes += LOG_FRAME_HEADER + f.payload_len;
+			vf->v->last_seq = sc->next_seq - 1;
+			if (f.type == FRAME_EVENTS)
+				verify_events(vf, &f);
+		}
+	}
+	return got < 0 ? got : 0;
+}
+
+/* Where all frames verify, the seal has counted the same. */
+static void
+verify_count(struct verify *vf, uint64_t told_before)
+{
+	const struct segment *s = vf->seg;
+	struct log_problem at = { .segment = s->name,
+		.offset = s->header.capacity - LOG_PAGE };
+
+	if (s->seal == SEAL_GOOD && vf->sink.told == told_before &&
+	    scan_agrees(&vf->scan, &s->extent) &&
+	    vf->scan.frames != s->footer.frames)
+		log_problem_tell(&vf->sink, &at,
+		    "its seal counts other frames than there are");
+}
+
+static int
+verify_segment(struct verify *vf, const struct segment *s)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { vf->io, -1 };
+	uint64_t told_before = vf->sink.told;
+	int err;
+
+	f.fd = sysio_openat(vf->io, vf->dirfd, s->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(vf->why, f.fd, "cannot open '%s'", s->name);
+	err = scan_init(&vf->scan, vf->io, f.fd, s, true);
+	if (err < 0)
+		return err;
+	vf->seg = s;
+	vf->looked_again = 0;
+	err = verify_frames(vf);
+	if (err == 0)
+		verify_count(vf, told_before);
+	scan_deinit(&vf->scan);
+	return err;
+}
+
+static int
+verify_run(struct verify *vf, struct segment_list *list)
+{
+	struct log_verify *v = vf->v;
+	size_t n = list->n;
+	int err;
+
+	/* The newest may just be being begun. */
+	if (n > 0 && !list->v[n - 1].headed)
+		n--;
+	err = chain_check(
+	    vf->io, vf->dirfd, list, n, v->note, &vf->sink, vf->why);
+	v->first_seq = n > 0 ? list->v[0].name_first_seq : 1;
+	v->last_seq = v->first_seq - 1;
+	for (size_t i = 0; err == 0 && i < n; i++) {
+		if (list->v[i].headed)
+			err = verify_segment(vf, &list->v[i]);
+		v->segments++;
+		if (v->progress)
+			v->progress(v->arg, i + 1, n);
+	}
+	return err;
+}
+
+int
+log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
+    struct reason *why)
+{
+	struct verify vf = { .io = io,
+		.dirfd = dirfd,
+		.v = verify,
+		.why = why,
+		.sink = { verify->problem, verify->arg, 0 } };
+	struct segment_list list;
+	int err = segment_list_read(io, dirfd, &list, why);
+
+	if (err < 0)
+		return err;
+	verify->segments = verify->frames = verify->events = 0;
+	verify->bytes = 0;
+	err = verify_run(&vf, &list);
+	verify->problems = vf.sink.told;
+	segment_list_deinit(&list);
+	return err;
+}
