@@ -13,12 +13,12 @@ enum ring_event_flags {
 };
 
 struct ring_event {
-	uint64_t seq;	  /* of an ephemeral event: the last durable one's */
+	uint64_t seq; /* of an ephemeral event: the last durable one's */
 	uint64_t time_us;
 	uint64_t topic_hash; /* hash_bytes() under the ring's key */
-	uint64_t version; /* within its topic; 0 when ephemeral */
-	uint32_t len;	  /* bytes of the encoded event */
-	uint32_t crc;	  /* CRC32C of them, seed 0 */
+	uint64_t version;    /* within its topic; 0 when ephemeral */
+	uint32_t len;	     /* bytes of the encoded event */
+	uint32_t crc;	     /* CRC32C of them, seed 0 */
 	uint32_t flags;
 };
 

@@ -14,6 +14,7 @@
 #ifndef PEAL_SHM_RING_READER_H
 #define PEAL_SHM_RING_READER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,7 @@
 
 struct reason;
 struct ring_reader;
+struct stats_view;
 
 /* What a read or seek found.  Below zero: -errno, pass it up. */
 enum ring_next {
@@ -39,6 +41,8 @@ struct ring_info {
 	uint32_t incarnation;
 	uint32_t slots;
 	uint64_t payload_bytes;
+	uint64_t created_us; /* wall clock */
+	uint32_t writer_pid;
 	struct hash_key topic_key;
 };
 
@@ -47,10 +51,10 @@ struct ring_status {
 	enum ring_state state;
 	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC */
 	uint64_t publish_ns;
-	uint64_t tail_seq;     /* head of the log, as visible */
+	uint64_t tail_seq; /* head of the log, as visible */
 	uint64_t tail_ord;
 	uint64_t valid_ord;
-	uint64_t oldest_seq;   /* of the log */
+	uint64_t oldest_seq; /* of the log */
 };
 
 /*
@@ -77,10 +81,12 @@ void ring_reader_status(
     const struct ring_reader *rd, struct ring_status *status);
 
 /*
- * Make the first event behind the durable event seq the next one (ephemeral
- * ones that follow seq are skipped when skip_ephemeral).  RING_EVENT when it
- * is there, RING_EMPTY when seq is the newest or beyond, RING_LAPPED when
- * seq + 1 is gone.
+ * Make the first event whose seq is greater than seq the next one; ephemeral
+ * events that carry seq itself are behind us.  RING_EVENT: it is there.
+ * RING_EMPTY: seq is the newest or beyond, and the position is behind the
+ * newest (compare seq with what ring_reader_seek_tail() returns where that
+ * matters).  RING_LAPPED: seq + 1 is gone, the position is where it was.
+ * -EPROTO: a damaged file.
  */
 MUST_CHECK int ring_reader_seek(struct ring_reader *rd, uint64_t seq);
 /* Before the oldest event still held; returns the seq before it. */
@@ -88,18 +94,54 @@ uint64_t ring_reader_seek_oldest(struct ring_reader *rd);
 /* Behind the newest; returns its seq. */
 uint64_t ring_reader_seek_tail(struct ring_reader *rd);
 
+/* Is there nothing to be read?  One load, for those who poll or park. */
+bool ring_reader_level(const struct ring_reader *rd);
+
 /*
- * Copy a run of events, at most max of them and at most size bytes, and step
- * over them: their bytes stand back to back in buf in the order of ev[].
- * RING_EVENT: *n (1 or more) were copied and verified to be untorn.
+ * Copy a run of events, at most max (1 or more) of them and at most size
+ * bytes, and step over them: their bytes stand back to back in buf in the
+ * order of ev[].  Fewer than there are is normal: call again.
+ * RING_EVENT: *n (1 or more) were copied and verified to be untorn.  Their
+ * CRCs are not computed here: the fences prove the copy, tools prove the ring.
  * RING_TOO_SMALL: *need is the first event's length; nothing was stepped.
  * RING_LAPPED: the position is where it was; seek again.
- * -EPROTO: the ring contradicts itself (a damaged file).
+ * -EPROTO: the ring contradicts itself (a damaged file), now and for ever.
+ * buf may have been scribbled on in each case.
  */
 MUST_CHECK int ring_reader_read(struct ring_reader *rd, struct ring_event *ev,
     uint32_t max, uint8_t *buf, size_t size, uint32_t *n, size_t *need);
 
 /* Ordinal of the next event to be read. */
 uint64_t ring_reader_ordinal(const struct ring_reader *rd);
+
+/* One attached reader, as the writer last copied its status page. */
+struct ring_seat_info {
+	unsigned seat;
+	char role[16]; /* printable */
+	long pid;
+	uint64_t attached_us; /* wall clock */
+	uint64_t position;    /* seq */
+	uint64_t clients;
+	uint64_t lapped;
+	uint64_t wakeups;
+	uint64_t missed;
+	bool parked;
+	uint64_t heartbeat_ns; /* CLOCK_MONOTONIC, of the reader */
+};
+
+enum {
+	RING_SEATS = 64
+};
+
+/* The readers' table, for tools.  Returns how many of the max there are. */
+unsigned ring_reader_seats(
+    const struct ring_reader *rd, struct ring_seat_info *seats, unsigned max);
+
+/* The writer's counters; they live as long as the mapping. */
+MUST_CHECK int ring_reader_stats(
+    const struct ring_reader *rd, struct stats_view *view, struct reason *why);
+
+/* The ordinal up to which the writer has rung doorbells, for doorbell.h. */
+uint64_t ring_reader_rung(const struct ring_reader *rd);
 
 #endif

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The ring as its two sides see it: what was published comes back whole and
+ * in order, and a reader that was overtaken is told.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/crc32c.h"
+#include "tests/lib/ringfix.h"
+
+static void
+events_come_back_in_order_and_whole(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev[8];
+	uint8_t buf[4096], *p = buf;
+	uint32_t n = 0;
+	size_t need;
+
+	ringfix_publish(fx, 3);
+	ringfix_emit(fx, 1);
+	ringfix_publish(fx, 1);
+	assert_int_equal(
+	    ring_reader_read(fx->reader, ev, 8, buf, sizeof(buf), &n, &need),
+	    RING_EVENT);
+	assert_int_equal(n, 5);
+	for (unsigned i = 0; i < n; p += ev[i++].len)
+		assert_true(ringfix_right(&ev[i], p));
+	assert_int_equal(ev[2].seq, 3);
+	assert_int_equal(ev[3].seq, 3);
+	assert_int_equal(ev[3].flags, RING_EPHEMERAL);
+	assert_int_equal(ev[4].seq, 4);
+	assert_int_equal(
+	    ring_reader_read(fx->reader, ev, 8, buf, sizeof(buf), &n, &need),
+	    RING_EMPTY);
+	assert_true(ring_reader_level(fx->reader));
+}
+
+static void
+nothing_of_a_pass_is_visible_before_its_commit(void **state)
+{
+	struct ringfix *fx = *state;
+	uint8_t buf[RINGFIX_EVENT];
+	struct ring_event ev = ringfix_event(1, false, buf);
+
+	ring_writer_begin(fx->writer, 1, ev.len);
+	ring_writer_add(fx->writer, &ev, buf);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+	assert_true(ring_reader_level(fx->reader));
+	ring_writer_commit(fx->writer);
+	assert_false(ring_reader_level(fx->reader));
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 1);
+}
+
+static void
+a_read_is_bounded_by_max_and_by_room(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev[8];
+	uint8_t one[RINGFIX_EVENT], buf[4096];
+	uint32_t n = 0, first, second;
+	size_t need = 0;
+
+	ringfix_publish(fx, 3);
+	first = ringfix_bytes(1, false, one);
+	second = ringfix_bytes(2, false, one);
+	assert_int_equal(
+	    ring_reader_read(fx->reader, ev, 8, buf, first - 1, &n, &need),
+	    RING_TOO_SMALL);
+	assert_int_equal(need, first);
+	assert_int_equal(ring_reader_read(fx->reader, ev, 8, buf,
+			     first + second - 1, &n, &need),
+	    RING_EVENT);
+	assert_int_equal(n, 1);
+	assert_int_equal(
+	    ring_reader_read(fx->reader, ev, 8, buf, second, &n, &need),
+	    RING_EVENT);
+	assert_int_equal(n, 1);
+	assert_int_equal(ev[0].seq, 2);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_EVENT);
+	assert_int_equal(
+	    ring_reader_read(fx->reader, ev, 2, buf, sizeof(buf), &n, &need),
+	    RING_EVENT);
+	assert_int_equal(n, 2);
+}
+
+/* Room for 8 events, of some 16 bytes to 1 KiB: the slots are what ends. */
+static void
+the_reader_is_lapped_by_one_event_more_than_there_are_slots(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+
+	ringfix_publish(fx, 7);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_EVENT);
+	ringfix_publish(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_EVENT);
+	ringfix_publish(fx, 1);
+	assert_int_equal(ringfix_next(fx, &ev), RING_LAPPED);
+	assert_int_equal(ringfix_next(fx, &ev), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 1), RING_EVENT);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 2);
+}
+
+static void
+the_reader_is_lapped_by_one_byte_more_than_there_is_payload(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+
+	ringfix_publish_long(fx, 1000);
+	ringfix_publish_long(fx, 3095);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_EVENT);
+	ringfix_publish_long(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_EVENT);
+	ringfix_publish_long(fx, 1);
+	assert_int_equal(ringfix_next(fx, &ev), RING_LAPPED);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 1);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 2);
+	assert_int_equal(ev.len, 3095);
+}
+
+static void
+a_pass_that_has_begun_has_lapped_already(void **state)
+{
+	struct ringfix *fx = *state;
+	uint8_t buf[RINGFIX_EVENT];
+	struct ring_event ev;
+
+	ringfix_publish(fx, 8);
+	ev = ringfix_event(9, false, buf);
+	ring_writer_begin(fx->writer, 1, ev.len);
+	assert_int_equal(ringfix_next(fx, &ev), RING_LAPPED);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 1);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 2);
+}
+
+static void
+a_pass_of_the_whole_ring_leaves_nothing_until_its_commit(void **state)
+{
+	struct ringfix *fx = *state;
+	uint8_t buf[RINGFIX_EVENT];
+	struct ring_event ev;
+	uint64_t bytes = 0;
+
+	ringfix_publish(fx, 5);
+	for (uint64_t seq = 6; seq < 14; seq++)
+		bytes += ringfix_bytes(seq, false, buf);
+	ring_writer_begin(fx->writer, 8, bytes);
+	assert_int_equal(ringfix_next(fx, &ev), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 4), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 5), RING_EMPTY);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 5);
+	assert_int_equal(ring_reader_seek_tail(fx->reader), 5);
+	for (uint64_t seq = 6; seq < 14; seq++) {
+		ev = ringfix_event(seq, false, buf);
+		ring_writer_add(fx->writer, &ev, buf);
+	}
+	ring_writer_commit(fx->writer);
+	for (uint64_t seq = 6; seq < 14; seq++) {
+		assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+		assert_int_equal(ev.seq, seq);
+	}
+	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+}
+
+static void
+an_event_over_the_end_of_the_payload_is_one_slice(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+
+	/* 512 lie before the end of the payload, 500 behind it. */
+	ringfix_publish_long(fx, 3584);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	ringfix_publish_long(fx, 1012);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.len, 1012);
+}
+
+static void
+seek_finds_the_first_durable_event_behind_a_seq(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+
+	/* 1 2 2' 2" 3 4 4' */
+	ringfix_publish(fx, 2);
+	ringfix_emit(fx, 2);
+	ringfix_publish(fx, 2);
+	ringfix_emit(fx, 1);
+	for (uint64_t seq = 0; seq < 4; seq++) {
+		assert_int_equal(ring_reader_seek(fx->reader, seq), RING_EVENT);
+		assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+		assert_int_equal(ev.seq, seq + 1);
+		assert_false(ev.flags & RING_EPHEMERAL);
+	}
+	assert_int_equal(ring_reader_seek(fx->reader, 4), RING_EMPTY);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+	assert_int_equal(ring_reader_seek(fx->reader, 5), RING_EMPTY);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+	ringfix_publish(fx, 1);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 5);
+}
+
+static void
+ephemeral_events_that_push_a_durable_one_out_lap_its_readers(void **state)
+{
+	struct ringfix *fx = *state;
+
+	ringfix_publish(fx, 2);
+	ringfix_emit(fx, 7);
+	assert_int_equal(ring_reader_seek(fx->reader, 0), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 1), RING_EVENT);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 1);
+	ringfix_emit(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 1), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 2), RING_EMPTY);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 2);
+	assert_int_equal(ring_reader_seek_tail(fx->reader), 2);
+}
+
+static void
+an_empty_ring_stands_at_the_head_of_the_log(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_status status;
+
+	ringfix_close(fx);
+	ringfix_dir(fx);
+	fx->opt.head_seq = 100;
+	ringfix_open(fx);
+	assert_int_equal(ring_reader_seek(fx->reader, 99), RING_LAPPED);
+	assert_int_equal(ring_reader_seek(fx->reader, 100), RING_EMPTY);
+	assert_int_equal(ring_reader_seek(fx->reader, 101), RING_EMPTY);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 100);
+	assert_int_equal(ring_reader_seek_tail(fx->reader), 100);
+	ring_reader_status(fx->reader, &status);
+	assert_int_equal(status.tail_seq, 100);
+	assert_int_equal(status.tail_ord, 0);
+	assert_int_equal(status.valid_ord, 1);
+	ringfix_emit(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 99), RING_LAPPED);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 100);
+	ringfix_publish(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 100), RING_EVENT);
+	assert_int_equal(ring_reader_seek_tail(fx->reader), 101);
+}
+
+static void
+go_around(struct ringfix *fx, uint64_t ord, uint64_t pos)
+{
+	struct ring_event ev;
+
+	ringfix_close(fx);
+	ringfix_dir(fx);
+	fx->opt.start_ord = ord;
+	fx->opt.start_pos = pos;
+	ringfix_open(fx);
+	for (uint64_t seq = 1; seq < 200; seq++) {
+		assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+		ringfix_publish(fx, 1);
+		assert_int_equal(ring_reader_ordinal(fx->reader), ord++);
+		assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+		assert_int_equal(ev.seq, seq);
+		if (seq > 8) {
+			assert_int_equal(
+			    ring_reader_seek(fx->reader, seq - 9), RING_LAPPED);
+			assert_int_equal(
+			    ring_reader_seek(fx->reader, seq - 8), RING_EVENT);
+		}
+		assert_int_equal(ring_reader_seek(fx->reader, seq), RING_EMPTY);
+	}
+}
+
+static void
+counters_may_pass_two_to_the_32_and_63(void **state)
+{
+	for (unsigned bits = 32; bits < 64; bits += 31) {
+		uint64_t edge = UINT64_C(1) << bits;
+
+		go_around(*state, edge - 50, 0);
+		go_around(*state, 1, edge - 5000);
+		go_around(*state, edge - 1, edge - 1);
+		go_around(*state, edge, edge);
+	}
+}
+
+static void
+a_clone_has_a_position_of_its_own(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_reader *first = fx->reader;
+	struct ring_event ev;
+
+	ringfix_publish(fx, 2);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ring_reader_clone(first, &fx->reader), 0);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 0);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 1);
+	assert_int_equal(ring_reader_ordinal(first), 2);
+	/* The mapping stays as long as one of both. */
+	assert_null(ring_reader_free(first));
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 2);
+}
+
+static void
+the_ring_can_be_read_when_its_writer_has_gone(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+
+	ringfix_publish(fx, 2);
+	fx->writer = ring_writer_free(fx->writer);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+}
+
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, ringfix_setup, ringfix_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(events_come_back_in_order_and_whole),
+		TEST(nothing_of_a_pass_is_visible_before_its_commit),
+		TEST(a_read_is_bounded_by_max_and_by_room),
+		TEST(
+		    the_reader_is_lapped_by_one_event_more_than_there_are_slots),
+		TEST(
+		    the_reader_is_lapped_by_one_byte_more_than_there_is_payload),
+		TEST(a_pass_that_has_begun_has_lapped_already),
+		TEST(a_pass_of_the_whole_ring_leaves_nothing_until_its_commit),
+		TEST(an_event_over_the_end_of_the_payload_is_one_slice),
+		TEST(seek_finds_the_first_durable_event_behind_a_seq),
+		TEST(
+		    ephemeral_events_that_push_a_durable_one_out_lap_its_readers),
+		TEST(an_empty_ring_stands_at_the_head_of_the_log),
+		TEST(counters_may_pass_two_to_the_32_and_63),
+		TEST(a_clone_has_a_position_of_its_own),
+		TEST(the_ring_can_be_read_when_its_writer_has_gone),
+	};
+
+	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
+}
