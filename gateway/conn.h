@@ -56,7 +56,17 @@ CLEANUP_FN(struct conns *, conns_free)
 /* Take an accepted socket (owned from now on). */
 void conns_accept(struct conns *cs, int fd);
 
-/* End of a pass: free what was marked dead.  Called by the main loop. */
+/*
+ * May another socket be accepted, or are all handshakes taken?  After false
+ * the function given to conns_on_room() is called when it may.
+ */
+bool conns_room(struct conns *cs);
+void conns_on_room(struct conns *cs, void (*fn)(void *arg), void *arg);
+
+/*
+ * End of a pass: send what was queued in it, free what was marked dead.
+ * Called by the main loop after every pass; calls ready() and closed().
+ */
 void conns_sweep(struct conns *cs);
 /* Refuse new connections from now on (draining). */
 void conns_refuse(struct conns *cs);

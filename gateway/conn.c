@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Connections, from accept to the sweep.  Only conns_sweep() frees one, so a
+ * pointer to a connection is good until the end of the pass.
+ */
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "core/conf.h"
+#include "core/loop.h"
+#include "core/reason.h"
+#include "gateway/conn_priv.h"
+
+/* A handshake this old makes room for a new one when all places are taken. */
+enum {
+	SHAKE_TICKS = 2 * TICKS_S
+};
+
+static void
+on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	conn_turn(c, what);
+}
+
+/* Those that were cut short, each for one more turn. */
+static void
+on_more(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *cs = arg;
+	struct conn *c = cs->more, *next;
+
+	cs->more = NULL;
+	cs->more_end = &cs->more;
+	for (; c; c = next) {
+		next = c->next_more;
+		c->in_more = false;
+		if (c->state != CONN_GONE)
+			conn_turn(c, EV_READ);
+	}
+}
+
+void
+conn_more(struct conn *c)
+{
+	static const struct timeval at_once = { 0, 0 };
+	struct conns *cs = c->cs;
+
+	if (c->in_more)
+		return;
+	if (!cs->more)
+		event_add(cs->more_ev, &at_once);
+	c->in_more = true;
+	c->next_more = NULL;
+	*cs->more_end = c;
+	cs->more_end = &c->next_more;
+}
+
+static void
+dying(struct conn *c)
+{
+	if (c->in_dying)
+		return;
+	c->in_dying = true;
+	c->next_dying = c->cs->dying;
+	c->cs->dying = c;
+}
+
+static uint64_t
+descriptors_for_connections(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur == RLIM_INFINITY)
+		return UINT32_MAX;
+	return lim.rlim_cur - lim.rlim_cur / 10;
+}
+
+static int
+conns_init(struct conns *cs, const struct conf *conf)
+{
+	cs->origins = conf_text(conf, CONF_gateway_origins);
+	cs->max_message = conf_uint(conf, CONF_gateway_max_message);
+	cs->max_conns = conf_uint(conf, CONF_gateway_max_connections);
+	if (cs->max_conns == 0)
+		cs->max_conns = descriptors_for_connections();
+	cs->max_shaking = (uint32_t)conf_uint(conf, CONF_gateway_handshakes);
+	cs->hello_ticks =
+	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
+	cs->steps_left = HANDSHAKES_A_PASS;
+	cs->more_end = &cs->more;
+	link_init(&cs->shaking);
+	cs->pool = ws_pool_new();
+	cs->more_ev = event_new(cs->base, -1, 0, on_more, cs);
+	if (!cs->pool || !cs->more_ev || conns_time_init(cs) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+int
+conns_new(struct loop *loop, const struct conf *conf, struct tls *tls,
+    const struct conn_handler *handler, struct conns **out, struct reason *why)
+{
+	CLEANUP(conns_freep) struct conns *cs = calloc(1, sizeof(*cs));
+
+	if (!cs)
+		return reason_set(why, -ENOMEM, "cannot serve connections");
+	cs->base = loop_base(loop);
+	cs->tls = tls;
+	cs->handler = *handler;
+	if (conns_init(cs, conf) < 0)
+		return reason_set(why, -ENOMEM, "cannot serve connections");
+	*out = TAKE(cs);
+	return 0;
+}
+
+/* Every connection that is not gone yet has a deadline. */
+static void
+drop_all(struct conns *cs)
+{
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++) {
+		struct link *slot = &cs->wheel[i];
+
+		while (!link_empty(slot))
+			conn_drop(
+			    CONTAINER_OF(slot->next, struct conn, due_at));
+	}
+	on_more(-1, 0, cs);
+	conns_sweep(cs);
+}
+
+struct conns *
+conns_free(struct conns *cs)
+{
+	if (!cs)
+		return NULL;
+	if (cs->tick_ev)
+		drop_all(cs);
+	if (cs->tick_ev)
+		event_free(cs->tick_ev);
+	if (cs->more_ev)
+		event_free(cs->more_ev);
+	ws_pool_free(cs->pool);
+	free(cs);
+	return NULL;
+}
+
+/* The oldest handshake, when it has had its time. */
+static struct conn *
+stale_handshake(const struct conns *cs)
+{
+	struct conn *c;
+
+	if (link_empty(&cs->shaking))
+		return NULL;
+	c = CONTAINER_OF(cs->shaking.next, struct conn, shaking);
+	return conns_ticks() - c->heard >= SHAKE_TICKS ? c : NULL;
+}
+
+bool
+conns_room(struct conns *cs)
+{
+	if (cs->n_shaking < cs->max_shaking || stale_handshake(cs))
+		return true;
+	cs->starved = true;
+	return false;
+}
+
+void
+conns_on_room(struct conns *cs, void (*fn)(void *arg), void *arg)
+{
+	cs->room = fn;
+	cs->room_arg = arg;
+}
+
+void
+conns_tell_room(struct conns *cs)
+{
+	if (!cs->starved || !cs->room)
+		return;
+	cs->starved = false;
+	if (conns_room(cs))
+		cs->room(cs->room_arg);
+}
+
+static struct conn *
+conn_new(struct conns *cs, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->cs = cs;
+	c->tls.fd = fd;
+	link_init(&c->due_at);
+	link_init(&c->shaking);
+	if (event_assign(&c->ev, cs->base, fd,
+		EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_event, c) < 0 ||
+	    event_add(&c->ev, NULL) < 0) {
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void
+conns_accept(struct conns *cs, int fd)
+{
+	struct conn *c = NULL;
+
+	if (cs->n_shaking >= cs->max_shaking) {
+		struct conn *stale = stale_handshake(cs);
+
+		if (stale)
+			conn_drop(stale);
+	}
+	if (cs->n_shaking < cs->max_shaking && conns_time_start(cs) == 0)
+		c = conn_new(cs, fd);
+	if (!c) {
+		close(fd);
+		return;
+	}
+	cs->n++;
+	c->surplus = cs->n > cs->max_conns;
+	c->heard = conns_ticks();
+	cs->n_shaking++;
+	link_append(&cs->shaking, &c->shaking);
+	conn_due_in(c, cs->hello_ticks);
+}
+
+void
+conn_shaken(struct conn *c)
+{
+	if (link_empty(&c->shaking))
+		return;
+	link_remove(&c->shaking);
+	c->cs->n_shaking--;
+}
+
+void
+conn_drop(struct conn *c)
+{
+	if (c->state == CONN_GONE)
+		return;
+	conn_shaken(c);
+	event_del(&c->ev);
+	link_remove(&c->due_at);
+	c->state = CONN_GONE;
+	dying(c);
+}
+
+void
+conn_linger(struct conn *c)
+{
+	tls_bye(c->cs->tls, &c->tls);
+	tls_conn_deinit(&c->tls);
+	(void)shutdown(c->tls.fd, SHUT_WR);
+	c->state = CONN_LINGER;
+	/* What came already causes no event any more. */
+	conn_more(c);
+}
+
+void
+conn_close(struct conn *c, unsigned code, const char *text)
+{
+	if (c->state < CONN_OPEN) {
+		conn_drop(c);
+		return;
+	}
+	if (c->state != CONN_OPEN)
+		return;
+	c->state = CONN_CLOSING;
+	conn_due_in(c, LINGER_TICKS);
+	conn_say_close(c, code, text);
+	dying(c);
+}
+
+void
+conn_established(struct conn *c)
+{
+	if (c->established || c->state != CONN_OPEN)
+		return;
+	c->established = true;
+	conn_due_in(c, QUIET_TICKS);
+}
+
+/* The session goes first; the connection when nothing points to it. */
+static void
+sweep_one(struct conn *c)
+{
+	void *session = TAKE(c->session);
+
+	if (session)
+		c->cs->handler.closed(session);
+	if (c->state != CONN_GONE)
+		return;
+	if (c->in_more || c->in_dirty || c->in_dying) {
+		dying(c);
+		return;
+	}
+	tls_conn_deinit(&c->tls);
+	ws_state_deinit(c->cs->pool, &c->ws);
+	conn_send_deinit(c);
+	close(c->tls.fd);
+	free(c->head);
+	c->cs->n--;
+	free(c);
+}
+
+static void
+sweep_dirty(struct conns *cs)
+{
+	while (cs->dirty) {
+		struct conn *c = cs->dirty;
+
+		cs->dirty = c->next_dirty;
+		c->in_dirty = false;
+		conn_flush(c);
+	}
+}
+
+void
+conns_sweep(struct conns *cs)
+{
+	struct conn *c, *next;
+
+	cs->steps_left = HANDSHAKES_A_PASS;
+	do {
+		sweep_dirty(cs);
+		c = TAKE(cs->dying);
+		for (; c; c = next) {
+			next = c->next_dying;
+			c->in_dying = false;
+			sweep_one(c);
+		}
+	} while (cs->dirty);
+	conns_tell_room(cs);
+}
+
+void
+conns_refuse(struct conns *cs)
+{
+	cs->refusing = true;
+}
+
+uint64_t
+conns_count(const struct conns *cs)
+{
+	return cs->n;
+}
+
+const char *
+conn_peer(const struct conn *c, char *buf, size_t size)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	char text[INET6_ADDRSTRLEN] = "?";
+
+	if (getpeername(c->tls.fd, (struct sockaddr *)&ss, &len) < 0) {
+		snprintf(buf, size, "(gone)");
+	} else if (ss.ss_family == AF_INET) {
+		const struct sockaddr_in *in = (struct sockaddr_in *)&ss;
+
+		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+		snprintf(buf, size, "%s:%u", text, ntohs(in->sin_port));
+	} else if (ss.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
+
+		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+		snprintf(buf, size, "[%s]:%u", text, ntohs(in6->sin6_port));
+	} else {
+		snprintf(buf, size, "(local)");
+	}
+	return buf;
+}

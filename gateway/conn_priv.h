@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What the files of a connection share: conn.c (life and death), conn_in.c
+ * (what comes), conn_send.c (what goes), conn_time.c (deadlines).
+ *
+ *	TLS -> HTTP -> OPEN -> CLOSING -> LINGER -> DEAD
+ *
+ * A connection may die anywhere, in the middle of a pass over all of them.
+ * So it is only marked, and freed by conns_sweep(), which alone frees.
+ */
+
+#ifndef PEAL_GATEWAY_CONN_PRIV_H
+#define PEAL_GATEWAY_CONN_PRIV_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "gateway/block.h"
+#include "gateway/conn.h"
+#include "gateway/tls.h"
+#include "gateway/ws.h"
+
+enum conn_state {
+	CONN_TLS,     /* shaking hands */
+	CONN_HTTP,    /* its request is awaited */
+	CONN_OPEN,    /* a WebSocket */
+	CONN_CLOSING, /* a close frame goes out, then the peer's is awaited */
+	CONN_LINGER,  /* all is said: until the peer closes too */
+	CONN_GONE,    /* for conns_sweep() to free */
+};
+
+enum {
+	READ_BYTES = 16384, /* of one read: a TLS record */
+	TURN_BYTES = 65536, /* taken from one connection in a row */
+	WRITE_BYTES = BLOCK_BYTES,
+	LANE_BYTES = 256 * 1024, /* control messages not yet sent */
+	HELLO_BYTES = 8192,	 /* longest message before hello */
+	HANDSHAKES_A_PASS = 8,	 /* steps of TLS handshakes */
+	PONGS_QUEUED = 4,
+
+	TICK_MS = 250,
+	TICKS_S = 1000 / TICK_MS,
+	WHEEL_SLOTS = 512, /* 128 s ahead */
+	LINGER_TICKS = 2 * TICKS_S,
+	QUIET_TICKS = 60 * TICKS_S, /* then the peer is asked */
+	PONG_TICKS = 20 * TICKS_S,  /* and has so long to answer */
+};
+
+/* Messages that wait to be sent, as the bytes of their frames. */
+struct lane {
+	uint32_t len;
+	uint32_t sent;
+	uint32_t cap;
+	uint32_t trying; /* bytes of a write that has to be repeated */
+	uint8_t bytes[];
+};
+
+/* A place in a doubly linked ring; pointing at itself: in none. */
+struct link {
+	struct link *prev, *next;
+};
+
+struct conn {
+	struct event ev;
+	struct conns *cs;
+	void *session;
+	struct tls_conn tls;
+	struct ws_state ws;
+	uint8_t *head;	   /* of HTTP, when it comes in pieces */
+	struct block *pin; /* data being written */
+	struct lane *lane; /* NULL: empty */
+
+	struct link due_at;	/* in a slot of the wheel */
+	struct link shaking;	/* in conns.shaking */
+	struct conn *next_more; /* in conns.more */
+	struct conn *next_dirty;
+	struct conn *next_dying;
+
+	uint32_t due;	/* ticks: when something has to happen */
+	uint32_t heard; /* ticks: when the last byte came */
+	uint16_t head_len;
+	uint16_t head_seen;
+	uint8_t state; /* enum conn_state */
+	uint8_t pongs; /* in the lane */
+	bool in_more : 1;
+	bool in_dirty : 1;
+	bool in_dying : 1;
+	bool in_turn : 1;     /* its input is being taken: flushed after it */
+	bool blocked : 1;     /* the socket takes no more at present */
+	bool want_ready : 1;  /* the session waits for ready() */
+	bool established : 1; /* hello was accepted */
+	bool pinged : 1;      /* and has not been heard since */
+	bool last_words : 1;  /* nothing comes after what is in the lane */
+	bool peer_done : 1;   /* its close frame came, or can't any more */
+	bool surplus : 1;     /* over the limit: answered with 503 */
+};
+
+struct conns {
+	struct event_base *base;
+	struct tls *tls;
+	struct ws_pool *pool;
+	struct conn_handler handler;
+	const char *origins;
+	void (*room)(void *arg); /* handshakes are below their limit again */
+	void *room_arg;
+
+	struct event *more_ev; /* turns that were cut short go on */
+	struct event *tick_ev;
+	struct conn *more, **more_end;
+	struct conn *dirty;
+	struct conn *dying;
+	struct link shaking; /* oldest first */
+	struct link wheel[WHEEL_SLOTS];
+
+	uint64_t n;
+	uint64_t max_message;
+	uint64_t max_conns;
+	uint32_t n_shaking;
+	uint32_t max_shaking;
+	uint32_t hello_ticks;
+	uint32_t tick;	     /* the wheel stands here */
+	unsigned steps_left; /* of handshakes in this pass */
+	bool refusing;
+	bool starved; /* somebody waits for room() */
+	uint8_t in[READ_BYTES];
+};
+
+/* conn.c */
+/* Not usable any more; freed by the next sweep. */
+void conn_drop(struct conn *c);
+/* All was said: goodbye to TLS and TCP, and wait for the peer's. */
+void conn_linger(struct conn *c);
+/* Take another turn in the next pass. */
+void conn_more(struct conn *c);
+/* The TLS handshake is over, one way or the other. */
+void conn_shaken(struct conn *c);
+void conns_tell_room(struct conns *cs);
+
+/* conn_in.c */
+void conn_turn(struct conn *c, short what);
+
+/* conn_send.c */
+/* Send what waits; ready() when all has left. */
+void conn_flush(struct conn *c);
+/* Flush at the end of the pass, or of the connection's own turn. */
+void conn_dirty(struct conn *c);
+bool conn_unsent(const struct conn *c);
+/* Bytes that are no message: an HTTP answer.  Nothing follows if last. */
+void conn_raw(struct conn *c, const void *p, size_t len, bool last);
+void conn_ping(struct conn *c);
+void conn_pong(struct conn *c, struct slice payload);
+/* The close frame, behind what the lane holds. */
+void conn_say_close(struct conn *c, unsigned code, const char *text);
+void conn_send_deinit(struct conn *c);
+
+/* conn_time.c */
+uint32_t conns_ticks(void);
+void conn_due_in(struct conn *c, uint32_t ticks);
+int conns_time_init(struct conns *cs);
+int conns_time_start(struct conns *cs);
+
+static inline void
+link_init(struct link *l)
+{
+	l->prev = l->next = l;
+}
+
+static inline void
+link_remove(struct link *l)
+{
+	l->prev->next = l->next;
+	l->next->prev = l->prev;
+	link_init(l);
+}
+
+/* At the end of the ring that head stands for. */
+static inline void
+link_append(struct link *head, struct link *l)
+{
+	l->prev = head->prev;
+	l->next = head;
+	head->prev->next = l;
+	head->prev = l;
+}
+
+static inline bool
+link_empty(const struct link *l)
+{
+	return l->next == l;
+}
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What a connection sends.  A write that was begun is finished before
+ * anything else; between messages the control lane goes before data.
+ */
+
+#include <assert.h>
+#include <string.h>
+
+#include "gateway/conn_priv.h"
+
+enum {
+	LANE_START = 256
+};
+
+bool
+conn_unsent(const struct conn *c)
+{
+	return c->pin || c->lane;
+}
+
+bool
+conn_is_ready(const struct conn *c)
+{
+	return c->state == CONN_OPEN && !conn_unsent(c);
+}
+
+size_t
+conn_control_queued(const struct conn *c)
+{
+	return c->lane ? c->lane->len - c->lane->sent : 0;
+}
+
+/* One write; true when all of it has gone to the kernel. */
+static bool
+write_all(struct conn *c, const void *p, size_t len)
+{
+	switch (tls_write(c->cs->tls, &c->tls, p, len)) {
+	case TLS_DONE:
+		return true;
+	case TLS_AGAIN:
+		c->blocked = true;
+		return false;
+	default:
+		conn_drop(c);
+		return false;
+	}
+}
+
+static bool
+send_pinned(struct conn *c)
+{
+	const struct block *b = c->pin;
+
+	if (!write_all(c, b->bytes + b->start, b->end - b->start))
+		return false;
+	c->pin = block_unref(c->pin);
+	return true;
+}
+
+/* As many messages as one record holds. */
+static bool
+send_lane(struct conn *c)
+{
+	struct lane *l = c->lane;
+
+	if (l->trying == 0)
+		l->trying = MIN(l->len - l->sent, (uint32_t)WRITE_BYTES);
+	if (!write_all(c, l->bytes + l->sent, l->trying))
+		return false;
+	l->sent += l->trying;
+	l->trying = 0;
+	if (l->sent == l->len) {
+		free(l);
+		c->lane = NULL;
+		c->pongs = 0;
+	}
+	return true;
+}
+
+/* Everything that waits; false when some of it still does. */
+static bool
+drain(struct conn *c)
+{
+	while (conn_unsent(c)) {
+		/* A lane's write that was begun comes before a new block. */
+		if (c->pin ? !send_pinned(c) : !send_lane(c))
+			return false;
+	}
+	return true;
+}
+
+void
+conn_flush(struct conn *c)
+{
+	while (!c->blocked && c->state < CONN_LINGER && drain(c)) {
+		if (c->last_words && c->peer_done) {
+			conn_linger(c);
+			return;
+		}
+		if (c->state != CONN_OPEN || !c->want_ready)
+			return;
+		c->want_ready = false;
+		if (c->session)
+			c->cs->handler.ready(c->session);
+		if (!conn_unsent(c))
+			return;
+	}
+}
+
+void
+conn_dirty(struct conn *c)
+{
+	if (c->in_dirty || c->in_turn || c->state == CONN_GONE)
+		return;
+	c->in_dirty = true;
+	c->next_dirty = c->cs->dirty;
+	c->cs->dirty = c;
+}
+
+enum conn_send
+conn_send(struct conn *c, struct block *b)
+{
+	if (c->state != CONN_OPEN)
+		return CONN_DEAD;
+	assert(!conn_unsent(c));
+	if (write_all(c, b->bytes + b->start, b->end - b->start))
+		return CONN_SENT;
+	if (c->state != CONN_OPEN)
+		return CONN_DEAD;
+	c->pin = block_ref(b);
+	c->want_ready = true;
+	return CONN_BLOCKED;
+}
+
+/* Room for n more bytes in the lane; what was sent already goes. */
+static uint8_t *
+lane_reserve(struct conn *c, size_t n)
+{
+	struct lane *old = c->lane, *l = old;
+	size_t unsent = conn_control_queued(c);
+
+	if (!old || n > old->cap - old->len) {
+		size_t cap = MAX((size_t)LANE_START, (unsent + n) * 2);
+
+		l = malloc(sizeof(*l) + cap);
+		if (!l)
+			return NULL;
+		*l = (struct lane){ .len = (uint32_t)unsent,
+			.cap = (uint32_t)cap };
+		if (old) {
+			memcpy(l->bytes, old->bytes + old->sent, unsent);
+			l->trying = old->trying;
+		}
+		free(old);
+		c->lane = l;
+	}
+	l->len += (uint32_t)n;
+	return l->bytes + l->len - n;
+}
+
+static bool
+lane_frame(struct conn *c, unsigned opcode, struct slice payload)
+{
+	uint8_t head[WS_HEAD_MAX];
+	unsigned n = ws_head(head, opcode, payload.len);
+	uint8_t *p = lane_reserve(c, n + payload.len);
+
+	if (!p) {
+		conn_drop(c);
+		return false;
+	}
+	memcpy(p, head, n);
+	if (payload.len > 0)
+		memcpy(p + n, payload.p, payload.len);
+	c->want_ready = true;
+	conn_dirty(c);
+	return true;
+}
+
+void
+conn_control(struct conn *c, struct slice value)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	if (value.len > LANE_BYTES ||
+	    conn_control_queued(c) + value.len > LANE_BYTES)
+		conn_close(c, WS_CODE_POLICY, "answers are not read");
+	else
+		lane_frame(c, WS_BINARY, value);
+}
+
+void
+conn_raw(struct conn *c, const void *p, size_t len, bool last)
+{
+	uint8_t *room = lane_reserve(c, len);
+
+	if (!room) {
+		conn_drop(c);
+		return;
+	}
+	memcpy(room, p, len);
+	c->last_words = last;
+	c->want_ready = true;
+	conn_dirty(c);
+}
+
+void
+conn_ping(struct conn *c)
+{
+	lane_frame(c, WS_PING, (struct slice){ NULL, 0 });
+}
+
+/* Who does not read its pongs gets no more of them. */
+void
+conn_pong(struct conn *c, struct slice payload)
+{
+	if (c->pongs < PONGS_QUEUED && lane_frame(c, WS_PONG, payload))
+		c->pongs++;
+}
+
+void
+conn_say_close(struct conn *c, unsigned code, const char *text)
+{
+	uint8_t payload[WS_CONTROL_MAX];
+	unsigned n = ws_close_payload(payload, code, text);
+
+	if (lane_frame(c, WS_CLOSE, slice_of(payload, n)))
+		c->last_words = true;
+}
+
+void
+conn_send_deinit(struct conn *c)
+{
+	c->pin = block_unref(c->pin);
+	free(c->lane);
+	c->lane = NULL;
+}

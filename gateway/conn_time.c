@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Deadlines of connections: a wheel of lists, one per quarter second, and
+ * one timer for all.  A connection has one deadline at a time; what it is
+ * for follows from its state.
+ */
+
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include "core/time.h"
+#include "gateway/conn_priv.h"
+
+uint32_t
+conns_ticks(void)
+{
+	return (uint32_t)(time_mono_ns() / (TICK_MS * NS_PER_MS));
+}
+
+/* A deadline beyond the wheel is looked at, and put in again, on its way. */
+static void
+place(struct conn *c)
+{
+	struct conns *cs = c->cs;
+	int32_t ahead = (int32_t)(c->due - cs->tick);
+
+	ahead = MAX(1, MIN(ahead, WHEEL_SLOTS - 1));
+	link_remove(&c->due_at);
+	link_append(
+	    &cs->wheel[(cs->tick + (uint32_t)ahead) % WHEEL_SLOTS], &c->due_at);
+}
+
+void
+conn_due_in(struct conn *c, uint32_t ticks)
+{
+	c->due = conns_ticks() + ticks;
+	place(c);
+}
+
+/* Does the kernel hold bytes that it could not send yet? */
+static bool
+kernel_unsent(const struct conn *c)
+{
+	int bytes = 0;
+
+	return ioctl(c->tls.fd, SIOCOUTQNSD, &bytes) == 0 && bytes > 0;
+}
+
+/*
+ * Nothing was heard for a while.  A peer that has not read what it was sent
+ * yet is slow, not dead: it is not asked, and it need not answer.
+ */
+static void
+check_alive(struct conn *c)
+{
+	uint32_t quiet = conns_ticks() - c->heard;
+
+	if (quiet < QUIET_TICKS) {
+		conn_due_in(c, QUIET_TICKS - quiet);
+		return;
+	}
+	if (conn_unsent(c) || kernel_unsent(c)) {
+		conn_due_in(c, PONG_TICKS);
+		return;
+	}
+	if (c->pinged) {
+		conn_drop(c);
+		return;
+	}
+	c->pinged = true;
+	conn_ping(c);
+	conn_due_in(c, PONG_TICKS);
+}
+
+static void
+expire(struct conn *c)
+{
+	switch ((enum conn_state)c->state) {
+	case CONN_TLS:
+	case CONN_HTTP:
+	case CONN_CLOSING:
+	case CONN_LINGER:
+		conn_drop(c);
+		return;
+	case CONN_OPEN:
+		if (c->established)
+			check_alive(c);
+		else
+			conn_close(c, 4408, "no hello in time");
+		return;
+	case CONN_GONE:
+		return;
+	}
+}
+
+static void
+expire_slot(struct conns *cs, struct link *slot)
+{
+	struct link due;
+
+	link_init(&due);
+	while (!link_empty(slot)) {
+		struct link *l = slot->next;
+
+		link_remove(l);
+		link_append(&due, l);
+	}
+	while (!link_empty(&due)) {
+		struct conn *c = CONTAINER_OF(due.next, struct conn, due_at);
+
+		link_remove(&c->due_at);
+		if ((int32_t)(c->due - cs->tick) > 0)
+			place(c);
+		else
+			expire(c);
+	}
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct conns *cs = arg;
+	uint32_t now = conns_ticks();
+
+	/* After a long stop every slot once is enough. */
+	if (now - cs->tick > WHEEL_SLOTS)
+		cs->tick = now - WHEEL_SLOTS;
+	while (cs->tick != now) {
+		cs->tick++;
+		expire_slot(cs, &cs->wheel[cs->tick % WHEEL_SLOTS]);
+	}
+	conns_tell_room(cs);
+	if (cs->n == 0)
+		event_del(cs->tick_ev);
+}
+
+int
+conns_time_init(struct conns *cs)
+{
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++)
+		link_init(&cs->wheel[i]);
+	cs->tick = conns_ticks();
+	cs->tick_ev = event_new(cs->base, -1, EV_PERSIST, on_tick, cs);
+	return cs->tick_ev ? 0 : -1;
+}
+
+int
+conns_time_start(struct conns *cs)
+{
+	const struct timeval every = { 0, TICK_MS * 1000 };
+
+	if (event_pending(cs->tick_ev, EV_TIMEOUT, NULL))
+		return 0;
+	cs->tick = conns_ticks();
+	return event_add(cs->tick_ev, &every);
+}

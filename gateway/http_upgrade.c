@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The WebSocket handshake's request (RFC 6455, 4.2.1) and what HTTP answers.
+ * An answer names what was wrong and never repeats what was sent.
+ */
+
+#include <stdio.h>
+#include <strings.h>
+
+#include "core/reason.h"
+#include "gateway/http.h"
+#include "gateway/tls.h"
+
+enum {
+	OFFERS_MAX = 32
+};
+
+static bool
+starts_nocase(struct slice s, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return s.len >= n && !strncasecmp((const char *)s.p, prefix, n);
+}
+
+/* The port that https has anyway says nothing. */
+static struct slice
+without_default_port(struct slice host)
+{
+	if (host.len > 4 && !memcmp(host.p + host.len - 4, ":443", 4))
+		host.len -= 4;
+	return host;
+}
+
+static bool
+is_same_origin(struct slice origin, struct slice host)
+{
+	static const char scheme[] = "https://";
+
+	if (!starts_nocase(origin, scheme))
+		return false;
+	origin.p += sizeof(scheme) - 1;
+	origin.len -= sizeof(scheme) - 1;
+	origin = without_default_port(origin);
+	host = without_default_port(host);
+	return origin.len == host.len && !strncasecmp((const char *)origin.p,
+					     (const char *)host.p, host.len);
+}
+
+static bool
+is_listed(struct slice origin, const char *origins)
+{
+	while (*origins != '\0') {
+		size_t n = strcspn(origins, " ");
+
+		if (n > 0 && slice_equal(origin, slice_of(origins, n)))
+			return true;
+		origins += n;
+		origins += strspn(origins, " ");
+	}
+	return false;
+}
+
+/* A browser says where its page came from; whoever says nothing is none. */
+static int
+check_origin(
+    const struct http_request *req, const char *origins, struct reason *why)
+{
+	struct slice origin = http_header(req, "Origin", 0);
+
+	if (!origin.p || is_same_origin(origin, req->host) ||
+	    is_listed(origin, origins))
+		return 0;
+	return reason_set(
+	    why, 403, "pages of this Origin are not let in (gateway.origins)");
+}
+
+/* 16 bytes in base64: 22 characters of the alphabet, then two '='. */
+static bool
+is_key(struct slice key)
+{
+	if (key.len != TLS_WS_KEY || memcmp(key.p + 22, "==", 2) != 0)
+		return false;
+	for (unsigned i = 0; i < 22; i++) {
+		uint8_t c = key.p[i], lower = c | 0x20;
+
+		if (!(lower >= 'a' && lower <= 'z') &&
+		    !(c >= '0' && c <= '9') && c != '+' && c != '/')
+			return false;
+	}
+	/* Only the upper two of the last character's six bits count. */
+	return strchr("AQgw", key.p[21]) != NULL;
+}
+
+static int
+choose_subprotocol(
+    const struct http_request *req, bool *named, struct reason *why)
+{
+	static const char name[] = "Sec-WebSocket-Protocol";
+	unsigned commas = 0;
+	struct slice value;
+
+	*named = false;
+	if (!http_header(req, name, 0).p)
+		return 0;
+	for (unsigned nth = 0; (value = http_header(req, name, nth)).p; nth++)
+		for (size_t i = 0; i < value.len; i++)
+			commas += value.p[i] == ',';
+	if (commas >= OFFERS_MAX)
+		return reason_set(why, 400,
+		    "more than %d subprotocols are offered", OFFERS_MAX);
+	if (!http_lists(req, name, HTTP_SUBPROTOCOL))
+		return reason_set(why, 400,
+		    "of the subprotocols offered none is served here, "
+		    "%s is",
+		    HTTP_SUBPROTOCOL);
+	*named = true;
+	return 0;
+}
+
+static int
+find_bearer(
+    const struct http_request *req, struct slice *bearer, struct reason *why)
+{
+	static const char scheme[] = "Bearer ";
+	struct slice value = http_header(req, "Authorization", 0);
+
+	*bearer = (struct slice){ NULL, 0 };
+	if (!value.p)
+		return 0;
+	if (!starts_nocase(value, scheme))
+		return reason_set(
+		    why, 401, "Authorization is not of the form Bearer TOKEN");
+	value.p += sizeof(scheme) - 1;
+	value.len -= sizeof(scheme) - 1;
+	while (value.len > 0 && value.p[0] == ' ') {
+		value.p++;
+		value.len--;
+	}
+	*bearer = value;
+	return 0;
+}
+
+int
+http_upgrade(const struct http_request *req, const char *origins,
+    struct http_upgrade *up, struct reason *why)
+{
+	struct slice version = http_header(req, "Sec-WebSocket-Version", 0);
+	struct http_upgrade found;
+	int status;
+
+	if (!http_lists(req, "Upgrade", "websocket") ||
+	    !http_lists(req, "Connection", "upgrade"))
+		return reason_set(
+		    why, 426, "this path is a WebSocket: upgrade to it");
+	if (!version.p || !slice_is(version, "13"))
+		return reason_set(why, 426, "Sec-WebSocket-Version is not 13");
+	found.key = http_header(req, "Sec-WebSocket-Key", 0);
+	if (!found.key.p || !is_key(found.key))
+		return reason_set(
+		    why, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
+	status = check_origin(req, origins, why);
+	if (status == 0)
+		status = choose_subprotocol(req, &found.subprotocol, why);
+	if (status == 0)
+		status = find_bearer(req, &found.bearer, why);
+	if (status == 0)
+		*up = found;
+	return status;
+}
+
+static const char *
+status_text(int status)
+{
+	switch (status) {
+	case 200:
+		return "OK";
+	case 400:
+		return "Bad Request";
+	case 401:
+		return "Unauthorized";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 413:
+		return "Content Too Large";
+	case 426:
+		return "Upgrade Required";
+	case 431:
+		return "Request Header Fields Too Large";
+	case 501:
+		return "Not Implemented";
+	case 503:
+		return "Service Unavailable";
+	case 505:
+		return "HTTP Version Not Supported";
+	default:
+		return "Refused";
+	}
+}
+
+/* What the standard wants beside the status. */
+static const char *
+status_headers(int status)
+{
+	switch (status) {
+	case 401:
+		return "WWW-Authenticate: Bearer\r\n";
+	case 405:
+		return "Allow: GET\r\n";
+	case 426:
+		return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+	case 503:
+		return "Retry-After: 1\r\n";
+	default:
+		return "";
+	}
+}
+
+static size_t
+answer(
+    char buf[HTTP_ANSWER_MAX], int status, const char *type, const char *body)
+{
+	int n = snprintf(buf, HTTP_ANSWER_MAX,
+	    "HTTP/1.1 %d %s\r\n"
+	    "%s"
+	    "Content-Type: %s\r\n"
+	    "Content-Length: %zu\r\n"
+	    "Cache-Control: no-store\r\n"
+	    "X-Content-Type-Options: nosniff\r\n"
+	    "Connection: close%s\r\n\r\n%s",
+	    status, status_text(status), status_headers(status), type,
+	    strlen(body), status == 426 ? ", upgrade" : "", body);
+
+	return MIN((size_t)n, (size_t)HTTP_ANSWER_MAX - 1);
+}
+
+size_t
+http_refusal(char buf[HTTP_ANSWER_MAX], int status, const char *text)
+{
+	char body[300];
+
+	snprintf(body, sizeof(body), "%s\n", text);
+	return answer(buf, status, "text/plain; charset=utf-8", body);
+}
+
+/* The inside of a JSON string; bytes beyond ASCII are UTF-8 of our own. */
+static void
+json_escape(char *out, size_t size, const char *text)
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 7 < size; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c == '"' || c == '\\') {
+			out[n++] = '\\';
+			out[n++] = (char)c;
+		} else if (c < ' ') {
+			n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
+		} else {
+			out[n++] = (char)c;
+		}
+	}
+	out[n] = '\0';
+}
+
+size_t
+http_health(char buf[HTTP_ANSWER_MAX], bool good, const char *status,
+    const struct reason *why)
+{
+	char body[600], text[512];
+
+	if (why) {
+		json_escape(text, sizeof(text), why->text);
+		snprintf(body, sizeof(body),
+		    "{\"status\":\"%s\",\"reason\":\"%s\"}\n", status, text);
+	} else {
+		snprintf(body, sizeof(body), "{\"status\":\"%s\"}\n", status);
+	}
+	return answer(buf, good ? 200 : 503, "application/json", body);
+}
+
+size_t
+http_switching(char buf[HTTP_ANSWER_MAX], const char *accept,
+    const struct http_upgrade *up)
+{
+	int n = snprintf(buf, HTTP_ANSWER_MAX,
+	    "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n%s\r\n",
+	    accept,
+	    up->subprotocol ? "Sec-WebSocket-Protocol: " HTTP_SUBPROTOCOL "\r\n"
+			    : "");
+
+	return (size_t)n;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * WebSocket frames from clients (RFC 6455): the gateway's home of wslay.
+ * Frames come out of a pool: a connection owns a struct ws only while a
+ * frame or a message is under way, an idle one owns nothing.
+ */
+
+#ifndef PEAL_GATEWAY_WS_H
+#define PEAL_GATEWAY_WS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+
+struct ws;
+struct ws_pool;
+
+struct ws_pool *ws_pool_new(void);
+struct ws_pool *ws_pool_free(struct ws_pool *pool);
+CLEANUP_FN(struct ws_pool *, ws_pool_free)
+
+enum {
+	WS_FRAGMENTS_MAX = 16,
+	WS_CONTROL_MAX = 125, /* payload of a control frame */
+	WS_CONTROL_PER_S = 10,
+	WS_HEAD_MAX = 10, /* of a frame from the server */
+};
+
+enum ws_opcode {
+	WS_CONTINUATION = 0,
+	WS_TEXT = 1,
+	WS_BINARY = 2,
+	WS_CLOSE = 8,
+	WS_PING = 9,
+	WS_PONG = 10,
+};
+
+/* Close codes of RFC 6455, 7.4.1. */
+enum ws_code {
+	WS_CODE_DONE = 1000,
+	WS_CODE_PROTOCOL = 1002,
+	WS_CODE_TYPE = 1003,
+	WS_CODE_NONE = 1005, /* a close frame without a code */
+	WS_CODE_MALFORMED = 1007,
+	WS_CODE_POLICY = 1008,
+	WS_CODE_TOO_BIG = 1009,
+	WS_CODE_INTERNAL = 1011,
+	WS_CODE_LATER = 1013,
+};
+
+/* What a connection keeps between calls. */
+struct ws_state {
+	struct ws *partial;    /* NULL between messages */
+	uint32_t control_from; /* the second in which ... */
+	uint16_t controls;     /* ... so many control frames came */
+};
+
+void ws_state_deinit(struct ws_pool *pool, struct ws_state *state);
+
+/* Who takes what was received.  false: stop, the rest is not wanted. */
+struct ws_sink {
+	/* Opcode WS_BINARY (a whole message), WS_PING or WS_PONG. */
+	bool (*message)(void *arg, unsigned opcode, struct slice payload);
+	/* A good close frame; code WS_CODE_NONE when it carried none. */
+	void (*closed)(void *arg, unsigned code);
+	void *arg;
+};
+
+/*
+ * Take received bytes (changed by nobody, live for the call).  max is the
+ * longest message that is let in, now_s any clock in seconds.  Returns 0, or
+ * the close code for what the client did and in *text why (a literal);
+ * nothing more may be taken then.
+ */
+MUST_CHECK unsigned ws_take(struct ws_pool *pool, struct ws_state *state,
+    uint64_t max, uint32_t now_s, struct slice in, const struct ws_sink *sink,
+    const char **text);
+
+/* A frame's head from the server, final; returns its length. */
+unsigned ws_head(uint8_t head[WS_HEAD_MAX], unsigned opcode, uint64_t len);
+
+/*
+ * The payload of a close frame: code and text, cut at WS_CONTROL_MAX (text
+ * is ASCII); returns its length.  WS_CODE_NONE has an empty one.
+ */
+unsigned ws_close_payload(
+    uint8_t buf[WS_CONTROL_MAX], unsigned code, const char *text);
+
+#endif
