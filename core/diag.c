@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Diagnostics: lines for the operator.  One write() per line, so that lines
- * of several processes on one stderr never mix.
+ * Diagnostics: lines for the operator.  One write() per line and no control
+ * character in it, so that lines of several processes on one stderr never mix.
  */
 
 #include <pthread.h>
@@ -15,7 +15,10 @@
 #include "core/diag.h"
 #include "core/time.h"
 
-enum { LINE_BYTES = 1024, CAUSES = 32 };
+enum {
+	LINE_BYTES = 1024,
+	CAUSES = 32
+};
 
 static const char *diag_name = "peal";
 static int diag_is_tty = -1;
@@ -28,7 +31,7 @@ diag_init(const char *name)
 }
 
 static void PRINTF(3, 0)
-diag_line(int level, uint64_t held_back, const char *fmt, va_list ap)
+    diag_line(int level, uint64_t held_back, const char *fmt, va_list ap)
 {
 	char line[LINE_BYTES];
 	size_t len = 0;
@@ -37,10 +40,13 @@ diag_line(int level, uint64_t held_back, const char *fmt, va_list ap)
 		diag_is_tty = isatty(STDERR_FILENO);
 	if (!diag_is_tty)
 		len += (size_t)snprintf(line, sizeof(line), "<%d>", level);
-	len += (size_t)snprintf(
-	    line + len, sizeof(line) - len, "%s: ", diag_name);
+	len +=
+	    (size_t)snprintf(line + len, sizeof(line) - len, "%s: ", diag_name);
 	len += (size_t)vsnprintf(line + len, sizeof(line) - len, fmt, ap);
 	len = MIN(len, sizeof(line) - 40);
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+			line[i] = '?'; /* one line, whatever a name held */
 	if (held_back)
 		len += (size_t)snprintf(line + len, sizeof(line) - len,
 		    " held_back=%llu", (unsigned long long)held_back);
@@ -49,14 +55,14 @@ diag_line(int level, uint64_t held_back, const char *fmt, va_list ap)
 		return; /* nobody is left to be told */
 }
 
-#define DIAG_LEVEL(fn, level)                     \
-	void fn(const char *fmt, ...)             \
-	{                                         \
-		va_list ap;                       \
-                                                  \
-		va_start(ap, fmt);                \
-		diag_line((level), 0, fmt, ap);   \
-		va_end(ap);                       \
+#define DIAG_LEVEL(fn, level)                   \
+	void fn(const char *fmt, ...)           \
+	{                                       \
+		va_list ap;                     \
+                                                \
+		va_start(ap, fmt);              \
+		diag_line((level), 0, fmt, ap); \
+		va_end(ap);                     \
 	}
 
 DIAG_LEVEL(diag_error, LOG_ERR)

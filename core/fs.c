@@ -16,33 +16,73 @@
 #include "core/fs.h"
 #include "core/reason.h"
 
-int
-fs_replace(const struct sysio *io, int dirfd, const char *name,
+/* The content under its name for the time being, synced. */
+static int
+fs_write_fresh(const struct sysio *io, int dirfd, const char *name,
     const void *buf, size_t len, mode_t mode, struct reason *why)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	int err;
+
+	/* What a crash has left may have another mode, or be a link. */
+	err = sysio_unlink(io, dirfd, name);
+	if (err < 0 && err != -ENOENT)
+		return reason_set(why, err, "cannot remove '%s'", name);
+	f.fd = sysio_openat(io, dirfd, name, O_WRONLY | O_CREAT | O_EXCL, mode);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot create '%s'", name);
+	err = sysio_pwrite(io, f.fd, buf, len, 0);
+	if (err < 0)
+		return reason_set(why, err, "cannot write '%s'", name);
+	err = sysio_fsync(io, f.fd);
+	if (err < 0)
+		return reason_set(why, err, "cannot sync '%s'", name);
+	return 0;
+}
+
+int
+fs_replace(const struct sysio *io, int dirfd, const char *name, const void *buf,
+    size_t len, mode_t mode, struct reason *why)
+{
 	char tmp[NAME_MAX + 1];
 	int err;
 
-	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
-	f.fd = sysio_openat(
-	    io, dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC, mode);
-	if (f.fd < 0)
-		return reason_set(why, f.fd, "cannot create '%s'", tmp);
-	err = sysio_pwrite(io, f.fd, buf, len, 0);
-	if (err < 0)
-		return reason_set(why, err, "cannot write '%s'", tmp);
-	err = sysio_fsync(io, f.fd);
-	if (err < 0)
-		return reason_set(why, err, "cannot sync '%s'", tmp);
-	err = sysio_rename(io, dirfd, tmp, name);
-	if (err < 0)
-		return reason_set(why, err, "cannot rename '%s'", tmp);
+	if (snprintf(tmp, sizeof(tmp), "%s.tmp", name) >= (int)sizeof(tmp))
+		return reason_set(why, -ENAMETOOLONG, "file '%s'", name);
+	err = fs_write_fresh(io, dirfd, tmp, buf, len, mode, why);
+	if (err == 0) {
+		err = sysio_rename(io, dirfd, tmp, name);
+		if (err < 0)
+			(void)reason_set(why, err, "cannot rename '%s'", tmp);
+	}
+	if (err < 0) {
+		(void)sysio_unlink(io, dirfd, tmp);
+		return err;
+	}
 	err = sysio_fsync(io, dirfd);
 	if (err < 0)
 		return reason_set(
 		    why, err, "cannot sync the directory of '%s'", name);
 	return 0;
+}
+
+int
+fs_replace_path(const char *path, const void *buf, size_t len, mode_t mode,
+    struct reason *why)
+{
+	CLEANUP(closep) int dirfd = -1;
+	const char *slash = strrchr(path, '/');
+	char parent[PATH_MAX] = ".";
+
+	if (slash && snprintf(parent, sizeof(parent), "%.*s",
+			 (int)(slash - path + 1), path) >= (int)sizeof(parent))
+		return reason_set(why, -ENAMETOOLONG, "path '%s'", path);
+	dirfd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return reason_set(
+		    why, -errno, "cannot use directory '%s'", parent);
+	return fs_replace(
+	    &sysio_posix, dirfd, slash ? slash + 1 : path, buf, len, mode, why);
 }
 
 int
@@ -67,7 +107,7 @@ fs_read(const struct sysio *io, int dirfd, const char *name, size_t max,
 		    (unsigned long long)size, max);
 	bytes = malloc(size + 1);
 	if (!bytes)
-		return -ENOMEM;
+		return reason_set(why, -ENOMEM, "cannot read '%s'", name);
 	n = sysio_pread(io, f.fd, bytes, size, 0);
 	if (n < 0)
 		return reason_set(why, (int)n, "cannot read '%s'", name);
@@ -83,6 +123,8 @@ fs_mkdirs(const char *path, mode_t mode, struct reason *why)
 	char part[PATH_MAX];
 	struct stat st;
 
+	if (!*path)
+		return reason_set(why, -ENOENT, "cannot use an empty path");
 	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return reason_set(why, -ENAMETOOLONG, "path '%s'", path);
 	for (char *p = part + 1;; p++) {
@@ -113,8 +155,7 @@ static const struct flock whole_file = { .l_type = F_WRLCK,
 	.l_whence = SEEK_SET };
 
 int
-fs_lock(
-    int dirfd, const char *name, int *out, long *holder, struct reason *why)
+fs_lock(int dirfd, const char *name, int *out, long *holder, struct reason *why)
 {
 	CLEANUP(closep) int fd = -1;
 	char text[32] = "";
@@ -125,7 +166,8 @@ fs_lock(
 		return reason_set(why, -errno, "cannot open lock '%s'", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
-			return reason_set(why, -errno, "cannot lock '%s'", name);
+			return reason_set(
+			    why, -errno, "cannot lock '%s'", name);
 		if (pread(fd, text, sizeof(text) - 1, 0) < 0)
 			text[0] = '\0';
 		*holder = strtol(text, NULL, 10);

@@ -15,10 +15,15 @@ struct reason;
 
 /*
  * Put len bytes under name so that after a crash either the old or the new
- * content is there, whole: tmp, fsync, rename, fsync of the directory.
+ * content is there, whole: tmp, fsync, rename, fsync of the directory.  The
+ * file has mode (less the umask) from the start.
  */
 MUST_CHECK int fs_replace(const struct sysio *io, int dirfd, const char *name,
     const void *buf, size_t len, mode_t mode, struct reason *why);
+
+/* The same for a path of the real system. */
+MUST_CHECK int fs_replace_path(const char *path, const void *buf, size_t len,
+    mode_t mode, struct reason *why);
 
 /*
  * The whole file, at most max bytes (-EFBIG beyond); on success the caller

@@ -14,18 +14,22 @@
 int
 reason_set(struct reason *why, int err, const char *fmt, ...)
 {
+	char text[sizeof(why->text)]; /* an argument may be why->text */
+	const char *cause;
 	va_list ap;
 	size_t len;
 
 	if (!why)
 		return err;
 	va_start(ap, fmt);
-	vsnprintf(why->text, sizeof(why->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	len = strlen(text);
 	if (err < 0) {
-		len = strlen(why->text);
-		snprintf(why->text + len, sizeof(why->text) - len, ": %s",
-		    strerror(-err));
+		cause = strerrordesc_np(-err);
+		snprintf(text + len, sizeof(text) - len, ": %s",
+		    cause ? cause : "unknown error");
 	}
+	memcpy(why->text, text, sizeof(text));
 	return err;
 }

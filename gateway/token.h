@@ -18,9 +18,17 @@ struct conf;
 struct reason;
 struct token_keys;
 
-enum { TOKEN_MAX = 4096, TOKEN_SUB_MAX = 128, TOKEN_LEEWAY_S = 30 };
+enum {
+	TOKEN_MAX = 4096,
+	TOKEN_SUB_MAX = 128,
+	TOKEN_LEEWAY_S = 30
+};
 
-/* Read auth.keys, auth.audience and auth.issuer; the caller owns *out. */
+/*
+ * Read auth.keys, auth.audience and auth.issuer; the caller owns *out.  No
+ * key at all is fine, and refuses every token.  -EINVAL with a sentence when
+ * a key is refused.
+ */
 MUST_CHECK int token_keys_open(
     const struct conf *conf, struct token_keys **out, struct reason *why);
 struct token_keys *token_keys_free(struct token_keys *keys);
@@ -33,18 +41,26 @@ struct token {
 	struct acl acl;
 };
 
-enum token_verdict { TOKEN_GOOD = 0, TOKEN_BAD, TOKEN_EXPIRED };
+enum token_verdict {
+	TOKEN_GOOD = 0,
+	TOKEN_BAD,
+	TOKEN_EXPIRED
+};
 
 /*
  * Verify at now_s (Unix seconds).  TOKEN_GOOD fills *token, to be ended with
  * token_deinit().  Otherwise *why says what is wrong and never repeats the
- * token.  Below zero: -ENOMEM.
+ * token; TOKEN_EXPIRED: a fresh one of the same kind would do, from
+ * expires_s + TOKEN_LEEWAY_S on.  Below zero: -ENOMEM.
  */
 MUST_CHECK int token_verify(struct token_keys *keys, struct slice jwt,
     uint64_t now_s, struct token *token, struct reason *why);
 void token_deinit(struct token *token);
 
-/* Permissions of a client without a token: auth.anonymous_read. */
+/*
+ * Permissions of a client without a token: auth.anonymous_read.  n_read 0:
+ * such a client is to be refused.  -EINVAL when a pattern there is none.
+ */
 MUST_CHECK int token_anonymous(
     const struct conf *conf, struct acl *acl, struct reason *why);
 

@@ -18,7 +18,7 @@ may() {
 home() {
 	case $1 in
 	openssl/*) echo 'gateway/tls* gateway/token* tools/remote* tools/tls*
-	    tools/cert* core/sha256*' ;;
+	    tools/selfsigned* tools/token_sign* core/sha256*' ;;
 	wslay/*) echo 'gateway/ws* tools/remote*' ;;
 	event2/* | event.h) echo 'core/loop.c gateway/conn* gateway/listen.c' ;;
 	msgpack.h | msgpack/*) echo 'core/mp.c' ;;
