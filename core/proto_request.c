@@ -30,7 +30,6 @@ enum {
 
 enum kind {
 	UINT,	  /* struct proto_uint, min to max */
-	NUMBER,	  /* uint64_t, min to max */
 	STR,	  /* slice, min to max bytes */
 	TOPIC,	  /* slice */
 	PATTERN,  /* slice */
@@ -175,7 +174,7 @@ static const struct field event_fields[] = {
 
 static const struct field check_fields[] = {
 	{ "topic", TOPIC, true, IN_CHECK(topic), 0, 0 },
-	{ "version", NUMBER, true, IN_CHECK(version), ANY_UINT },
+	{ "version", UINT, true, IN_CHECK(version), ANY_UINT },
 };
 
 #define SHAPE(noun, fields)                     \
@@ -367,7 +366,6 @@ store_field(
 	void *to = (uint8_t *)out + f->at;
 	struct mp_walk begin = *w;
 	enum proto_code code = PROTO_OK;
-	struct proto_uint number;
 	struct slice value;
 	struct mp_item item;
 
@@ -376,11 +374,6 @@ store_field(
 	switch (f->kind) {
 	case UINT:
 		return store_uint(f, &item, to, what);
-	case NUMBER:
-		code = store_uint(f, &item, &number, what);
-		if (!code)
-			*(uint64_t *)to = number.v;
-		return code;
 	case STR:
 	case TOPIC:
 	case PATTERN:

@@ -393,7 +393,7 @@ a_check_has_a_topic_and_a_version(void **state)
 
 	w = mp_walk(bytes_of("{\"topic\":\"a\",\"version\":4}"));
 	assert_int_equal(proto_check_parse(&w, &check, &why), PROTO_OK);
-	assert_true(slice_is(check.topic, "a") && check.version == 4);
+	assert_true(slice_is(check.topic, "a") && check.version.v == 4);
 	w = mp_walk(bytes_of("{\"topic\":\"a\"}"));
 	assert_int_equal(
 	    proto_check_parse(&w, &check, &why), PROTO_BAD_REQUEST);
