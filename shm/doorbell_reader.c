@@ -247,15 +247,16 @@ doorbell_awake(struct doorbell *bell, const struct ring_reader *rd, bool rung)
 	bool heard = false, alive = true;
 	bool owed;
 
-	/* Before the doorbell is emptied: what comes later rings again. */
-	ring_store(&page->parked, 0);
-	bell->parked = false;
 	/*
-	 * Asked before the socket is: the writer says rung only behind its
-	 * send(), so that a writer that is stopped in between accuses nobody.
+	 * Asked while still parked, and before the socket is: the writer says
+	 * rung only behind its send(), and once the flag is down it need not
+	 * ring.  So nobody is accused who was merely stopped in between.
 	 */
 	owed = parked &&
 	       (int64_t)(ring_reader_rung(rd) - ring_reader_ordinal(rd)) >= 0;
+	/* Before the doorbell is emptied: what comes later rings again. */
+	ring_store(&page->parked, 0);
+	bell->parked = false;
 	if (rung || owed)
 		alive = drain(bell, &heard);
 	if (parked)
