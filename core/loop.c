@@ -99,7 +99,8 @@ loop_run(struct loop *loop)
 int
 loop_once(struct loop *loop, int wait)
 {
-	return loop_pass(loop, wait ? EVLOOP_ONCE : EVLOOP_NONBLOCK);
+	/* EVLOOP_NONBLOCK alone goes on for as long as something is ready. */
+	return loop_pass(loop, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
 }
 
 void
