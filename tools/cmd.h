@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The subcommands of `peal`, one file cmd_NAME.c each.  argv[0] is the
+ * subcommand's name; what is returned is the exit code.
+ */
+
+#ifndef PEAL_TOOLS_CMD_H
+#define PEAL_TOOLS_CMD_H
+
+int cmd_append(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_config(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_log(int argc, char **argv);
+int cmd_readers(int argc, char **argv);
+int cmd_ring(int argc, char **argv);
+int cmd_tail(int argc, char **argv);
+int cmd_token(int argc, char **argv);
+int cmd_up(int argc, char **argv);
+
+#endif

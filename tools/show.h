@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Events on stdout: a line for people, or the event's array as JSON.  Bytes
+ * of strangers never reach a terminal as they are.
+ */
+
+#ifndef PEAL_TOOLS_SHOW_H
+#define PEAL_TOOLS_SHOW_H
+
+#include <stdbool.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+#include "core/mp.h"
+
+struct reason;
+
+/* {0} before the first use. */
+struct show {
+	bool json;
+	struct mp_buf text;
+};
+
+void show_deinit(struct show *show);
+
+/*
+ * Print one encoded event whose bytes were verified.  -EPROTO with a reason
+ * when they are no event.  Whether stdout still takes it is tool_flush()'s
+ * to find out.
+ */
+MUST_CHECK int show_event(
+    struct show *show, struct slice event, struct reason *why);
+
+/* Print any valid value as a line of JSON.  -ENOMEM. */
+MUST_CHECK int show_value(struct show *show, struct slice value);
+
+#endif

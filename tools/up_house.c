@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The directory of `peal up`, made on the first start and mended on every
+ * other one.  What is there is kept: certificate and token key are never
+ * replaced.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "core/conf.h"
+#include "core/fs.h"
+#include "core/reason.h"
+#include "core/sha256.h"
+#include "tools/selfsigned.h"
+#include "tools/token_sign.h"
+#include "tools/tool.h"
+#include "tools/up.h"
+
+#define UP_SHM "/dev/shm/peal-"
+
+enum {
+	UP_RUN_MAX = 80, /* bytes of a run directory's path */
+	UP_TOKEN_TTL_S = 30 * 24 * 3600,
+};
+
+/* --- the run directory --- */
+
+static bool
+up_on_tmpfs(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+}
+
+/* A name of its own for each directory, also for a copy of one. */
+static int
+up_shm_name(const char *dir, char name[PATH_MAX], struct reason *why)
+{
+	uint8_t sum[SHA256_BYTES];
+	char text[PATH_MAX + 48];
+	struct stat st;
+	int len;
+
+	if (stat(dir, &st) < 0)
+		return reason_set(why, -errno, "cannot use '%s'", dir);
+	len = snprintf(text, sizeof(text), "%llx:%llx:%s",
+	    (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, dir);
+	sha256(text, (size_t)len, sum);
+	len = snprintf(name, PATH_MAX, UP_SHM "%u-", (unsigned)geteuid());
+	for (unsigned i = 0; i < 8; i++)
+		len += snprintf(
+		    name + len, PATH_MAX - (size_t)len, "%02x", sum[i]);
+	return 0;
+}
+
+/*
+ * /dev/shm is everybody's: a directory that somebody else put there under
+ * our name is refused.
+ */
+static int
+up_make_private(const char *path, struct reason *why)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return reason_set(why, -errno, "cannot create '%s'", path);
+	if (lstat(path, &st) < 0)
+		return reason_set(why, -errno, "cannot use '%s'", path);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return reason_set(why, -EPERM,
+		    "'%s' is not a directory of this account", path);
+	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
+		return reason_set(why, -errno, "cannot close '%s'", path);
+	return 0;
+}
+
+/* Point the link at target, in one step. */
+static int
+up_link(const char *target, const char *link, struct reason *why)
+{
+	char tmp[PATH_MAX];
+
+	snprintf(tmp, sizeof(tmp), "%.*s.tmp", PATH_MAX - 5, link);
+	(void)unlink(tmp);
+	if (symlink(target, tmp) < 0 || rename(tmp, link) < 0)
+		return reason_set(why, -errno, "cannot link '%s'", link);
+	return 0;
+}
+
+/*
+ * DIR/run: a plain directory where DIR is on tmpfs itself, else a link to a
+ * directory there, which is gone after a reboot and made again here.  What
+ * somebody linked elsewhere stays theirs.
+ */
+static int
+up_make_run(const char *dir, struct reason *why)
+{
+	char run[PATH_MAX], want[PATH_MAX], is[PATH_MAX];
+	struct stat st;
+	ssize_t len;
+	int err;
+
+	snprintf(run, sizeof(run), "%.*s/run", PATH_MAX - 5, dir);
+	len = readlink(run, is, sizeof(is) - 1);
+	is[MAX(len, 0)] = '\0';
+	if (len > 0 && strncmp(is, UP_SHM, strlen(UP_SHM)) != 0)
+		return fs_mkdirs(is, 0750, why);
+	if (len < 0 && lstat(run, &st) == 0)
+		return fs_mkdirs(run, 0750, why);
+	if (len < 0 && up_on_tmpfs(dir) && strlen(run) <= UP_RUN_MAX)
+		return fs_mkdirs(run, 0700, why);
+	if (!up_on_tmpfs("/dev/shm"))
+		return fs_mkdirs(run, 0700, why);
+	err = up_shm_name(dir, want, why);
+	if (err >= 0)
+		err = up_make_private(want, why);
+	if (err >= 0 && strcmp(is, want) != 0)
+		err = up_link(want, run, why);
+	return err;
+}
+
+/* --- certificate and keys --- */
+
+static bool
+up_missing(const char *path)
+{
+	return access(path, F_OK) < 0 && errno == ENOENT;
+}
+
+static int
+up_make_parts(const struct house *h, const char *host, struct reason *why)
+{
+	char path[PATH_MAX], other[PATH_MAX];
+	int err;
+
+	err = fs_mkdirs(house_log_dir(h), 0750, why);
+	if (err >= 0)
+		err = fs_mkdirs(house_run_dir(h), 0700, why);
+	if (err >= 0)
+		err = fs_mkdirs(house_path(h, "tls", path), 0755, why);
+	if (err >= 0)
+		err = fs_mkdirs(house_path(h, "auth", path), 0700, why);
+	if (err < 0)
+		return err;
+	house_path(h, "tls/cert.pem", path);
+	house_path(h, "tls/key.pem", other);
+	if (up_missing(path) && up_missing(other))
+		err = selfsigned_write(path, other, host, why);
+	if (err < 0)
+		return err;
+	house_path(h, "auth/dev.pem", path);
+	house_path(h, "auth/dev.key", other);
+	if (up_missing(path) && up_missing(other))
+		err = token_sign_keygen(other, path, why);
+	return err;
+}
+
+int
+up_house_token(struct tool *t, char **token, struct reason *why)
+{
+	static const char *const all[] = { ">" };
+	const char *aud = conf_text(t->house.conf, CONF_auth_audience);
+	const char *iss = conf_text(t->house.conf, CONF_auth_issuer);
+	const struct token_sign_claims claims = {
+		.sub = "dev",
+		.kid = "dev",
+		.aud = *aud ? aud : NULL,
+		.iss = *iss ? iss : NULL,
+		.read = all,
+		.n_read = 1,
+		.write = all,
+		.n_write = 1,
+		.admin = true,
+		.ttl_s = UP_TOKEN_TTL_S,
+	};
+	CLEANUP(closep) int dirfd = -1;
+	CLEANUP(freep) char *made = NULL;
+	char path[PATH_MAX];
+	int err;
+
+	err = token_sign(
+	    house_path(&t->house, "auth/dev.key", path), &claims, &made, why);
+	if (err < 0)
+		return err;
+	dirfd = open(t->house.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return reason_set(why, -errno, "cannot use '%s'", t->house.dir);
+	err = fs_replace(
+	    &sysio_posix, dirfd, "dev.token", made, strlen(made), 0600, why);
+	if (err < 0)
+		return err;
+	*token = TAKE(made);
+	return 0;
+}
+
+/* --- all of it --- */
+
+static int
+up_lock(struct tool *t, const char *dir, int *lock)
+{
+	CLEANUP(closep) int dirfd = -1;
+	struct reason why;
+	long holder = 0;
+
+	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return tool_error(
+		    t, "cannot use '%s': %s", dir, strerror(errno));
+	switch (fs_lock(dirfd, "up.lock", lock, &holder, &why)) {
+	case FS_LOCKED:
+		return TOOL_OK;
+	case FS_LOCK_HELD:
+		(void)tool_error(t,
+		    "'%s' is in use by another 'peal up' (pid %ld)", dir,
+		    holder);
+		return TOOL_HELD;
+	default:
+		return tool_fail(t, &why);
+	}
+}
+
+int
+up_house_make(struct tool *t, const char *dir, const char *host, int *lock)
+{
+	char absolute[PATH_MAX];
+	struct reason why;
+	int status;
+
+	if (fs_mkdirs(dir, 0750, &why) < 0)
+		return tool_fail(t, &why);
+	if (!realpath(dir, absolute))
+		return tool_error(
+		    t, "cannot use '%s': %s", dir, strerror(errno));
+	if (strpbrk(absolute, " \t\r\n"))
+		/* auth.keys is a list that white space separates. */
+		return tool_error(t,
+		    "the directory's path '%s' has white space in it, which "
+		    "a list of files can't have",
+		    absolute);
+	status = up_lock(t, absolute, lock);
+	if (status != TOOL_OK)
+		return status;
+	if (up_make_run(absolute, &why) < 0)
+		return tool_fail(t, &why);
+	if (house_find(&t->house, t->conf_file, absolute, t->assignments.v,
+		t->assignments.n, &why) < 0) {
+		(void)tool_fail(t, &why);
+		return TOOL_USAGE;
+	}
+	if (up_make_parts(&t->house, host, &why) < 0)
+		return tool_fail(t, &why);
+	return TOOL_OK;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The producer's side of writer.sock.  What comes from the socket is
+ * validated before it is read, though the writer is one of ours.
+ */
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "core/mpvalid.h"
+#include "core/reason.h"
+#include "tools/refuse.h"
+#include "tools/writer_client.h"
+
+enum {
+	REPLY_MAX = 1 << 20
+};
+
+int
+writer_client_open(
+    struct writer_client *wc, const char *run_dir, struct reason *why)
+{
+	char path[PATH_MAX];
+	int err, fd;
+
+	wc->open = false;
+	snprintf(path, sizeof(path), "%s/writer.sock", run_dir);
+	err = frame_connect(path, SOCK_STREAM | SOCK_NONBLOCK, &fd, why);
+	if (err == -ENOENT || err == -ECONNREFUSED) {
+		(void)reason_set(why, 0,
+		    "no peal is running here: nobody serves '%.150s'", path);
+		return err;
+	}
+	if (err < 0)
+		return err;
+	frame_stream_init(&wc->fs, fd, REPLY_MAX);
+	wc->open = true;
+	return 0;
+}
+
+void
+writer_client_close(struct writer_client *wc)
+{
+	if (wc->open)
+		frame_stream_deinit(&wc->fs);
+	wc->open = false;
+}
+
+static void
+writer_client_pack_expect(struct mp_buf *b, const struct writer_append *append)
+{
+	mp_pack_cstr(b, "expect");
+	if (append->expect == PROTO_EXPECT_EXISTS)
+		mp_pack_cstr(b, "exists");
+	else
+		mp_pack_uint(b, append->version);
+}
+
+void
+writer_client_pack(
+    struct mp_buf *b, uint64_t id, const struct writer_append *append)
+{
+	unsigned n = 3;
+
+	n += append->actor.p != NULL;
+	n += append->key.p != NULL;
+	n += append->meta.len > 0;
+	n += append->time_us.set;
+	n += append->schema.set;
+	n += append->expect != PROTO_EXPECT_ANY;
+	mp_pack_map(b, 3);
+	mp_pack_cstr(b, "op");
+	mp_pack_cstr(b, "append");
+	mp_pack_cstr(b, "id");
+	mp_pack_uint(b, id);
+	mp_pack_cstr(b, "events");
+	mp_pack_array(b, 1);
+	mp_pack_map(b, n);
+	mp_pack_cstr(b, "topic");
+	mp_pack_str(b, append->topic);
+	mp_pack_cstr(b, "type");
+	mp_pack_str(b, append->type);
+	mp_pack_cstr(b, "data");
+	mp_pack_raw(b, append->data);
+	if (append->actor.p) {
+		mp_pack_cstr(b, "actor");
+		mp_pack_str(b, append->actor);
+	}
+	if (append->key.p) {
+		mp_pack_cstr(b, "key");
+		mp_pack_str(b, append->key);
+	}
+	if (append->meta.len) {
+		mp_pack_cstr(b, "meta");
+		mp_pack_raw(b, append->meta);
+	}
+	if (append->time_us.set) {
+		mp_pack_cstr(b, "time");
+		mp_pack_uint(b, append->time_us.v);
+	}
+	if (append->schema.set) {
+		mp_pack_cstr(b, "schema");
+		mp_pack_uint(b, append->schema.v);
+	}
+	if (append->expect != PROTO_EXPECT_ANY)
+		writer_client_pack_expect(b, append);
+}
+
+int
+writer_client_send(struct writer_client *wc, struct slice request)
+{
+	size_t mark;
+
+	mp_pack_raw(frame_begin(&wc->fs, &mark), request);
+	return frame_end(&wc->fs, mark);
+}
+
+int
+writer_client_wait(struct writer_client *wc, int timeout_ms, struct reason *why)
+{
+	struct pollfd pfd = { .fd = wc->fs.fd, .events = POLLIN };
+	int moved = WRITER_TIMEOUT, io;
+
+	if (frame_unsent(&wc->fs)) {
+		io = frame_flush(&wc->fs);
+		if (io == -EPIPE || io == -ECONNRESET)
+			return WRITER_CLOSED;
+		if (io < 0)
+			return reason_set(why, io, "cannot send to the writer");
+		if (io == FRAME_IO_AGAIN)
+			pfd.events |= POLLOUT;
+		else
+			moved = WRITER_MOVED;
+	}
+	if (poll(&pfd, 1, moved ? 0 : timeout_ms) < 0 && errno != EINTR)
+		return reason_set(why, -errno, "cannot wait for the writer");
+	if (pfd.revents & POLLOUT)
+		moved = WRITER_MOVED;
+	if (!(pfd.revents & (POLLIN | POLLHUP | POLLERR)))
+		return moved;
+	io = frame_fill(&wc->fs);
+	if (io == FRAME_IO_CLOSED || io == -ECONNRESET || io == -EPIPE)
+		return WRITER_CLOSED;
+	if (io < 0)
+		return reason_set(why, io, "cannot receive from the writer");
+	return io == FRAME_IO_DONE ? WRITER_MOVED : moved;
+}
+
+static int
+writer_client_parse(
+    struct slice value, struct writer_reply *reply, struct reason *why)
+{
+	struct proto_reply head;
+	struct slice versions;
+	struct mp_item item;
+	struct mp_walk w;
+	int err;
+
+	err = mpvalid_check(value.p, value.len, why);
+	if (err < 0)
+		return err;
+	if (err == MPVALID_BAD ||
+	    proto_reply_parse(value, &head, why) != PROTO_OK || !head.id.set)
+		return REFUSE(why, "the writer's answer makes no sense");
+	*reply = (struct writer_reply){ .id = head.id.v, .body = value };
+	if (slice_is(head.op, "appended")) {
+		reply->seq = proto_get_uint(value, "seq").v;
+		reply->time_us = proto_get_uint(value, "time").v;
+		versions = proto_get(value, "versions");
+		w = mp_walk(versions);
+		if (mp_next(&w, &item) && item.type == MP_ARRAY &&
+		    mp_next(&w, &item) && item.type == MP_UINT)
+			reply->version = item.u;
+		w = mp_walk(proto_get(value, "duplicate"));
+		reply->duplicate =
+		    mp_next(&w, &item) && item.type == MP_BOOL && item.boolean;
+		return 1;
+	}
+	reply->code = proto_code_find(proto_get_str(value, "code"));
+	reply->message = proto_get_str(value, "message");
+	reply->retry_ms = proto_get_uint(value, "retry_ms").v;
+	if (reply->code == PROTO_OK || reply->code == PROTO_CODES)
+		reply->code = PROTO_INTERNAL;
+	return 1;
+}
+
+int
+writer_client_reply(
+    struct writer_client *wc, struct writer_reply *reply, struct reason *why)
+{
+	struct slice value;
+
+	switch (frame_next(&wc->fs, &value)) {
+	case FRAME_NONE:
+		return 0;
+	case FRAME_ONE:
+		return writer_client_parse(value, reply, why);
+	default:
+		return REFUSE(why, "the writer's answer is too long");
+	}
+}
