@@ -308,10 +308,10 @@ log_writer_roll(struct log_writer *lw, uint64_t first_seq, struct reason *why)
 {
 	int err, fd;
 
-	assert(lw->stamped == lw->written);
-	assert(first_seq == lw->last_seq + 1);
 	if (lw->failed)
 		return log_writer_refuse(why);
+	assert(lw->stamped == lw->written);
+	assert(first_seq == lw->last_seq + 1);
 	/* Still without events: its name would be taken. */
 	if (lw->fd >= 0 && lw->seg.first_seq == first_seq)
 		return 0;
@@ -376,10 +376,10 @@ log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
 	uint64_t bytes = 0;
 	int err;
 
-	assert(n > 0 && n <= FLUSH_IOV_MAX);
-	assert(last_seq >= lw->last_seq);
 	if (lw->failed)
 		return log_writer_refuse(why);
+	assert(n > 0 && n <= FLUSH_IOV_MAX);
+	assert(last_seq >= lw->last_seq);
 	for (int i = 0; i < n; i++) {
 		all[i] = iov[i];
 		bytes += iov[i].iov_len;
@@ -406,9 +406,9 @@ log_writer_idle(struct log_writer *lw, uint64_t last_seq, struct reason *why)
 	uint8_t frame[LOG_FRAME_HEADER];
 	struct iovec iov = { frame, sizeof(frame) };
 
-	assert(lw->stamped == lw->written);
 	if (lw->failed)
 		return log_writer_refuse(why);
+	assert(lw->stamped == lw->written);
 	/* The reserved page is used up only by an idle frame itself. */
 	if (lw->fd < 0 || lw->stamped + LOG_PAGE > lw->seg.capacity - LOG_PAGE)
 		return 0;

@@ -17,12 +17,15 @@ enum {
 int
 window_init(struct window *win, const struct sysio *io, int fd, uint64_t bytes)
 {
-	uint8_t *buf = aligned_alloc(LOG_PAGE, WINDOW_BYTES);
+	size_t size = (size_t)ALIGN_UP(
+	    MIN(MAX(bytes, 1), (uint64_t)WINDOW_BYTES), LOG_PAGE);
+	uint8_t *buf = aligned_alloc(LOG_PAGE, size);
 
 	if (!buf)
 		return -ENOMEM;
-	*win =
-	    (struct window){ .io = io, .fd = fd, .bytes = bytes, .buf = buf };
+	*win = (struct window){
+		.io = io, .fd = fd, .bytes = bytes, .buf = buf, .size = size
+	};
 	return 0;
 }
 
@@ -46,8 +49,7 @@ window_get(struct window *win, uint64_t offset, const uint8_t **p)
 	if (offset < win->at || offset + ahead > win->at + win->len) {
 		win->len = 0;
 		n = sysio_pread(win->io, win->fd, win->buf,
-		    (size_t)MIN(win->bytes - from, (uint64_t)WINDOW_BYTES),
-		    from);
+		    (size_t)MIN(win->bytes - from, (uint64_t)win->size), from);
 		if (n < 0)
 			return n;
 		win->at = from;

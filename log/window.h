@@ -19,6 +19,7 @@ struct window {
 	int fd;		/* borrowed */
 	uint64_t bytes; /* of the file */
 	uint8_t *buf;
+	size_t size; /* of buf */
 	uint64_t at; /* the file's bytes that buf holds */
 	size_t len;
 };
