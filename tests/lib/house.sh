@@ -1,0 +1,147 @@
+# A running peal for shell tests; sourced, not run.  Everything is in a
+# directory of its own, and nothing that was started outlives the test.
+
+: "${top_builddir:=$(pwd)}"
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
+peal=$top_builddir/peal
+lib=$top_builddir/tests/lib
+programs=$top_builddir/tests/t
+sample=$top_srcdir/tests/data/events.jsonl
+deadline=60
+count=0
+work=$(mktemp -d "${TMPDIR:-/tmp}/peal-test.XXXXXX")
+data=$work/data
+up=
+others=
+
+house_clean() {
+	status=$?
+	trap - EXIT
+	for pid in $others $up; do
+		kill -KILL "$pid" 2>/dev/null
+	done
+	[ -z "$up" ] || wait "$up" 2>/dev/null
+	# The run directory may be on another file system, behind a link.
+	[ ! -L "$data/run" ] || rm -rf "$(readlink "$data/run")"
+	[ -z "${mounted-}" ] || umount "$mounted" 2>/dev/null
+	rm -rf "$work"
+	exit $status
+}
+trap house_clean EXIT
+trap 'exit 1' HUP INT TERM
+
+plan() {
+	echo "1..$1"
+}
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+# verdict NAME STATUS: the next test's result.
+verdict() {
+	count=$((count + 1))
+	if [ "$2" -eq 0 ]; then
+		echo "ok $count - $1"
+	else
+		echo "not ok $count - $1"
+	fi
+}
+
+# passes NAME COMMAND...: it succeeds; what it says is shown when it does not.
+passes() {
+	name=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		verdict "$name" 0
+	else
+		echo "# status $? of: $*"
+		sed 's/^/# /' "$work/out"
+		verdict "$name" 1
+	fi
+}
+
+# exits NAME STATUS TEXT COMMAND...: with that status, saying TEXT.
+exits() {
+	name=$1 want=$2 text=$3
+	shift 3
+	got=0
+	"$@" >"$work/out" 2>&1 || got=$?
+	if [ "$got" -eq "$want" ] && grep -qF -e "$text" "$work/out"; then
+		verdict "$name" 0
+	else
+		echo "# status $got, not $want with '$text', of: $*"
+		sed 's/^/# /' "$work/out"
+		verdict "$name" 1
+	fi
+}
+
+bail() {
+	echo "Bail out! $*"
+	[ ! -f "$work/up.err" ] || sed 's/^/# /' "$work/up.err"
+	exit 1
+}
+
+await() {
+	"$lib/await" "$deadline" "$@"
+}
+
+# house_up [OPTION...]: start everything; $port is where clients connect.
+house_up() {
+	"$peal" up --data "$data" --listen 127.0.0.1:0 "$@" \
+	    >"$work/up.out" 2>"$work/up.err" &
+	up=$!
+	await sh -c "grep -q '^peal: ready' '$work/up.out' ||
+	    ! kill -0 $up 2>/dev/null" || bail 'peal up was never ready'
+	port=$(sed -n 's|^peal: ready https://[^/]*:\([0-9]*\).*|\1|p' \
+	    "$work/up.out" | head -n 1)
+	[ -n "$port" ] || bail 'peal up ended'
+	token=$data/dev.token
+	cafile=$data/tls/cert.pem
+}
+
+# house_down: stop everything in order; the status is that of peal up.
+house_down() {
+	kill -TERM "$up" 2>/dev/null
+	status=0
+	wait "$up" || status=$?
+	up=
+	return $status
+}
+
+# children NAME: process ids of what peal up has started under that name.
+children() {
+	for stat in /proc/[0-9]*/stat; do
+		line=$(cat "$stat" 2>/dev/null) || continue
+		case $line in
+		*" ($1) "[A-Z]" $up "*) echo "${line%% *}" ;;
+		esac
+	done
+}
+
+gateways() {
+	children peal-gateway
+}
+
+writer() {
+	children peal-writer
+}
+
+# Several copies of the sample, each line in it as often.
+copies() {
+	i=0
+	while [ "$i" -lt "$1" ]; do
+		cat "$sample"
+		i=$((i + 1))
+	done
+}
+
+# follow [OPTION...]: with what every client needs.
+follow() {
+	"$programs/follow" -p "$port" -C "$cafile" -t "$token" "$@"
+}
+
+produce() {
+	"$programs/produce" -s "$data/run/writer.sock" "$@"
+}

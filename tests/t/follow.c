@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Follow peal with many clients at once, each a thread with one connection at
+ * a time: who loses it connects again and resumes from its position.  Every
+ * client has its own judge, and all are compared with the log at the end.
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/checker.h"
+#include "tests/lib/client.h"
+#include "tests/lib/truth.h"
+
+enum {
+	FOLLOW_PATTERNS = 8,
+	FOLLOW_PAUSE_MS = 20, /* between attempts to connect */
+};
+
+struct follow {
+	struct wire_to to;
+	char *token;
+	const char *patterns[FOLLOW_PATTERNS];
+	unsigned n_patterns;
+	unsigned clients;
+	uint64_t from;
+	uint64_t until;
+	int64_t deadline_ms;
+	uint64_t kill_at; /* 0: never */
+	pid_t kill_pid;
+	const char *log;   /* directory, NULL: no comparison */
+	const char *ready; /* file to make when all are subscribed */
+};
+
+struct follower {
+	const struct follow *plan;
+	const char *pattern;
+	pthread_t thread;
+	struct checker *checker;
+	unsigned connections;
+	unsigned lagged;
+	char fault[320];
+};
+
+static atomic_flag follow_killed = ATOMIC_FLAG_INIT;
+static atomic_uint follow_subscribed;
+
+static bool
+follow_late(const struct follower *f)
+{
+	return wire_now_ms() > f->plan->deadline_ms;
+}
+
+static bool
+follow_blame(struct follower *f, const char *what)
+{
+	if (f->fault[0] == '\0')
+		snprintf(f->fault, sizeof(f->fault), "%s", what);
+	return false;
+}
+
+/* The first client that gets so far kills who is to die. */
+static void
+follow_maybe_kill(const struct follower *f)
+{
+	const struct follow *plan = f->plan;
+
+	if (plan->kill_at == 0 ||
+	    checker_position(f->checker) < plan->kill_at ||
+	    atomic_flag_test_and_set(&follow_killed))
+		return;
+	if (kill(plan->kill_pid, SIGKILL) == 0)
+		printf("killed %ld at %" PRIu64 "\n", (long)plan->kill_pid,
+		    checker_position(f->checker));
+	fflush(stdout);
+}
+
+static void
+follow_count_subscribed(const struct follower *f)
+{
+	FILE *file;
+
+	if (atomic_fetch_add(&follow_subscribed, 1) + 1 != f->plan->clients ||
+	    f->plan->ready == NULL)
+		return;
+	file = fopen(f->plan->ready, "we");
+	if (file != NULL)
+		fclose(file);
+}
+
+/* One control message; false ends the connection. */
+static bool
+follow_control(struct follower *f, struct client *c, bool *again)
+{
+	if (!strcmp(c->op, "subscribed")) {
+		if (f->connections == 1)
+			follow_count_subscribed(f);
+		return true;
+	}
+	if (!strcmp(c->op, "replay"))
+		return checker_span(f->checker, &c->span) ||
+		       follow_blame(f, checker_fault(f->checker));
+	if (!strcmp(c->op, "lagged")) {
+		f->lagged++;
+		*again = true;
+		return true;
+	}
+	if (!strcmp(c->op, "draining") || !strcmp(c->op, "expiring"))
+		return true;
+	snprintf(f->fault, sizeof(f->fault), "unexpected '%s' %.*s", c->op,
+	    client_get(c, "message") != NULL
+		? (int)client_get(c, "message")->via.str.size
+		: 0,
+	    client_get(c, "message") != NULL
+		? client_get(c, "message")->via.str.ptr
+		: "");
+	return false;
+}
+
+/* Follow on one connection until it ends, or until all is there. */
+static void
+follow_connection(struct follower *f, struct client *c, const char *pattern)
+{
+	uint64_t id = 1;
+	bool again = true;
+
+	while (checker_position(f->checker) < f->plan->until) {
+		if (again && !client_subscribe(c, id++, pattern,
+				 checker_position(f->checker)))
+			return;
+		again = false;
+		switch (client_next(
+		    c, (int)(f->plan->deadline_ms - wire_now_ms()))) {
+		case CLIENT_BATCH:
+			if (!checker_span(f->checker, &c->span)) {
+				follow_blame(f, checker_fault(f->checker));
+				return;
+			}
+			break;
+		case CLIENT_CONTROL:
+			if (!follow_control(f, c, &again))
+				return;
+			break;
+		case CLIENT_WRONG:
+			follow_blame(f, c->wrong);
+			return;
+		default:
+			return;
+		}
+		follow_maybe_kill(f);
+	}
+}
+
+static void *
+follow_client(void *arg)
+{
+	struct follower *f = arg;
+	const struct follow *plan = f->plan;
+	char log[128] = "";
+	struct client c;
+
+	while (
+	    f->fault[0] == '\0' && checker_position(f->checker) < plan->until) {
+		if (follow_late(f)) {
+			follow_blame(f, "the time is up");
+			break;
+		}
+		if (!client_open(&c, &plan->to, plan->token)) {
+			/* Nobody is there yet, or a writer starts again. */
+			client_close(&c);
+			(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
+			continue;
+		}
+		if (log[0] != '\0' && strcmp(log, c.log) != 0)
+			follow_blame(f, "the log is another one");
+		memcpy(log, c.log, sizeof(log));
+		f->connections++;
+		follow_connection(f, &c, f->pattern);
+		client_close(&c);
+	}
+	return NULL;
+}
+
+struct follow_all {
+	struct follower *f;
+	unsigned n;
+	uint64_t request; /* the last one that was shown */
+};
+
+static bool
+follow_compare(void *arg, const struct truth_event *ev)
+{
+	struct follow_all *all = arg;
+
+	for (unsigned i = 0; i < all->n; i++) {
+		struct checker *checker = all->f[i].checker;
+
+		(void)checker_truth(checker, &ev->event);
+		if (ev->first != all->request)
+			(void)checker_request(checker, ev->first, ev->last);
+	}
+	all->request = ev->first;
+	return true;
+}
+
+/* Compare each history with the log; false where the log can't be read. */
+static bool
+follow_truth(const struct follow *plan, struct follower *f)
+{
+	struct follow_all all = { f, plan->clients, 0 };
+
+	if (plan->log == NULL)
+		return true;
+	if (!truth_each(plan->log, follow_compare, &all))
+		return false;
+	for (unsigned i = 0; i < plan->clients; i++)
+		(void)checker_truth_end(f[i].checker);
+	return true;
+}
+
+static int
+follow_report(const struct follow *plan, struct follower *f)
+{
+	unsigned bad = 0, connections = 0, lagged = 0;
+	uint64_t events = 0;
+
+	for (unsigned i = 0; i < plan->clients; i++) {
+		(void)follow_blame(&f[i], checker_fault(f[i].checker));
+		connections += f[i].connections;
+		lagged += f[i].lagged;
+		events += checker_events(f[i].checker);
+		if (f[i].fault[0] == '\0')
+			continue;
+		if (bad++ < 10)
+			printf("# client %u at %" PRIu64 ": %s\n", i,
+			    checker_position(f[i].checker), f[i].fault);
+	}
+	printf("clients=%u faulty=%u events=%" PRIu64
+	       " connections=%u lagged=%u\n",
+	    plan->clients, bad, events, connections, lagged);
+	return bad == 0 ? 0 : 1;
+}
+
+static uint64_t
+follow_number(const char *text)
+{
+	char *end;
+	unsigned long long v = strtoull(text, &end, 10);
+
+	if (*text == '\0' || *end != '\0') {
+		fprintf(stderr, "follow: '%s' is no number\n", text);
+		exit(2);
+	}
+	return v;
+}
+
+static void
+follow_options(struct follow *plan, int argc, char **argv)
+{
+	int o;
+
+	while ((o = getopt(argc, argv, "p:C:t:n:P:f:u:d:k:K:l:r:")) != -1)
+		switch (o) {
+		case 'p':
+			plan->to.port = (unsigned)follow_number(optarg);
+			break;
+		case 'C':
+			plan->to.cafile = optarg;
+			break;
+		case 't':
+			plan->token = client_read_file(optarg);
+			break;
+		case 'n':
+			plan->clients = (unsigned)follow_number(optarg);
+			break;
+		case 'P':
+			if (plan->n_patterns < FOLLOW_PATTERNS)
+				plan->patterns[plan->n_patterns++] = optarg;
+			break;
+		case 'f':
+			plan->from = follow_number(optarg);
+			break;
+		case 'u':
+			plan->until = follow_number(optarg);
+			break;
+		case 'd':
+			plan->deadline_ms =
+			    wire_now_ms() +
+			    1000 * (int64_t)follow_number(optarg);
+			break;
+		case 'k':
+			plan->kill_at = follow_number(optarg);
+			break;
+		case 'K':
+			plan->kill_pid = (pid_t)follow_number(optarg);
+			break;
+		case 'l':
+			plan->log = optarg;
+			break;
+		case 'r':
+			plan->ready = optarg;
+			break;
+		default:
+			exit(2);
+		}
+}
+
+int
+main(int argc, char **argv)
+{
+	struct follow plan = { .to = { "127.0.0.1", 0, NULL },
+		.clients = 1,
+		.deadline_ms = wire_now_ms() + 60000 };
+	struct follower *f;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	follow_options(&plan, argc, argv);
+	if (plan.to.port == 0 || plan.to.cafile == NULL || plan.token == NULL ||
+	    plan.n_patterns == 0 || plan.clients == 0) {
+		fprintf(stderr,
+		    "usage: follow -p PORT -C CAFILE -t TOKENFILE -P PATTERN... "
+		    "-u SEQ [-f SEQ] [-n CLIENTS] [-d SECONDS] "
+		    "[-k SEQ -K PID] [-l LOGDIR] [-r READYFILE]\n");
+		return 2;
+	}
+	f = calloc(plan.clients, sizeof(*f));
+	if (f == NULL)
+		return 2;
+	for (unsigned i = 0; i < plan.clients; i++) {
+		f[i].plan = &plan;
+		f[i].pattern = plan.patterns[i % plan.n_patterns];
+		f[i].checker = checker_new(f[i].pattern, plan.from);
+		if (f[i].checker == NULL || pthread_create(&f[i].thread, NULL,
+						follow_client, &f[i]) != 0) {
+			fprintf(stderr, "follow: no room for a client\n");
+			return 2;
+		}
+	}
+	for (unsigned i = 0; i < plan.clients; i++)
+		pthread_join(f[i].thread, NULL);
+	status = follow_truth(&plan, f) ? follow_report(&plan, f) : 1;
+	for (unsigned i = 0; i < plan.clients; i++)
+		checker_free(f[i].checker);
+	free(f);
+	free(plan.token);
+	return status;
+}

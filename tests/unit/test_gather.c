@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The gather: frames come out whole and in order, between two threads. */
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/format.h"
+#include "writer/gather.h"
+
+enum {
+	FRAMES = 20000
+};
+
+/* Payload and notes are functions of the frame's number. */
+static size_t
+payload_of(uint64_t i)
+{
+	return i % 997 == 0 ? 1500000 : 1 + (i * 37) % 3000;
+}
+
+static void
+put(struct gather *g, uint64_t i)
+{
+	uint32_t n = 1 + (uint32_t)(i % 5);
+	struct gather_note *notes;
+	uint8_t *frame = gather_begin(g, payload_of(i), n, &notes);
+
+	memset(frame + LOG_FRAME_HEADER, (int)(i & 0xff), payload_of(i));
+	for (uint32_t k = 0; k < n; k++)
+		notes[k] = (struct gather_note){ i, k };
+	frame_compose(frame,
+	    i % 3 ? FRAME_EVENTS : (enum frame_type)GATHER_EMIT, n, i, 0, 0,
+	    (uint32_t)payload_of(i));
+	assert_int_equal(gather_commit(g, payload_of(i)), i);
+}
+
+static void
+expect(const struct gather_item *item, uint64_t i)
+{
+	assert_int_equal(frame_first_seq(item->frame), i);
+	assert_int_equal(item->len, LOG_FRAME_HEADER + payload_of(i));
+	assert_int_equal(item->emit, i % 3 == 0);
+	assert_int_equal(item->frame[LOG_FRAME_HEADER], i & 0xff);
+	assert_int_equal(item->frame[item->len - 1], i & 0xff);
+	for (uint32_t k = 0; k < frame_n_events(item->frame); k++) {
+		assert_int_equal(item->notes[k].topic_hash, i);
+		assert_int_equal(item->notes[k].version, k);
+	}
+}
+
+static void *
+produce(void *arg)
+{
+	for (uint64_t i = 1; i <= FRAMES; i++)
+		put(arg, i);
+	gather_stop(arg);
+	return NULL;
+}
+
+static void
+frames_cross_between_threads_whole_and_in_order(void **state)
+{
+	struct gather *g = gather_new();
+	struct gather_item item;
+	uint64_t i = 1;
+	pthread_t t;
+
+	pthread_create(&t, NULL, produce, g);
+	while (gather_wait(g, 0) == GATHER_WORK) {
+		for (unsigned k = 0;
+		     k < 100 && gather_peek(g, &item) == GATHER_FRAME; k++) {
+			expect(&item, i++);
+			gather_step(g);
+		}
+		gather_release(g);
+	}
+	pthread_join(t, NULL);
+	assert_int_equal(i, FRAMES + 1);
+	gather_free(g);
+}
+
+static void
+a_stop_waits_for_what_has_gathered(void **state)
+{
+	struct gather *g = gather_new();
+	struct gather_item item;
+
+	put(g, 1);
+	gather_stop(g);
+	assert_int_equal(gather_wait(g, 0), GATHER_WORK);
+	assert_int_equal(gather_peek(g, &item), GATHER_FRAME);
+	gather_step(g);
+	assert_int_equal(gather_wait(g, 0), GATHER_STOP);
+	gather_free(g);
+}
+
+static void
+a_wait_ends_by_its_time(void **state)
+{
+	struct gather *g = gather_new();
+
+	assert_int_equal(gather_wait(g, 10), GATHER_TIMEOUT);
+	assert_int_equal(gather_wait(g, 10), GATHER_TIMEOUT);
+	put(g, 1);
+	assert_int_equal(gather_wait(g, 10), GATHER_WORK);
+	gather_free(g);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    frames_cross_between_threads_whole_and_in_order),
+		cmocka_unit_test(a_stop_waits_for_what_has_gathered),
+		cmocka_unit_test(a_wait_ends_by_its_time),
+	};
+
+	return cmocka_run_group_tests_name("gather", tests, NULL, NULL);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Attach: a reader connects, says its role in one packet and gets the
+ * attachment.  It keeps the connection open as long as it reads.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "core/diag.h"
+#include "core/frame.h"
+#include "core/loop.h"
+#include "core/reason.h"
+#include "shm/doorbell.h"
+#include "writer/attach.h"
+
+enum {
+	CONNECTIONS = 2 * DOORBELL_READERS,
+	ROLE_MAX = 15
+};
+
+struct reader {
+	LIST_ENTRY(reader) all;
+	struct attach *at;
+	struct loop_io io;
+	int fd;
+	int slot; /* -1: has not said its role yet */
+	long pid;
+};
+
+struct attach {
+	struct loop *loop;
+	int listen_fd;
+	struct doorbell_hub *hub;
+	gid_t group;
+	struct loop_io io;
+	LIST_HEAD(, reader) readers;
+	unsigned n;
+	struct attach_counts counts;
+};
+
+static void
+reader_free(struct reader *r)
+{
+	struct attach *at = r->at;
+
+	LIST_REMOVE(r, all);
+	at->n--;
+	if (r->slot >= 0) {
+		doorbell_hub_remove(at->hub, r->slot);
+		at->counts.readers--;
+	}
+	loop_io_deinit(&r->io);
+	(void)close(r->fd);
+	free(r);
+}
+
+/* The role, as printable as a table of readers wants it. */
+static bool
+role_valid(const char *role, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (role[i] <= 0x20 || role[i] >= 0x7f)
+			return false;
+	return len > 0 && len <= ROLE_MAX;
+}
+
+static void
+on_reader(void *arg, unsigned what)
+{
+	struct reader *r = arg;
+	char role[ROLE_MAX + 2];
+	ssize_t n;
+
+	n = recv(r->fd, role, ROLE_MAX + 1, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0 || r->slot >= 0 || !role_valid(role, (size_t)n)) {
+		reader_free(r);
+		return;
+	}
+	role[n] = '\0';
+	r->slot = doorbell_hub_add(r->at->hub, r->fd, role, r->pid);
+	if (r->slot >= 0) {
+		r->at->counts.readers++;
+		return;
+	}
+	r->at->counts.rejected++;
+	diag_limited("attach", "reader of the ring refused: %s role=%s pid=%ld",
+	    strerror(-r->slot), role, r->pid);
+	reader_free(r);
+}
+
+static bool
+may_read(const struct attach *at, int fd, uid_t uid, gid_t gid)
+{
+	if (uid == 0 || uid == geteuid())
+		return true;
+	if (at->group == (gid_t)-1)
+		return false;
+	return gid == at->group || frame_peer_in_group(fd, at->group) == 1;
+}
+
+static void
+add_reader(struct attach *at, int fd)
+{
+	struct reader *r = NULL;
+	uid_t uid;
+	gid_t gid;
+	long pid;
+
+	if (frame_peer(fd, &uid, &gid, &pid) == 0 &&
+	    may_read(at, fd, uid, gid) && at->n < CONNECTIONS)
+		r = calloc(1, sizeof(*r));
+	if (!r) {
+		at->counts.rejected++;
+		(void)close(fd);
+		return;
+	}
+	r->at = at;
+	r->fd = fd;
+	r->slot = -1;
+	r->pid = pid;
+	LIST_INSERT_HEAD(&at->readers, r, all);
+	at->n++;
+	if (loop_io_add(at->loop, &r->io, fd, LOOP_READ, on_reader, r) < 0)
+		reader_free(r);
+}
+
+static void
+on_accept(void *arg, unsigned what)
+{
+	struct attach *at = arg;
+	int fd;
+
+	fd = accept4(at->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		add_reader(at, fd);
+}
+
+int
+attach_new(struct loop *loop, int listen_fd, struct doorbell_hub *hub,
+    gid_t group, struct attach **out, struct reason *why)
+{
+	CLEANUP(attach_freep) struct attach *at = calloc(1, sizeof(*at));
+	int err;
+
+	if (!at)
+		return -ENOMEM;
+	at->loop = loop;
+	at->listen_fd = listen_fd;
+	at->hub = hub;
+	at->group = group;
+	LIST_INIT(&at->readers);
+	err = loop_io_add(loop, &at->io, listen_fd, LOOP_READ, on_accept, at);
+	if (err < 0)
+		return reason_set(why, err, "cannot watch the ring's socket");
+	*out = TAKE(at);
+	return 0;
+}
+
+struct attach *
+attach_free(struct attach *at)
+{
+	if (!at)
+		return NULL;
+	while (!LIST_EMPTY(&at->readers))
+		reader_free(LIST_FIRST(&at->readers));
+	loop_io_deinit(&at->io);
+	free(at);
+	return NULL;
+}
+
+void
+attach_counts(const struct attach *at, struct attach_counts *counts)
+{
+	*counts = at->counts;
+}

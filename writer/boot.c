@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Boot, in this order: lock, recover, state from checkpoint and log, a ring
+ * with the newest events.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/conf.h"
+#include "core/diag.h"
+#include "core/fs.h"
+#include "core/reason.h"
+#include "log/log_reader.h"
+#include "log/log_writer.h"
+#include "log/witness.h"
+#include "shm/ring_reader.h"
+#include "writer/boot.h"
+#include "writer/checkpoint.h"
+#include "writer/preload.h"
+
+static int
+open_dir(const char *path, mode_t mode, int *out, struct reason *why)
+{
+	int err = fs_mkdirs(path, mode, why);
+	int fd;
+
+	if (err < 0)
+		return err;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return reason_set(why, -errno, "cannot open '%s'", path);
+	*out = fd;
+	return 0;
+}
+
+static int
+lock_log(const char *path, struct boot *b, struct reason *why)
+{
+	long holder = 0;
+	int got = fs_lock(b->log_dir, "LOCK", &b->lock, &holder, why);
+
+	if (got == FS_LOCK_HELD)
+		return reason_set(why, BOOT_HELD,
+		    "the log '%s' is held by another writer, pid %ld", path,
+		    holder);
+	return got;
+}
+
+static void
+note(const char *sentence)
+{
+	diag_warn("%s", sentence);
+}
+
+/* The ring that the last writer left knows what was acknowledged. */
+static unsigned
+ask_old_ring(const char *run_dir, struct log_witness *w)
+{
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct ring_status status;
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/ring", run_dir);
+	if (ring_reader_open(path, &rd, NULL) < 0)
+		return 0;
+	ring_reader_status(rd, &status);
+	*w = (struct log_witness){ .name = "the old ring",
+		.epoch = ring_reader_info(rd)->epoch,
+		.seq = status.tail_seq };
+	memcpy(w->log_id, ring_reader_info(rd)->log_id, sizeof(w->log_id));
+	return 1;
+}
+
+static int
+recover(const struct conf *conf, struct boot *b, struct reason *why)
+{
+	struct log_witness ring;
+	unsigned n = ask_old_ring(conf_text(conf, CONF_ring_directory), &ring);
+	int got = recover_log(
+	    &sysio_posix, b->log_dir, &ring, n, note, &b->tail, why);
+
+	return got == RECOVER_DAMAGED ? BOOT_DAMAGED : got;
+}
+
+/* Replay what is behind the checkpoint. */
+static int
+replay(struct boot *b, struct reason *why)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct log_frame frame;
+	int err, got;
+
+	if (b->state.head_seq == b->tail.last_seq)
+		return 0;
+	err = log_reader_open(
+	    &sysio_posix, b->log_dir, b->tail.last_seq, &rd, why);
+	if (!err)
+		err = log_reader_seek(rd, b->state.head_seq + 1, why);
+	if (err)
+		return err;
+	while ((got = log_reader_next(rd, &frame, why)) == LOG_READ_FRAME) {
+		err = state_replay(&b->state, &frame, why);
+		if (err == -EPROTO)
+			return BOOT_DAMAGED;
+		if (err)
+			return err;
+	}
+	if (got == LOG_READ_END && b->state.head_seq != b->tail.last_seq)
+		return reason_set(why, BOOT_DAMAGED,
+		    "the log ends at seq %llu, recovery saw %llu",
+		    (unsigned long long)b->state.head_seq,
+		    (unsigned long long)b->tail.last_seq);
+	return got == LOG_READ_DAMAGED ? BOOT_DAMAGED : got;
+}
+
+static int
+load_state(const struct conf *conf, struct boot *b, struct reason *why)
+{
+	uint64_t keys = conf_uint(conf, CONF_writer_keys);
+	struct checkpoint_of of = { .epoch = b->tail.epoch };
+	struct reason none = { "" };
+	int err, got;
+
+	memcpy(of.log_id, b->tail.log_id, sizeof(of.log_id));
+	err = state_init(&b->state, keys);
+	if (err)
+		return err;
+	got = checkpoint_load(
+	    &sysio_posix, b->log_dir, &of, b->tail.last_seq, &b->state, &none);
+	if (got == CHECKPOINT_NONE) {
+		if (b->tail.last_seq)
+			diag_note("reading the log instead of a checkpoint: "
+				  "%s",
+			    none.text);
+		state_deinit(&b->state);
+		got = state_init(&b->state, keys);
+	}
+	if (got < 0)
+		return got;
+	err = replay(b, why);
+	if (b->state.last_time_us < b->tail.last_time_us)
+		b->state.last_time_us = b->tail.last_time_us;
+	return err;
+}
+
+static int
+ring_group(const struct conf *conf, gid_t *gid, struct reason *why)
+{
+	const char *name = conf_text(conf, CONF_ring_group);
+	const struct group *gr;
+
+	*gid = (gid_t)-1;
+	if (!*name)
+		return 0;
+	gr = getgrnam(name);
+	if (!gr)
+		return reason_set(why, BOOT_CONFIG,
+		    "ring.group: there is no group '%s'", name);
+	*gid = gr->gr_gid;
+	return 0;
+}
+
+static int
+make_ring(const struct conf *conf, struct boot *b, struct reason *why)
+{
+	struct ring_options *o = &b->ring_options;
+	int err;
+
+	*o = (struct ring_options){
+		.slots = (uint32_t)conf_uint(conf, CONF_ring_slots),
+		.payload_bytes = conf_uint(conf, CONF_ring_payload_bytes),
+		.epoch = b->tail.epoch,
+		.incarnation = b->tail.incarnation,
+		.topic_key = b->state.topic_key,
+	};
+	memcpy(o->log_id, b->tail.log_id, sizeof(o->log_id));
+	err = ring_group(conf, &o->group, why);
+	if (!err)
+		err = preload_plan(
+		    &sysio_posix, b->log_dir, &b->tail, o, &o->head_seq, why);
+	if (!err)
+		err = ring_writer_create(b->run_dir, o, &b->ring, why);
+	if (!err)
+		err = preload_run(&sysio_posix, b->log_dir, &b->tail,
+		    o->head_seq, &o->topic_key, b->ring, why);
+	if (!err)
+		ring_writer_set_oldest(b->ring, b->tail.oldest_seq);
+	return err == -EBADMSG ? BOOT_DAMAGED : err;
+}
+
+int
+boot_run(const struct conf *conf, struct boot *b, struct reason *why)
+{
+	const char *log = conf_text(conf, CONF_log_directory);
+	const char *run = conf_text(conf, CONF_ring_directory);
+	int err;
+
+	*b = (struct boot){ .log_dir = -1, .lock = -1, .run_dir = -1 };
+	err = open_dir(log, 0750, &b->log_dir, why);
+	if (!err)
+		err = open_dir(run, 0755, &b->run_dir, why);
+	if (!err)
+		err = lock_log(log, b, why);
+	if (!err)
+		err = recover(conf, b, why);
+	if (!err)
+		err = load_state(conf, b, why);
+	if (!err)
+		err = make_ring(conf, b, why);
+	if (!err)
+		err = log_writer_open(&sysio_posix, b->log_dir, &b->tail,
+		    conf_uint(conf, CONF_log_segment_bytes), &b->log, why);
+	if (!err)
+		err = witness_open(&sysio_posix, b->log_dir, b->tail.log_id,
+		    b->tail.epoch, &b->witness, why);
+	return err;
+}
+
+void
+boot_deinit(struct boot *b)
+{
+	b->ring = ring_writer_free(b->ring);
+	b->log = log_writer_free(b->log);
+	b->witness = witness_free(b->witness);
+	state_deinit(&b->state);
+	closep(&b->run_dir);
+	closep(&b->lock);
+	closep(&b->log_dir);
+	b->run_dir = b->lock = b->log_dir = -1;
+}

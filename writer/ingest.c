@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Producers' connections.  Each is read only as long as its unanswered
+ * requests stay within bounds, so that memory stays bounded too: who asks
+ * for more waits in its socket.
+ */
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/diag.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "core/topic.h"
+#include "writer/ingest_priv.h"
+#include "writer/sequence.h"
+#include "writer/syncer.h"
+
+#define ADMIN_GROUP "peal-admin"
+
+static void
+producer_free(struct producer *p)
+{
+	struct ingest *in = p->in;
+
+	TAILQ_REMOVE(&in->all, p, all);
+	if (p->is_waiting)
+		TAILQ_REMOVE(&in->waiting, p, waiting);
+	in->counts.producers--;
+	in->request_bytes -= p->replies.request_bytes;
+	loop_io_deinit(&p->io);
+	replies_deinit(&p->replies);
+	frame_stream_deinit(&p->fs);
+	free(p);
+}
+
+static void
+set_waiting(struct producer *p, bool waiting)
+{
+	if (waiting && !p->is_waiting)
+		TAILQ_INSERT_TAIL(&p->in->waiting, p, waiting);
+	if (!waiting && p->is_waiting)
+		TAILQ_REMOVE(&p->in->waiting, p, waiting);
+	p->is_waiting = waiting;
+}
+
+/* May another request of this producer be taken? */
+static bool
+within_bounds(const struct producer *p)
+{
+	return p->replies.n < INGEST_REQUESTS &&
+	       p->replies.request_bytes < INGEST_REQUEST_BYTES &&
+	       p->in->request_bytes < INGEST_TOTAL_BYTES &&
+	       frame_unsent(&p->fs) < INGEST_UNSENT_BYTES;
+}
+
+/* Take the requests that are in memory, as many as bounds allow. */
+static void
+take_requests(struct producer *p)
+{
+	struct slice value;
+
+	p->all_taken = p->refused;
+	while (!p->dead && !p->refused && within_bounds(p)) {
+		value = p->stalled;
+		p->stalled.len = 0;
+		if (!value.len) {
+			int got = frame_next(&p->fs, &value);
+
+			if (got == FRAME_NONE) {
+				p->all_taken = true;
+				return;
+			}
+			if (got == FRAME_TOO_LONG) {
+				diag_limited("long frame",
+				    "a request beyond %d bytes was refused: "
+				    "account=%s",
+				    INGEST_FRAME_MAX, p->account);
+				p->dead = true;
+				return;
+			}
+		}
+		if (request_handle(p, value) == REQUEST_STALLED) {
+			p->stalled = value;
+			return;
+		}
+	}
+}
+
+/* What is done may leave. */
+static void
+release(struct producer *p)
+{
+	uint64_t before = p->replies.request_bytes;
+
+	replies_release(
+	    &p->replies, syncer_done_serial(p->in->parts.syncer), &p->fs.out);
+	p->in->request_bytes -= before - p->replies.request_bytes;
+}
+
+/* Send what may be sent, and wait for what there is to wait for. */
+static void
+settle(struct producer *p)
+{
+	unsigned want = 0;
+	int sent = FRAME_IO_DONE;
+	bool more;
+
+	release(p);
+	if (!p->dead && frame_unsent(&p->fs)) {
+		sent = frame_flush(&p->fs);
+		if (sent < 0)
+			p->dead = true;
+	}
+	/* Whoever is out of bounds is looked at with each wake-up. */
+	set_waiting(p, p->replies.n || p->stalled.len || !within_bounds(p));
+	more = !p->ended && !p->refused;
+	if (!more && p->all_taken && !p->replies.n && !frame_unsent(&p->fs))
+		p->dead = true;
+	if (p->dead) {
+		producer_free(p);
+		return;
+	}
+	if (more && !p->stalled.len && within_bounds(p))
+		want |= LOOP_READ;
+	if (sent == FRAME_IO_AGAIN)
+		want |= LOOP_WRITE;
+	if (want != p->wanted && loop_io_want(&p->io, want) < 0) {
+		producer_free(p);
+		return;
+	}
+	p->wanted = want;
+}
+
+static void
+read_requests(struct producer *p)
+{
+	int got;
+
+	/* frame_fill() may move what a stalled request points to. */
+	if (p->dead || !p->all_taken || p->ended)
+		return;
+	got = frame_fill(&p->fs);
+	if (got < 0) {
+		p->dead = true;
+		return;
+	}
+	/* What was asked before the end is still answered. */
+	if (got == FRAME_IO_CLOSED)
+		p->ended = true;
+	take_requests(p);
+}
+
+static void
+on_io(void *arg, unsigned what)
+{
+	struct producer *p = arg;
+
+	if ((what & LOOP_WRITE) && frame_flush(&p->fs) < 0)
+		p->dead = true;
+	if (!p->dead)
+		take_requests(p);
+	if (what & LOOP_READ)
+		read_requests(p);
+	settle(p);
+}
+
+static void
+name_account(struct producer *p, uid_t uid)
+{
+	const struct passwd *pw = getpwuid(uid);
+
+	if (pw)
+		snprintf(p->account, sizeof(p->account), "%s", pw->pw_name);
+	if (!pw || !topic_actor_valid(slice_cstr(p->account), NULL))
+		snprintf(
+		    p->account, sizeof(p->account), "uid:%u", (unsigned)uid);
+}
+
+/* Root, our own account and group peal-admin write '$' topics. */
+static bool
+is_admin(int fd, uid_t uid)
+{
+	const struct group *gr;
+
+	if (uid == 0 || uid == geteuid())
+		return true;
+	gr = getgrnam(ADMIN_GROUP);
+	return gr && frame_peer_in_group(fd, gr->gr_gid) == 1;
+}
+
+static void
+add_producer(struct ingest *in, int fd)
+{
+	struct producer *p = calloc(1, sizeof(*p));
+	uid_t uid;
+	gid_t gid;
+	long pid;
+
+	if (!p || frame_peer(fd, &uid, &gid, &pid) < 0) {
+		(void)close(fd);
+		free(p);
+		return;
+	}
+	p->in = in;
+	frame_stream_init(&p->fs, fd, INGEST_FRAME_MAX);
+	name_account(p, uid);
+	p->may_system = is_admin(fd, uid);
+	p->wanted = LOOP_READ;
+	TAILQ_INSERT_TAIL(&in->all, p, all);
+	in->counts.producers++;
+	if (loop_io_add(in->parts.loop, &p->io, fd, LOOP_READ, on_io, p) < 0)
+		producer_free(p);
+}
+
+static void
+on_accept(void *arg, unsigned what)
+{
+	struct ingest *in = arg;
+	int fd;
+
+	for (unsigned i = 0; i < 64; i++) {
+		fd = accept4(in->parts.listen_fd, NULL, NULL,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		if (in->counts.producers >= INGEST_PRODUCERS) {
+			diag_limited("producers",
+			    "a producer was refused: there are %d",
+			    INGEST_PRODUCERS);
+			(void)close(fd);
+			continue;
+		}
+		add_producer(in, fd);
+	}
+}
+
+int
+ingest_new(
+    const struct ingest_parts *parts, struct ingest **out, struct reason *why)
+{
+	CLEANUP(ingest_freep) struct ingest *in = calloc(1, sizeof(*in));
+	int err;
+
+	if (!in)
+		return -ENOMEM;
+	in->parts = *parts;
+	TAILQ_INIT(&in->all);
+	TAILQ_INIT(&in->waiting);
+	writer_clock_init(
+	    &in->clock, time_wall_us(), time_clock_ns(CLOCK_BOOTTIME) / 1000);
+	quota_init(
+	    &in->quota, parts->ring_slots, parts->ring_bytes, time_mono_ns());
+	err = loop_io_add(parts->loop, &in->accept_io, parts->listen_fd,
+	    LOOP_READ, on_accept, in);
+	if (err < 0)
+		return reason_set(why, err, "cannot watch the socket");
+	*out = TAKE(in);
+	return 0;
+}
+
+struct ingest *
+ingest_free(struct ingest *in)
+{
+	if (!in)
+		return NULL;
+	while (!TAILQ_EMPTY(&in->all))
+		producer_free(TAILQ_FIRST(&in->all));
+	loop_io_deinit(&in->accept_io);
+	admit_deinit(&in->admit);
+	mp_buf_deinit(&in->canonical);
+	free(in);
+	return NULL;
+}
+
+void
+ingest_wake(struct ingest *in)
+{
+	struct producer *p, *next;
+
+	/* Release for all first: it makes room for those that stalled. */
+	TAILQ_FOREACH (p, &in->waiting, waiting)
+		release(p);
+	for (p = TAILQ_FIRST(&in->waiting); p; p = next) {
+		next = TAILQ_NEXT(p, waiting);
+		take_requests(p);
+		settle(p);
+	}
+}
+
+bool
+ingest_drain(struct ingest *in)
+{
+	in->draining = true;
+	return TAILQ_EMPTY(&in->waiting);
+}
+
+void
+ingest_fail(struct ingest *in, const char *why)
+{
+	struct producer *p, *next;
+
+	in->draining = true;
+	for (p = TAILQ_FIRST(&in->waiting); p; p = next) {
+		next = TAILQ_NEXT(p, waiting);
+		in->request_bytes -= p->replies.request_bytes;
+		replies_fail(&p->replies, why, &p->fs.out);
+		p->stalled.len = 0;
+		settle(p);
+	}
+}
+
+void
+ingest_counts(const struct ingest *in, struct ingest_counts *counts)
+{
+	*counts = in->counts;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Report: the writer's counters, gathered into the ring's for all to read. */
+
+#ifndef PEAL_WRITER_REPORT_H
+#define PEAL_WRITER_REPORT_H
+
+#include <stdint.h>
+
+struct attach;
+struct ingest;
+struct ring_writer;
+struct syncer;
+
+struct report_parts {
+	struct ring_writer *ring;
+	const struct ingest *ingest;
+	const struct syncer *syncer;
+	const struct attach *attach;
+	uint64_t checkpoint_failed;
+};
+
+void report_counters(const struct report_parts *parts);
+
+#endif
