@@ -19,8 +19,7 @@
 #include "writer/attach.h"
 
 enum {
-	CONNECTIONS = 2 * DOORBELL_READERS,
-	ROLE_MAX = 15
+	CONNECTIONS = 2 * DOORBELL_READERS
 };
 
 struct reader {
@@ -59,31 +58,20 @@ reader_free(struct reader *r)
 	free(r);
 }
 
-/* The role, as printable as a table of readers wants it. */
-static bool
-role_valid(const char *role, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (role[i] <= 0x20 || role[i] >= 0x7f)
-			return false;
-	return len > 0 && len <= ROLE_MAX;
-}
-
 static void
 on_reader(void *arg, unsigned what)
 {
 	struct reader *r = arg;
-	char role[ROLE_MAX + 2];
-	ssize_t n;
+	char role[DOORBELL_ROLE];
+	int err;
 
-	n = recv(r->fd, role, ROLE_MAX + 1, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	err = r->slot >= 0 ? -EPROTO : doorbell_hub_request(r->fd, role);
+	if (err == -EAGAIN)
 		return;
-	if (n <= 0 || r->slot >= 0 || !role_valid(role, (size_t)n)) {
+	if (err < 0) {
 		reader_free(r);
 		return;
 	}
-	role[n] = '\0';
 	r->slot = doorbell_hub_add(r->at->hub, r->fd, role, r->pid);
 	if (r->slot >= 0) {
 		r->at->counts.readers++;
