@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "core/conf.h"
+#include "core/notify.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "tools/tool.h"
@@ -116,7 +118,10 @@ up_exec(const struct up *up, const struct up_child *child)
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("LISTEN_FDNAMES");
 	if (child != up->child) {
-		if (dup2(plan->listen_fd, 3) < 0)
+		/* dup2() onto itself would leave it close-on-exec. */
+		if (plan->listen_fd == NOTIFY_FDS_START
+			? fcntl(plan->listen_fd, F_SETFD, 0) < 0
+			: dup2(plan->listen_fd, NOTIFY_FDS_START) < 0)
 			_exit(TOOL_ERROR);
 		snprintf(pid, sizeof(pid), "%ld", (long)getpid());
 		setenv("LISTEN_PID", pid, 1);
