@@ -23,9 +23,11 @@ static const struct peal_command peal_commands[] = {
 	{ "append", cmd_append, "append an event" },
 	{ "import", cmd_import, "append the events of a file" },
 	{ "tail", cmd_tail, "follow events" },
+	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "token", cmd_token, "sign a token" },
 	{ "config", cmd_config, "print what is configured, and where" },
+	{ "bench", cmd_bench, "measure, beside the bare system calls" },
 };
 
 static void

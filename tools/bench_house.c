@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A house to be measured.  Its processes are found by their name and by the
+ * ring.directory on their command line: other houses on this machine count
+ * for nothing.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "core/fs.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "tools/bench_house.h"
+#include "tools/tool.h"
+
+enum {
+	BENCH_READY_MS = 60000,
+	BENCH_FILE_MAX = 1 << 16
+};
+
+/* --- one of our own --- */
+
+static void
+bench_house_exec(const char *dir, unsigned gateways, int out)
+{
+	char number[12], self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (len < 0)
+		_exit(TOOL_ERROR);
+	self[len] = '\0';
+	snprintf(number, sizeof(number), "%u", gateways);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	(void)setpgid(0, 0);
+	(void)dup2(out, STDOUT_FILENO);
+	execl(self, "peal", "up", "--data", dir, "--listen", "127.0.0.1:0",
+	    "--gateways", number, "-o", "gateway.drain_seconds=0", "-o",
+	    "gateway.append_rate=0", "-o", "gateway.handshakes=4096",
+	    (char *)NULL);
+	_exit(TOOL_ERROR);
+}
+
+/* The line that says it is ready. */
+static int
+bench_house_await(int fd, struct reason *why)
+{
+	uint64_t deadline = time_mono_ns() + BENCH_READY_MS * NS_PER_MS;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	char text[8192];
+	size_t len = 0;
+	ssize_t n;
+
+	while (time_mono_ns() < deadline && len < sizeof(text) - 1) {
+		if (poll(&pfd, 1, 1000) <= 0)
+			continue;
+		n = read(fd, text + len, sizeof(text) - 1 - len);
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		text[len] = '\0';
+		if (strstr(text, "peal: ready ") && strchr(text, '\n'))
+			return 0;
+	}
+	return reason_set(why, -ETIMEDOUT, "'peal up' did not get ready");
+}
+
+int
+bench_house_start(struct bench_house *own, struct tool *t, unsigned gateways,
+    struct reason *why)
+{
+	int out[2], err;
+
+	/* Not /tmp, which may be memory: flushes are what is measured. */
+	snprintf(own->dir, sizeof(own->dir), "/var/tmp/peal-bench-XXXXXX");
+	if (!mkdtemp(own->dir))
+		return reason_set(
+		    why, -errno, "cannot make a directory in /var/tmp");
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return reason_set(why, -errno, "cannot make a pipe");
+	own->pid = fork();
+	if (own->pid == 0)
+		bench_house_exec(own->dir, gateways, out[1]);
+	(void)close(out[1]);
+	err = own->pid < 0 ? -errno : bench_house_await(out[0], why);
+	/* The pipe stays open: nothing more comes through it. */
+	if (err >= 0)
+		err = house_use_dir(&t->house, own->dir, why);
+	if (err < 0) {
+		(void)close(out[0]);
+		bench_house_stop(own);
+	}
+	return err;
+}
+
+static void
+bench_house_remove(const char *dir)
+{
+	char run[PATH_MAX], link[PATH_MAX];
+	ssize_t len;
+	pid_t pid;
+
+	snprintf(link, sizeof(link), "%.*s/run", PATH_MAX - 5, dir);
+	len = readlink(link, run, sizeof(run) - 1);
+	run[MAX(len, 0)] = '\0';
+	pid = fork();
+	if (pid == 0) {
+		execlp("rm", "rm", "-rf", "--", dir, len > 0 ? run : NULL,
+		    (char *)NULL);
+		_exit(TOOL_ERROR);
+	}
+	if (pid > 0)
+		(void)waitpid(pid, NULL, 0);
+}
+
+void
+bench_house_stop(struct bench_house *own)
+{
+	if (own->pid > 0) {
+		(void)kill(own->pid, SIGTERM);
+		(void)waitpid(own->pid, NULL, 0);
+		own->pid = 0;
+	}
+	if (own->dir[0])
+		bench_house_remove(own->dir);
+	own->dir[0] = '\0';
+}
+
+/* --- what it uses --- */
+
+static int
+bench_house_proc(const char *pid, const char *name, char *buf, size_t *len)
+{
+	CLEANUP(closep) int fd = -1;
+	char path[300];
+	ssize_t n;
+
+	*len = 0;
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (*len < BENCH_FILE_MAX - 1) {
+		n = read(fd, buf + *len, BENCH_FILE_MAX - 1 - *len);
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		*len += (size_t)n;
+	}
+	buf[*len] = '\0';
+	return 0;
+}
+
+static bool
+bench_house_owns(
+    const struct tool *t, const char *pid, const char *process, char *buf)
+{
+	char want[PATH_MAX + 32];
+	const char *slash, *name;
+	size_t len;
+
+	if (bench_house_proc(pid, "cmdline", buf, &len) < 0 || len == 0)
+		return false;
+	slash = strrchr(buf, '/');
+	name = slash ? slash + 1 : buf;
+	if (strcmp(name, process) != 0)
+		return false;
+	snprintf(
+	    want, sizeof(want), "ring.directory=%s", house_run_dir(&t->house));
+	for (const char *p = buf; p < buf + len; p += strlen(p) + 1)
+		if (!strcmp(p, want))
+			return true;
+	return false;
+}
+
+static void
+bench_house_add(const char *pid, char *buf, struct bench_usage *usage)
+{
+	uint64_t user = 0, system = 0, kib;
+	const char *p;
+	size_t len;
+
+	/* Fields 14 and 15, counted behind the name's closing bracket. */
+	if (bench_house_proc(pid, "stat", buf, &len) == 0 &&
+	    (p = strrchr(buf, ')')) &&
+	    sscanf(p + 1,
+		" %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %" SCNu64
+		" %" SCNu64,
+		&user, &system) == 2)
+		usage->cpu_ns += (user + system) *
+				 (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+	if (bench_house_proc(pid, "smaps_rollup", buf, &len) == 0) {
+		if ((p = strstr(buf, "\nRss:")) &&
+		    sscanf(p, "\nRss: %" SCNu64, &kib) == 1)
+			usage->rss_bytes += kib * 1024;
+		if ((p = strstr(buf, "\nPss:")) &&
+		    sscanf(p, "\nPss: %" SCNu64, &kib) == 1)
+			usage->pss_bytes += kib * 1024;
+	}
+	usage->processes++;
+}
+
+int
+bench_house_usage(const struct tool *t, const char *process,
+    struct bench_usage *usage, struct reason *why)
+{
+	CLEANUP(freep) char *buf = malloc(BENCH_FILE_MAX);
+	struct dirent *entry;
+	DIR *proc;
+
+	*usage = (struct bench_usage){ 0 };
+	proc = opendir("/proc");
+	if (!proc || !buf) {
+		if (proc)
+			(void)closedir(proc);
+		return reason_set(why, -ENOMEM, "cannot read /proc");
+	}
+	while ((entry = readdir(proc)))
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
+		    bench_house_owns(t, entry->d_name, process, buf))
+			bench_house_add(entry->d_name, buf, usage);
+	(void)closedir(proc);
+	return 0;
+}

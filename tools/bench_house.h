@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The peal that a benchmark measures: one that runs already, or with --own
+ * one of its own in a temporary directory, gone when the benchmark ends.
+ */
+
+#ifndef PEAL_TOOLS_BENCH_HOUSE_H
+#define PEAL_TOOLS_BENCH_HOUSE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/macros.h"
+
+struct reason;
+struct tool;
+
+struct bench_house {
+	pid_t pid; /* of `peal up`; 0: not ours */
+	char dir[PATH_MAX];
+};
+
+/*
+ * Start `peal up` with gateways processes on a free port, wait until it is
+ * ready and make it the house of t.
+ */
+MUST_CHECK int bench_house_start(struct bench_house *own, struct tool *t,
+    unsigned gateways, struct reason *why);
+/* Stop it and remove its directory. */
+void bench_house_stop(struct bench_house *own);
+
+/* What the processes of a house have used, read from /proc. */
+struct bench_usage {
+	uint64_t cpu_ns; /* user and system time */
+	uint64_t rss_bytes;
+	uint64_t pss_bytes;
+	unsigned processes;
+};
+
+/* Of all processes with this name whose ring is the house's. */
+MUST_CHECK int bench_house_usage(const struct tool *t, const char *process,
+    struct bench_usage *usage, struct reason *why);
+
+#endif
