@@ -50,6 +50,8 @@ CONF_KEY(gateway, drain_seconds, SECONDS, "5", 0, 300,
     "time over which a stopping gateway sends its clients away")
 CONF_KEY(gateway, origins, TEXT, "", 0, 4000,
     "origins allowed beside the same one, separated by spaces")
+CONF_KEY(gateway, user_connections, UINT, "1024", 0, 1000000,
+    "connections of one user; 0: no limit")
 CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
     "PEM file with the certificate chain")
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,

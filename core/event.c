@@ -43,18 +43,32 @@ event_size(const struct event *ev)
 static inline uint8_t *
 put_uint(uint8_t *p, uint64_t v)
 {
-	uint64_t swapped = __builtin_bswap64(v);
-	unsigned width;
+	uint64_t u64 = __builtin_bswap64(v);
+	uint32_t u32 = __builtin_bswap32((uint32_t)v);
+	uint16_t u16 = __builtin_bswap16((uint16_t)v);
 
 	if (v < 0x80) {
-		*p++ = (uint8_t)v;
-		return p;
+		*p = (uint8_t)v;
+		return p + 1;
 	}
-	width = mp_head_width(v);
-	/* cc, cd, ce, cf for 1, 2, 4, 8 bytes. */
-	*p++ = (uint8_t)(0xcc + __builtin_ctz(width));
-	memcpy(p, (uint8_t *)&swapped + 8 - width, width);
-	return p + width;
+	switch (mp_head_width(v)) {
+	case 1:
+		p[0] = 0xcc;
+		p[1] = (uint8_t)v;
+		return p + 2;
+	case 2:
+		p[0] = 0xcd;
+		memcpy(p + 1, &u16, sizeof(u16));
+		return p + 3;
+	case 4:
+		p[0] = 0xce;
+		memcpy(p + 1, &u32, sizeof(u32));
+		return p + 5;
+	default:
+		p[0] = 0xcf;
+		memcpy(p + 1, &u64, sizeof(u64));
+		return p + 9;
+	}
 }
 
 static inline uint8_t *
@@ -70,7 +84,8 @@ put_str(uint8_t *p, struct slice s)
 		*p++ = (uint8_t)(s.len >> 8);
 		*p++ = (uint8_t)s.len;
 	}
-	memcpy(p, s.p, s.len);
+	if (s.len)
+		memcpy(p, s.p, s.len);
 	return p + s.len;
 }
 
@@ -176,22 +191,16 @@ event_decode(struct slice bytes, struct event *out, struct reason *why)
 struct slice
 event_meta_get(struct slice meta, const char *key)
 {
+	struct slice want = slice_cstr(key), name, value;
 	struct mp_walk w = mp_walk(meta);
-	struct slice name = slice_cstr(key), value;
-	struct mp_item head, item;
+	struct mp_item head;
 
 	if (!mp_next(&w, &head) || head.type != MP_MAP)
 		return slice_of(NULL, 0);
 	for (uint32_t i = 0; i < head.n; i++) {
-		struct mp_walk at = w;
-
-		if (!mp_skip(&w, &value) || !mp_next(&at, &item))
+		if (!mp_next_name(&w, &name) || !mp_skip(&w, &value))
 			break;
-		bool found = item.type == MP_STR && slice_equal(item.s, name);
-
-		if (!mp_skip(&w, &value))
-			break;
-		if (found)
+		if (name.p && slice_equal(name, want))
 			return value;
 	}
 	return slice_of(NULL, 0);

@@ -230,11 +230,17 @@ mp_skip(struct mp_walk *w, struct slice *value)
 	struct mp_head h;
 
 	do {
-		if (p == w->end ||
-		    mp_head_read(p, (size_t)(w->end - p), &h) != MP_HEAD_OK)
+		if (p == w->end)
+			return false;
+		pending--;
+		/* A whole value in one byte needs no head read. */
+		if (*p < 0x80 || *p >= 0xe0) {
+			p++;
+			continue;
+		}
+		if (mp_head_read(p, (size_t)(w->end - p), &h) != MP_HEAD_OK)
 			return false;
 		p += h.size;
-		pending--;
 		switch (h.type) {
 		case MP_STR:
 		case MP_BIN:
@@ -255,6 +261,25 @@ mp_skip(struct mp_walk *w, struct slice *value)
 	} while (pending);
 	*value = slice_of(w->p, (size_t)(p - w->p));
 	w->p = p;
+	return true;
+}
+
+bool
+mp_next_name(struct mp_walk *w, struct slice *name)
+{
+	struct mp_walk begin = *w;
+	struct mp_item item;
+
+	if (!mp_next(w, &item))
+		return false;
+	if (LIKELY(item.type == MP_STR)) {
+		*name = item.s;
+		return true;
+	}
+	*w = begin;
+	if (!mp_skip(w, name))
+		return false;
+	*name = slice_of(NULL, 0);
 	return true;
 }
 

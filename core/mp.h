@@ -112,6 +112,12 @@ bool mp_next(struct mp_walk *w, struct mp_item *item);
 bool mp_skip(struct mp_walk *w, struct slice *value);
 
 /*
+ * Step over a key of a map: *name is its text, p NULL when it is no str.
+ * false as above.
+ */
+bool mp_next_name(struct mp_walk *w, struct slice *name);
+
+/*
  * The data of a timestamp extension: 4, 8 or 12 bytes and nanoseconds below a
  * second, or false.
  */

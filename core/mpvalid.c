@@ -28,22 +28,21 @@ struct key {
 
 /* An open array or map. */
 struct level {
-	uint64_t left; /* values still to come */
-	uint32_t keys; /* of the table, that belong to maps further out */
+	uint64_t left;	  /* values still to come */
+	uint32_t n_outer; /* keys of the table that are of maps further out */
 	bool map;
 };
 
 struct check {
 	const uint8_t *begin;
-	const uint8_t *p;
 	const uint8_t *end;
 	struct reason *why;
 	bool loose;
-	unsigned depth;
 	uint32_t n_keys;
 	uint32_t cap;
 	struct key *keys; /* keys_inline, or on the heap */
-	struct level levels[MPVALID_DEPTH];
+	/* The outermost level stands for the message: one value. */
+	struct level levels[MPVALID_DEPTH + 1];
 	struct key keys_inline[KEYS_INLINE];
 };
 
@@ -89,26 +88,47 @@ utf8_character(const uint8_t *p, const uint8_t *end)
 	return len;
 }
 
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+/* No byte of 0x80 or above; words overlap, so that there is no tail. */
+static inline bool
+is_ascii(const uint8_t *p, size_t len)
+{
+	uint64_t word, all = 0;
+	uint32_t a, b;
+
+	if (len >= 8) {
+		for (size_t i = 0; i < len - 8; i += 8) {
+			memcpy(&word, p + i, sizeof(word));
+			all |= word;
+		}
+		memcpy(&word, p + len - 8, sizeof(word));
+		return !((all | word) & HIGH_BITS);
+	}
+	if (len >= 4) {
+		memcpy(&a, p, sizeof(a));
+		memcpy(&b, p + len - 4, sizeof(b));
+		return !((a | b) & (uint32_t)HIGH_BITS);
+	}
+	while (len > 0)
+		all |= p[--len];
+	return !(all & 0x80);
+}
+
 bool
 mpvalid_utf8(const uint8_t *p, size_t len)
 {
 	const uint8_t *end = p + len;
-	uint64_t word;
 	unsigned n;
 
+	if (is_ascii(p, len))
+		return true;
 	while (p < end) {
-		if (end - p >= 8) {
-			memcpy(&word, p, sizeof(word));
-			if (!(word & UINT64_C(0x8080808080808080))) {
-				p += 8;
-				continue;
-			}
-		}
-		if (*p < 0x80) {
-			p++;
+		if (end - p >= 8 && is_ascii(p, 8)) {
+			p += 8;
 			continue;
 		}
-		n = utf8_character(p, end);
+		n = *p < 0x80 ? 1 : utf8_character(p, end);
 		if (n == 0)
 			return false;
 		p += n;
@@ -137,24 +157,16 @@ key_compare(const void *a, const void *b, void *begin)
 	return memcmp(bytes + x->at, bytes + y->at, x->len);
 }
 
-/* All keys of a map are known: no two of them may be equal. */
+/*
+ * All keys of a map are known: no two of them may be equal.  Beyond a few
+ * they are sorted, not hashed: strangers choose the keys, and the order costs
+ * the same whatever they choose.
+ */
 static int
-check_keys(struct check *c, struct key *keys, uint32_t n)
+check_many_keys(struct check *c, struct key *keys, uint32_t n)
 {
 	uint8_t *begin = (uint8_t *)(uintptr_t)c->begin;
 
-	if (n <= KEYS_PAIRWISE) {
-		for (uint32_t i = 1; i < n; i++)
-			for (uint32_t j = 0; j < i; j++)
-				if (keys[i].len == keys[j].len &&
-				    !key_compare(keys + i, keys + j, begin))
-					return bad_duplicate(c, keys + i);
-		return MPVALID_OK;
-	}
-	/*
-	 * Sorted, not hashed: strangers choose the keys, and the order costs
-	 * the same whatever they choose.
-	 */
 	qsort_r(keys, n, sizeof(*keys), key_compare, begin);
 	for (uint32_t i = 1; i < n; i++)
 		if (!key_compare(keys + i, keys + i - 1, begin))
@@ -162,156 +174,199 @@ check_keys(struct check *c, struct key *keys, uint32_t n)
 	return MPVALID_OK;
 }
 
-static int
-push_key(struct check *c)
+static inline int
+check_keys(struct check *c, struct key *keys, uint32_t n)
 {
-	struct key *keys;
+	if (n > KEYS_PAIRWISE)
+		return check_many_keys(c, keys, n);
+	for (uint32_t i = 1; i < n; i++) {
+		const uint8_t *key = c->begin + keys[i].at;
+		uint32_t len = keys[i].len;
 
-	if (UNLIKELY(c->n_keys == c->cap)) {
-		keys = c->keys == c->keys_inline ? NULL : c->keys;
-		keys = reallocarray(keys, c->cap, 2 * sizeof(*keys));
-		if (!keys)
-			return -ENOMEM;
-		if (c->keys == c->keys_inline)
-			memcpy(keys, c->keys, sizeof(c->keys_inline));
-		c->keys = keys;
-		c->cap *= 2;
+		for (uint32_t j = 0; j < i; j++) {
+			const uint8_t *other = c->begin + keys[j].at;
+
+			/* Names differ at their ends, if not in length. */
+			if (keys[j].len == len &&
+			    key[len - 1] == other[len - 1] &&
+			    !memcmp(key, other, len))
+				return bad_duplicate(c, keys + i);
+		}
 	}
-	c->keys[c->n_keys++].at = (uint32_t)(c->p - c->begin);
 	return MPVALID_OK;
 }
 
 static int
-check_ext(struct check *c, const struct mp_head *h)
+grow_keys(struct check *c)
 {
-	struct slice data = slice_of(c->p, h->arg);
+	bool on_heap = c->keys != c->keys_inline;
+	struct key *keys;
+
+	keys =
+	    reallocarray(on_heap ? c->keys : NULL, c->cap, 2 * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	if (!on_heap)
+		memcpy(keys, c->keys_inline, sizeof(c->keys_inline));
+	c->keys = keys;
+	c->cap *= 2;
+	return MPVALID_OK;
+}
+
+static inline int
+push_key(struct check *c, const uint8_t *p)
+{
+	int err;
+
+	if (UNLIKELY(c->n_keys == c->cap)) {
+		err = grow_keys(c);
+		if (err)
+			return err;
+	}
+	c->keys[c->n_keys++].at = (uint32_t)(p - c->begin);
+	return MPVALID_OK;
+}
+
+static int
+check_ext(struct check *c, const struct mp_head *h, const uint8_t *p)
+{
+	struct slice data = slice_of(p, h->arg);
 	uint32_t ns;
 	int64_t s;
 
 	if (h->ext >= 0)
 		return MPVALID_OK;
 	if (h->ext != -1)
-		return bad(c, c->p,
-		    "an extension's type is neither -1 "
-		    "nor 0 to 127");
+		return bad(
+		    c, p, "an extension's type is neither -1 nor 0 to 127");
 	if (!mp_time(data, &s, &ns))
-		return bad(c, c->p,
-		    "a timestamp has other than 4, 8 or 12 "
-		    "bytes, or a second of nanoseconds");
+		return bad(c, p,
+		    "a timestamp has other than 4, 8 or 12 bytes, or a second "
+		    "of nanoseconds");
 	/* Canonical is the shortest form that holds the time. */
-	if (data.len == 12 && s >> 34 == 0)
-		c->loose = true;
-	if (data.len == 8 && ns == 0 && s >> 32 == 0)
+	if ((data.len == 12 && s >> 34 == 0) ||
+	    (data.len == 8 && ns == 0 && s >> 32 == 0))
 		c->loose = true;
 	return MPVALID_OK;
 }
 
-/* The bytes behind the head of a str, bin or ext. */
-static int
-check_bytes(struct check *c, const struct mp_head *h)
+/* The bytes at p, behind the head of a str, bin or ext. */
+static inline int
+check_bytes(struct check *c, const struct mp_head *h, const uint8_t *p)
 {
-	int err = MPVALID_OK;
-
-	if (h->arg > (size_t)(c->end - c->p))
-		return bad(c, c->p, "a length reaches beyond the end");
+	if (h->arg > (size_t)(c->end - p))
+		return bad(c, p, "a length reaches beyond the end");
 	if (h->type == MP_STR) {
-		if (!mpvalid_utf8(c->p, h->arg))
-			return bad(c, c->p, "a str is not UTF-8");
+		if (!mpvalid_utf8(p, h->arg))
+			return bad(c, p, "a str is not UTF-8");
 	} else if (h->type == MP_EXT) {
-		err = check_ext(c, h);
+		return check_ext(c, h, p);
 	}
-	c->p += h->arg;
-	return err;
+	return MPVALID_OK;
 }
 
-/* The head of an array or map that is not empty. */
-static int
-open_level(struct check *c, const struct mp_head *h)
+/* The head of an array or map, whose values would begin at p. */
+static inline int
+open_level(struct check *c, const struct mp_head *h, const uint8_t *p,
+    struct level *inner)
 {
 	bool map = h->type == MP_MAP;
 	uint64_t values = map ? 2 * h->arg : h->arg;
 
-	if (values > (size_t)(c->end - c->p))
-		return bad(c, c->p,
-		    "an array or map declares more values "
-		    "than there are bytes");
-	if (c->depth == MPVALID_DEPTH)
-		return bad(c, c->p, "values nest deeper than 32 levels");
-	c->levels[c->depth++] =
-	    (struct level){ .left = values, .keys = c->n_keys, .map = map };
+	if (values > (size_t)(c->end - p))
+		return bad(c, p,
+		    "an array or map declares more values than there are "
+		    "bytes");
+	if (inner == c->levels + MPVALID_DEPTH + 1)
+		return bad(c, p, "values nest deeper than 32 levels");
+	*inner = (struct level){ values, c->n_keys, map };
 	return MPVALID_OK;
 }
 
-/* A value has ended: so may have the arrays and maps that it was last in. */
-static int
-close_value(struct check *c)
+/*
+ * A value has ended at p, and perhaps the arrays and maps that it was the
+ * last of.  *lv goes to the level that is still open, NULL when none is.
+ */
+static inline int
+close_value(struct check *c, const uint8_t *p, struct level **lv)
 {
-	struct level *lv;
+	struct level *at = *lv;
 	struct key *key;
 	int err;
 
-	while (c->depth) {
-		lv = &c->levels[c->depth - 1];
-		lv->left--;
-		if (lv->map && lv->left % 2) {
+	for (;; at--) {
+		at->left--;
+		if (at->map && at->left % 2) {
 			key = &c->keys[c->n_keys - 1];
-			key->len = (uint32_t)(c->p - c->begin) - key->at;
+			key->len = (uint32_t)(p - c->begin) - key->at;
 		}
-		if (lv->left)
+		if (at->left)
 			break;
-		if (lv->map) {
+		if (at->map) {
 			err = check_keys(
-			    c, c->keys + lv->keys, c->n_keys - lv->keys);
+			    c, c->keys + at->n_outer, c->n_keys - at->n_outer);
 			if (err)
 				return err;
-			c->n_keys = lv->keys;
+			c->n_keys = at->n_outer;
 		}
-		c->depth--;
+		if (at == c->levels) {
+			*lv = NULL;
+			return MPVALID_OK;
+		}
 	}
+	*lv = at;
 	return MPVALID_OK;
 }
 
-/* One item: a whole value, or the head of an array or map. */
 static int
-check_item(struct check *c)
+bad_head(struct check *c, const uint8_t *p)
 {
+	if (p < c->end && *p == 0xc1)
+		return bad(c, p, "0xc1 begins no value");
+	return bad(c, p, "the value is cut short");
+}
+
+/* Item by item, from the first byte to the end of the outermost value. */
+static int
+check_items(struct check *c)
+{
+	const uint8_t *p = c->begin;
+	struct level *lv = c->levels;
 	struct mp_head h;
 	int err;
 
-	if (c->p == c->end)
-		return bad(c, c->p, "the value is cut short");
-	switch (mp_head_read(c->p, (size_t)(c->end - c->p), &h)) {
-	case MP_HEAD_OK:
-		break;
-	case MP_HEAD_SHORT:
-		return bad(c, c->p, "the value is cut short");
-	case MP_HEAD_RESERVED:
-		return bad(c, c->p, "0xc1 begins no value");
-	}
-	if (!mp_head_canonical(&h, *c->p))
-		c->loose = true;
-	if (c->depth) {
-		const struct level *lv = &c->levels[c->depth - 1];
-
+	*lv = (struct level){ .left = 1 };
+	while (lv) {
+		if (p == c->end ||
+		    mp_head_read(p, (size_t)(c->end - p), &h) != MP_HEAD_OK)
+			return bad_head(c, p);
+		if (!mp_head_canonical(&h, *p))
+			c->loose = true;
 		if (lv->map && lv->left % 2 == 0) {
-			err = push_key(c);
+			err = push_key(c, p);
 			if (err)
 				return err;
 		}
-	}
-	c->p += h.size;
-	if (h.type == MP_STR || h.type == MP_BIN || h.type == MP_EXT) {
-		err = check_bytes(c, &h);
+		p += h.size;
+		if (h.type == MP_STR || h.type == MP_BIN || h.type == MP_EXT) {
+			err = check_bytes(c, &h, p);
+			if (err)
+				return err;
+			p += h.arg;
+		} else if (h.type == MP_ARRAY || h.type == MP_MAP) {
+			err = open_level(c, &h, p, lv + 1);
+			if (err)
+				return err;
+			if (h.arg) {
+				lv++;
+				continue;
+			}
+		}
+		err = close_value(c, p, &lv);
 		if (err)
 			return err;
-	} else if ((h.type == MP_ARRAY || h.type == MP_MAP)) {
-		if (h.arg)
-			return open_level(c, &h);
-		if (c->depth == MPVALID_DEPTH)
-			return bad(
-			    c, c->p, "values nest deeper than 32 levels");
 	}
-	return close_value(c);
+	return p == c->end ? MPVALID_OK : bad(c, p, "bytes follow the value");
 }
 
 /* One pass: keys are compared as they stand. */
@@ -321,21 +376,16 @@ check_pass(const uint8_t *p, size_t len, struct reason *why)
 	struct check c;
 	int err;
 
-	c.begin = c.p = p;
+	c.begin = p;
 	c.end = p + len;
 	c.why = why;
 	c.loose = false;
-	c.depth = 0;
 	c.n_keys = 0;
 	c.cap = KEYS_INLINE;
 	c.keys = c.keys_inline;
 	if (len > UINT32_MAX)
 		return bad(&c, p, "a value of 4 GiB or more");
-	do {
-		err = check_item(&c);
-	} while (!err && c.depth);
-	if (!err && c.p != c.end)
-		err = bad(&c, c.p, "bytes follow the value");
+	err = check_items(&c);
 	if (c.keys != c.keys_inline)
 		free(c.keys);
 	return err ? err : c.loose ? MPVALID_LOOSE : MPVALID_OK;

@@ -50,18 +50,16 @@ proto_code_find(struct slice name)
 static bool
 find_key(struct slice map, const char *key, struct mp_walk *w)
 {
-	struct slice name = slice_cstr(key), value;
-	struct mp_item head, item;
-	struct mp_walk at;
+	struct slice want = slice_cstr(key), name, value;
+	struct mp_item head;
 
 	*w = mp_walk(map);
 	if (!mp_next(w, &head) || head.type != MP_MAP)
 		return false;
 	for (uint32_t i = 0; i < head.n; i++) {
-		at = *w;
-		if (!mp_next(&at, &item) || !mp_skip(w, &value))
+		if (!mp_next_name(w, &name))
 			return false;
-		if (item.type == MP_STR && slice_equal(item.s, name))
+		if (name.p && slice_equal(name, want))
 			return true;
 		if (!mp_skip(w, &value))
 			return false;

@@ -48,7 +48,7 @@ enum kind {
 };
 
 struct field {
-	const char *name;
+	struct slice name;
 	enum kind kind;
 	bool required;
 	size_t at; /* offset of its place */
@@ -66,115 +66,129 @@ struct shape {
 #define IN_EVENT(member)   offsetof(struct proto_append_event, member)
 #define IN_CHECK(member)   offsetof(struct proto_check, member)
 #define ANY_UINT	   0, PROTO_SEQ_MAX
-#define ID                                                  \
-	{                                                   \
-		"id", UINT, false, IN_REQUEST(id), ANY_UINT \
-	}
-#define ID_REQUIRED                                        \
-	{                                                  \
-		"id", UINT, true, IN_REQUEST(id), ANY_UINT \
-	}
 
 static const struct field hello_fields[] = {
-	ID,
-	{ "v", UINT, true, IN_REQUEST(hello.v), ANY_UINT },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("v"), UINT, true, IN_REQUEST(hello.v), ANY_UINT },
 	/* Its length is the token reader's to judge, as the rest of it is. */
-	{ "token", STR, false, IN_REQUEST(hello.token), 0, UINT32_MAX },
-	{ "client", STR, false, IN_REQUEST(hello.client), 1, NAME_MAX_BYTES },
-	{ "agent", STR, false, IN_REQUEST(hello.agent), 0, AGENT_MAX_BYTES },
+	{ SLICE_STR("token"), STR, false, IN_REQUEST(hello.token), 0,
+	    UINT32_MAX },
+	{ SLICE_STR("client"), STR, false, IN_REQUEST(hello.client), 1,
+	    NAME_MAX_BYTES },
+	{ SLICE_STR("agent"), STR, false, IN_REQUEST(hello.agent), 0,
+	    AGENT_MAX_BYTES },
 };
 
 static const struct field auth_fields[] = {
-	ID,
-	{ "token", STR, true, IN_REQUEST(hello.token), 0, UINT32_MAX },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("token"), STR, true, IN_REQUEST(hello.token), 0,
+	    UINT32_MAX },
 };
 
 static const struct field subscribe_fields[] = {
-	ID_REQUIRED,
-	{ "topics", PATTERNS, true, IN_REQUEST(subscribe.topics), 1,
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(subscribe.topics), 1,
 	    PATTERNS_MAX },
-	{ "from", FROM, true, IN_REQUEST(subscribe), ANY_UINT },
-	{ "name", STR, false, IN_REQUEST(subscribe.name), 0, NAME_MAX_BYTES },
-	{ "log", STR, false, IN_REQUEST(subscribe.log), 0, LOG_NAME_MAX_BYTES },
-	{ "since", UINT, false, IN_REQUEST(subscribe.since), ANY_UINT },
-	{ "scope", ANY, false, IN_REQUEST(subscribe.scope), 0, 0 },
-	{ "types", GLOBS, false, IN_REQUEST(subscribe.types), 1, PATTERNS_MAX },
-	{ "conflate", UINT, false, IN_REQUEST(subscribe.conflate),
+	{ SLICE_STR("from"), FROM, true, IN_REQUEST(subscribe), ANY_UINT },
+	{ SLICE_STR("name"), STR, false, IN_REQUEST(subscribe.name), 0,
+	    NAME_MAX_BYTES },
+	{ SLICE_STR("log"), STR, false, IN_REQUEST(subscribe.log), 0,
+	    LOG_NAME_MAX_BYTES },
+	{ SLICE_STR("since"), UINT, false, IN_REQUEST(subscribe.since),
+	    ANY_UINT },
+	{ SLICE_STR("scope"), ANY, false, IN_REQUEST(subscribe.scope), 0, 0 },
+	{ SLICE_STR("types"), GLOBS, false, IN_REQUEST(subscribe.types), 1,
+	    PATTERNS_MAX },
+	{ SLICE_STR("conflate"), UINT, false, IN_REQUEST(subscribe.conflate),
 	    CONFLATE_LEAST_MS, CONFLATE_MOST_MS },
-	{ "min_seq", UINT, false, IN_REQUEST(subscribe.min_seq), ANY_UINT },
+	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(subscribe.min_seq),
+	    ANY_UINT },
 };
 
-static const struct field unsubscribe_fields[] = { ID_REQUIRED };
+static const struct field unsubscribe_fields[] = {
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+};
 
 static const struct field append_fields[] = {
-	ID,
-	{ "events", MAPS, true, IN_REQUEST(append.events), 1,
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("events"), MAPS, true, IN_REQUEST(append.events), 1,
 	    EVENT_REQUEST_MAX },
-	{ "checks", MAPS, false, IN_REQUEST(append.checks), 0,
+	{ SLICE_STR("checks"), MAPS, false, IN_REQUEST(append.checks), 0,
 	    EVENT_REQUEST_MAX },
 };
 
 static const struct field emit_fields[] = {
-	ID,
-	{ "topic", TOPIC, true, IN_REQUEST(emit.topic), 0, 0 },
-	{ "type", TYPE, true, IN_REQUEST(emit.type), 0, 0 },
-	{ "data", ANY, true, IN_REQUEST(emit.data), 0, 0 },
-	{ "actor", ACTOR, false, IN_REQUEST(emit.actor), 0, 0 },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topic"), TOPIC, true, IN_REQUEST(emit.topic), 0, 0 },
+	{ SLICE_STR("type"), TYPE, true, IN_REQUEST(emit.type), 0, 0 },
+	{ SLICE_STR("data"), ANY, true, IN_REQUEST(emit.data), 0, 0 },
+	{ SLICE_STR("actor"), ACTOR, false, IN_REQUEST(emit.actor), 0, 0 },
 };
 
 static const struct field ack_fields[] = {
-	ID,
-	{ "seq", UINT, true, IN_REQUEST(ack.seq), ANY_UINT },
-	{ "name", STR, false, IN_REQUEST(ack.name), 0, NAME_MAX_BYTES },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("seq"), UINT, true, IN_REQUEST(ack.seq), ANY_UINT },
+	{ SLICE_STR("name"), STR, false, IN_REQUEST(ack.name), 0,
+	    NAME_MAX_BYTES },
 };
 
 static const struct field state_fields[] = {
-	ID,
-	{ "topics", PATTERNS, true, IN_REQUEST(state.topics), 1, PATTERNS_MAX },
-	{ "at", AT, false, IN_REQUEST(state.at), ANY_UINT },
-	{ "min_seq", UINT, false, IN_REQUEST(state.min_seq), ANY_UINT },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(state.topics), 1,
+	    PATTERNS_MAX },
+	{ SLICE_STR("at"), AT, false, IN_REQUEST(state.at), ANY_UINT },
+	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(state.min_seq),
+	    ANY_UINT },
 };
 
 static const struct field history_fields[] = {
-	ID,
-	{ "topic", PATTERN, false, IN_REQUEST(history.topic), 0, 0 },
-	{ "actor", ACTOR, false, IN_REQUEST(history.actor), 0, 0 },
-	{ "type", GLOB, false, IN_REQUEST(history.type), 1, TOPIC_TYPE_MAX },
-	{ "after", UINT, false, IN_REQUEST(history.after), ANY_UINT },
-	{ "before", UINT, false, IN_REQUEST(history.before), ANY_UINT },
-	{ "from_time", UINT, false, IN_REQUEST(history.from_time), ANY_UINT },
-	{ "to_time", UINT, false, IN_REQUEST(history.to_time), ANY_UINT },
-	{ "limit", UINT, false, IN_REQUEST(history.limit), 1,
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topic"), PATTERN, false, IN_REQUEST(history.topic), 0, 0 },
+	{ SLICE_STR("actor"), ACTOR, false, IN_REQUEST(history.actor), 0, 0 },
+	{ SLICE_STR("type"), GLOB, false, IN_REQUEST(history.type), 1,
+	    TOPIC_TYPE_MAX },
+	{ SLICE_STR("after"), UINT, false, IN_REQUEST(history.after),
+	    ANY_UINT },
+	{ SLICE_STR("before"), UINT, false, IN_REQUEST(history.before),
+	    ANY_UINT },
+	{ SLICE_STR("from_time"), UINT, false, IN_REQUEST(history.from_time),
+	    ANY_UINT },
+	{ SLICE_STR("to_time"), UINT, false, IN_REQUEST(history.to_time),
+	    ANY_UINT },
+	{ SLICE_STR("limit"), UINT, false, IN_REQUEST(history.limit), 1,
 	    HISTORY_LIMIT_MAX },
-	{ "reverse", BOOL, false, IN_REQUEST(history.reverse), 0, 0 },
-	{ "min_seq", UINT, false, IN_REQUEST(history.min_seq), ANY_UINT },
+	{ SLICE_STR("reverse"), BOOL, false, IN_REQUEST(history.reverse), 0,
+	    0 },
+	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(history.min_seq),
+	    ANY_UINT },
 };
 
 static const struct field presence_fields[] = {
-	ID,
-	{ "topics", PATTERNS, true, IN_REQUEST(state.topics), 1, PATTERNS_MAX },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(state.topics), 1,
+	    PATTERNS_MAX },
 };
 
 static const struct field ping_fields[] = {
-	ID,
-	{ "t", ANY, false, IN_REQUEST(ping.t), 0, 0 },
+	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("t"), ANY, false, IN_REQUEST(ping.t), 0, 0 },
 };
 
 static const struct field event_fields[] = {
-	{ "topic", TOPIC, true, IN_EVENT(topic), 0, 0 },
-	{ "type", TYPE, true, IN_EVENT(type), 0, 0 },
-	{ "data", ANY, true, IN_EVENT(data), 0, 0 },
-	{ "key", STR, false, IN_EVENT(key), 1, KEY_MAX_BYTES },
-	{ "expect", EXPECT, false, 0, ANY_UINT },
-	{ "actor", ACTOR, false, IN_EVENT(actor), 0, 0 },
-	{ "schema", UINT, false, IN_EVENT(schema), ANY_UINT },
-	{ "meta", MAP, false, IN_EVENT(meta), 0, 0 },
-	{ "time", UINT, false, IN_EVENT(time_us), ANY_UINT },
+	{ SLICE_STR("topic"), TOPIC, true, IN_EVENT(topic), 0, 0 },
+	{ SLICE_STR("type"), TYPE, true, IN_EVENT(type), 0, 0 },
+	{ SLICE_STR("data"), ANY, true, IN_EVENT(data), 0, 0 },
+	{ SLICE_STR("key"), STR, false, IN_EVENT(key), 1, KEY_MAX_BYTES },
+	{ SLICE_STR("expect"), EXPECT, false, 0, ANY_UINT },
+	{ SLICE_STR("actor"), ACTOR, false, IN_EVENT(actor), 0, 0 },
+	{ SLICE_STR("schema"), UINT, false, IN_EVENT(schema), ANY_UINT },
+	{ SLICE_STR("meta"), MAP, false, IN_EVENT(meta), 0, 0 },
+	{ SLICE_STR("time"), UINT, false, IN_EVENT(time_us), ANY_UINT },
 };
 
 static const struct field check_fields[] = {
-	{ "topic", TOPIC, true, IN_CHECK(topic), 0, 0 },
-	{ "version", UINT, true, IN_CHECK(version), ANY_UINT },
+	{ SLICE_STR("topic"), TOPIC, true, IN_CHECK(topic), 0, 0 },
+	{ SLICE_STR("version"), UINT, true, IN_CHECK(version), ANY_UINT },
 };
 
 #define SHAPE(noun, fields)                     \
@@ -418,9 +432,15 @@ store_field(
 static int
 find_field(const struct shape *shape, struct slice name)
 {
-	for (unsigned i = 0; i < shape->n; i++)
-		if (slice_is(name, shape->fields[i].name))
+	if (!name.len)
+		return -1;
+	for (unsigned i = 0; i < shape->n; i++) {
+		struct slice field = shape->fields[i].name;
+
+		if (field.len == name.len && *field.p == *name.p &&
+		    !memcmp(field.p, name.p, name.len))
 			return (int)i;
+	}
 	return -1;
 }
 
@@ -429,19 +449,16 @@ static enum proto_code
 parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
     void *out, struct reason *why)
 {
-	struct slice ignored;
-	struct mp_item key;
+	struct slice name, ignored;
 	struct reason what;
 	uint32_t seen = 0;
 	enum proto_code code;
 	int i;
 
 	while (n-- > 0) {
-		struct mp_walk at = *w;
-
-		if (!mp_next(&at, &key) || !mp_skip(w, &ignored))
+		if (!mp_next_name(w, &name))
 			return wrong(why, "the message is cut short");
-		i = key.type == MP_STR ? find_field(shape, key.s) : -1;
+		i = find_field(shape, name);
 		if (i < 0) {
 			if (!mp_skip(w, &ignored))
 				return wrong(why, "the message is cut short");
@@ -450,7 +467,8 @@ parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
 		code = store_field(&shape->fields[i], w, out, &what);
 		if (code) {
 			(void)reason_set(why, 0, "field \"%s\" of %s: %s",
-			    shape->fields[i].name, shape->noun, what.text);
+			    (const char *)shape->fields[i].name.p, shape->noun,
+			    what.text);
 			return code;
 		}
 		seen |= 1U << i;
@@ -459,7 +477,7 @@ parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
 		if (shape->fields[f].required && !(seen & 1U << f)) {
 			(void)reason_set(why, 0,
 			    "field \"%s\" of %s is missing",
-			    shape->fields[f].name, shape->noun);
+			    (const char *)shape->fields[f].name.p, shape->noun);
 			return PROTO_BAD_REQUEST;
 		}
 	}

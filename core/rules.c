@@ -31,13 +31,14 @@ static const struct {
 	{ "*set", RULES_SET },
 	{ "*sampled", RULES_SET },
 	{ "*reported", RULES_SET },
+	/* Before "*moved", which matches it too. */
+	{ "*removed", RULES_REMOVE },
+	{ "*added", RULES_ADD },
 	{ "*updated", RULES_MERGE },
 	{ "*changed", RULES_MERGE },
 	{ "*renamed", RULES_MERGE },
 	{ "*moved", RULES_MERGE },
 	{ "*deleted", RULES_DELETE },
-	{ "*added", RULES_ADD },
-	{ "*removed", RULES_REMOVE },
 };
 
 const char *

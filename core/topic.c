@@ -52,12 +52,13 @@ utf8_get(const uint8_t *p, unsigned *len)
 	return c;
 }
 
-/* Printable ASCII that means nothing in a topic. */
-static inline bool
-is_plain(uint8_t c)
-{
-	return c > ' ' && c < 0x7f && c != '.' && c != '*' && c != '>';
-}
+/* Printable ASCII but what means something in a topic. */
+static const bool plain[256] = {
+	['!' ... ')'] = true,
+	['+' ... '-'] = true,
+	['/' ... '='] = true,
+	['?' ... '~'] = true,
+};
 
 /* noun "topic": false, and a sentence about byte at. */
 static bool
@@ -71,20 +72,24 @@ refuse(const char *noun, struct slice s, size_t at, const char *what,
 	return false;
 }
 
-/* Length in bytes and UTF-8. */
 static bool
-text_valid(const char *noun, struct slice s, size_t least, size_t most,
+refuse_text(const char *noun, struct slice s, struct reason *why)
+{
+	char quoted[QUOTE];
+
+	(void)reason_set(why, 0, "%s \"%s\" is not UTF-8", noun,
+	    diag_quote(quoted, sizeof(quoted), s.p, s.len));
+	return false;
+}
+
+static bool
+length_valid(const char *noun, struct slice s, size_t least, size_t most,
     struct reason *why)
 {
 	char quoted[QUOTE];
 
-	if (s.len >= least && s.len <= most) {
-		if (mpvalid_utf8(s.p, s.len))
-			return true;
-		(void)reason_set(why, 0, "%s \"%s\" is not UTF-8", noun,
-		    diag_quote(quoted, sizeof(quoted), s.p, s.len));
-		return false;
-	}
+	if (s.len >= least && s.len <= most)
+		return true;
 	(void)reason_set(why, 0,
 	    "%s \"%s\" has %zu bytes, allowed are %zu to %zu", noun,
 	    diag_quote(quoted, sizeof(quoted), s.p, s.len), s.len, least, most);
@@ -105,26 +110,39 @@ wildcard_fault(struct slice s, size_t i)
 	return NULL;
 }
 
+/* A byte at i that is not plain: what is wrong with it, and its length. */
+static const char *
+topic_fault(struct slice s, size_t i, bool pattern, unsigned *len)
+{
+	*len = 1;
+	if (s.p[i] == '.')
+		return i == 0 || i + 1 == s.len || s.p[i + 1] == '.'
+			   ? "an empty token"
+			   : NULL;
+	if (s.p[i] == '*' || s.p[i] == '>')
+		return pattern ? wildcard_fault(s, i) : "a wildcard";
+	return character_fault(utf8_get(s.p + i, len));
+}
+
 static bool
 tokens_valid(const char *noun, struct slice s, bool pattern, struct reason *why)
 {
-	const char *fault = NULL;
+	bool checked = false;
+	const char *fault;
 	unsigned len;
 
-	if (!text_valid(noun, s, 1, TOPIC_MAX, why))
+	if (!length_valid(noun, s, 1, TOPIC_MAX, why))
 		return false;
 	for (size_t i = 0; i < s.len; i += len) {
 		len = 1;
-		if (is_plain(s.p[i]))
+		if (LIKELY(plain[s.p[i]]))
 			continue;
-		if (s.p[i] == '.') {
-			if (i == 0 || i + 1 == s.len || s.p[i + 1] == '.')
-				fault = "an empty token";
-		} else if (s.p[i] == '*' || s.p[i] == '>') {
-			fault = pattern ? wildcard_fault(s, i) : "a wildcard";
-		} else {
-			fault = character_fault(utf8_get(s.p + i, &len));
+		if (s.p[i] >= 0x80 && !checked) {
+			if (!mpvalid_utf8(s.p, s.len))
+				return refuse_text(noun, s, why);
+			checked = true;
 		}
+		fault = topic_fault(s, i, pattern, &len);
 		if (fault)
 			return refuse(noun, s, i, fault, why);
 	}
@@ -151,9 +169,14 @@ name_valid(const char *noun, struct slice s, size_t least, size_t most,
 	unsigned len;
 	uint32_t c;
 
-	if (!text_valid(noun, s, least, most, why))
+	if (!length_valid(noun, s, least, most, why))
 		return false;
+	if (!mpvalid_utf8(s.p, s.len))
+		return refuse_text(noun, s, why);
 	for (size_t i = 0; i < s.len; i += len) {
+		len = 1;
+		if (LIKELY(plain[s.p[i]]))
+			continue;
 		c = utf8_get(s.p + i, &len);
 		if (c < 0x20 || (c >= 0x7f && c < 0xa0))
 			return refuse(noun, s, i, "a control character", why);

@@ -35,8 +35,10 @@ struct ring_reader {
 	struct ring_share *share;
 	const struct ring_map *map;
 	uint64_t next;	   /* ordinal */
+	uint64_t next_pos; /* and where its bytes begin, once one was read */
 	uint64_t last_seq; /* of the last event read since the last seek */
-	bool broken;	   /* the file has contradicted itself */
+	bool has_read;
+	bool broken; /* the file has contradicted itself */
 };
 
 static int
@@ -276,6 +278,7 @@ reader_place(struct ring_reader *rd, uint64_t next)
 {
 	rd->next = next;
 	rd->last_seq = 0;
+	rd->has_read = false;
 }
 
 /* What a search between first and last found. */
@@ -437,7 +440,8 @@ reader_collect(struct ring_reader *rd, uint32_t max, struct run *run)
 		return reader_lapped(rd, valid);
 	run->room = tail_pos - run->r[0].pos;
 	if (ahead > rd->map->head.slots ||
-	    run->room > rd->map->head.payload_bytes)
+	    run->room > rd->map->head.payload_bytes ||
+	    (rd->has_read && rd->next_pos != run->r[0].pos))
 		return reader_broken(rd);
 	return RING_EVENT;
 }
@@ -526,7 +530,9 @@ ring_reader_read(struct ring_reader *rd, struct ring_event *ev, uint32_t max,
 	for (int i = 0; i < found; i++)
 		event_fill(&ev[i], &run.r[i]);
 	rd->next += (unsigned)found;
+	rd->next_pos = run.r[0].pos + bytes;
 	rd->last_seq = run.r[found - 1].seq;
+	rd->has_read = true;
 	*n = (uint32_t)found;
 	return RING_EVENT;
 }

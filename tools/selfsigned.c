@@ -59,18 +59,24 @@ bn_freep(BIGNUM **bn)
 
 /* --- names --- */
 
-/* ADDR, ADDR:PORT, [ADDR6], [ADDR6]:PORT, HOST or HOST:PORT without PORT. */
+/*
+ * ADDR, ADDR:PORT, [ADDR6], [ADDR6]:PORT, HOST or HOST:PORT without PORT;
+ * all of it where it has none of these forms.
+ */
 static struct slice
 selfsigned_host(const char *listen)
 {
-	const char *colon = strchr(listen, ':');
-	const char *close = strchr(listen, ']');
+	const char *end = strrchr(listen, ':');
+	struct slice host;
 
-	if (listen[0] == '[' && close)
-		return slice_of(listen + 1, (size_t)(close - listen - 1));
-	if (colon && colon == strrchr(listen, ':'))
-		return slice_of(listen, (size_t)(colon - listen));
-	return slice_cstr(listen);
+	if (end && strspn(end + 1, "0123456789") == strlen(end + 1) &&
+	    (end == strchr(listen, ':') || end[-1] == ']'))
+		host = slice_of(listen, (size_t)(end - listen));
+	else
+		host = slice_cstr(listen);
+	if (host.len >= 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+		host = slice_of(host.p + 1, host.len - 2);
+	return host;
 }
 
 static bool

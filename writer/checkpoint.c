@@ -154,6 +154,18 @@ checkpoint_write(const struct sysio *io, int dirfd,
 	return err;
 }
 
+uint64_t
+checkpoint_size(const struct state *st)
+{
+	enum {
+		TOPIC = 17 + 32,
+		REQUEST = 36 + 24
+	};
+
+	return HEADER + versions_count(st->versions) * TOPIC +
+	       keys_requests(st->keys) * REQUEST;
+}
+
 int
 checkpoint_install(const struct sysio *io, int dirfd)
 {

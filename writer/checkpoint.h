@@ -32,6 +32,8 @@ struct checkpoint_of {
  */
 MUST_CHECK int checkpoint_write(const struct sysio *io, int dirfd,
     const struct checkpoint_of *of, const struct state *st);
+/* About how many bytes that will be. */
+uint64_t checkpoint_size(const struct state *st);
 /* Put what was written in its place. */
 MUST_CHECK int checkpoint_install(const struct sysio *io, int dirfd);
 

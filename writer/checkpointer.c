@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -33,12 +34,23 @@ child(const struct checkpointer *cp)
 	_exit(-checkpoint_write(&sysio_posix, cp->dirfd, &cp->of, cp->state));
 }
 
+/*
+ * At each seal, but never more bytes of checkpoints than of log: with
+ * millions of keys a checkpoint is larger than a segment.
+ */
+static bool
+is_due(const struct checkpointer *cp, uint64_t rolls)
+{
+	return rolls > cp->rolls && (rolls - cp->rolls) * cp->segment_bytes >=
+					checkpoint_size(cp->state);
+}
+
 void
 checkpointer_consider(struct checkpointer *cp, uint64_t rolls)
 {
 	pid_t pid;
 
-	if (cp->child || rolls == cp->rolls)
+	if (cp->child || !is_due(cp, rolls))
 		return;
 	cp->seq = cp->state->head_seq;
 	pid = fork();

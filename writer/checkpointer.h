@@ -20,13 +20,14 @@ struct checkpointer {
 	int lock_fd; /* what a child must not keep open */
 	struct checkpoint_of of;
 	const struct state *state;
+	uint64_t segment_bytes;
 	uint64_t rolls; /* at the last checkpoint */
 	pid_t child;	/* 0: none */
 	uint64_t seq;	/* that the child saves */
 	uint64_t failed;
 };
 
-/* Begin one where segments were sealed since the last. */
+/* Begin one where enough segments were sealed since the last. */
 void checkpointer_consider(struct checkpointer *cp, uint64_t rolls);
 /* Look after the child; durable_seq decides whether its work may serve. */
 void checkpointer_reap(struct checkpointer *cp, uint64_t durable_seq);

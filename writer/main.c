@@ -231,6 +231,7 @@ start(struct writer *w, const char *log_name, struct reason *why)
 	cp->dirfd = w->boot.log_dir;
 	cp->lock_fd = w->boot.lock;
 	cp->state = &w->boot.state;
+	cp->segment_bytes = conf_uint(w->conf, CONF_log_segment_bytes);
 	cp->of.epoch = w->boot.tail.epoch;
 	memcpy(cp->of.log_id, w->boot.tail.log_id, sizeof(cp->of.log_id));
 

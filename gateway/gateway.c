@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The process as a whole: its parts opened in order, and the turn that moves
+ * events from the ring to the clients and then waits for more.
+ */
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/conf.h"
+#include "core/diag.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "gateway/attach.h"
+#include "gateway/catchup.h"
+#include "gateway/conn.h"
+#include "gateway/feed.h"
+#include "gateway/forward.h"
+#include "gateway/gateway_priv.h"
+#include "gateway/listen.h"
+#include "gateway/session.h"
+#include "gateway/tls.h"
+#include "gateway/token.h"
+#include "shm/ring_reader.h"
+
+enum {
+	DRINK_PASSES = 16
+};
+
+/* The name of the log that this ring carries. */
+static void
+log_name(const struct ring_reader *ring, char name[PROTO_LOG_NAME])
+{
+	const struct ring_info *info = ring_reader_info(ring);
+
+	proto_log_name(info->log_id, info->epoch, name);
+}
+
+/* Nothing that was said of the old log is true of this one. */
+static void
+change_log(struct gateway *gw, const char *name)
+{
+	if (gw->log[0]) {
+		diag_warn("the log changed from '%s' to '%s'", gw->log, name);
+		session_close_all(gw, PROTO_CLOSE_RESTART, "the log changed");
+		feed_restart(gw->feed);
+	}
+	memcpy(gw->log, name, PROTO_LOG_NAME);
+}
+
+static bool
+on_ring(void *arg, struct ring_reader *ring)
+{
+	struct gateway *gw = arg;
+	char name[PROTO_LOG_NAME];
+	int rc;
+
+	log_name(ring, name);
+	if (strcmp(name, gw->log) != 0)
+		change_log(gw, name);
+	rc = feed_ring(gw->feed, ring);
+	if (rc == FEED_FOREIGN || rc < 0) {
+		diag_limited("ring", "the ring does not continue the log");
+		return false;
+	}
+	if (catchup_ring(gw->catchup, ring) < 0)
+		return false;
+	if (rc == FEED_LAPPED)
+		send_hub_lagged(&gw->hub);
+	diag_note("attached to the ring: log=%s incarnation=%u", name,
+	    ring_reader_info(ring)->incarnation);
+	return true;
+}
+
+/* One pass of the feed; true when there may be more. */
+static bool
+feed_once(struct gateway *gw)
+{
+	int rc;
+
+	if (!attach_ring_of(gw->attach))
+		return false;
+	rc = feed_pass(gw->feed, time_mono_ns());
+	if (rc == FEED_LAPPED) {
+		diag_warn("lapped: the writer came past this gateway");
+		send_hub_lagged(&gw->hub);
+	} else if (rc < 0) {
+		diag_limited("ring", "the ring contradicts itself");
+	}
+	return rc == FEED_MORE || rc == FEED_LAPPED;
+}
+
+void
+gateway_drink(struct gateway *gw)
+{
+	for (unsigned i = 0; i < DRINK_PASSES; i++)
+		if (!feed_once(gw))
+			return;
+}
+
+/* Its only purpose is to end a wait. */
+static void
+on_due(void *arg)
+{
+}
+
+static void
+on_mark(void *arg)
+{
+	struct gateway *gw = arg;
+
+	gw->groups.now_ns = time_mono_ns();
+	group_table_tick(&gw->groups, gw->mark_tick_ns);
+}
+
+static void
+on_second(void *arg)
+{
+	struct gateway *gw = arg;
+	struct doorbell_report report = {
+		.position = gw->groups.done,
+		.clients = conns_count(gw->conns),
+		.lapped = gw->hub.lagged,
+	};
+
+	attach_report(gw->attach, &report);
+	session_tick_all(gw);
+}
+
+static int
+open_timers(struct gateway *gw)
+{
+	uint64_t tick_ns = MIN(gw->groups.mark_ns, gw->groups.ping_ns) / 8;
+	int err = loop_timer_init(gw->loop, &gw->due_timer, on_due, gw);
+
+	gw->mark_tick_ns = tick_ns;
+	if (err == 0)
+		err = loop_timer_init(gw->loop, &gw->mark_timer, on_mark, gw);
+	if (err == 0)
+		err = loop_timer_set(&gw->mark_timer, tick_ns / 1000, 1);
+	if (err == 0)
+		err =
+		    loop_timer_init(gw->loop, &gw->second_timer, on_second, gw);
+	if (err == 0)
+		err = loop_timer_set(&gw->second_timer, US_PER_S, 1);
+	return err;
+}
+
+static void
+open_fanout(struct gateway *gw)
+{
+	const struct conf *conf = gw->conf;
+
+	group_table_init(&gw->groups);
+	gw->groups.batch_ns =
+	    conf_uint(conf, CONF_gateway_batch_ms) * NS_PER_MS;
+	gw->groups.mark_ns =
+	    conf_uint(conf, CONF_gateway_mark_interval) * NS_PER_MS;
+	gw->groups.ping_ns =
+	    conf_uint(conf, CONF_gateway_ping_interval) * NS_PER_MS;
+	gw->catchup = catchup_new();
+	gw->feed = feed_new(&gw->groups);
+	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
+	quota_table_init(&gw->quotas);
+	gw->quotas.max_bytes = conf_uint(conf, CONF_gateway_append_bytes);
+	gw->quotas.rate = conf_uint(conf, CONF_gateway_append_rate);
+	gw->quotas.max_conns = conf_uint(conf, CONF_gateway_user_connections);
+	LIST_INIT(&gw->sessions);
+}
+
+/* Who may come in: keys, certificate, connections. */
+static int
+open_door(struct gateway *gw, struct reason *why)
+{
+	const struct conf *conf = gw->conf;
+	struct conn_handler handler;
+	int err = token_keys_open(conf, &gw->keys, why);
+
+	if (err == 0)
+		err = token_anonymous(conf, &gw->anonymous, why);
+	if (err == 0)
+		err = tls_open(conf_text(conf, CONF_tls_certificate),
+		    conf_text(conf, CONF_tls_key), &gw->tls, why);
+	if (err < 0)
+		return err;
+	if (tls_note(gw->tls)[0])
+		diag_warn("%s", tls_note(gw->tls));
+	session_handler(gw, &handler);
+	return conns_new(gw->loop, conf, gw->tls, &handler, &gw->conns, why);
+}
+
+int
+gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
+{
+	const char *dir = conf_text(conf, CONF_ring_directory);
+	int err;
+
+	*gw = (struct gateway){ .conf = conf, .loop = loop_new() };
+	if (!gw->loop)
+		return reason_set(why, -ENOMEM, "cannot make the event loop");
+	if (gethostname(gw->node, sizeof(gw->node) - 1) < 0)
+		return reason_set(why, -errno, "this host has no name");
+	open_fanout(gw);
+	err = open_door(gw, why);
+	if (err < 0)
+		return err;
+	err = open_timers(gw);
+	if (err == 0)
+		err = attach_new(gw->loop, dir, on_ring, gw, &gw->attach);
+	if (err == 0)
+		err = forward_new(gw->loop, dir, session_answer, &gw->forward);
+	if (err < 0)
+		return reason_set(why, err, "cannot use directory '%s'", dir);
+	return 0;
+}
+
+int
+gateway_listen(struct gateway *gw, struct reason *why)
+{
+	return listen_open(gw->loop, gw->conf, gw->conns, &gw->listen, why);
+}
+
+void
+gateway_close(struct gateway *gw)
+{
+	gw->listen = listen_free(gw->listen);
+	gw->conns = conns_free(gw->conns);
+	gw->forward = forward_free(gw->forward);
+	gw->attach = attach_free(gw->attach);
+	gw->tls = tls_free(gw->tls);
+	gw->keys = token_keys_free(gw->keys);
+	acl_deinit(&gw->anonymous);
+	gw->feed = feed_free(gw->feed);
+	gw->catchup = catchup_free(gw->catchup);
+	group_table_deinit(&gw->groups);
+	loop_timer_deinit(&gw->due_timer);
+	loop_timer_deinit(&gw->mark_timer);
+	loop_timer_deinit(&gw->second_timer);
+	gw->loop = loop_free(gw->loop);
+}
+
+void
+gateway_reload(struct gateway *gw)
+{
+	struct token_keys *keys = NULL;
+	struct reason why;
+
+	if (tls_reload(gw->tls, &why) < 0)
+		diag_error("the certificate stays as it was: %s", why.text);
+	if (token_keys_open(gw->conf, &keys, &why) < 0) {
+		diag_error("the token keys stay as they were: %s", why.text);
+	} else {
+		(void)token_keys_free(gw->keys);
+		gw->keys = keys;
+	}
+	diag_note("certificate and token keys were read again");
+}
+
+/* The next block that has to wait for its time ends the wait. */
+static int
+set_due(struct gateway *gw)
+{
+	uint64_t due = feed_due(gw->feed), now;
+
+	if (due == 0)
+		return 0;
+	now = time_mono_ns();
+	return loop_timer_set(
+	    &gw->due_timer, due > now ? (due - now) / 1000 + 1 : 1, 0);
+}
+
+int
+gateway_turn(struct gateway *gw)
+{
+	bool more = feed_once(gw);
+	int err;
+
+	(void)send_hub_run(&gw->hub);
+	forward_flush(gw->forward);
+	conns_sweep(gw->conns);
+	if (more || !TAILQ_EMPTY(&gw->hub.running))
+		return loop_once(gw->loop, 0);
+	err = set_due(gw);
+	if (err < 0)
+		return err;
+	err = loop_once(gw->loop, attach_park(gw->attach));
+	attach_awake(gw->attach);
+	return err;
+}

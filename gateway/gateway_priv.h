@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The one struct that knows all parts of this process.  Only the files that
+ * connect parts include it: main, gateway, session, drain.  The parts
+ * themselves know what they are given.
+ */
+
+#ifndef PEAL_GATEWAY_GATEWAY_PRIV_H
+#define PEAL_GATEWAY_GATEWAY_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/loop.h"
+#include "core/proto.h"
+#include "gateway/acl.h"
+#include "gateway/group.h"
+#include "gateway/quota.h"
+#include "gateway/send.h"
+
+struct attach;
+struct catchup;
+struct conf;
+struct conns;
+struct feed;
+struct forward;
+struct listen;
+struct session;
+struct tls;
+struct token_keys;
+
+struct gateway {
+	struct loop *loop;
+	const struct conf *conf;
+	struct token_keys *keys;
+	struct acl anonymous;
+	struct group_table groups;
+	struct send_hub hub;
+	struct catchup *catchup;
+	struct feed *feed;
+	struct attach *attach;
+	struct forward *forward;
+	struct quota_table quotas;
+	struct tls *tls;
+	struct conns *conns;
+	struct listen *listen;
+	LIST_HEAD(, session) sessions;
+	uint64_t n_sessions;
+	char node[65];		  /* this host's name */
+	char log[PROTO_LOG_NAME]; /* empty: not attached yet */
+	bool draining;
+
+	struct loop_timer due_timer;	/* a block is due */
+	struct loop_timer mark_timer;	/* empty batches */
+	struct loop_timer second_timer; /* tokens that end, reports */
+	uint64_t mark_tick_ns;
+};
+
+/* gateway.c */
+MUST_CHECK int gateway_open(
+    struct gateway *gw, const struct conf *conf, struct reason *why);
+/* Accept clients: the ring is attached. */
+MUST_CHECK int gateway_listen(struct gateway *gw, struct reason *why);
+void gateway_close(struct gateway *gw);
+/* One turn: events, clients, then wait for more.  Below zero: give up. */
+MUST_CHECK int gateway_turn(struct gateway *gw);
+/* Take whatever the ring holds by now. */
+void gateway_drink(struct gateway *gw);
+/* Read certificate and token keys anew; what is no good changes nothing. */
+void gateway_reload(struct gateway *gw);
+
+#endif

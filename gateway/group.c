@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A block may end only where a request ends.  While a request is being added,
+ * cut remembers where it began, so that a full block can be closed in front
+ * of it and the rest carried over into the next one.
+ */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/alloc.h"
+#include "gateway/group.h"
+#include "gateway/send.h"
+#include "gateway/trim.h"
+
+enum {
+	EVENTS_BYTES = BLOCK_BYTES - BLOCK_HEADROOM
+};
+
+void
+group_table_init(struct group_table *table)
+{
+	*table = (struct group_table){
+		.filters = filter_table_new(),
+		.match = match_new(),
+	};
+	LIST_INIT(&table->all);
+	LIST_INIT(&table->dirty);
+}
+
+void
+group_table_deinit(struct group_table *table)
+{
+	assert(LIST_EMPTY(&table->all));
+	table->match = match_free(table->match);
+	table->filters = filter_table_free(table->filters);
+}
+
+struct group *
+group_join(struct group_table *table, struct filter *filter)
+{
+	struct group *g = filter->group;
+
+	if (!g) {
+		g = alloc_zero(1, sizeof(*g));
+		g->table = table;
+		g->filter = filter_ref(filter);
+		g->tip = table->done;
+		g->request = table->request;
+		g->sent_ns = table->now_ns;
+		filter->group = g;
+		LIST_INSERT_HEAD(&table->all, g, link);
+		match_add(table->match, filter, g);
+		table->counts.groups++;
+	}
+	g->n_senders++;
+	return g;
+}
+
+static uint32_t
+n_behind(const struct group *g)
+{
+	return g->n_senders - g->members.n - g->joiners.n;
+}
+
+static void
+drop_kept(struct group *g)
+{
+	struct block **b = &g->kept[g->kept_first];
+
+	g->kept_bytes -= (*b)->end - (*b)->start;
+	*b = block_unref(*b);
+	g->kept_first = (g->kept_first + 1) % GROUP_KEPT;
+	g->kept_n--;
+}
+
+static void
+drop_all_kept(struct group *g)
+{
+	while (g->kept_n > 0)
+		drop_kept(g);
+}
+
+static void
+drop_open(struct group *g)
+{
+	if (!g->open)
+		return;
+	g->open = block_unref(g->open);
+	LIST_REMOVE(g, dirty_link);
+}
+
+void
+group_leave(struct group *g)
+{
+	assert(g->n_senders > 0);
+	g->n_senders--;
+	if (n_behind(g) == 0)
+		drop_all_kept(g);
+	if (g->n_senders > 0)
+		return;
+	drop_open(g);
+	match_remove(g->table->match, g->filter, g);
+	g->table->counts.groups--;
+	LIST_REMOVE(g, link);
+	g->filter->group = NULL;
+	(void)filter_unref(g->filter);
+	free(g->members.v);
+	free(g->joiners.v);
+	free(g);
+}
+
+void
+group_senders_add(struct group_senders *list, struct sender *s)
+{
+	if (list->n == list->cap) {
+		list->cap = list->cap ? list->cap * 2 : 4;
+		list->v = alloc_array(list->v, list->cap, sizeof(list->v[0]));
+	}
+	s->index = list->n;
+	list->v[list->n++] = s;
+}
+
+void
+group_senders_remove(struct group_senders *list, struct sender *s)
+{
+	assert(s->index < list->n && list->v[s->index] == s);
+	list->v[s->index] = list->v[--list->n];
+	list->v[s->index]->index = s->index;
+}
+
+struct block *
+group_kept(const struct group *g, uint64_t seq)
+{
+	for (uint32_t i = 0; i < g->kept_n; i++) {
+		struct block *b = g->kept[(g->kept_first + i) % GROUP_KEPT];
+
+		if (b->upto > seq)
+			return b;
+	}
+	return NULL;
+}
+
+/* Remember a closed block for those who could not take it. */
+static void
+keep(struct group *g, struct block *b)
+{
+	uint64_t len = b->end - b->start;
+
+	if (b->after == b->upto)
+		return; /* whoever is behind has no use for it */
+	while (g->kept_n > 0 && (g->kept_n == GROUP_KEPT ||
+				    g->kept_bytes + len > GROUP_KEPT_BYTES))
+		drop_kept(g);
+	if (len > GROUP_KEPT_BYTES)
+		return;
+	g->kept[(g->kept_first + g->kept_n++) % GROUP_KEPT] = block_ref(b);
+	g->kept_bytes += len;
+}
+
+static void
+deliver(struct group *g, struct block *b)
+{
+	uint32_t n = g->members.n, left = 0;
+	struct sender **v = g->members.v;
+
+	for (uint32_t k = 0, i = n ? g->rotor++ % n : 0; k < n; k++) {
+		left += !send_take(v[i], b);
+		if (++i == n)
+			i = 0;
+	}
+	if (left == 0)
+		return;
+	g->members.n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (v[i]->state == SEND_MEMBER)
+			group_senders_add(&g->members, v[i]);
+}
+
+/* Joiners get their part; those who could take it are members now. */
+static void
+deliver_parts(struct group *g, const struct block *b)
+{
+	uint32_t n = g->joiners.n;
+
+	g->joiners.n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (send_take_part(g->joiners.v[i], b))
+			group_senders_add(&g->members, g->joiners.v[i]);
+}
+
+static void
+close_block(struct group *g, uint64_t upto)
+{
+	struct group_table *table = g->table;
+	struct block *b = TAKE(g->open);
+	uint64_t bytes;
+
+	if (b)
+		LIST_REMOVE(g, dirty_link);
+	else
+		b = alloc_block(0);
+	block_finish_batch(b, g->tip, upto);
+	bytes = b->end - b->start;
+	g->tip = upto;
+	g->serial++;
+	g->sent_ns = table->now_ns;
+	table->counts.blocks++;
+	table->counts.deliveries += (uint64_t)b->n_events * g->members.n;
+	table->counts.bytes += bytes * g->members.n;
+	table->work += bytes * (g->members.n + g->joiners.n);
+	deliver(g, b);
+	deliver_parts(g, b);
+	if (n_behind(g) > 0)
+		keep(g, b);
+	else
+		drop_all_kept(g);
+	(void)block_unref(b);
+}
+
+static void
+open_block(struct group *g, uint32_t bytes)
+{
+	g->open = alloc_block(MAX(bytes, (uint32_t)EVENTS_BYTES));
+	LIST_INSERT_HEAD(&g->table->dirty, g, dirty_link);
+}
+
+/* A request of its own beyond a block's usual size. */
+static void
+grow(struct group *g, uint32_t more)
+{
+	struct slice events = trim_events(g->open);
+	struct block *b =
+	    alloc_block((uint32_t)MAX(2 * events.len, events.len + more));
+
+	block_add(b, events.p, (uint32_t)events.len);
+	b->n_events = g->open->n_events;
+	(void)block_unref(g->open);
+	g->open = b;
+}
+
+/* Close what was there before this request; carry the rest over. */
+static void
+split(struct group *g, uint32_t more)
+{
+	struct slice events = trim_events(g->open);
+	struct slice rest = slice_of(events.p + g->cut, events.len - g->cut);
+	uint32_t n = g->open->n_events - g->cut_n;
+	struct block *whole = block_ref(g->open);
+
+	g->open->end -= (uint32_t)rest.len;
+	g->open->n_events = g->cut_n;
+	close_block(g, g->table->done);
+	open_block(g, (uint32_t)rest.len + more);
+	if (rest.len > 0) {
+		block_add(g->open, rest.p, (uint32_t)rest.len);
+		g->open->n_events = n;
+	}
+	(void)block_unref(whole);
+	g->cut = 0;
+	g->cut_n = 0;
+}
+
+void
+group_add(struct group *g, struct slice event)
+{
+	uint32_t len = (uint32_t)event.len;
+
+	if (!g->open)
+		open_block(g, len);
+	if (g->request != g->table->request) {
+		g->request = g->table->request;
+		g->cut = group_open_bytes(g);
+		g->cut_n = g->open->n_events;
+	}
+	if (len > g->open->cap - g->open->end) {
+		if (g->cut > 0)
+			split(g, len);
+		else
+			grow(g, len);
+	}
+	if (len > g->open->cap - g->open->end)
+		grow(g, len);
+	block_add(g->open, event.p, len);
+}
+
+void
+group_table_request(struct group_table *table, uint64_t seq)
+{
+	table->done = MAX(table->done, seq);
+	table->request++;
+}
+
+void
+group_table_rollback(struct group_table *table)
+{
+	struct group *g, *next;
+
+	for (g = LIST_FIRST(&table->dirty); g; g = next) {
+		next = LIST_NEXT(g, dirty_link);
+		if (g->request != table->request)
+			continue;
+		g->open->end = BLOCK_HEADROOM + g->cut;
+		g->open->n_events = g->cut_n;
+		if (g->cut == 0)
+			drop_open(g);
+	}
+	table->request++;
+}
+
+uint64_t
+group_table_flush(struct group_table *table)
+{
+	uint64_t due = 0;
+	struct group *g, *next;
+
+	for (g = LIST_FIRST(&table->dirty); g; g = next) {
+		uint64_t at = g->sent_ns + table->batch_ns;
+
+		next = LIST_NEXT(g, dirty_link);
+		if (at <= table->now_ns)
+			close_block(g, table->done);
+		else if (due == 0 || at < due)
+			due = at;
+	}
+	return due;
+}
+
+void
+group_table_close(struct group_table *table)
+{
+	while (!LIST_EMPTY(&table->dirty))
+		close_block(LIST_FIRST(&table->dirty), table->done);
+}
+
+/* Ticks come every tick_ns, and none may be too late for the interval. */
+void
+group_table_tick(struct group_table *table, uint64_t tick_ns)
+{
+	struct group *g;
+
+	LIST_FOREACH (g, &table->all, link) {
+		uint64_t interval =
+		    table->done > g->tip ? table->mark_ns : table->ping_ns;
+
+		if (table->now_ns + tick_ns > g->sent_ns + interval)
+			close_block(g, table->done);
+	}
+}

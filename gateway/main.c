@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * peal-gateway: options, signals, readiness.  It is ready when the ring is
+ * attached and the door is open, and ends with 0 when it was asked to.
+ */
+
+#include <signal.h>
+
+#include "core/conf.h"
+#include "core/diag.h"
+#include "core/notify.h"
+#include "core/options.h"
+#include "core/reason.h"
+#include "gateway/attach.h"
+#include "gateway/drain.h"
+#include "gateway/gateway_priv.h"
+#include "gateway/listen.h"
+
+struct process {
+	struct gateway gw;
+	struct loop_io term, intr, hup;
+	struct loop_timer watchdog;
+	bool failed;
+};
+
+static void
+on_stop(void *arg, unsigned signo)
+{
+	struct process *p = arg;
+
+	if (drain_begin(&p->gw) < 0)
+		loop_stop(p->gw.loop);
+}
+
+static void
+on_hup(void *arg, unsigned signo)
+{
+	struct process *p = arg;
+
+	gateway_reload(&p->gw);
+}
+
+static void
+on_watchdog(void *arg)
+{
+	(void)notify_send("WATCHDOG=1");
+}
+
+static int
+watch_signals(struct process *p)
+{
+	struct loop *loop = p->gw.loop;
+	uint64_t every_us = notify_watchdog_us();
+	int err = loop_signal_add(loop, &p->term, SIGTERM, on_stop, p);
+
+	if (err == 0)
+		err = loop_signal_add(loop, &p->intr, SIGINT, on_stop, p);
+	if (err == 0)
+		err = loop_signal_add(loop, &p->hup, SIGHUP, on_hup, p);
+	if (err == 0)
+		err = loop_timer_init(loop, &p->watchdog, on_watchdog, p);
+	if (err == 0 && every_us > 0)
+		err = loop_timer_set(&p->watchdog, every_us, 1);
+	return err;
+}
+
+/* The first ring is there: clients may come. */
+static int
+open_door(struct process *p, struct reason *why)
+{
+	int err = gateway_listen(&p->gw, why);
+
+	if (err < 0)
+		return err;
+	diag_note("ready: port=%u", listen_port(p->gw.listen));
+	(void)notify_send(
+	    "READY=1\nSTATUS=serving on port %u", listen_port(p->gw.listen));
+	return 0;
+}
+
+static int
+run(struct process *p, struct reason *why)
+{
+	int err = watch_signals(p);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot watch for signals");
+	(void)notify_send("STATUS=waiting for the writer");
+	while (!loop_stopped(p->gw.loop)) {
+		if (!p->gw.listen && !p->gw.draining &&
+		    attach_ring_of(p->gw.attach)) {
+			err = open_door(p, why);
+			if (err < 0)
+				return err;
+		}
+		err = gateway_turn(&p->gw);
+		if (err < 0)
+			return reason_set(why, err, "the event loop failed");
+	}
+	return 0;
+}
+
+static void
+close_all(struct process *p)
+{
+	loop_io_deinit(&p->term);
+	loop_io_deinit(&p->intr);
+	loop_io_deinit(&p->hup);
+	loop_timer_deinit(&p->watchdog);
+	drain_deinit();
+	gateway_close(&p->gw);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct conf *conf CLEANUP(conf_freep) = NULL;
+	static struct process process;
+	struct reason why = { "" };
+	int rc;
+
+	diag_init("peal-gateway");
+	rc = options_daemon(
+	    argc, argv, "carry events to clients over TLS WebSockets", &conf);
+	if (rc != OPTIONS_RUN)
+		return rc;
+	(void)signal(SIGPIPE, SIG_IGN);
+	if (gateway_open(&process.gw, conf, &why) < 0) {
+		diag_error("%s", why.text);
+		return OPTIONS_EXIT_USAGE;
+	}
+	rc = run(&process, &why);
+	if (rc < 0)
+		diag_error("%s", why.text);
+	close_all(&process);
+	return rc < 0 ? OPTIONS_EXIT_ERROR : OPTIONS_EXIT_OK;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Quotas live as long as a connection or an append of their user.  The rate
+ * is a bucket that holds one second's worth and is kept as time: an append
+ * costs 1 s / rate of it.
+ */
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/time.h"
+#include "gateway/alloc.h"
+#include "gateway/quota.h"
+
+void
+quota_table_init(struct quota_table *table)
+{
+	*table = (struct quota_table){ .key = hash_key_random() };
+}
+
+static struct quota **
+slot_of(struct quota_table *table, struct slice user)
+{
+	uint64_t hash = hash_bytes(&table->key, user.p, user.len);
+	struct quota **at = &table->buckets[hash % QUOTA_BUCKETS];
+
+	while (*at && !slice_equal(slice_of((*at)->user, (*at)->len), user))
+		at = &(*at)->next;
+	return at;
+}
+
+struct quota *
+quota_enter(struct quota_table *table, struct slice user)
+{
+	struct quota **at = slot_of(table, user);
+	struct quota *q = *at;
+
+	if (!q) {
+		q = alloc_zero(1, sizeof(*q) + user.len);
+		q->table = table;
+		q->spare_ns = NS_PER_S;
+		q->seen_ns = time_mono_ns();
+		q->len = (uint8_t)user.len;
+		if (user.len > 0)
+			memcpy(q->user, user.p, user.len);
+		*at = q;
+	}
+	if (table->max_conns > 0 && q->conns >= table->max_conns)
+		return NULL;
+	q->conns++;
+	return q;
+}
+
+static void
+drop_unused(struct quota *q)
+{
+	struct quota **at;
+
+	if (q->conns > 0 || q->pending > 0)
+		return;
+	at = slot_of(q->table, slice_of(q->user, q->len));
+	assert(*at == q);
+	*at = q->next;
+	free(q);
+}
+
+void
+quota_leave(struct quota *q)
+{
+	assert(q->conns > 0);
+	q->conns--;
+	drop_unused(q);
+}
+
+uint64_t
+quota_append(struct quota *q, uint64_t bytes, uint64_t now_ns)
+{
+	const struct quota_table *table = q->table;
+	uint64_t cost = table->rate > 0 ? NS_PER_S / table->rate : 0;
+
+	/* The first one may be of any size, or it could never go. */
+	if (q->pending > 0 && q->bytes + bytes > table->max_bytes)
+		return 100;
+	if (now_ns > q->seen_ns) {
+		q->spare_ns =
+		    MIN(NS_PER_S, q->spare_ns + (now_ns - q->seen_ns));
+		q->seen_ns = now_ns;
+	}
+	if (q->spare_ns < cost)
+		return 1 + (cost - q->spare_ns) / NS_PER_MS;
+	q->spare_ns -= cost;
+	q->pending++;
+	q->bytes += bytes;
+	return 0;
+}
+
+void
+quota_answered(struct quota *q, uint64_t bytes)
+{
+	assert(q->pending > 0 && q->bytes >= bytes);
+	q->pending--;
+	q->bytes -= bytes;
+	drop_unused(q);
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The chain of one connection.  A subscription that is to go live at L waits
+ * until a batch has ended at L; only then the live set, and with it the
+ * group, changes.  So no event is given twice and none is left out.
+ */
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "core/diag.h"
+#include "gateway/alloc.h"
+#include "gateway/catchup.h"
+#include "gateway/conn.h"
+#include "gateway/send.h"
+#include "gateway/send_priv.h"
+#include "gateway/trim.h"
+
+enum {
+	BLOCKS_A_TURN = 4
+}; /* for a connection that is behind */
+
+void
+send_hub_init(
+    struct send_hub *hub, struct group_table *groups, struct catchup *catchup)
+{
+	*hub = (struct send_hub){ .groups = groups, .catchup = catchup };
+	TAILQ_INIT(&hub->running);
+	LIST_INIT(&hub->all);
+}
+
+void
+send_init(struct sender *s, struct send_hub *hub, struct conn *conn)
+{
+	*s = (struct sender){ .hub = hub, .conn = conn };
+	LIST_INIT(&s->subs);
+	LIST_INSERT_HEAD(&hub->all, s, link);
+}
+
+void
+send_end(struct sender *s)
+{
+	while (!LIST_EMPTY(&s->subs))
+		send_sub_free(LIST_FIRST(&s->subs));
+	send_leave_group(s);
+}
+
+void
+send_deinit(struct sender *s)
+{
+	send_end(s);
+	if (s->running)
+		TAILQ_REMOVE(&s->hub->running, s, run_link);
+	LIST_REMOVE(s, link);
+}
+
+/* Hand over a block of the chain that was built for this connection alone. */
+static void
+give(struct sender *s, struct block *b, uint64_t upto)
+{
+	block_finish_batch(b, s->position, upto);
+	(void)conn_send(s->conn, b);
+	(void)block_unref(b);
+	s->position = upto;
+	s->scan = upto;
+}
+
+bool
+send_take(struct sender *s, struct block *b)
+{
+	s->position = b->after;
+	if (conn_is_ready(s->conn)) {
+		s->position = b->upto;
+		if (conn_send(s->conn, b) == CONN_SENT)
+			return true;
+	}
+	s->scan = s->position;
+	s->state = SEND_BEHIND;
+	return false;
+}
+
+bool
+send_take_part(struct sender *s, const struct block *b)
+{
+	struct trim trim = { s->scan, b->upto, s->fresh, NULL };
+	struct block *part;
+
+	s->state = SEND_BEHIND;
+	if (!conn_is_ready(s->conn))
+		return false;
+	part = trim_block(b, &trim);
+	if (part->n_events == 0 && b->upto == s->position) {
+		(void)block_unref(part);
+	} else {
+		give(s, part, b->upto);
+		if (!conn_is_ready(s->conn))
+			return false;
+	}
+	s->state = SEND_MEMBER;
+	return true;
+}
+
+/*
+ * Bytes of the open block that hold no ephemeral event for this connection:
+ * those that were there when it came.
+ */
+static uint32_t
+fresh_from(const struct sender *s)
+{
+	return s->joined == s->group->serial ? s->fresh : 0;
+}
+
+/* Into the array where it belongs; behind, if in none. */
+static void
+place(struct sender *s)
+{
+	struct group *g = s->group;
+
+	s->state = SEND_BEHIND;
+	if (s->position < g->tip)
+		return;
+	if (s->position == g->tip && fresh_from(s) == 0) {
+		s->state = SEND_MEMBER;
+		group_senders_add(&g->members, s);
+	} else {
+		s->fresh = fresh_from(s);
+		s->state = SEND_JOINER;
+		group_senders_add(&g->joiners, s);
+	}
+}
+
+/* Out of the array, so that the chain can be driven by hand. */
+static void
+take_out(struct sender *s)
+{
+	struct group *g = s->group;
+
+	if (s->state == SEND_MEMBER) {
+		group_senders_remove(&g->members, s);
+		s->position = s->scan = g->tip;
+	} else if (s->state == SEND_JOINER) {
+		group_senders_remove(&g->joiners, s);
+	}
+	if (s->state != SEND_NONE)
+		s->state = SEND_BEHIND;
+}
+
+void
+send_leave_group(struct sender *s)
+{
+	if (!s->group)
+		return;
+	take_out(s);
+	group_leave(s->group);
+	s->group = NULL;
+	s->state = SEND_NONE;
+}
+
+static struct filter *
+live_set(struct sender *s)
+{
+	struct filter **list, *set;
+	struct send_sub *sub;
+	unsigned n = 0;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		n += sub->state == SEND_LIVE;
+	if (n == 0)
+		return NULL;
+	list = alloc_array(NULL, n, sizeof(struct filter *));
+	n = 0;
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state == SEND_LIVE)
+			list[n++] = sub->filter;
+	set = filter_union(s->hub->groups->filters, list, n);
+	free(list);
+	return set;
+}
+
+/* The live set has changed at the position: into the group that it has now. */
+static void
+change_group(struct sender *s)
+{
+	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
+
+	if (s->group && s->group->filter == set) {
+		take_out(s);
+		place(s);
+		return;
+	}
+	send_leave_group(s);
+	if (!set)
+		return;
+	s->group = group_join(s->hub->groups, set);
+	s->joined = s->group->serial;
+	s->fresh = group_open_bytes(s->group);
+	place(s);
+}
+
+/* Where the chain has to stop for a subscription; none: UINT64_MAX. */
+static uint64_t
+next_stop(const struct sender *s)
+{
+	uint64_t stop = UINT64_MAX;
+	const struct send_sub *sub;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state == SEND_WAIT)
+			stop = MIN(stop, sub->position);
+	return stop;
+}
+
+/* Those that waited for this position are live from here on. */
+static void
+go_live(struct sender *s, uint64_t position)
+{
+	struct send_sub *sub;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state == SEND_WAIT && sub->position == position)
+			sub->state = SEND_LIVE;
+	change_group(s);
+}
+
+/* From a closed block of the group: itself, or a copy of a part. */
+static void
+step_kept(struct sender *s, struct block *kept, uint64_t stop)
+{
+	struct trim trim = { s->scan, MIN(stop, kept->upto), TRIM_NO_EPHEMERAL,
+		NULL };
+
+	if (kept->after != s->position || stop != UINT64_MAX) {
+		give(s, trim_block(kept, &trim), trim.upto);
+		return;
+	}
+	(void)conn_send(s->conn, kept);
+	s->position = s->scan = kept->upto;
+}
+
+/* Level with the group, but for what its open block holds. */
+static void
+step_open(struct sender *s, uint64_t stop)
+{
+	const struct group *g = s->group;
+	struct trim trim = { s->scan, stop, TRIM_NO_EPHEMERAL, NULL };
+
+	if (stop == UINT64_MAX) {
+		if (s->position < g->tip)
+			give(s, alloc_block(0), g->tip);
+		place(s);
+		return;
+	}
+	/* Up to the head: the change of groups follows in this turn. */
+	if (stop == s->hub->groups->done)
+		trim.fresh = fresh_from(s);
+	give(s, trim_block(g->open, &trim), stop);
+}
+
+static void
+step_ring(struct sender *s, uint64_t upto)
+{
+	struct catchup_part part;
+	struct block *b;
+	int rc = catchup_read(
+	    s->hub->catchup, s->group->filter, s->scan, upto, &part);
+
+	if (rc != CATCHUP_PART) {
+		if (rc < 0)
+			diag_limited("ring", "the ring contradicts itself");
+		send_lagged(s, "ring");
+		return;
+	}
+	s->scan = part.upto;
+	if (part.n_events == 0 && part.upto < upto)
+		return;
+	b = alloc_block((uint32_t)part.events.len);
+	if (part.n_events > 0)
+		block_add(b, part.events.p, (uint32_t)part.events.len);
+	b->n_events = part.n_events;
+	give(s, b, part.upto);
+}
+
+/*
+ * Has the chain come to where a subscription waits?  Then it goes live in
+ * the same turn: ephemeral events that come in between would reach it twice.
+ */
+static void
+arrive(struct sender *s)
+{
+	uint64_t stop = next_stop(s);
+
+	if (stop == UINT64_MAX)
+		return;
+	if (s->state == SEND_NONE)
+		s->position = s->scan = stop;
+	else
+		take_out(s);
+	assert(s->position <= stop);
+	if (s->position == stop)
+		go_live(s, stop);
+}
+
+/* One step along the chain; false: there is nothing to do now. */
+static bool
+step_chain(struct sender *s)
+{
+	struct block *kept;
+	uint64_t stop, tip;
+
+	arrive(s);
+	if (s->state != SEND_BEHIND || !conn_is_ready(s->conn))
+		return false;
+	stop = next_stop(s);
+	tip = s->group->tip;
+	kept = group_kept(s->group, s->scan);
+	if (kept && kept->after <= s->scan)
+		step_kept(s, kept, stop);
+	else if (s->scan >= tip)
+		step_open(s, stop);
+	else
+		step_ring(s, MIN(stop, kept ? kept->after : tip));
+	arrive(s);
+	return true;
+}
+
+static struct send_sub *
+next_replay(struct sender *s)
+{
+	struct send_sub *sub;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state == SEND_REPLAY)
+			return sub;
+	return NULL;
+}
+
+void
+send_pump(struct sender *s)
+{
+	unsigned left = BLOCKS_A_TURN;
+	bool more = true;
+
+	while (more && left > 0) {
+		struct send_sub *sub;
+
+		more = step_chain(s);
+		sub = next_replay(s);
+		if (sub && conn_is_ready(s->conn)) {
+			send_step_replay(s, sub);
+			more = true;
+		}
+		left--;
+	}
+	more = more && conn_is_ready(s->conn);
+	if (more == s->running)
+		return;
+	s->running = more;
+	if (more)
+		TAILQ_INSERT_TAIL(&s->hub->running, s, run_link);
+	else
+		TAILQ_REMOVE(&s->hub->running, s, run_link);
+}
+
+bool
+send_hub_run(struct send_hub *hub)
+{
+	struct sender *last = TAILQ_LAST(&hub->running, send_running);
+	struct sender *s = NULL;
+
+	while (s != last) {
+		s = TAILQ_FIRST(&hub->running);
+		TAILQ_REMOVE(&hub->running, s, run_link);
+		s->running = false;
+		send_pump(s);
+	}
+	return !TAILQ_EMPTY(&hub->running);
+}
+
+/* Bring the chain to the head under the old set, or what it will shrink to. */
+static void
+settle(struct sender *s, const struct filter *set)
+{
+	uint64_t done = s->hub->groups->done;
+	struct trim trim = { s->scan, done, 0, set };
+	struct block *b;
+
+	trim.fresh = fresh_from(s);
+	b = trim_block(s->group->open, &trim);
+	if (b->n_events > 0 || s->position < done)
+		give(s, b, done);
+	else
+		(void)block_unref(b);
+}
+
+/* A live one ended; the others go on without its events. */
+void
+send_shrink(struct sender *s)
+{
+	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
+	bool level = s->state == SEND_MEMBER || s->state == SEND_JOINER;
+
+	if (set && level && set != s->group->filter && conn_is_ready(s->conn)) {
+		take_out(s);
+		settle(s, set);
+	}
+	change_group(s);
+}

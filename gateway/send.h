@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Senders: how far each connection has got, and what it is given next.  A
+ * sender owns the connection's subscriptions, from the replay to the end, and
+ * keeps the chain: each batch begins where the last one ended.
+ *
+ *	NONE --a subscription goes live--> MEMBER <--> BEHIND
+ *	  ^                                  ^           |
+ *	  `--the last one ends---------------+-- JOINER <'
+ */
+
+#ifndef PEAL_GATEWAY_SEND_H
+#define PEAL_GATEWAY_SEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "gateway/block.h"
+#include "gateway/filter.h"
+#include "gateway/group.h"
+
+struct catchup;
+struct conn;
+
+enum send_state {
+	SEND_NONE = 0, /* nothing is live */
+	SEND_MEMBER,   /* at its group's tip: gets the next block */
+	SEND_JOINER,   /* beyond the tip: gets a part of the next block */
+	SEND_BEHIND,   /* gets blocks of its own until it is at the tip */
+};
+
+enum send_sub_state {
+	SEND_REPLAY, /* past events, up to where the group is */
+	SEND_WAIT,   /* goes live when the chain has got to its position */
+	SEND_LIVE,
+};
+
+struct send_sub {
+	LIST_ENTRY(send_sub) link;
+	uint64_t id;
+	struct filter *filter; /* a reference */
+	enum send_sub_state state;
+	uint64_t position; /* replayed up to here; waiting: goes live here */
+	uint64_t scan;	   /* nothing matches in (position, scan] */
+};
+
+LIST_HEAD(send_subs, send_sub);
+
+/* What all senders share. */
+struct send_hub {
+	struct group_table *groups;
+	struct catchup *catchup;
+	TAILQ_HEAD(send_running, sender)
+	running; /* have more to send at once */
+	LIST_HEAD(, sender) all;
+	uint64_t lagged; /* messages of that name */
+};
+
+struct sender {
+	struct send_hub *hub;
+	struct conn *conn;
+	LIST_ENTRY(sender) link;
+	TAILQ_ENTRY(sender) run_link;
+	struct send_subs subs;
+	struct group *group; /* of the live set; NULL in SEND_NONE */
+	uint64_t position;   /* upto of the last batch; not of a member */
+	uint64_t scan;	     /* nothing matches in (position, scan] */
+	uint64_t joined;     /* the group's serial then, ... */
+	uint32_t fresh;	     /* and the bytes of its open block */
+	uint32_t index;	     /* in the group's array */
+	uint8_t state;	     /* enum send_state */
+	bool running;
+};
+
+void send_hub_init(
+    struct send_hub *hub, struct group_table *groups, struct catchup *catchup);
+
+void send_init(struct sender *s, struct send_hub *hub, struct conn *conn);
+void send_deinit(struct sender *s);
+
+struct send_sub *send_find(const struct sender *s, uint64_t id);
+/* Start from now; returns the seq behind which events reach it. */
+uint64_t send_subscribe_now(
+    struct sender *s, uint64_t id, struct filter *filter);
+/* Start behind position, which is not beyond the head. */
+void send_subscribe_from(
+    struct sender *s, uint64_t id, struct filter *filter, uint64_t position);
+void send_unsubscribe(struct sender *s, struct send_sub *sub);
+/* Give what is due after a change; also when the connection is writable. */
+void send_pump(struct sender *s);
+
+/* End the live subscriptions, or one of any state, with a message. */
+void send_lagged(struct sender *s, const char *reason);
+void send_lagged_sub(
+    struct sender *s, struct send_sub *sub, const char *reason);
+/* End all subscriptions, silently. */
+void send_end(struct sender *s);
+/* The gateway itself was lapped. */
+void send_hub_lagged(struct send_hub *hub);
+
+/* A turn for everyone who has more to send; true when some still have. */
+bool send_hub_run(struct send_hub *hub);
+
+/* For groups: give a member the block.  false: it is behind from now on. */
+bool send_take(struct sender *s, struct block *b);
+/* Give a joiner its part of it; the same. */
+bool send_take_part(struct sender *s, const struct block *b);
+
+#endif

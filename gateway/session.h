@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Sessions: what a client says, and what it may.  A session is opened with
+ * its connection, speaks after `hello`, and ends with the connection.
+ */
+
+#ifndef PEAL_GATEWAY_SESSION_H
+#define PEAL_GATEWAY_SESSION_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "core/bytes.h"
+
+struct conn;
+struct conn_handler;
+struct gateway;
+struct session;
+
+/* Fill in what connections call; gw is their arg. */
+void session_handler(struct gateway *gw, struct conn_handler *handler);
+
+/* An answer from the writer. */
+void session_answer(void *owner, struct slice message);
+
+/* Close every session; nothing more is sent but what is queued. */
+void session_close_all(struct gateway *gw, unsigned code, const char *text);
+/* Once a second: tokens that end. */
+void session_tick_all(struct gateway *gw);
+/*
+ * Say `draining`, each session with a slot of its own within spread_ms, and
+ * close those whose slot has come at elapsed_ms.
+ */
+void session_drain_all(struct gateway *gw, uint64_t spread_ms);
+void session_drained(struct gateway *gw, uint64_t elapsed_ms);
+
+#endif

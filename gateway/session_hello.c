@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Who a client is: `hello`, `welcome` and `auth`.  A token is verified each
+ * time it comes, and never repeated in a message.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "core/conf.h"
+#include "core/rules.h"
+#include "core/time.h"
+#include "gateway/alloc.h"
+#include "gateway/attach.h"
+#include "gateway/session_priv.h"
+#include "shm/ring_reader.h"
+
+enum {
+	VERSION = 1,
+	RETRY_MS = 5000, /* for who has too many connections */
+};
+
+static void
+refuse(struct session *s, const struct proto_request *req, const char *message)
+{
+	session_error(s, req->id, PROTO_UNAUTHORIZED, message);
+	session_close(s, PROTO_CLOSE_TOKEN, message);
+}
+
+/* Into the session: the token's user, permissions and end. */
+static void
+adopt(struct session *s, struct token *token)
+{
+	acl_deinit(&s->acl);
+	s->acl = token->acl;
+	token->acl = (struct acl){ 0 };
+	s->expires_s = token->expires_s;
+	s->warned = false;
+}
+
+static bool
+verify(struct session *s, struct slice jwt, struct token *token,
+    struct reason *why)
+{
+	int rc = token_verify(
+	    s->gw->keys, jwt, time_wall_us() / US_PER_S, token, why);
+
+	if (rc < 0)
+		alloc_failed();
+	return rc == TOKEN_GOOD;
+}
+
+/* Find out who it is; false: refused, and told so. */
+static bool
+identify(struct session *s, const struct proto_request *req)
+{
+	struct slice jwt = req->hello.token;
+	struct token token = { 0 };
+	struct reason why = { "" };
+
+	if (!jwt.p && s->bearer)
+		jwt = slice_cstr(s->bearer);
+	if (jwt.p) {
+		if (!verify(s, jwt, &token, &why)) {
+			refuse(s, req, why.text);
+			return false;
+		}
+		adopt(s, &token);
+		s->user = strdup(token.sub);
+		token_deinit(&token);
+	} else {
+		if (s->gw->anonymous.n_read == 0) {
+			refuse(s, req, "a token is required");
+			return false;
+		}
+		if (acl_copy(&s->gw->anonymous, &s->acl) < 0)
+			alloc_failed();
+		s->user = strdup("");
+	}
+	if (!s->user)
+		alloc_failed();
+	free(s->bearer);
+	s->bearer = NULL;
+	return true;
+}
+
+static void
+pack_uint(struct mp_buf *b, const char *key, uint64_t v)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_uint(b, v);
+}
+
+static void
+pack_str(struct mp_buf *b, const char *key, const char *v)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_cstr(b, v);
+}
+
+/* A name for this session, for diagnostics on both sides. */
+static void
+random_name(char name[33])
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		abort();
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		snprintf(name + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void
+welcome(struct session *s, const struct proto_request *req)
+{
+	const struct gateway *gw = s->gw;
+	const struct conf *conf = gw->conf;
+	struct slice client = req->hello.client;
+	struct ring_status status;
+	struct mp_buf b = { 0 };
+	char session[33];
+
+	random_name(session);
+	ring_reader_status(attach_ring_of(gw->attach), &status);
+	proto_pack_head(&b, "welcome", req->id, 14);
+	pack_uint(&b, "v", VERSION);
+	pack_str(&b, "session", session);
+	pack_str(&b, "user", s->user);
+	mp_pack_cstr(&b, "client");
+	mp_pack_str(&b, client.p ? client : slice_cstr(session));
+	pack_str(&b, "log", gw->log);
+	pack_uint(&b, "head", status.tail_seq);
+	pack_uint(&b, "oldest", MAX(status.oldest_seq, 1));
+	pack_str(&b, "node", gw->node);
+	pack_uint(&b, "time", time_wall_us());
+	pack_uint(
+	    &b, "mark_interval", conf_uint(conf, CONF_gateway_mark_interval));
+	pack_uint(
+	    &b, "ping_interval", conf_uint(conf, CONF_gateway_ping_interval));
+	pack_uint(&b, "max_message", conf_uint(conf, CONF_gateway_max_message));
+	/* Nothing is promised until the writer says how far back it knows. */
+	pack_uint(&b, "keys_seconds", 0);
+	mp_pack_cstr(&b, "fold");
+	rules_pack(&b);
+	session_say(s, &b);
+}
+
+void
+session_hello(struct session *s, const struct proto_request *req)
+{
+	struct mp_buf b = { 0 };
+
+	if (s->user) {
+		session_error(s, req->id, PROTO_BAD_REQUEST,
+		    "this connection has said hello before");
+		return;
+	}
+	if (!req->hello.v.set || req->hello.v.v != VERSION) {
+		session_error(s, req->id, PROTO_BAD_REQUEST,
+		    "'v' must be 1: no other version is spoken here");
+		session_close(s, PROTO_CLOSE_VERSION, "unknown version");
+		return;
+	}
+	if (!identify(s, req))
+		return;
+	s->quota = quota_enter(&s->gw->quotas, slice_cstr(s->user));
+	if (!s->quota) {
+		proto_pack_error(&b, req->id, PROTO_RATE_LIMITED,
+		    "this user has too many connections", RETRY_MS);
+		session_say(s, &b);
+		session_close(s, PROTO_CLOSE_TOO_MANY, "too many connections");
+		return;
+	}
+	conn_established(s->conn);
+	welcome(s, req);
+}
+
+void
+session_auth(struct session *s, const struct proto_request *req)
+{
+	struct token token = { 0 };
+	struct reason why = { "" };
+
+	if (!req->hello.token.p) {
+		session_error(
+		    s, req->id, PROTO_BAD_REQUEST, "'token' is missing");
+		return;
+	}
+	if (!verify(s, req->hello.token, &token, &why)) {
+		session_error(s, req->id, PROTO_UNAUTHORIZED, why.text);
+		return;
+	}
+	if (strcmp(token.sub, s->user) != 0) {
+		token_deinit(&token);
+		session_error(s, req->id, PROTO_UNAUTHORIZED,
+		    "the token is of another user");
+		return;
+	}
+	adopt(s, &token);
+	token_deinit(&token);
+	session_ok(s, req->id);
+	session_permissions(s);
+}

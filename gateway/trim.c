@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Copying events from block to block, one by one, by what they say. */
+
+#include "gateway/trim.h"
+#include "gateway/alloc.h"
+#include "gateway/peek.h"
+
+static bool
+wanted(const struct trim *trim, const struct peek *peek, size_t at)
+{
+	if (peek->seq == 0 ? at < trim->fresh
+			   : peek->seq <= trim->after || peek->seq > trim->upto)
+		return false;
+	return !trim->filter ||
+	       filter_matches(trim->filter, peek->topic, peek->type);
+}
+
+struct block *
+trim_block(const struct block *b, const struct trim *trim)
+{
+	struct block *copy;
+	struct slice run, event;
+	size_t at = 0;
+
+	if (!b)
+		return alloc_block(0);
+	run = trim_events(b);
+	copy = alloc_block((uint32_t)run.len);
+	while (peek_next(&run, &event)) {
+		struct peek peek;
+
+		if (peek_event(event, &peek) && wanted(trim, &peek, at))
+			block_add(copy, event.p, (uint32_t)event.len);
+		at += event.len;
+	}
+	return copy;
+}
