@@ -39,7 +39,7 @@ struct attach {
 	struct loop_io io;
 	LIST_HEAD(, reader) readers;
 	unsigned n;
-	struct attach_counts counts;
+	uint64_t n_attached;
 };
 
 static void
@@ -51,7 +51,7 @@ reader_free(struct reader *r)
 	at->n--;
 	if (r->slot >= 0) {
 		doorbell_hub_remove(at->hub, r->slot);
-		at->counts.readers--;
+		at->n_attached--;
 	}
 	loop_io_deinit(&r->io);
 	(void)close(r->fd);
@@ -59,13 +59,21 @@ reader_free(struct reader *r)
 }
 
 static void
+refuse(struct attach *at, int fd, enum doorbell_refusal why)
+{
+	doorbell_hub_refuse(at->hub, fd, why);
+}
+
+/* The second thing that can be heard of a reader is its end. */
+static void
 on_reader(void *arg, unsigned what)
 {
 	struct reader *r = arg;
 	char role[DOORBELL_ROLE];
-	int err;
+	int err = -EPROTO;
 
-	err = r->slot >= 0 ? -EPROTO : doorbell_hub_request(r->fd, role);
+	if (r->slot < 0)
+		err = doorbell_hub_request(r->fd, role);
 	if (err == -EAGAIN)
 		return;
 	if (err < 0) {
@@ -74,12 +82,14 @@ on_reader(void *arg, unsigned what)
 	}
 	r->slot = doorbell_hub_add(r->at->hub, r->fd, role, r->pid);
 	if (r->slot >= 0) {
-		r->at->counts.readers++;
+		r->at->n_attached++;
 		return;
 	}
-	r->at->counts.rejected++;
-	diag_limited("attach", "reader of the ring refused: %s role=%s pid=%ld",
+	diag_limited("attach",
+	    "a reader of the ring was refused: %s role=%s pid=%ld",
 	    strerror(-r->slot), role, r->pid);
+	if (r->slot == -EUSERS)
+		refuse(r->at, r->fd, DOORBELL_FULL);
 	reader_free(r);
 }
 
@@ -101,11 +111,13 @@ add_reader(struct attach *at, int fd)
 	gid_t gid;
 	long pid;
 
-	if (frame_peer(fd, &uid, &gid, &pid) == 0 &&
-	    may_read(at, fd, uid, gid) && at->n < CONNECTIONS)
+	if (frame_peer(fd, &uid, &gid, &pid) < 0 || !may_read(at, fd, uid, gid))
+		refuse(at, fd, DOORBELL_ACCOUNT);
+	else if (at->n >= CONNECTIONS)
+		refuse(at, fd, DOORBELL_FULL);
+	else
 		r = calloc(1, sizeof(*r));
 	if (!r) {
-		at->counts.rejected++;
 		(void)close(fd);
 		return;
 	}
@@ -163,8 +175,8 @@ attach_free(struct attach *at)
 	return NULL;
 }
 
-void
-attach_counts(const struct attach *at, struct attach_counts *counts)
+uint64_t
+attach_readers(const struct attach *at)
 {
-	*counts = at->counts;
+	return at->n_attached;
 }

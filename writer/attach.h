@@ -25,11 +25,7 @@ MUST_CHECK int attach_new(struct loop *loop, int listen_fd,
 struct attach *attach_free(struct attach *at);
 CLEANUP_FN(struct attach *, attach_free)
 
-struct attach_counts {
-	uint64_t readers;  /* attached now */
-	uint64_t rejected; /* ever */
-};
-
-void attach_counts(const struct attach *at, struct attach_counts *counts);
+/* Readers attached now. */
+uint64_t attach_readers(const struct attach *at);
 
 #endif

@@ -18,11 +18,9 @@ report_counters(const struct report_parts *parts)
 	const struct stats *st = ring_writer_stats(parts->ring);
 	struct ingest_counts in;
 	struct syncer_counts sy;
-	struct attach_counts at;
 
 	ingest_counts(parts->ingest, &in);
 	syncer_counts(parts->syncer, &sy);
-	attach_counts(parts->attach, &at);
 	stats_set(st, STATS_WRITER_appends, in.appends);
 	stats_set(st, STATS_WRITER_events, in.events);
 	stats_set(st, STATS_WRITER_conflicts, in.conflicts);
@@ -36,7 +34,6 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_flush_ns, sy.flush_ns);
 	stats_set(st, STATS_WRITER_stalls, sy.slow_flushes);
 	stats_set(st, STATS_WRITER_witness_failed, sy.witness_failed);
-	stats_set(st, STATS_WRITER_readers, at.readers);
-	stats_set(st, STATS_WRITER_rejected_readers, at.rejected);
+	stats_set(st, STATS_WRITER_readers, attach_readers(parts->attach));
 	stats_set(st, STATS_WRITER_ckpt_failed, parts->checkpoint_failed);
 }
