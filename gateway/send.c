@@ -111,6 +111,27 @@ fresh_from(const struct sender *s)
 	return s->joined == s->group->serial ? s->fresh : 0;
 }
 
+/* What the open block holds now brings it no ephemeral event. */
+static void
+have_all(struct sender *s)
+{
+	s->joined = s->group->serial;
+	s->fresh = group_open_bytes(s->group);
+}
+
+/* Where the chain has to stop for a subscription; none: UINT64_MAX. */
+static uint64_t
+next_stop(const struct sender *s)
+{
+	uint64_t stop = UINT64_MAX;
+	const struct send_sub *sub;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state == SEND_WAIT)
+			stop = MIN(stop, sub->position);
+	return stop;
+}
+
 /* Into the array where it belongs; behind, if in none. */
 static void
 place(struct sender *s)
@@ -118,7 +139,7 @@ place(struct sender *s)
 	struct group *g = s->group;
 
 	s->state = SEND_BEHIND;
-	if (s->position < g->tip)
+	if (s->position < g->tip || next_stop(s) != UINT64_MAX)
 		return;
 	if (s->position == g->tip && fresh_from(s) == 0) {
 		s->state = SEND_MEMBER;
@@ -186,29 +207,14 @@ change_group(struct sender *s)
 
 	if (s->group && s->group->filter == set) {
 		take_out(s);
-		place(s);
-		return;
+	} else {
+		send_leave_group(s);
+		if (!set)
+			return;
+		s->group = group_join(s->hub->groups, set);
+		have_all(s);
 	}
-	send_leave_group(s);
-	if (!set)
-		return;
-	s->group = group_join(s->hub->groups, set);
-	s->joined = s->group->serial;
-	s->fresh = group_open_bytes(s->group);
 	place(s);
-}
-
-/* Where the chain has to stop for a subscription; none: UINT64_MAX. */
-static uint64_t
-next_stop(const struct sender *s)
-{
-	uint64_t stop = UINT64_MAX;
-	const struct send_sub *sub;
-
-	LIST_FOREACH (sub, &s->subs, link)
-		if (sub->state == SEND_WAIT)
-			stop = MIN(stop, sub->position);
-	return stop;
 }
 
 /* Those that waited for this position are live from here on. */
@@ -251,9 +257,6 @@ step_open(struct sender *s, uint64_t stop)
 		place(s);
 		return;
 	}
-	/* Up to the head: the change of groups follows in this turn. */
-	if (stop == s->hub->groups->done)
-		trim.fresh = fresh_from(s);
 	give(s, trim_block(g->open, &trim), stop);
 }
 
@@ -282,6 +285,35 @@ step_ring(struct sender *s, uint64_t upto)
 }
 
 /*
+ * A connection that is level with its group goes to the head at once: what
+ * the open block holds, or as much of it as set lets through, is copied.
+ */
+static void
+settle(struct sender *s, const struct filter *set)
+{
+	uint64_t done = s->hub->groups->done;
+	struct trim trim = { .upto = done, .filter = set };
+	struct block *b;
+
+	take_out(s);
+	trim.after = s->scan;
+	trim.fresh = fresh_from(s);
+	b = trim_block(s->group->open, &trim);
+	if (b->n_events > 0 || s->position < done)
+		give(s, b, done);
+	else
+		(void)block_unref(b);
+	have_all(s);
+}
+
+static bool
+can_settle(const struct sender *s)
+{
+	return (s->state == SEND_MEMBER || s->state == SEND_JOINER) &&
+	       conn_is_ready(s->conn);
+}
+
+/*
  * Has the chain come to where a subscription waits?  Then it goes live in
  * the same turn: ephemeral events that come in between would reach it twice.
  */
@@ -294,6 +326,8 @@ arrive(struct sender *s)
 		return;
 	if (s->state == SEND_NONE)
 		s->position = s->scan = stop;
+	else if (stop == s->hub->groups->done && can_settle(s))
+		settle(s, NULL);
 	else
 		take_out(s);
 	assert(s->position <= stop);
@@ -348,6 +382,7 @@ send_pump(struct sender *s)
 		sub = next_replay(s);
 		if (sub && conn_is_ready(s->conn)) {
 			send_step_replay(s, sub);
+			arrive(s);
 			more = true;
 		}
 		left--;
@@ -375,22 +410,6 @@ send_hub_run(struct send_hub *hub)
 		send_pump(s);
 	}
 	return !TAILQ_EMPTY(&hub->running);
-}
-
-/* Bring the chain to the head under the old set, or what it will shrink to. */
-static void
-settle(struct sender *s, const struct filter *set)
-{
-	uint64_t done = s->hub->groups->done;
-	struct trim trim = { s->scan, done, 0, set };
-	struct block *b;
-
-	trim.fresh = fresh_from(s);
-	b = trim_block(s->group->open, &trim);
-	if (b->n_events > 0 || s->position < done)
-		give(s, b, done);
-	else
-		(void)block_unref(b);
 }
 
 /* A live one ended; the others go on without its events. */

@@ -1,0 +1,637 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The model of the fan-out's tests.  What a client checks: batches follow on
+ * each other, hold exactly the events of their range that its live
+ * subscriptions match, and never an ephemeral event twice.
+ */
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crc32c.h"
+#include "core/event.h"
+#include "core/mp.h"
+#include "core/proto.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "core/topic.h"
+#include "tests/lib/chainfix.h"
+
+#define CHECK(cond, ...)                                                      \
+	do {                                                                  \
+		if (!(cond)) {                                                \
+			fprintf(stderr, "chain: " __VA_ARGS__);               \
+			fprintf(stderr, " (%s:%d: %s)\n", __FILE__, __LINE__, \
+			    #cond);                                           \
+			abort();                                              \
+		}                                                             \
+	} while (0)
+
+const struct chainfix_spec chainfix_specs[] = {
+	{ { ">" }, { NULL } },
+	{ { "a.*" }, { NULL } },
+	{ { "a.>", "b.x" }, { NULL } },
+	{ { "*.y" }, { NULL } },
+	{ { "b.>" }, { "set" } },
+	{ { "c.deep.y", "a.x" }, { "add", "s*" } },
+	{ { "a.x" }, { "add" } },
+	{ { "none.at.all" }, { NULL } },
+	{ { "c.>" }, { "*" } },
+};
+const unsigned chainfix_n_specs = ARRAY_LEN(chainfix_specs);
+
+static const char *const topics[] = { "a.x", "a.y", "a.z", "b.x", "b.y", "c.x",
+	"c.deep.y" };
+static const char *const types[] = { "set", "add", "sum" };
+
+uint64_t
+chainfix_random(struct chainfix *w, uint64_t below)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return below ? (w->random >> 11) % below : 0;
+}
+
+/* --- what the client checks --- */
+
+static bool
+spec_matches(const struct chainfix_spec *spec, const struct acl *acl,
+    struct slice topic, struct slice type)
+{
+	bool topic_ok = false, type_ok = spec->types[0] == NULL;
+
+	for (unsigned i = 0; spec->topics[i]; i++)
+		topic_ok =
+		    topic_ok || topic_match(slice_cstr(spec->topics[i]), topic);
+	for (unsigned i = 0; spec->types[i]; i++)
+		type_ok = type_ok ||
+			  topic_glob_match(slice_cstr(spec->types[i]), type);
+	return topic_ok && type_ok && acl_may_read(acl, topic);
+}
+
+static bool
+wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
+    struct slice topic, struct slice type)
+{
+	if (only)
+		return spec_matches(only->spec, &c->acl, topic, type);
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_LIVE &&
+		    spec_matches(c->subs[i].spec, &c->acl, topic, type))
+			return true;
+	return false;
+}
+
+static void
+check_ephemeral(struct chainfix_client *c, const struct event *ev)
+{
+	struct mp_walk w = mp_walk(ev->data);
+	struct mp_item id;
+
+	CHECK(mp_next(&w, &id) && id.type == MP_UINT, "ephemeral data");
+	CHECK(wanted(c, NULL, ev->topic, ev->type),
+	    "ephemeral event %" PRIu64 " was not asked for", id.u);
+	CHECK(!(c->seen[id.u / 8] & 1 << id.u % 8),
+	    "ephemeral event %" PRIu64 " came twice", id.u);
+	c->seen[id.u / 8] |= (uint8_t)(1 << id.u % 8);
+	c->ephemeral++;
+}
+
+/* The next event of the model that is wanted, up to upto; 0: none. */
+static uint64_t
+next_wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
+    uint64_t after, uint64_t upto)
+{
+	const struct chainfix *w = c->world;
+
+	for (uint64_t seq = after + 1; seq <= upto; seq++) {
+		const struct chainfix_event *ev = &w->events[seq - 1];
+
+		if (wanted(
+			c, only, slice_cstr(ev->topic), slice_cstr(ev->type)))
+			return seq;
+	}
+	return 0;
+}
+
+/* n events of (after, upto]: exactly those that are wanted. */
+static void
+check_events(struct chainfix_client *c, const struct chainfix_sub *only,
+    struct mp_walk *walk, uint32_t n, uint64_t after, uint64_t upto)
+{
+	const struct chainfix *w = c->world;
+	uint64_t at = after, next;
+
+	CHECK(upto <= w->n_events, "upto %" PRIu64 " beyond the head", upto);
+	CHECK(upto == 0 || w->events[upto - 1].last || upto == after,
+	    "upto %" PRIu64 " splits a request", upto);
+	for (uint32_t i = 0; i < n; i++) {
+		struct slice bytes;
+		struct event ev;
+		struct reason why;
+
+		CHECK(mp_skip(walk, &bytes), "events end early");
+		CHECK(event_decode(bytes, &ev, &why) == 0, "%s", why.text);
+		if (ev.seq == 0) {
+			CHECK(!only, "an ephemeral event in a replay");
+			check_ephemeral(c, &ev);
+			continue;
+		}
+		next = next_wanted(c, only, at, upto);
+		CHECK(ev.seq == next,
+		    "got seq %" PRIu64 ", not %" PRIu64 " in (%" PRIu64
+		    ", %" PRIu64 "]",
+		    ev.seq, next, after, upto);
+		CHECK(slice_equal(bytes, slice_of(w->events[next - 1].bytes,
+					     w->events[next - 1].len)),
+		    "event %" PRIu64 " has other bytes", next);
+		at = next;
+		c->events++;
+	}
+	next = next_wanted(c, only, at, upto);
+	CHECK(next == 0,
+	    "seq %" PRIu64 " is missing in (%" PRIu64 ", %" PRIu64 "]", next,
+	    after, upto);
+}
+
+/* Who waited for this position is live. */
+static void
+promote(struct chainfix_client *c, uint64_t position)
+{
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_WAIT &&
+		    c->subs[i].pos <= position)
+			c->subs[i].state = CHAINFIX_LIVE;
+}
+
+static unsigned
+count_state(const struct chainfix_client *c, enum chainfix_state state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		n += c->subs[i].state == state;
+	return n;
+}
+
+static uint64_t
+next_stop(const struct chainfix_client *c)
+{
+	uint64_t stop = UINT64_MAX;
+
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_WAIT)
+			stop = MIN(stop, c->subs[i].pos);
+	return stop;
+}
+
+static void
+got_batch(struct chainfix_client *c, struct slice value)
+{
+	struct mp_walk w = mp_walk(value);
+	struct mp_item array, after, upto;
+
+	CHECK(mp_next(&w, &array) && array.n >= 2, "a batch without its head");
+	CHECK(mp_next(&w, &after) && after.type == MP_UINT, "after");
+	CHECK(mp_next(&w, &upto) && upto.type == MP_UINT, "upto");
+	if (!c->chain) {
+		CHECK(after.u == next_stop(c),
+		    "the chain begins at %" PRIu64 ", not at %" PRIu64, after.u,
+		    next_stop(c));
+		c->chain = true;
+		c->at = after.u;
+	}
+	CHECK(after.u == c->at, "after %" PRIu64 " follows upto %" PRIu64,
+	    after.u, c->at);
+	CHECK(upto.u >= after.u, "upto %" PRIu64 " before after", upto.u);
+	promote(c, after.u);
+	CHECK(next_stop(c) >= upto.u,
+	    "no batch ends at %" PRIu64 ", where a subscription goes live",
+	    next_stop(c));
+	check_events(c, NULL, &w, array.n - 2, after.u, upto.u);
+	CHECK(w.p == w.end, "bytes behind a batch");
+	c->at = upto.u;
+	c->batches++;
+}
+
+static struct chainfix_sub *
+sub_of(struct chainfix_client *c, uint64_t id)
+{
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state != CHAINFIX_NONE && c->subs[i].id == id)
+			return &c->subs[i];
+	CHECK(false, "no subscription has id %" PRIu64, id);
+	return NULL;
+}
+
+static void
+got_replay(struct chainfix_client *c, struct slice map)
+{
+	struct chainfix_sub *sub = sub_of(c, proto_get_uint(map, "id").v);
+	uint64_t after = proto_get_uint(map, "after").v;
+	uint64_t upto = proto_get_uint(map, "upto").v;
+	struct mp_walk w = mp_walk(proto_get(map, "events"));
+	struct mp_walk l = mp_walk(proto_get(map, "last"));
+	struct mp_item array, last;
+
+	CHECK(sub->state == CHAINFIX_REPLAY, "a replay that is over goes on");
+	CHECK(after == sub->pos, "replay after %" PRIu64 " follows %" PRIu64,
+	    after, sub->pos);
+	CHECK(mp_next(&w, &array) && array.type == MP_ARRAY, "events");
+	check_events(c, sub, &w, array.n, after, upto);
+	sub->pos = upto;
+	CHECK(mp_next(&l, &last) && last.type == MP_BOOL, "last");
+	if (last.boolean)
+		sub->state = CHAINFIX_WAIT;
+}
+
+static void
+got_lagged(struct chainfix_client *c, struct slice map)
+{
+	struct proto_uint id = proto_get_uint(map, "id");
+	uint64_t position = proto_get_uint(map, "position").v;
+	uint64_t oldest = proto_get_uint(map, "oldest").v;
+
+	CHECK(oldest > position + 1,
+	    "lagged at %" PRIu64 ", but %" PRIu64 " is there", position,
+	    oldest);
+	c->lagged++;
+	if (id.set) {
+		struct chainfix_sub *sub = sub_of(c, id.v);
+
+		CHECK(position == sub->pos, "position of a replay");
+		sub->state = CHAINFIX_NONE;
+		return;
+	}
+	promote(c, position);
+	CHECK(!c->chain || position == c->at,
+	    "lagged at %" PRIu64 ", the chain is at %" PRIu64, position, c->at);
+	CHECK(count_state(c, CHAINFIX_LIVE) > 0, "nothing lived to lag");
+	c->chain = false;
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_LIVE)
+			c->subs[i].state = CHAINFIX_NONE;
+}
+
+static void
+got(void *arg, struct slice value)
+{
+	struct chainfix_client *c = arg;
+	struct slice op;
+
+	if ((value.p[0] & 0xf0) == 0x90 || value.p[0] == 0xdc) {
+		got_batch(c, value);
+		return;
+	}
+	op = proto_get_str(value, "op");
+	if (slice_is(op, "replay"))
+		got_replay(c, value);
+	else if (slice_is(op, "lagged"))
+		got_lagged(c, value);
+	else
+		CHECK(false, "unknown op");
+}
+
+static void
+ready(void *arg)
+{
+	struct chainfix_client *c = arg;
+
+	send_pump(&c->sender);
+}
+
+/* --- what the client does --- */
+
+void
+chainfix_connect(struct chainfix_client *c)
+{
+	struct chainfix *w = c->world;
+	struct reason why;
+
+	memset(c, 0, sizeof(*c));
+	c->world = w;
+	c->conn = (struct fakeconn){
+		.got = got, .ready = ready, .arg = c, .room = UINT32_MAX
+	};
+	c->open = true;
+	if (chainfix_random(w, 3) > 0) {
+		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR(">"), &why) == 0,
+		    "acl");
+	} else {
+		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR("a.>"), &why) == 0,
+		    "acl");
+		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR("*.y"), &why) == 0,
+		    "acl");
+	}
+	send_init(&c->sender, &w->hub, fakeconn_conn(&c->conn));
+}
+
+void
+chainfix_disconnect(struct chainfix_client *c)
+{
+	send_deinit(&c->sender);
+	acl_deinit(&c->acl);
+	c->open = false;
+}
+
+static struct filter *
+filter_of(struct chainfix_client *c, const struct chainfix_spec *spec)
+{
+	struct mp_buf t = { 0 }, y = { 0 };
+	struct filter *f;
+	unsigned n = 0;
+
+	while (spec->topics[n])
+		n++;
+	mp_pack_array(&t, n);
+	for (unsigned i = 0; i < n; i++)
+		mp_pack_cstr(&t, spec->topics[i]);
+	for (n = 0; spec->types[n];)
+		n++;
+	mp_pack_array(&y, n);
+	for (unsigned i = 0; i < n; i++)
+		mp_pack_cstr(&y, spec->types[i]);
+	f = filter_make(c->world->groups.filters, slice_of(t.p, t.len),
+	    n > 0 ? slice_of(y.p, y.len) : slice_of(NULL, 0), &c->acl);
+	mp_buf_deinit(&t);
+	mp_buf_deinit(&y);
+	return f;
+}
+
+static struct chainfix_sub *
+new_sub(struct chainfix_client *c, const struct chainfix_spec *spec,
+    enum chainfix_state state, uint64_t pos)
+{
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_NONE) {
+			c->subs[i] = (struct chainfix_sub){ state, ++c->next_id,
+				pos, spec };
+			return &c->subs[i];
+		}
+	return NULL;
+}
+
+void
+chainfix_now(struct chainfix_client *c, const struct chainfix_spec *spec)
+{
+	struct chainfix_sub *sub = new_sub(c, spec, CHAINFIX_WAIT, 0);
+	struct filter *filter = filter_of(c, spec);
+
+	CHECK(sub, "too many subscriptions");
+	sub->pos = send_subscribe_now(&c->sender, sub->id, filter);
+	(void)filter_unref(filter);
+	if (chainfix_random(c->world, 2))
+		c->conn.lane = c->conn.want_ready = true; /* subscribed */
+	send_pump(&c->sender);
+}
+
+void
+chainfix_from(struct chainfix_client *c, const struct chainfix_spec *spec,
+    uint64_t position)
+{
+	struct chainfix_sub *sub = new_sub(c, spec, CHAINFIX_REPLAY, position);
+	struct filter *filter = filter_of(c, spec);
+
+	CHECK(sub, "too many subscriptions");
+	send_subscribe_from(&c->sender, sub->id, filter, position);
+	(void)filter_unref(filter);
+	if (chainfix_random(c->world, 2))
+		c->conn.lane = c->conn.want_ready = true; /* subscribed */
+	send_pump(&c->sender);
+}
+
+void
+chainfix_unsubscribe(struct chainfix_client *c, unsigned i)
+{
+	struct send_sub *sub = send_find(&c->sender, c->subs[i].id);
+
+	CHECK(sub, "a subscription that the sender does not know");
+	if (c->chain)
+		promote(c, c->at);
+	c->subs[i].state = CHAINFIX_NONE;
+	if (count_state(c, CHAINFIX_LIVE) == 0)
+		c->chain = false;
+	send_unsubscribe(&c->sender, sub);
+	send_pump(&c->sender);
+}
+
+void
+chainfix_check_level(const struct chainfix_client *c)
+{
+	CHECK(count_state(c, CHAINFIX_REPLAY) == 0, "a replay does not end");
+	CHECK(next_stop(c) >= c->world->n_events, "never went live");
+	CHECK(count_state(c, CHAINFIX_LIVE) == 0 ||
+		  (c->chain && c->at == c->world->n_events),
+	    "the chain stands at %" PRIu64 ", the head is %" PRIu64, c->at,
+	    c->world->n_events);
+}
+
+/* --- the world --- */
+
+static void
+add_event(struct chainfix *w, const char *topic, uint32_t len, bool last)
+{
+	static uint8_t data[1 << 20];
+	struct chainfix_event *ev;
+	struct mp_buf b = { 0 };
+	struct event event = {
+		.seq = w->n_events + 1,
+		.time_us = 1000 + w->n_events,
+		.version = 1,
+		.topic = slice_cstr(topic),
+		.actor = SLICE_STR("somebody"),
+	};
+
+	if (w->n_events == w->cap) {
+		w->cap = w->cap * 2 + 64;
+		w->events = realloc(w->events, w->cap * sizeof(*w->events));
+	}
+	ev = &w->events[w->n_events++];
+	ev->topic = topic;
+	ev->type = types[chainfix_random(w, ARRAY_LEN(types))];
+	ev->last = last;
+	event.type = slice_cstr(ev->type);
+	data[0] = (uint8_t)w->n_events;
+	mp_pack_bin(&b, slice_of(data, len));
+	event.data = slice_of(b.p, b.len);
+	ev->len = (uint32_t)event_size(&event);
+	ev->bytes = malloc(ev->len);
+	(void)event_encode(&event, ev->bytes);
+	mp_buf_deinit(&b);
+}
+
+static void
+ring_add(struct chainfix *w, const char *topic, const uint8_t *bytes,
+    uint32_t len, uint64_t seq, uint32_t flags)
+{
+	struct ring_event ev = {
+		.seq = seq,
+		.topic_hash =
+		    hash_bytes(&w->ring.opt.topic_key, topic, strlen(topic)),
+		.version = 1,
+		.len = len,
+		.crc = crc32c(0, bytes, len),
+		.flags = flags,
+	};
+
+	ring_writer_add(w->ring.writer, &ev, bytes);
+}
+
+static void
+publish_from(struct chainfix *w, uint64_t first)
+{
+	uint64_t bytes = 0;
+
+	for (uint64_t i = first; i < w->n_events; i++)
+		bytes += w->events[i].len;
+	ring_writer_begin(
+	    w->ring.writer, (uint32_t)(w->n_events - first), bytes);
+	for (uint64_t i = first; i < w->n_events; i++)
+		ring_add(w, w->events[i].topic, w->events[i].bytes,
+		    w->events[i].len, i + 1,
+		    w->events[i].last ? RING_LAST_OF_REQUEST : 0);
+	ring_writer_commit(w->ring.writer);
+}
+
+void
+chainfix_append(struct chainfix *w, const char *topic, unsigned n, uint32_t len)
+{
+	uint64_t first = w->n_events;
+
+	for (unsigned i = 0; i < n; i++)
+		add_event(w, topic, len, i + 1 == n);
+	publish_from(w, first);
+}
+
+void
+chainfix_emit(struct chainfix *w, const char *topic)
+{
+	struct mp_buf b = { 0 };
+	struct event event = {
+		.topic = slice_cstr(topic),
+		.type = slice_cstr(types[0]),
+		.actor = SLICE_STR(""),
+	};
+	uint8_t bytes[200];
+	uint32_t len;
+
+	CHECK(w->n_ephemeral < CHAINFIX_EPHEMERAL, "too many of them");
+	mp_pack_uint(&b, w->n_ephemeral++);
+	event.data = slice_of(b.p, b.len);
+	len = (uint32_t)(event_encode(&event, bytes) - bytes);
+	mp_buf_deinit(&b);
+	ring_writer_begin(w->ring.writer, 1, len);
+	ring_add(w, topic, bytes, len, 0, RING_EPHEMERAL);
+	ring_writer_commit(w->ring.writer);
+}
+
+/* Requests until the pass is full, or chance ends it. */
+void
+chainfix_publish(struct chainfix *w)
+{
+	uint64_t first = w->n_events, bytes = 0;
+	uint64_t max_bytes = ring_writer_pass_bytes(w->ring.writer);
+	uint32_t max = ring_writer_pass_events(w->ring.writer);
+
+	do {
+		uint64_t n = 1 + chainfix_random(w, 4);
+		uint64_t len = chainfix_random(w, 20)
+				   ? chainfix_random(w, 60)
+				   : chainfix_random(w, w->event_bytes);
+
+		if (w->n_events - first + n > max ||
+		    bytes + n * (len + 100) > max_bytes)
+			break;
+		bytes += n * (len + 100);
+		for (uint64_t i = 0; i < n; i++)
+			add_event(w,
+			    topics[chainfix_random(w, ARRAY_LEN(topics))],
+			    (uint32_t)len, i + 1 == n);
+	} while (chainfix_random(w, 4));
+	if (w->n_events > first)
+		publish_from(w, first);
+	while (
+	    chainfix_random(w, 3) == 0 && w->n_ephemeral < CHAINFIX_EPHEMERAL)
+		chainfix_emit(w, topics[chainfix_random(w, ARRAY_LEN(topics))]);
+}
+
+void
+chainfix_turn(struct chainfix *w, uint64_t us)
+{
+	int rc;
+
+	w->now_ns += us * 1000;
+	rc = feed_pass(w->feed, w->now_ns);
+	CHECK(rc >= 0, "the feed failed");
+	if (rc == FEED_LAPPED) {
+		w->lapped = true;
+		send_hub_lagged(&w->hub);
+	}
+	(void)send_hub_run(&w->hub);
+	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
+		if (w->clients[i].open)
+			fakeconn_flush(&w->clients[i].conn);
+}
+
+void
+chainfix_settle(struct chainfix *w)
+{
+	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
+		w->clients[i].conn.room = UINT32_MAX;
+	/* Each turn gives each client four blocks at least. */
+	for (unsigned i = 0; i < 400; i++)
+		chainfix_turn(w, 10000);
+	w->now_ns += w->groups.ping_ns;
+	w->groups.now_ns = w->now_ns;
+	group_table_tick(&w->groups, 1);
+	chainfix_turn(w, 10000);
+}
+
+struct chainfix *
+chainfix_new(uint64_t seed, uint32_t slots, uint64_t payload_bytes)
+{
+	struct chainfix *w = calloc(1, sizeof(*w));
+
+	assert(w);
+	w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
+	w->event_bytes = 1000;
+	ringfix_dir(&w->ring);
+	w->ring.opt.slots = slots;
+	w->ring.opt.payload_bytes = payload_bytes;
+	ringfix_open(&w->ring);
+	group_table_init(&w->groups);
+	w->groups.batch_ns = 5 * NS_PER_MS;
+	w->groups.mark_ns = NS_PER_S;
+	w->groups.ping_ns = 5 * NS_PER_S;
+	w->catchup = catchup_new();
+	w->feed = feed_new(&w->groups);
+	send_hub_init(&w->hub, &w->groups, w->catchup);
+	CHECK(feed_ring(w->feed, w->ring.reader) == FEED_IDLE, "feed");
+	CHECK(catchup_ring(w->catchup, w->ring.reader) == 0, "catchup");
+	w->now_ns = NS_PER_S;
+	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
+		w->clients[i].world = w;
+	return w;
+}
+
+struct chainfix *
+chainfix_free(struct chainfix *w)
+{
+	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
+		if (w->clients[i].open)
+			chainfix_disconnect(&w->clients[i]);
+	w->feed = feed_free(w->feed);
+	w->catchup = catchup_free(w->catchup);
+	group_table_deinit(&w->groups);
+	ringfix_close(&w->ring);
+	for (uint64_t i = 0; i < w->n_events; i++)
+		free(w->events[i].bytes);
+	free(w->events);
+	free(w);
+	return NULL;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A connection without a socket, as honest about its readiness as one. */
+
+#include <assert.h>
+
+#include "gateway/block.h"
+#include "tests/lib/fakeconn.h"
+
+static struct fakeconn *
+fake(const struct conn *c)
+{
+	return (struct fakeconn *)c;
+}
+
+static struct slice
+payload(const struct block *b)
+{
+	const uint8_t *p = b->bytes + b->start;
+	size_t head = 2;
+
+	assert(p[0] == 0x82);
+	if (p[1] == 126)
+		head = 4;
+	else if (p[1] == 127)
+		head = 10;
+	return slice_of(p + head, b->end - b->start - head);
+}
+
+bool
+conn_is_ready(const struct conn *c)
+{
+	return !fake(c)->closed && !fake(c)->pinned && !fake(c)->lane;
+}
+
+enum conn_send
+conn_send(struct conn *c, struct block *b)
+{
+	struct fakeconn *f = fake(c);
+
+	if (f->closed)
+		return CONN_DEAD;
+	assert(conn_is_ready(c));
+	f->got(f->arg, payload(b));
+	if (f->room > 0) {
+		f->room--;
+		return CONN_SENT;
+	}
+	f->pinned = true;
+	f->want_ready = true;
+	return CONN_BLOCKED;
+}
+
+void
+conn_control(struct conn *c, struct slice value)
+{
+	struct fakeconn *f = fake(c);
+
+	if (f->closed)
+		return;
+	f->got(f->arg, value);
+	f->lane = true;
+	f->want_ready = true;
+}
+
+size_t
+conn_control_queued(const struct conn *c)
+{
+	return fake(c)->lane;
+}
+
+void
+conn_close(struct conn *c, unsigned code, const char *text)
+{
+	if (!fake(c)->closed)
+		fake(c)->closed = code;
+}
+
+void
+conn_established(struct conn *c)
+{
+	fake(c)->established = true;
+}
+
+void
+fakeconn_flush(struct fakeconn *c)
+{
+	while (c->want_ready && !c->closed && (!c->pinned || c->room > 0)) {
+		c->room -= c->pinned;
+		c->pinned = false;
+		c->lane = false;
+		c->want_ready = false;
+		if (c->ready)
+			c->ready(c->arg);
+	}
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The fan-out as clients see it: random histories against a model, and the
+ * moments that matter one by one.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "core/time.h"
+#include "tests/lib/chainfix.h"
+
+enum {
+	BIG_RING_SLOTS = 4096,
+	BIG_RING_BYTES = 1 << 20
+};
+
+static const struct chainfix_spec everything = { { ">" }, { NULL } };
+static const struct chainfix_spec of_a = { { "a.>" }, { NULL } };
+static const struct chainfix_spec of_b = { { "b.>" }, { NULL } };
+
+static const struct chainfix_spec *
+any_spec(struct chainfix *w)
+{
+	return &chainfix_specs[chainfix_random(w, chainfix_n_specs)];
+}
+
+static bool
+any_free(const struct chainfix_client *c)
+{
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_NONE)
+			return true;
+	return false;
+}
+
+static void
+subscribe_somehow(struct chainfix *w, struct chainfix_client *c)
+{
+	uint64_t done = w->groups.done;
+
+	if (!any_free(c))
+		return;
+	if (chainfix_random(w, 2))
+		chainfix_now(c, any_spec(w));
+	else {
+		uint64_t back = chainfix_random(w, 150);
+		uint64_t at = done > back ? done - back : 0;
+
+		/* Positions that a client can have are ends of requests. */
+		while (at > 0 && !w->events[at - 1].last)
+			at--;
+		chainfix_from(c, any_spec(w), at);
+	}
+}
+
+static void
+unsubscribe_somehow(struct chainfix *w, struct chainfix_client *c)
+{
+	unsigned i = (unsigned)chainfix_random(w, CHAINFIX_SUBS);
+
+	if (c->subs[i].state != CHAINFIX_NONE)
+		chainfix_unsubscribe(c, i);
+}
+
+static void
+act(struct chainfix *w)
+{
+	struct chainfix_client *c =
+	    &w->clients[chainfix_random(w, CHAINFIX_CLIENTS)];
+
+	switch (chainfix_random(w, 24)) {
+	case 0:
+		if (c->open)
+			chainfix_disconnect(c);
+		break;
+	case 1:
+	case 2:
+		if (!c->open)
+			chainfix_connect(c);
+		break;
+	case 3:
+	case 4:
+	case 5:
+		if (c->open)
+			subscribe_somehow(w, c);
+		break;
+	case 6:
+	case 7:
+		if (c->open)
+			unsubscribe_somehow(w, c);
+		break;
+	case 8:
+		c->conn.room = (unsigned)chainfix_random(w, 4);
+		break;
+	case 9:
+		c->conn.room = UINT32_MAX;
+		break;
+	case 10:
+		w->groups.now_ns = w->now_ns += NS_PER_S / 2;
+		group_table_tick(&w->groups, NS_PER_S / 8);
+		break;
+	case 11:
+	case 12:
+	case 13:
+	case 14:
+	case 15:
+	case 16:
+		chainfix_publish(w);
+		break;
+	default:
+		chainfix_turn(w, chainfix_random(w, 4000));
+		break;
+	}
+}
+
+static uint64_t
+history(uint64_t seed)
+{
+	bool big = seed % 4 == 3;
+	struct chainfix *w =
+	    chainfix_new(seed, big ? 1024 : 128, big ? 1 << 20 : 65536);
+	uint64_t lagged = 0;
+
+	if (big)
+		w->event_bytes = 30000;
+	for (unsigned i = 0; i < 600; i++)
+		act(w);
+	chainfix_settle(w);
+	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++) {
+		lagged += w->clients[i].lagged;
+		if (w->clients[i].open)
+			chainfix_check_level(&w->clients[i]);
+	}
+	(void)chainfix_free(w);
+	return lagged;
+}
+
+static void
+each_event_comes_once_and_each_gap_is_announced(void **state)
+{
+	const char *given = getenv("CHAIN_SEED");
+	uint64_t seed =
+	    given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 1000;
+	uint64_t n = given ? 1 : 300, lagged = 0;
+
+	print_message("seed %llu\n", (unsigned long long)seed);
+	for (uint64_t i = 0; i < n; i++) {
+		if (getenv("CHAIN_LOUD"))
+			print_message(
+			    "history %llu\n", (unsigned long long)(seed + i));
+		lagged += history(seed + i);
+	}
+	/* Otherwise nothing of it was tried. */
+	assert_true(given || lagged > 0);
+}
+
+/* --- one by one --- */
+
+static struct chainfix *
+two_clients(void)
+{
+	struct chainfix *w = chainfix_new(1, BIG_RING_SLOTS, BIG_RING_BYTES);
+	struct reason *why = NULL;
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct chainfix_client *c = &w->clients[i];
+
+		chainfix_connect(c);
+		acl_deinit(&c->acl);
+		assert_int_equal(
+		    acl_add(&c->acl, ACL_READ, SLICE_STR(">"), why), ACL_ADDED);
+	}
+	return w;
+}
+
+static void
+clients_who_ask_for_the_same_share_a_group(void **state)
+{
+	struct chainfix *w = two_clients();
+
+	chainfix_now(&w->clients[0], &of_a);
+	chainfix_now(&w->clients[1], &of_a);
+	chainfix_turn(w, 1);
+	assert_int_equal(w->groups.counts.groups, 1);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 10000);
+	assert_int_equal(w->groups.counts.blocks, 1);
+	assert_int_equal(w->clients[0].events, 1);
+	assert_int_equal(w->clients[1].events, 1);
+	(void)chainfix_free(w);
+}
+
+static void
+the_event_of_a_quiet_second_is_sent_in_its_pass(void **state)
+{
+	struct chainfix *w = two_clients();
+
+	chainfix_now(&w->clients[0], &everything);
+	chainfix_turn(w, 20000);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 1);
+	assert_int_equal(w->clients[0].events, 1);
+	/* The next one waits for what may come with it. */
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 1);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 1);
+	assert_int_equal(w->clients[0].events, 1);
+	chainfix_turn(w, 5000);
+	assert_int_equal(w->clients[0].events, 3);
+	assert_int_equal(w->clients[0].batches, 2);
+	(void)chainfix_free(w);
+}
+
+static void
+a_large_request_is_one_batch_and_so_are_small_ones(void **state)
+{
+	struct chainfix *w = two_clients();
+
+	chainfix_now(&w->clients[0], &everything);
+	chainfix_turn(w, 20000);
+	chainfix_append(w, "a.x", 20, 1000);
+	chainfix_turn(w, 1);
+	assert_int_equal(w->clients[0].batches, 1);
+	assert_int_equal(w->clients[0].events, 20);
+	for (unsigned i = 0; i < 20; i++)
+		chainfix_append(w, "a.x", 1, 1000);
+	chainfix_turn(w, 20000);
+	chainfix_turn(w, 20000);
+	assert_int_equal(w->clients[0].batches, 3);
+	assert_int_equal(w->clients[0].events, 40);
+	(void)chainfix_free(w);
+}
+
+static void
+a_member_gets_every_ephemeral_event(void **state)
+{
+	struct chainfix *w = two_clients();
+
+	chainfix_now(&w->clients[0], &everything);
+	chainfix_turn(w, 1000);
+	for (unsigned i = 0; i < 100; i++) {
+		chainfix_emit(w, i % 2 ? "a.x" : "b.x");
+		if (i % 3)
+			chainfix_append(w, "a.y", 1, 10);
+		if (i % 10 == 5)
+			chainfix_now(&w->clients[1], &of_a);
+		if (i % 10 == 9)
+			chainfix_unsubscribe(&w->clients[1], 0);
+		chainfix_turn(w, 1000);
+	}
+	chainfix_turn(w, 10000);
+	assert_int_equal(w->clients[0].ephemeral, 100);
+	(void)chainfix_free(w);
+}
+
+static void
+a_stalled_client_is_told_lagged_and_may_subscribe_again(void **state)
+{
+	struct chainfix *w = chainfix_new(2, 64, 16384);
+	struct chainfix_client *c = &w->clients[0];
+
+	chainfix_connect(c);
+	chainfix_now(c, &everything);
+	chainfix_turn(w, 10000);
+	c->conn.room = 0;
+	for (unsigned i = 0; i < 1000; i++) {
+		chainfix_append(w, "a.y", 1, 100);
+		chainfix_turn(w, 10000);
+	}
+	assert_int_equal(c->lagged, 0);
+	c->conn.room = UINT32_MAX;
+	chainfix_turn(w, 1000);
+	assert_int_equal(c->lagged, 1);
+	assert_null(LIST_FIRST(&c->sender.subs));
+	chainfix_from(c, &everything, w->n_events - 5);
+	chainfix_settle(w);
+	chainfix_check_level(c);
+	assert_int_equal(c->lagged, 1);
+	(void)chainfix_free(w);
+}
+
+static void
+stalled_clients_hold_no_memory_but_their_position(void **state)
+{
+	struct chainfix *w = chainfix_new(3, 64, 16384);
+	const struct group *g;
+
+	for (unsigned i = 0; i < 2; i++) {
+		chainfix_connect(&w->clients[i]);
+		chainfix_now(&w->clients[i], &everything);
+		w->clients[i].conn.room = 0;
+	}
+	for (unsigned i = 0; i < 1000; i++) {
+		chainfix_append(w, "a.y", 1, 100);
+		chainfix_turn(w, 10000);
+	}
+	LIST_FOREACH (g, &w->groups.all, link) {
+		assert_true(g->kept_n <= GROUP_KEPT);
+		assert_true(g->kept_bytes <= GROUP_KEPT_BYTES);
+	}
+	(void)chainfix_free(w);
+}
+
+static void
+a_quiet_group_gets_marks(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct chainfix_client *c = &w->clients[0];
+
+	chainfix_now(c, &of_b);
+	chainfix_turn(w, 1000);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 1000);
+	assert_int_equal(c->batches, 0);
+	w->groups.now_ns = w->now_ns += w->groups.mark_ns;
+	group_table_tick(&w->groups, 1);
+	assert_int_equal(c->batches, 1);
+	assert_int_equal(c->at, 1);
+	/* The log rests: the longer interval counts. */
+	w->groups.now_ns = w->now_ns += w->groups.mark_ns;
+	group_table_tick(&w->groups, 1);
+	assert_int_equal(c->batches, 1);
+	w->groups.now_ns = w->now_ns += w->groups.ping_ns;
+	group_table_tick(&w->groups, 1);
+	assert_int_equal(c->batches, 2);
+	(void)chainfix_free(w);
+}
+
+static void
+a_gateway_that_was_lapped_says_so_to_everyone(void **state)
+{
+	struct chainfix *w = chainfix_new(4, 64, 16384);
+	struct chainfix_client *c = &w->clients[0];
+
+	chainfix_connect(c);
+	chainfix_now(c, &everything);
+	chainfix_turn(w, 10000);
+	for (unsigned i = 0; i < 1000; i++)
+		chainfix_append(w, "a.y", 1, 100);
+	chainfix_turn(w, 1000);
+	assert_true(w->lapped);
+	assert_int_equal(c->lagged, 1);
+	chainfix_now(c, &everything);
+	chainfix_append(w, "a.y", 1, 100);
+	chainfix_settle(w);
+	chainfix_check_level(c);
+	(void)chainfix_free(w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clients_who_ask_for_the_same_share_a_group),
+		cmocka_unit_test(
+		    the_event_of_a_quiet_second_is_sent_in_its_pass),
+		cmocka_unit_test(
+		    a_large_request_is_one_batch_and_so_are_small_ones),
+		cmocka_unit_test(a_member_gets_every_ephemeral_event),
+		cmocka_unit_test(
+		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
+		cmocka_unit_test(
+		    stalled_clients_hold_no_memory_but_their_position),
+		cmocka_unit_test(a_quiet_group_gets_marks),
+		cmocka_unit_test(a_gateway_that_was_lapped_says_so_to_everyone),
+		cmocka_unit_test(
+		    each_event_comes_once_and_each_gap_is_announced),
+	};
+
+	return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
+}
