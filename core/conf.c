@@ -228,21 +228,30 @@ conf_find(struct slice section, struct slice key)
 	return NULL;
 }
 
-/* Every name in one line, each once: sections, or the keys of a section. */
+/*
+ * Names in one line, each once: the sections, or the keys of a section; "..."
+ * for those that find no room.
+ */
 static const char *
 conf_list(const char *section, char *buf, size_t size)
 {
+	const char *last = "";
 	size_t len = 0;
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < CONF_KEYS && len < size; i++) {
-		if (section && strcmp(section, rows[i].section) != 0)
+	for (size_t i = 0; i < CONF_KEYS; i++) {
+		const char *name = section ? rows[i].key : rows[i].section;
+
+		if (section ? strcmp(section, rows[i].section) != 0
+			    : strcmp(last, rows[i].section) == 0)
 			continue;
-		if (!section && i &&
-		    !strcmp(rows[i].section, rows[i - 1].section))
-			continue;
-		len += (size_t)snprintf(buf + len, size - len, "%s%s",
-		    len ? ", " : "", section ? rows[i].key : rows[i].section);
+		last = rows[i].section;
+		if (len + strlen(name) + sizeof(", , ...") > size) {
+			snprintf(buf + len, size - len, ", ...");
+			break;
+		}
+		len += (size_t)snprintf(
+		    buf + len, size - len, "%s%s", len ? ", " : "", name);
 	}
 	return buf;
 }

@@ -11,8 +11,10 @@
 #include "core/conf.h"
 #include "core/jsondoc.h"
 #include "core/reason.h"
+#include "core/sha256.h"
 #include "core/topic.h"
 #include "gateway/token.h"
+#include "gateway/tokencache.h"
 #include "gateway/tokenkey.h"
 
 enum {
@@ -24,9 +26,16 @@ struct token_keys {
 	unsigned n;
 	char *audience; /* empty: none is asked for */
 	char *issuer;
+	struct tokencache *cache;
 };
 
 #define token_bad(why, ...) reason_set(why, TOKEN_BAD, __VA_ARGS__)
+
+static int
+token_expired(struct reason *why)
+{
+	return reason_set(why, TOKEN_EXPIRED, "the token has expired (exp)");
+}
 
 /* Cut the next word off *rest; false at the end. */
 static bool
@@ -90,7 +99,8 @@ token_keys_open(
 		return reason_set(why, -ENOMEM, "cannot load token keys");
 	keys->audience = strdup(conf_text(conf, CONF_auth_audience));
 	keys->issuer = strdup(conf_text(conf, CONF_auth_issuer));
-	if (!keys->audience || !keys->issuer)
+	keys->cache = tokencache_new();
+	if (!keys->audience || !keys->issuer || !keys->cache)
 		return reason_set(why, -ENOMEM, "cannot load token keys");
 	while (next_word(&rest, &path)) {
 		err = token_add_key(keys, path, why);
@@ -108,6 +118,7 @@ token_keys_free(struct token_keys *keys)
 		return NULL;
 	for (unsigned i = 0; i < keys->n; i++)
 		(void)tokenkey_free(keys->key[i]);
+	(void)tokencache_free(keys->cache);
 	free(keys->audience);
 	free(keys->issuer);
 	free(keys);
@@ -158,6 +169,7 @@ base64url_decode(struct slice text, uint8_t *out, struct slice *bytes)
 	return acc == 0;
 }
 
+/* Of at most TOKEN_MAX bytes. */
 struct token_parts {
 	struct slice header, claims, sig;
 	struct slice text; /* what is signed */
@@ -171,9 +183,6 @@ token_split(struct slice jwt, struct token_parts *parts, struct reason *why)
 	uint8_t *room = parts->room;
 	struct slice rest = jwt;
 
-	if (jwt.len > TOKEN_MAX)
-		return token_bad(why, "the token has %zu bytes, more than %d",
-		    jwt.len, TOKEN_MAX);
 	for (unsigned i = 0; i < 3; i++) {
 		const uint8_t *dot =
 		    rest.len ? memchr(rest.p, '.', rest.len) : NULL;
@@ -230,6 +239,13 @@ token_header(const struct token_keys *keys, const struct jsondoc_value *head,
 
 /* --- claims --- */
 
+static bool
+token_has_expired(const struct token *token, uint64_t now_s)
+{
+	return now_s >= TOKEN_LEEWAY_S &&
+	       token->expires_s <= now_s - TOKEN_LEEWAY_S;
+}
+
 static int
 token_times(const struct jsondoc_value *claims, uint64_t now_s,
     struct token *token, struct reason *why)
@@ -250,10 +266,8 @@ token_times(const struct jsondoc_value *claims, uint64_t now_s,
 		    "the token is issued (iat) in the future, by our clock");
 	if (from > now_s + TOKEN_LEEWAY_S)
 		return token_bad(why, "the token is not valid yet (nbf)");
-	if (now_s >= TOKEN_LEEWAY_S &&
-	    token->expires_s <= now_s - TOKEN_LEEWAY_S)
-		return reason_set(
-		    why, TOKEN_EXPIRED, "the token has expired (exp)");
+	if (token_has_expired(token, now_s))
+		return token_expired(why);
 	return TOKEN_GOOD;
 }
 
@@ -431,22 +445,56 @@ token_check(const struct token_keys *keys, const struct token_parts *parts,
 	return token_rights(claims, token, why);
 }
 
+/* What is not remembered. */
+static int
+token_verify_anew(const struct token_keys *keys, struct slice jwt,
+    uint64_t now_s, struct token *token, struct reason *why)
+{
+	struct token_parts parts;
+	int err = token_split(jwt, &parts, why);
+
+	if (err)
+		return err;
+	err = token_check(keys, &parts, now_s, token, why);
+	if (err)
+		token_deinit(token);
+	return err;
+}
+
 int
 token_verify(struct token_keys *keys, struct slice jwt, uint64_t now_s,
     struct token *out, struct reason *why)
 {
 	struct token token = { .sub = "" };
-	struct token_parts parts;
+	uint8_t hash[SHA256_BYTES];
+	const struct token *known;
 	int err;
 
-	err = token_split(jwt, &parts, why);
+	if (jwt.len > TOKEN_MAX)
+		return token_bad(why, "the token has %zu bytes, more than %d",
+		    jwt.len, TOKEN_MAX);
+	sha256(jwt.p, jwt.len, hash);
+	known = tokencache_find(keys->cache, hash);
+	if (known && token_has_expired(known, now_s))
+		return token_expired(why);
+	if (known)
+		return token_copy(known, out);
+	err = token_verify_anew(keys, jwt, now_s, &token, why);
 	if (err)
 		return err;
-	err = token_check(keys, &parts, now_s, &token, why);
-	if (err)
-		token_deinit(&token);
-	else
-		*out = token;
+	tokencache_put(keys->cache, hash, &token);
+	*out = token;
+	return TOKEN_GOOD;
+}
+
+int
+token_copy(const struct token *from, struct token *to)
+{
+	struct token copy = *from;
+	int err = acl_copy(&from->acl, &copy.acl);
+
+	if (err == 0)
+		*to = copy;
 	return err;
 }
 

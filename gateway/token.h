@@ -51,11 +51,14 @@ enum token_verdict {
  * Verify at now_s (Unix seconds).  TOKEN_GOOD fills *token, to be ended with
  * token_deinit().  Otherwise *why says what is wrong and never repeats the
  * token; TOKEN_EXPIRED: a fresh one of the same kind would do, from
- * expires_s + TOKEN_LEEWAY_S on.  Below zero: -ENOMEM.
+ * expires_s + TOKEN_LEEWAY_S on.  Below zero: -ENOMEM.  A token that was
+ * good under these keys is remembered until it expires.
  */
 MUST_CHECK int token_verify(struct token_keys *keys, struct slice jwt,
     uint64_t now_s, struct token *token, struct reason *why);
 void token_deinit(struct token *token);
+/* *to is the caller's, to be ended with token_deinit(); 0 or -ENOMEM. */
+MUST_CHECK int token_copy(const struct token *from, struct token *to);
 
 /*
  * Permissions of a client without a token: auth.anonymous_read.  n_read 0:

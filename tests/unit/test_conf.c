@@ -233,6 +233,8 @@ a_mistake_in_a_file_is_named_with_file_and_line(void **state)
 	    *state, "\n[rings]\n", 2, "no section \"rings\", only log, ring");
 	refused(*state, "[ring]\n\nslot = 8\n", 3,
 	    "[ring] has no key \"slot\", only directory, slots");
+	refused(*state, "[gateway]\nx = 8\n", 2, "batch_ms, mark_interval,");
+	refused(*state, "[gateway]\nx = 8\n", 2, ", ...");
 	refused(*state, "slots = 8\n", 1, "before the first [section]");
 	refused(*state, "[ring]\nslots\n", 2, "neither [section] nor key");
 	refused(*state, "[ring\n", 1, "between [ and ]");

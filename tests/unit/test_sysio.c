@@ -105,10 +105,10 @@ a_write_goes_on_where_it_stopped(void **state)
 		struct sysio io = fake_io(&f);
 		struct iovec iov[] = {
 			{ .iov_base = (char[]){ "abc" }, .iov_len = 3 },
-			{ .iov_base = NULL, .iov_len = 0 },
+			{ .iov_base = (char[]){ "" }, .iov_len = 0 },
 			{ .iov_base = (char[]){ "d" }, .iov_len = 1 },
 			{ .iov_base = (char[]){ "efghijk" }, .iov_len = 7 },
-			{ .iov_base = NULL, .iov_len = 0 },
+			{ .iov_base = (char[]){ "" }, .iov_len = 0 },
 		};
 
 		assert_int_equal(

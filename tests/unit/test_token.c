@@ -455,6 +455,83 @@ the_header_is_read_strictly(void **state)
 	}
 }
 
+/* --- what is remembered --- */
+
+static void
+a_good_token_is_remembered_until_it_expires(void **state)
+{
+	CLEANUP(token_keys_freep)
+	struct token_keys *keys = tokens_open_ec(*state);
+	struct tokens_text t =
+	    tokens_signed(tokens_ec, TOKENS_ES256, TOKENS_CLAIMS);
+
+	for (int i = 0; i < 3; i++) {
+		struct tokens_text other = t;
+
+		tokens_good(keys, &t);
+		tokens_verdict_at(
+		    keys, &t, TOKENS_NOW + 3629, TOKEN_GOOD, NULL);
+		tokens_verdict_at(
+		    keys, &t, TOKENS_NOW + 3630, TOKEN_EXPIRED, "has expired");
+		other.s[other.len - 10] ^= 1;
+		tokens_bad(keys, &other, "");
+	}
+}
+
+static void
+a_remembered_token_is_the_callers_own(void **state)
+{
+	static const char claims[] =
+	    "{\"sub\":\"ann\"," TOKENS_TIMES ",\"peal\":{\"read\":[\"a.>\"]}}";
+	CLEANUP(token_keys_freep)
+	struct token_keys *keys = tokens_open_ec(*state);
+	struct tokens_text t = tokens_signed(tokens_ec, TOKENS_ES256, claims);
+	struct token first, second;
+	struct reason why;
+
+	assert_int_equal(
+	    token_verify(keys, tokens_slice(&t), TOKENS_NOW, &first, &why),
+	    TOKEN_GOOD);
+	token_deinit(&first);
+	assert_int_equal(
+	    token_verify(keys, tokens_slice(&t), TOKENS_NOW, &first, &why),
+	    TOKEN_GOOD);
+	assert_int_equal(
+	    token_verify(keys, tokens_slice(&t), TOKENS_NOW, &second, &why),
+	    TOKEN_GOOD);
+	keys = token_keys_free(keys);
+	assert_true(acl_equal(&first.acl, &second.acl));
+	token_deinit(&first);
+	assert_string_equal(second.acl.read[0], "a.>");
+	assert_int_equal(second.issued_s, TOKENS_NOW);
+	token_deinit(&second);
+}
+
+static void
+more_tokens_than_there_is_room_for_are_all_good(void **state)
+{
+	const char *secret = tmpdir_text(*state, "m.secret", tokens_secret);
+	CLEANUP(token_keys_freep) struct token_keys *keys = tokens_open(secret);
+
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 10000; i++) {
+			struct tokens_text t;
+			struct token token;
+			struct reason why;
+			char claims[100];
+
+			snprintf(claims, sizeof(claims),
+			    "{\"sub\":\"u%d\"," TOKENS_TIMES "}", i);
+			t = tokens_unsigned("{\"alg\":\"HS256\"}", claims);
+			tokens_add_hmac(&t, tokens_secret, 32);
+			assert_int_equal(token_verify(keys, tokens_slice(&t),
+					     TOKENS_NOW, &token, &why),
+			    TOKEN_GOOD);
+			assert_int_equal(atoi(token.sub + 1), i);
+			token_deinit(&token);
+		}
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
@@ -481,6 +558,9 @@ main(void)
 		IN_DIRECTORY(a_token_has_at_most_4096_bytes),
 		IN_DIRECTORY(a_token_of_64_kib_is_refused),
 		IN_DIRECTORY(the_header_is_read_strictly),
+		IN_DIRECTORY(a_good_token_is_remembered_until_it_expires),
+		IN_DIRECTORY(a_remembered_token_is_the_callers_own),
+		IN_DIRECTORY(more_tokens_than_there_is_room_for_are_all_good),
 	};
 
 	return cmocka_run_group_tests_name(
