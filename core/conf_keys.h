@@ -52,6 +52,12 @@ CONF_KEY(gateway, origins, TEXT, "", 0, 4000,
     "origins allowed beside the same one, separated by spaces")
 CONF_KEY(gateway, user_connections, UINT, "1024", 0, 1000000,
     "connections of one user; 0: no limit")
+CONF_KEY(gateway, handshake_rate, UINT, "3000", 0, 1000000,
+    "new connections per second; 0: no limit")
+CONF_KEY(gateway, address_handshakes, UINT, "200", 0, 1000000,
+    "new connections per second of one address; 0: no limit")
+CONF_KEY(gateway, address_connections, UINT, "1024", 0, 1000000,
+    "connections of one address; 0: no limit")
 CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
     "PEM file with the certificate chain")
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,

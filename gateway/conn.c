@@ -14,7 +14,9 @@
 #include "core/conf.h"
 #include "core/loop.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "gateway/conn_priv.h"
+#include "gateway/limits.h"
 
 /* A handshake this old makes room for a new one when all places are taken. */
 enum {
@@ -82,6 +84,20 @@ descriptors_for_connections(void)
 	return lim.rlim_cur - lim.rlim_cur / 10;
 }
 
+static struct limits *
+limits_of(const struct conf *conf)
+{
+	const struct limits_config config = {
+		.rate = (uint32_t)conf_uint(conf, CONF_gateway_handshake_rate),
+		.address_rate =
+		    (uint32_t)conf_uint(conf, CONF_gateway_address_handshakes),
+		.address_connections =
+		    (uint32_t)conf_uint(conf, CONF_gateway_address_connections),
+	};
+
+	return limits_new(&config);
+}
+
 static int
 conns_init(struct conns *cs, const struct conf *conf)
 {
@@ -93,12 +109,15 @@ conns_init(struct conns *cs, const struct conf *conf)
 	cs->max_shaking = (uint32_t)conf_uint(conf, CONF_gateway_handshakes);
 	cs->hello_ticks =
 	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
+	cs->quiet_ticks = QUIET_TICKS;
+	cs->pong_ticks = PONG_TICKS;
 	cs->steps_left = HANDSHAKES_A_PASS;
 	cs->more_end = &cs->more;
 	link_init(&cs->shaking);
 	cs->pool = ws_pool_new();
+	cs->limits = limits_of(conf);
 	cs->more_ev = event_new(cs->base, -1, 0, on_more, cs);
-	if (!cs->pool || !cs->more_ev || conns_time_init(cs) < 0)
+	if (!cs->pool || !cs->limits || !cs->more_ev || conns_time_init(cs) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -147,8 +166,15 @@ conns_free(struct conns *cs)
 	if (cs->more_ev)
 		event_free(cs->more_ev);
 	ws_pool_free(cs->pool);
+	limits_free(cs->limits);
 	free(cs);
 	return NULL;
+}
+
+static uint64_t
+now_ms(void)
+{
+	return time_mono_ns() / NS_PER_MS;
 }
 
 /* The oldest handshake, when it has had its time. */
@@ -166,7 +192,8 @@ stale_handshake(const struct conns *cs)
 bool
 conns_room(struct conns *cs)
 {
-	if (cs->n_shaking < cs->max_shaking || stale_handshake(cs))
+	if ((cs->n_shaking < cs->max_shaking || stale_handshake(cs)) &&
+	    limits_rate_left(cs->limits, now_ms()))
 		return true;
 	cs->starved = true;
 	return false;
@@ -187,6 +214,28 @@ conns_tell_room(struct conns *cs)
 	cs->starved = false;
 	if (conns_room(cs))
 		cs->room(cs->room_arg);
+}
+
+/* false: the peer's address has its share. */
+static bool
+admit(struct conns *cs, int fd, struct limits_entry **entry)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+	struct conn *stale;
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
+	    limits_enter(cs->limits, (struct sockaddr *)&ss, now_ms(), entry) !=
+		LIMITS_OK)
+		return false;
+	if (cs->n_shaking < cs->max_shaking)
+		return true;
+	stale = stale_handshake(cs);
+	if (!stale)
+		return false;
+	cs->counts.expired++;
+	conn_drop(stale);
+	return true;
 }
 
 static struct conn *
@@ -212,21 +261,20 @@ conn_new(struct conns *cs, int fd)
 void
 conns_accept(struct conns *cs, int fd)
 {
+	struct limits_entry *address = NULL;
 	struct conn *c = NULL;
 
-	if (cs->n_shaking >= cs->max_shaking) {
-		struct conn *stale = stale_handshake(cs);
-
-		if (stale)
-			conn_drop(stale);
-	}
-	if (cs->n_shaking < cs->max_shaking && conns_time_start(cs) == 0)
+	cs->counts.accepted++;
+	if (admit(cs, fd, &address) && conns_time_start(cs) == 0)
 		c = conn_new(cs, fd);
 	if (!c) {
+		cs->counts.limited++;
+		limits_leave(address);
 		close(fd);
 		return;
 	}
 	cs->n++;
+	c->address = address;
 	c->surplus = cs->n > cs->max_conns;
 	c->heard = conns_ticks();
 	cs->n_shaking++;
@@ -287,7 +335,7 @@ conn_established(struct conn *c)
 	if (c->established || c->state != CONN_OPEN)
 		return;
 	c->established = true;
-	conn_due_in(c, QUIET_TICKS);
+	conn_due_in(c, c->cs->quiet_ticks);
 }
 
 /* The session goes first; the connection when nothing points to it. */
@@ -307,6 +355,7 @@ sweep_one(struct conn *c)
 	tls_conn_deinit(&c->tls);
 	ws_state_deinit(c->cs->pool, &c->ws);
 	conn_send_deinit(c);
+	limits_leave(c->address);
 	close(c->tls.fd);
 	free(c->head);
 	c->cs->n--;
@@ -347,6 +396,12 @@ void
 conns_refuse(struct conns *cs)
 {
 	cs->refusing = true;
+}
+
+const struct conns_counts *
+conns_counts(const struct conns *cs)
+{
+	return &cs->counts;
 }
 
 uint64_t

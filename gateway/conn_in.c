@@ -29,6 +29,7 @@ refuse(struct conn *c, int status, const struct reason *why)
 {
 	char buf[HTTP_ANSWER_MAX];
 
+	c->cs->counts.refused++;
 	answer_last(c, buf, http_refusal(buf, status, why->text));
 }
 
@@ -71,6 +72,7 @@ upgrade(struct conn *c, const struct http_request *req)
 	}
 	tls_websocket_accept(up.key.p, accept);
 	conn_raw(c, buf, http_switching(buf, accept, &up), false);
+	cs->counts.opened++;
 	c->state = CONN_OPEN;
 	c->session = cs->handler.open(cs->handler.arg, c, up.bearer);
 	if (!c->session)
@@ -182,6 +184,7 @@ take_ws(struct conn *c, struct slice in)
 	code = ws_take(
 	    cs->pool, &c->ws, max, c->heard / TICKS_S, in, &sink, &text);
 	if (code) {
+		cs->counts.broken++;
 		c->peer_done = true;
 		conn_close(c, code, text);
 	}
@@ -259,6 +262,7 @@ shake(struct conn *c, short what)
 	case TLS_AGAIN:
 		return;
 	default:
+		cs->counts.tls_failed++;
 		conn_drop(c);
 	}
 }

@@ -65,6 +65,7 @@ struct conn {
 	struct event ev;
 	struct conns *cs;
 	void *session;
+	struct limits_entry *address;
 	struct tls_conn tls;
 	struct ws_state ws;
 	uint8_t *head;	   /* of HTTP, when it comes in pieces */
@@ -100,7 +101,9 @@ struct conns {
 	struct event_base *base;
 	struct tls *tls;
 	struct ws_pool *pool;
+	struct limits *limits;
 	struct conn_handler handler;
+	struct conns_counts counts;
 	const char *origins;
 	void (*room)(void *arg); /* handshakes are below their limit again */
 	void *room_arg;
@@ -119,6 +122,8 @@ struct conns {
 	uint32_t n_shaking;
 	uint32_t max_shaking;
 	uint32_t hello_ticks;
+	uint32_t quiet_ticks;
+	uint32_t pong_ticks;
 	uint32_t tick;	     /* the wheel stands here */
 	unsigned steps_left; /* of handshakes in this pass */
 	bool refusing;

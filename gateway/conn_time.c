@@ -12,6 +12,11 @@
 #include "core/time.h"
 #include "gateway/conn_priv.h"
 
+/* doc/protocol.md, "Close codes". */
+enum {
+	CODE_NO_HELLO = 4408
+};
+
 uint32_t
 conns_ticks(void)
 {
@@ -56,21 +61,22 @@ check_alive(struct conn *c)
 {
 	uint32_t quiet = conns_ticks() - c->heard;
 
-	if (quiet < QUIET_TICKS) {
-		conn_due_in(c, QUIET_TICKS - quiet);
+	if (quiet < c->cs->quiet_ticks) {
+		conn_due_in(c, c->cs->quiet_ticks - quiet);
 		return;
 	}
 	if (conn_unsent(c) || kernel_unsent(c)) {
-		conn_due_in(c, PONG_TICKS);
+		conn_due_in(c, c->cs->pong_ticks);
 		return;
 	}
 	if (c->pinged) {
+		c->cs->counts.expired++;
 		conn_drop(c);
 		return;
 	}
 	c->pinged = true;
 	conn_ping(c);
-	conn_due_in(c, PONG_TICKS);
+	conn_due_in(c, c->cs->pong_ticks);
 }
 
 static void
@@ -79,15 +85,20 @@ expire(struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_TLS:
 	case CONN_HTTP:
+		c->cs->counts.expired++;
+		conn_drop(c);
+		return;
 	case CONN_CLOSING:
 	case CONN_LINGER:
 		conn_drop(c);
 		return;
 	case CONN_OPEN:
-		if (c->established)
+		if (c->established) {
 			check_alive(c);
-		else
-			conn_close(c, 4408, "no hello in time");
+			return;
+		}
+		c->cs->counts.expired++;
+		conn_close(c, CODE_NO_HELLO, "no hello in time");
 		return;
 	case CONN_GONE:
 		return;

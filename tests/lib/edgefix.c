@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,37 +50,48 @@ edgefix_pass(struct edgefix *fx)
 	return time_mono_ns() < deadline_ns;
 }
 
+struct session {
+	struct edgefix *fx;
+	struct conn *conn;
+};
+
 static void *
 on_open(void *arg, struct conn *c, struct slice bearer)
 {
 	struct edgefix *fx = arg;
+	struct session *s;
 
 	fx->opened++;
 	fx->conn = c;
 	snprintf(fx->bearer, sizeof(fx->bearer), "%.*s", (int)bearer.len,
 	    bearer.len > 0 ? (const char *)bearer.p : "");
-	return fx->refuse ? NULL : fx;
+	if (fx->refuse)
+		return NULL;
+	s = malloc(sizeof(*s));
+	*s = (struct session){ fx, c };
+	return s;
 }
 
 static void
 on_message(void *session, struct slice msg)
 {
-	struct edgefix *fx = session;
+	struct session *s = session;
+	struct edgefix *fx = s->fx;
 
 	fx->messages++;
 	fx->last_len = msg.len;
 	fx->total += msg.len;
 	memcpy(fx->last, msg.p, MIN(msg.len, sizeof(fx->last)));
 	if (fx->hello)
-		conn_established(fx->conn);
+		conn_established(s->conn);
 	if (fx->echo)
-		conn_control(fx->conn, msg);
+		conn_control(s->conn, msg);
 }
 
 static void
 on_ready(void *session)
 {
-	struct edgefix *fx = session;
+	struct edgefix *fx = ((struct session *)session)->fx;
 
 	fx->ready++;
 	if (fx->on_ready)
@@ -89,9 +101,10 @@ on_ready(void *session)
 static void
 on_closed(void *session)
 {
-	struct edgefix *fx = session;
+	struct session *s = session;
 
-	fx->closed++;
+	s->fx->closed++;
+	free(s);
 }
 
 static bool
@@ -158,6 +171,8 @@ edgefix_setup(void **state)
 
 	snprintf(fx->dir, sizeof(fx->dir), "%.40s/peal-edge-XXXXXX",
 	    tmp ? tmp : "/tmp");
+	/* The client's writes; the gateway's own raise none. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!mkdtemp(fx->dir))
 		return -1;
 	snprintf(fx->cert, sizeof(fx->cert), "%s/cert.pem", fx->dir);
