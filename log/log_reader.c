@@ -141,21 +141,29 @@ log_reader_keep_sentence(void *arg, const struct log_problem *problem)
 	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
-/* Events from next to last are not where they must be. */
+/* Events from next to last are not to be had at offset. */
 static int
-log_reader_tell(
-    struct log_reader *rd, uint64_t next, uint64_t last, struct reason *why)
+log_reader_tell(struct log_reader *rd, uint64_t offset, uint64_t next,
+    uint64_t last, const char *text, struct reason *why)
 {
 	struct log_problem at = { .segment = rd->list.v[rd->at].name,
-		.offset = rd->scan.at };
+		.offset = offset };
 	struct log_problem_sink sink = { log_reader_keep_sentence, why, 0 };
 
 	if (last >= next) {
 		at.first_seq = next;
 		at.last_seq = last;
 	}
-	log_problem_tell(&sink, &at, "no valid frame where one must be");
+	log_problem_tell(&sink, &at, "%s", text);
 	return LOG_READ_DAMAGED;
+}
+
+/* The scan has stopped, and events up to last are known to have been there. */
+static int
+log_reader_miss(struct log_reader *rd, uint64_t last, struct reason *why)
+{
+	return log_reader_tell(rd, rd->scan.at, rd->scan.next_seq, last,
+	    "no valid frame where one must be", why);
 }
 
 /*
@@ -183,8 +191,7 @@ log_reader_stop_open(
 	scan_refresh(&rd->scan);
 	if (got != SCAN_STOP)
 		return got < 0 ? got : LOG_READ_FRAME;
-	return known < next ? LOG_READ_END
-			    : log_reader_tell(rd, next, known, why);
+	return known < next ? LOG_READ_END : log_reader_miss(rd, known, why);
 }
 
 /* The frames of the open segment have stopped: rightly? */
@@ -198,7 +205,7 @@ log_reader_stop(
 		return log_reader_stop_open(rd, f, why);
 	if (scan_agrees(&rd->scan, &s->extent))
 		return LOG_READ_END;
-	return log_reader_tell(rd, rd->scan.next_seq, s->extent.last_seq, why);
+	return log_reader_miss(rd, s->extent.last_seq, why);
 }
 
 /*
@@ -275,8 +282,9 @@ log_reader_next(
 	out.segment = rd->list.v[rd->at].header.first_seq;
 	out.payload = slice_of(rd->scan.payload, f.payload_len);
 	if (!log_reader_shaped(&out))
-		return log_reader_tell(
-		    rd, f.first_seq, f.first_seq + f.n_events - 1, why);
+		return log_reader_tell(rd, rd->scan.frame_at, f.first_seq,
+		    f.first_seq + f.n_events - 1,
+		    "its events do not fill the frame", why);
 	rd->next_seq = f.first_seq + f.n_events;
 	*frame = out;
 	return LOG_READ_FRAME;
