@@ -3,18 +3,19 @@
 /* The log as its writer and readers see it while nothing goes wrong. */
 
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "log/index.h"
 #include "log/log_reader.h"
 #include "log/segment.h"
+#include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/logfix.h"
 
@@ -161,6 +162,48 @@ every_seq_can_be_sought(void **state)
 	assert_int_equal(log_reader_seek(rd, 181, &fx->why), -ENOENT);
 }
 
+/* Seek every third event, and read it. */
+static void
+seek_about(struct logfix *fx, uint64_t last)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct log_frame frame;
+
+	assert_int_equal(
+	    log_reader_open(fx->io, fx->dirfd, last, &rd, &fx->why), 0);
+	for (uint64_t seq = last; seq > 3; seq -= 3) {
+		assert_int_equal(log_reader_seek(rd, seq, &fx->why), 0);
+		assert_int_equal(
+		    log_reader_next(rd, &frame, &fx->why), LOG_READ_FRAME);
+		assert_true(frame.first_seq <= seq);
+		assert_true(seq < frame.first_seq + frame.n_events);
+	}
+}
+
+static void
+an_index_that_is_wrong_leads_nobody_astray(void **state)
+{
+	struct logfix *fx = *state;
+	struct segment_list list;
+	struct index ix = { 0 };
+
+	fx->segment_bytes = 256 << 10;
+	logfix_start(fx);
+	logfix_fill(fx, 90, 4);
+	seek_about(fx, 360);
+	assert_int_equal(
+	    segment_list_read(fx->io, fx->dirfd, &list, &fx->why), 0);
+	/* There are frames at both places, but not these. */
+	index_note(&ix, 3, 8192 + (72 << 10), 1);
+	index_note(&ix, 5, 8192 + (144 << 10), 2);
+	assert_int_equal(
+	    index_write(fx->io, fx->dirfd, &list.v[0].header, &ix), 0);
+	seek_about(fx, 360);
+	logfix_expect(fx, 360);
+	index_deinit(&ix);
+	segment_list_deinit(&list);
+}
+
 static void
 reading_ends_at_the_limit(void **state)
 {
@@ -176,6 +219,93 @@ reading_ends_at_the_limit(void **state)
 	/* Somebody knows of more than there is. */
 	assert_int_equal(logfix_read(fx, 21, &outcome), 20);
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
+}
+
+static void *
+prepare_spare(void *arg)
+{
+	struct logfix *fx = arg;
+	struct reason why;
+
+	return log_writer_prepare(fx->lw, &why) == LOG_PREPARED ? fx : NULL;
+}
+
+static void
+a_spare_is_prepared_while_frames_are_written(void **state)
+{
+	struct logfix *fx = *state;
+	void *done;
+
+	logfix_start(fx);
+	logfix_fill(fx, 1, 1);
+	for (int i = 0; i < 8; i++) {
+		pthread_t thread;
+
+		assert_int_equal(
+		    pthread_create(&thread, NULL, prepare_spare, fx), 0);
+		while (log_writer_room(fx->lw) >= LOG_PAGE) {
+			logfix_fill(fx, 1, 1);
+			(void)log_writer_has_spare(fx->lw);
+		}
+		assert_int_equal(pthread_join(thread, &done), 0);
+		assert_ptr_equal(done, fx);
+		assert_int_equal(log_writer_has_spare(fx->lw), 1);
+		assert_int_equal(
+		    log_writer_roll(fx->lw, fx->next_seq, &fx->why), 0);
+		assert_int_equal(log_writer_has_spare(fx->lw), 0);
+	}
+	logfix_fill(fx, 1, 1);
+	logfix_expect(fx, fx->durable_seq);
+}
+
+enum {
+	WRITTEN_FRAMES = 400
+};
+
+static void *
+write_frames(void *arg)
+{
+	logfix_fill(arg, WRITTEN_FRAMES, 3);
+	return arg;
+}
+
+static void
+no_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+/* Flushes under way and segments just begun are no damage. */
+static void
+reading_and_verifying_may_go_on_while_the_log_grows(void **state)
+{
+	struct logfix *fx = *state;
+	struct logfix mine = *fx;
+	char sentence[LOG_PROBLEM_SENTENCE] = "";
+	struct log_verify verify = {
+		.limit_seq = UINT64_MAX, .problem = no_problem, .arg = sentence
+	};
+	pthread_t thread;
+	long n = 0, before;
+
+	logfix_start(fx);
+	assert_int_equal(pthread_create(&thread, NULL, write_frames, fx), 0);
+	while (n < 3 * WRITTEN_FRAMES) {
+		int outcome;
+
+		before = n;
+		n = logfix_read(&mine, UINT64_MAX, &outcome);
+		if (outcome != LOG_READ_END)
+			fail_msg("reading: %d %s", outcome, mine.why.text);
+		assert_true(n >= before);
+		assert_int_equal(
+		    log_verify(mine.io, mine.dirfd, &verify, &mine.why), 0);
+		if (verify.problems > 0)
+			fail_msg("verifying: %s", sentence);
+		assert_true(verify.last_seq >= (uint64_t)n);
+	}
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(n, 3 * WRITTEN_FRAMES);
 }
 
 static void
@@ -217,7 +347,10 @@ main(void)
 		LOG_TEST(an_idle_frame_is_no_event),
 		LOG_TEST(an_idle_frame_fits_a_segment_that_is_full),
 		LOG_TEST(every_seq_can_be_sought),
+		LOG_TEST(an_index_that_is_wrong_leads_nobody_astray),
 		LOG_TEST(reading_ends_at_the_limit),
+		LOG_TEST(a_spare_is_prepared_while_frames_are_written),
+		LOG_TEST(reading_and_verifying_may_go_on_while_the_log_grows),
 		LOG_TEST(a_witness_says_what_was_stored_last),
 	};
 

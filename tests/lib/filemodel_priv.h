@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Inside of the file model: what filemodel.c keeps, and what filemodel_io.c,
+ * the system calls, does with it.
+ */
+
+#ifndef PEAL_TESTS_LIB_FILEMODEL_PRIV_H
+#define PEAL_TESTS_LIB_FILEMODEL_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/lib/filemodel.h"
+
+enum {
+	FILES_MAX = 64,
+	NAMES_MAX = 64,
+	OPS_MAX = 64,
+	FDS_MAX = 32,
+	NAME_SIZE = 64,
+	ROOT = 0, /* both its file and its descriptor */
+};
+
+struct fm_file {
+	bool used, dir;
+	uint8_t *mem, *disk;
+	uint64_t mem_size, disk_size, cap; /* cap: of both */
+	uint32_t *order; /* by sector: when written; 0: as on the disk */
+	uint32_t size_order;
+};
+
+struct fm_name {
+	int dir, file; /* file -1: no entry */
+	char name[NAME_SIZE];
+};
+
+/* One change of names that is there or not as a whole. */
+struct fm_op {
+	struct fm_name sets[2];
+	int n;
+	uint32_t order;
+};
+
+struct fm_fd {
+	bool used, direct;
+	int file;
+};
+
+struct filemodel {
+	struct sysio io;
+	uint64_t random;
+	uint64_t calls, cut_at, fail_at, room;
+	int fail_err;
+	bool dead, fired, lies;
+	uint32_t clock; /* of changes */
+	struct fm_file files[FILES_MAX];
+	struct fm_name now[NAMES_MAX], durable[NAMES_MAX];
+	struct fm_op ops[OPS_MAX];
+	int n_ops;
+	struct fm_fd fds[FDS_MAX];
+};
+
+/* What a power cut leaves of a change that happened at order. */
+struct fm_fate {
+	enum filemodel_survive how;
+	uint32_t moment;
+	uint64_t seed;
+};
+
+/* SplitMix64. */
+uint64_t filemodel_next(uint64_t *state);
+
+/* The place of an entry, or -1. */
+int filemodel_find(const struct fm_name *names, int dir, const char *name);
+struct fm_name filemodel_name(int dir, const char *name, int file);
+/* Change names now, and some day on the disk. */
+void filemodel_change(struct filemodel *fm, const struct fm_name *sets, int n);
+int filemodel_new_file(struct filemodel *fm, bool dir);
+void filemodel_resize(struct filemodel *fm, struct fm_file *f, uint64_t size);
+void filemodel_write(struct filemodel *fm, struct fm_file *f, const uint8_t *p,
+    size_t len, uint64_t at);
+
+/* Put onto the disk what survives; what does not is only in memory then. */
+void filemodel_settle_file(struct fm_file *f, struct fm_fate *fate);
+/* Of one directory, or with dir -1 of all. */
+void filemodel_settle_names(
+    struct filemodel *fm, int dir, struct fm_fate *fate);
+
+/* Fill in the table, and forget all descriptors but the root's. */
+void filemodel_wire(struct filemodel *fm);
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A log in the file model, and what may befall it. */
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/format_priv.h"
+#include "log/witness.h"
+#include "tests/lib/modelfix.h"
+
+int
+modelfix_setup(void **state)
+{
+	struct modelfix *m = calloc(1, sizeof(*m));
+
+	assert_non_null(m);
+	m->fm = filemodel_new(1);
+	logfix_init(&m->fx, filemodel_io(m->fm), filemodel_root(m->fm));
+	logfix_notes();
+	*state = m;
+	return 0;
+}
+
+int
+modelfix_teardown(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_deinit(&m->fx);
+	filemodel_free(m->fm);
+	free(m);
+	return 0;
+}
+
+/* The name of the segment that begins with first_seq. */
+const char *
+modelfix_named(struct modelfix *m, uint64_t first_seq)
+{
+	static char name[SEGMENT_NAME_SIZE];
+	struct segment_list list;
+
+	name[0] = '\0';
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	for (size_t i = 0; i < list.n; i++)
+		if (list.v[i].name_first_seq == first_seq)
+			memcpy(name, list.v[i].name, sizeof(name));
+	segment_list_deinit(&list);
+	return name;
+}
+
+/* The first seq of the nth segment, from 0 on. */
+uint64_t
+modelfix_nth(struct modelfix *m, size_t n)
+{
+	struct segment_list list;
+	uint64_t first;
+
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	assert_true(n < list.n);
+	first = list.v[n].name_first_seq;
+	segment_list_deinit(&list);
+	return first;
+}
+
+void
+modelfix_apply_edit(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const struct modelfix_edit *e = arg;
+
+	assert_true(e->at + e->len <= size);
+	for (size_t i = 0; i < e->len; i++)
+		bytes[e->at + i] =
+		    e->bytes ? e->bytes[i] : (uint8_t)~bytes[e->at + i];
+}
+
+void
+modelfix_spoil(struct modelfix *m, const char *name, uint64_t at, size_t len)
+{
+	struct modelfix_edit e = { at, len, NULL };
+
+	filemodel_edit(m->fm, name, modelfix_apply_edit, &e);
+}
+
+void
+modelfix_wipe(struct modelfix *m, const char *name, uint64_t at, size_t len)
+{
+	static const uint8_t zeros[64 << 10];
+	struct modelfix_edit e = { at, len, zeros };
+
+	filemodel_edit(m->fm, name, modelfix_apply_edit, &e);
+}
+
+/* Recovery says it is damaged, with this in its sentence. */
+void
+modelfix_expect_damage(struct modelfix *m, const char *text)
+{
+	assert_int_equal(logfix_recover(&m->fx), RECOVER_DAMAGED);
+	if (!strstr(m->fx.why.text, text))
+		fail_msg("'%s' is not in '%s'", text, m->fx.why.text);
+}
+
+void
+modelfix_expect_recovered(struct modelfix *m, uint64_t last)
+{
+	logfix_start(&m->fx);
+	assert_int_equal(m->fx.tail.last_seq, last);
+	logfix_expect(&m->fx, last);
+}
+
+bool
+modelfix_in_quarantine(struct modelfix *m, const char *name)
+{
+	const struct sysio *io = m->fx.io;
+	int dir = sysio_openat(io, m->fx.dirfd, "quarantine", 0, 0);
+	int fd = dir < 0 ? dir : sysio_openat(io, dir, name, 0, 0);
+
+	if (fd >= 0)
+		(void)sysio_close(io, fd);
+	if (dir >= 0)
+		(void)sysio_close(io, dir);
+	return fd >= 0;
+}
+
+void
+modelfix_store_witness(struct modelfix *m, uint64_t seq)
+{
+	CLEANUP(witness_freep) struct witness *wit = NULL;
+
+	assert_int_equal(witness_open(m->fx.io, m->fx.dirfd, m->fx.tail.log_id,
+			     m->fx.tail.epoch, &wit, &m->fx.why),
+	    0);
+	assert_int_equal(witness_store(wit, seq), 0);
+}
+
+/* Where the nth frame (from 0 on) of a segment of one-page flushes begins. */
+uint64_t
+modelfix_page(unsigned n)
+{
+	return SEGMENT_FRAMES + (uint64_t)n * LOG_PAGE;
+}
+
+void
+modelfix_take_copy(void *arg, uint8_t *bytes, uint64_t size)
+{
+	struct modelfix_copy *c = arg;
+
+	assert_int_equal(size, sizeof(c->bytes));
+	memcpy(c->bytes, bytes, size);
+}
+
+void
+modelfix_put_file(
+    struct modelfix *m, const char *name, const struct modelfix_copy *c)
+{
+	int fd =
+	    sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDWR | O_CREAT, 0640);
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    sysio_pwrite(m->fx.io, fd, c->bytes, sizeof(c->bytes), 0), 0);
+	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
+	(void)sysio_close(m->fx.io, fd);
+}
+
+/* Some full segments, and an open one. */
+void
+modelfix_fill_segments(struct modelfix *m)
+{
+	m->fx.segment_bytes = sizeof(((struct modelfix_copy *)0)->bytes);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 20, 3);
+	assert_true(modelfix_nth(m, 3) > 0);
+}
+
+/* Roll and die before the first frame. */
+void
+modelfix_begin_segment(struct modelfix *m)
+{
+	assert_int_equal(
+	    log_writer_prepare(m->fx.lw, &m->fx.why), LOG_PREPARED);
+	assert_int_equal(
+	    log_writer_roll(m->fx.lw, m->fx.next_seq, &m->fx.why), 0);
+}

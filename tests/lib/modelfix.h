@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* A log in the file model, and what may befall it. */
+
+#ifndef PEAL_TESTS_LIB_MODELFIX_H
+#define PEAL_TESTS_LIB_MODELFIX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "log/segment.h"
+#include "tests/lib/filemodel.h"
+#include "tests/lib/logfix.h"
+
+struct modelfix {
+	struct filemodel *fm;
+	struct logfix fx;
+};
+
+/* cmocka's setup and teardown; *state is a struct modelfix. */
+int modelfix_setup(void **state);
+int modelfix_teardown(void **state);
+
+/* The name of the segment that begins with first_seq; "" without one. */
+const char *modelfix_named(struct modelfix *m, uint64_t first_seq);
+/* The first seq of the nth segment, from 0 on. */
+uint64_t modelfix_nth(struct modelfix *m, size_t n);
+/* Where the nth frame (from 0 on) begins, when each flush has a page. */
+uint64_t modelfix_page(unsigned n);
+
+struct modelfix_edit {
+	uint64_t at;
+	size_t len;
+	const uint8_t *bytes; /* NULL: invert those that are there */
+};
+
+/* For filemodel_edit(). */
+void modelfix_apply_edit(void *arg, uint8_t *bytes, uint64_t size);
+
+/* Invert bytes of a file; or make them zero. */
+void modelfix_spoil(
+    struct modelfix *m, const char *name, uint64_t at, size_t len);
+void modelfix_wipe(
+    struct modelfix *m, const char *name, uint64_t at, size_t len);
+
+/* Recovery says it is damaged, with text in its sentence. */
+void modelfix_expect_damage(struct modelfix *m, const char *text);
+/* Recovery finds events 1 to last, and they are read. */
+void modelfix_expect_recovered(struct modelfix *m, uint64_t last);
+bool modelfix_in_quarantine(struct modelfix *m, const char *name);
+void modelfix_store_witness(struct modelfix *m, uint64_t seq);
+
+/* A segment's bytes; the copy is taken with filemodel_edit(). */
+struct modelfix_copy {
+	uint8_t bytes[32 << 10];
+};
+
+void modelfix_take_copy(void *arg, uint8_t *bytes, uint64_t size);
+/* Make or overwrite a file, durably. */
+void modelfix_put_file(
+    struct modelfix *m, const char *name, const struct modelfix_copy *c);
+
+/* Events 1 to 60 in some full segments and an open one. */
+void modelfix_fill_segments(struct modelfix *m);
+/* Begin a segment and write no frame. */
+void modelfix_begin_segment(struct modelfix *m);
+
+#endif

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Segments that are missing, misplaced, strange or damaged: each is found
+ * out, and the sentence names it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/bytes.h"
+#include "core/crc32c.h"
+#include "log/format_priv.h"
+#include "log/log_reader.h"
+#include "log/verify.h"
+#include "log/witness.h"
+#include "tests/lib/modelfix.h"
+
+static void
+an_emptied_directory_is_no_new_log(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 1);
+	modelfix_store_witness(m, 2);
+	filemodel_put_aside(m->fm, modelfix_named(m, 1), NULL);
+	modelfix_expect_damage(m, "events 1 to 2 were durable");
+	filemodel_put_aside(m->fm, WITNESS_NAME, NULL);
+	modelfix_expect_recovered(m, 0);
+}
+
+static void
+a_missing_segment_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	char text[80];
+
+	modelfix_fill_segments(m);
+	snprintf(text, sizeof(text), "events %d to %d are",
+	    (int)modelfix_nth(m, 1), (int)modelfix_nth(m, 2) - 1);
+	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 1)), "x");
+	modelfix_expect_damage(m, text);
+}
+
+static void
+a_missing_first_segment_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	char text[80];
+
+	modelfix_fill_segments(m);
+	snprintf(text, sizeof(text), "events 1 to %d are",
+	    (int)modelfix_nth(m, 1) - 1);
+	filemodel_put_aside(m->fm, modelfix_named(m, 1), "x");
+	modelfix_expect_damage(m, text);
+}
+
+static void
+a_missing_last_segment_is_damage_where_a_witness_knows(void **state)
+{
+	struct modelfix *m = *state;
+	size_t last = 0;
+	char text[80];
+
+	modelfix_fill_segments(m);
+	modelfix_store_witness(m, 60);
+	while (modelfix_nth(m, last) + 12 < 60)
+		last++;
+	snprintf(text, sizeof(text), "events %d to 60 are",
+	    (int)modelfix_nth(m, last));
+	filemodel_put_aside(
+	    m->fm, modelfix_named(m, modelfix_nth(m, last)), "x");
+	modelfix_expect_damage(m, text);
+}
+
+static void
+a_renamed_segment_is_found_out(void **state)
+{
+	struct modelfix *m = *state;
+	char to[SEGMENT_NAME_SIZE];
+
+	modelfix_fill_segments(m);
+	segment_name(to, modelfix_nth(m, 1) + 1, 1, ".seg");
+	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 1)), to);
+	modelfix_expect_damage(m, "by its header");
+}
+
+static void
+a_segment_that_is_there_twice_is_found_out(void **state)
+{
+	struct modelfix *m = *state;
+	char to[SEGMENT_NAME_SIZE];
+	struct modelfix_copy c;
+
+	modelfix_fill_segments(m);
+	filemodel_edit(m->fm, modelfix_named(m, modelfix_nth(m, 1)),
+	    modelfix_take_copy, &c);
+	segment_name(to, modelfix_nth(m, 1), 2, ".seg");
+	modelfix_put_file(m, to, &c);
+	modelfix_expect_damage(m, "has number 2");
+}
+
+static void
+a_segment_of_another_log_is_found_out(void **state)
+{
+	struct modelfix *m = *state;
+	CLEANUP(filemodel_freep) struct filemodel *other = filemodel_new(2);
+	struct logfix fx;
+	char name[SEGMENT_NAME_SIZE];
+	struct modelfix_copy c;
+
+	modelfix_fill_segments(m);
+	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
+	fx.segment_bytes = 32 << 10;
+	logfix_start(&fx);
+	logfix_fill(&fx, 20, 3);
+	logfix_deinit(&fx);
+	/* The same name, and the same events in it. */
+	memcpy(name, modelfix_named(m, modelfix_nth(m, 2)), sizeof(name));
+	filemodel_edit(other, name, modelfix_take_copy, &c);
+	modelfix_put_file(m, name, &c);
+	modelfix_expect_damage(m, "another log");
+}
+
+static void
+a_segment_from_another_history_of_the_log_is_found_out(void **state)
+{
+	struct modelfix *m = *state;
+	CLEANUP(filemodel_freep) struct filemodel *other = NULL;
+	char name[SEGMENT_NAME_SIZE];
+	struct logfix fx;
+	struct modelfix_copy c;
+
+	m->fx.segment_bytes = sizeof(c.bytes);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	logfix_stop(&m->fx);
+	other = filemodel_clone(m->fm);
+	assert_int_equal(sysio_random(filemodel_io(other), c.bytes, 1), 0);
+	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
+	fx.segment_bytes = 32 << 10;
+	logfix_start(&fx);
+	logfix_fill(&fx, 2, 2);
+	logfix_fill(&fx, 18, 3);
+	logfix_deinit(&fx);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 2);
+	logfix_fill(&m->fx, 18, 3);
+	/* Both wrote the same events; the salts differ. */
+	memcpy(name, modelfix_named(m, modelfix_nth(m, 2)), sizeof(name));
+	filemodel_edit(other, name, modelfix_take_copy, &c);
+	modelfix_put_file(m, name, &c);
+	modelfix_expect_damage(m, "contradicts the header of");
+}
+
+static void
+a_truncated_segment_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	int fd;
+
+	modelfix_fill_segments(m);
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, modelfix_named(m, 1), O_RDWR, 0);
+	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 20 << 10), 0);
+	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
+	(void)sysio_close(m->fx.io, fd);
+	modelfix_expect_damage(
+	    m, "it has 20480 bytes, its header says 32768; events 1");
+}
+
+static void
+a_damaged_seal_is_replaced_by_the_frames(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, 1), (32 << 10) - LOG_PAGE + 100, 1);
+	modelfix_expect_recovered(m, 60);
+	assert_int_equal(logfix_notes(), 1);
+	modelfix_wipe(m, modelfix_named(m, 1), (32 << 10) - LOG_PAGE, LOG_PAGE);
+	modelfix_expect_recovered(m, 60);
+	assert_int_equal(logfix_notes(), 1);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(1) + 100, 1);
+	modelfix_expect_damage(
+	    m, "its seal and its frames are damaged; events 4 to ");
+}
+
+static void
+damage_in_a_sealed_segment_is_met_by_whoever_reads_it(void **state)
+{
+	struct modelfix *m = *state;
+	int outcome;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(1) + 100, 1);
+	/* Ready at once: its frames are not looked at. */
+	logfix_start(&m->fx);
+	assert_int_equal(m->fx.tail.last_seq, 60);
+	assert_int_equal(logfix_read(&m->fx, 60, &outcome), 3);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
+}
+
+static void
+one_copy_of_a_header_is_enough(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	for (size_t i = 0; i < 4; i++)
+		modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, i)),
+		    i % 2 * LOG_PAGE + 33, 1);
+	modelfix_expect_recovered(m, 60);
+}
+
+static void
+a_segment_without_a_header_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	uint64_t last;
+	size_t n = 0;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
+	modelfix_spoil(
+	    m, modelfix_named(m, modelfix_nth(m, 1)), LOG_PAGE + 33, 1);
+	modelfix_expect_damage(m, "neither copy of its header");
+	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
+	while (modelfix_nth(m, n) + 12 < 60)
+		n++;
+	last = modelfix_nth(m, n);
+	modelfix_spoil(m, modelfix_named(m, last), 33, 1);
+	modelfix_spoil(m, modelfix_named(m, last), LOG_PAGE + 33, 1);
+	modelfix_expect_damage(m, "neither copy of its header");
+	assert_non_null(strstr(m->fx.why.text, "on are damaged"));
+}
+
+static void
+a_newest_segment_of_zeros_is_set_aside(void **state)
+{
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE];
+
+	modelfix_fill_segments(m);
+	segment_name(name, 61, 2, ".seg");
+	modelfix_put_file(m, name, &(struct modelfix_copy){ { 0 } });
+	modelfix_expect_recovered(m, 60);
+	assert_true(modelfix_in_quarantine(m, name));
+	assert_int_equal(filemodel_size(m->fm, name), -1);
+	logfix_fill(&m->fx, 2, 1);
+	modelfix_expect_recovered(m, 62);
+}
+
+static void
+an_unknown_version_is_refused(void **state)
+{
+	struct modelfix *m = *state;
+	uint8_t header[LOG_PAGE];
+	struct modelfix_edit e = { 0, LOG_PAGE, header };
+	struct modelfix_copy c;
+
+	m->fx.segment_bytes = sizeof(c.bytes);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_take_copy, &c);
+	memcpy(header, c.bytes, LOG_PAGE);
+	put_le32(header + SEG_VERSION, 2);
+	put_le32(header + SEG_CRC, crc32c(0, header, SEG_CRC));
+	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_apply_edit, &e);
+	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, "format version 2"));
+}
+
+static void
+a_frame_of_an_unknown_type_is_refused(void **state)
+{
+	struct modelfix *m = *state;
+	uint8_t frame[LOG_FRAME_HEADER];
+	struct iovec iov = { frame, sizeof(frame) };
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	frame_compose(frame, FRAME_ERASE, 0, 2, 0, 0, 0);
+	log_writer_stamp(m->fx.lw, frame, 1);
+	assert_int_equal(log_writer_flush(m->fx.lw, &iov, 1, 1, &m->fx.why), 0);
+	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, "type 5"));
+}
+
+static void
+a_floor_is_refused(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	modelfix_put_file(m, "FLOOR", &(struct modelfix_copy){ { 0 } });
+	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+}
+
+static void
+other_files_are_ignored(void **state)
+{
+	static const char *const names[] = { "lost+found",
+		"00000000000000000001-0000000001.seg.bak",
+		"00000000000000000001-000000001.seg",
+		"0000000000000000000x-0000000001.seg",
+		"99999999999999999999-0000000001.seg",
+		"00000000000000000001-9999999999.seg" };
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 1);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		modelfix_put_file(
+		    m, names[i], &(struct modelfix_copy){ { 0 } });
+	modelfix_expect_recovered(m, 2);
+	assert_int_equal(logfix_notes(), 0);
+}
+
+static void
+tell_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+static void
+flush_payload(struct modelfix *m, const uint8_t *payload, uint32_t len)
+{
+	uint8_t frame[LOG_FRAME_HEADER + 64];
+	struct iovec iov = { frame, LOG_FRAME_HEADER + len };
+
+	assert_true(len <= 64);
+	frame_compose(frame, FRAME_EVENTS, 2, m->fx.next_seq, 0, 0, len);
+	memcpy(frame + LOG_FRAME_HEADER, payload, len);
+	log_writer_stamp(m->fx.lw, frame, m->fx.next_seq - 1);
+	m->fx.next_seq += 2;
+	assert_int_equal(
+	    log_writer_flush(m->fx.lw, &iov, 1, m->fx.next_seq - 1, &m->fx.why),
+	    0);
+}
+
+static void
+a_frame_that_is_not_its_events_is_not_handed_out(void **state)
+{
+	struct modelfix *m = *state;
+	uint8_t payload[20] = { 2, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 1 };
+	int outcome;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	/* Two events, and a byte that is of none. */
+	flush_payload(m, payload, sizeof(payload));
+	assert_int_equal(logfix_read(&m->fx, 3, &outcome), 1);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "events 2 to 3 are"));
+}
+
+static void
+verification_looks_at_each_event(void **state)
+{
+	struct modelfix *m = *state;
+	uint8_t payload[18] = { 1, 0, 0, 0, 0, 0, 0, 0, 'a', 1, 0, 0, 0, 0, 0,
+		0, 0, 'b' };
+	char sentence[LOG_PROBLEM_SENTENCE] = "";
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = tell_problem,
+		.arg = sentence };
+
+	put_le32(payload + 4, crc32c(0, "a", 1));
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	flush_payload(m, payload, sizeof(payload));
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 1);
+	assert_int_equal(verify.events, 2);
+	assert_non_null(strstr(sentence, "events 3 to 3 are"));
+}
+
+#define MODEL_TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, modelfix_setup, modelfix_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MODEL_TEST(an_emptied_directory_is_no_new_log),
+		MODEL_TEST(a_missing_segment_is_damage),
+		MODEL_TEST(a_missing_first_segment_is_damage),
+		MODEL_TEST(
+		    a_missing_last_segment_is_damage_where_a_witness_knows),
+		MODEL_TEST(a_renamed_segment_is_found_out),
+		MODEL_TEST(a_segment_that_is_there_twice_is_found_out),
+		MODEL_TEST(a_segment_of_another_log_is_found_out),
+		MODEL_TEST(
+		    a_segment_from_another_history_of_the_log_is_found_out),
+		MODEL_TEST(a_truncated_segment_is_damage),
+		MODEL_TEST(a_damaged_seal_is_replaced_by_the_frames),
+		MODEL_TEST(
+		    damage_in_a_sealed_segment_is_met_by_whoever_reads_it),
+		MODEL_TEST(one_copy_of_a_header_is_enough),
+		MODEL_TEST(a_segment_without_a_header_is_damage),
+		MODEL_TEST(a_newest_segment_of_zeros_is_set_aside),
+		MODEL_TEST(an_unknown_version_is_refused),
+		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
+		MODEL_TEST(a_frame_that_is_not_its_events_is_not_handed_out),
+		MODEL_TEST(verification_looks_at_each_event),
+		MODEL_TEST(a_floor_is_refused),
+		MODEL_TEST(other_files_are_ignored),
+	};
+
+	return cmocka_run_group_tests_name("log_damage", tests, NULL, NULL);
+}
