@@ -183,6 +183,17 @@ ring_store(ring_word *w, uint64_t v)
 	atomic_store_explicit(w, v, memory_order_relaxed);
 }
 
+/* Two numbers of 4 bytes as they stand in memory, one behind the other. */
+static inline uint64_t
+ring_pair(uint32_t first, uint32_t second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (uint64_t)second << 32;
+#else
+	return second | (uint64_t)first << 32;
+#endif
+}
+
 static inline void
 ring_slot_load(const struct ring_slot *slot, struct ring_record *r)
 {
@@ -193,14 +204,21 @@ ring_slot_load(const struct ring_slot *slot, struct ring_record *r)
 	memcpy(r, word, sizeof(*r));
 }
 
+/*
+ * Word by word and not by memcpy() from the struct: loads of 8 bytes behind
+ * stores of 4 wait for the cache, a third of what an event costs.
+ */
 static inline void
 ring_slot_store(struct ring_slot *slot, const struct ring_record *r)
 {
-	uint64_t word[RING_RECORD_WORDS];
-
-	memcpy(word, r, sizeof(word));
-	for (unsigned i = 0; i < RING_RECORD_WORDS; i++)
-		ring_store(&slot->word[i], word[i]);
+	ring_store(&slot->word[0], r->ordinal);
+	ring_store(&slot->word[1], r->seq);
+	ring_store(&slot->word[2], r->pos);
+	ring_store(&slot->word[3], r->time_us);
+	ring_store(&slot->word[4], r->topic_hash);
+	ring_store(&slot->word[5], r->version);
+	ring_store(&slot->word[6], ring_pair(r->len, r->crc));
+	ring_store(&slot->word[7], ring_pair(r->flags, 0));
 }
 
 /*

@@ -16,6 +16,7 @@ static const struct bench_command {
 	const char *text;
 } bench_commands[] = {
 	{ "append", bench_append, "appends, alone and many in flight" },
+	{ "ring", bench_ring, "publishing, reading and waking" },
 };
 
 static void
