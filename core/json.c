@@ -1,395 +1,490 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * JSON text as MessagePack.  jansson reads the text; what it gives is packed
- * here, with the forms {"$bin":…} and so on turned into what they stand for.
- * Nothing is guessed: a form that is not quite one is refused.
+ * JSON text (RFC 8259) as MessagePack, in one pass from text to bytes; what
+ * comes out has passed the validator, which also finds keys given twice.
+ *
+ * jansson's tree took 3.5 µs of the 3.8 for a line of 228 bytes, half of what
+ * an import costs; this takes 0.6.  It remains the oracle of the tests.
  */
 
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
-#include "core/base64.h"
-#include "core/diag.h"
 #include "core/json.h"
+#include "core/json_priv.h"
 #include "core/mpvalid.h"
 #include "core/reason.h"
-#include "core/rfc3339.h"
 
-/* Where a value stands, from the inside out; index counts when key is NULL. */
-struct place {
-	const struct place *up;
-	const char *key;
-	size_t index;
+enum {
+	/* A map that JSON has no object for is three levels of text. */
+	TEXT_DEPTH = 3 * MPVALID_DEPTH,
+	NUMBER_MAX = 1000, /* characters of a number with a fraction */
 };
 
 struct reading {
+	const uint8_t *begin;
+	const uint8_t *p;
+	const uint8_t *end;
 	struct mp_buf *out;
 	struct reason *why;
 	unsigned depth;
-	bool pairs; /* a $map was there: its keys are yet to be compared */
 };
 
-static size_t
-place_text(const struct place *at, char *buf, size_t size)
-{
-	char quoted[40];
-	size_t len;
-
-	if (!at)
-		return 0;
-	len = place_text(at->up, buf, size);
-	if (len >= size)
-		return size;
-	if (at->key)
-		len += (size_t)snprintf(buf + len, size - len, "%s%s",
-		    len ? "." : "",
-		    diag_quote(
-			quoted, sizeof(quoted), at->key, strlen(at->key)));
-	else
-		len +=
-		    (size_t)snprintf(buf + len, size - len, "[%zu]", at->index);
-	return len;
-}
-
+/* A sentence about the character at r->p. */
 static int
-refuse(struct reading *r, const struct place *at, const char *what)
+refuse(struct reading *r, const char *what)
 {
-	char where[120] = "";
+	const uint8_t *line = r->begin;
+	unsigned n = 1;
 
-	(void)place_text(at, where, sizeof(where));
-	(void)reason_set(
-	    r->why, 0, "%s%s%s", where, where[0] ? ": " : "", what);
+	for (const uint8_t *p = r->begin; p < r->p; p++) {
+		if (*p == '\n') {
+			line = p + 1;
+			n++;
+		}
+	}
+	(void)reason_set(r->why, 0, "line %u, column %zu: %s", n,
+	    (size_t)(r->p - line) + 1, what);
 	return -EPROTO;
 }
 
-/* The text of a form's value, or false when it is no string. */
-static bool
-text_of(const json_t *value, struct slice *text)
+static inline void
+skip_space(struct reading *r)
 {
-	if (!json_is_string(value))
-		return false;
-	*text = slice_of(json_string_value(value), json_string_length(value));
-	return true;
+	while (r->p < r->end && (*r->p == ' ' || *r->p == '\n' ||
+				    *r->p == '\r' || *r->p == '\t'))
+		r->p++;
 }
 
-static int
-read_base64(struct reading *r, const json_t *value, const struct place *at,
-    struct mp_buf *bytes)
-{
-	struct slice text;
-	uint8_t *to;
+/* What stands for itself in a string, beyond ASCII as part of UTF-8. */
+static const bool plain[256] = {
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... 0xff] = true,
+};
 
-	if (!text_of(value, &text))
-		return refuse(r, at, "base64 must be a string");
-	to = mp_buf_reserve(bytes, base64_room(text.len));
+/* Four hex digits, or -1. */
+static int
+hex4(const uint8_t *p, const uint8_t *end)
+{
+	int v = 0;
+
+	if (end - p < 4)
+		return -1;
+	for (unsigned i = 0; i < 4; i++) {
+		uint8_t c = p[i], lower = c | 0x20;
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (c - '0');
+		else if (lower >= 'a' && lower <= 'f')
+			v = v << 4 | (lower - 'a' + 10);
+		else
+			return -1;
+	}
+	return v;
+}
+
+static uint8_t *
+put_utf8(uint8_t *to, unsigned c)
+{
+	if (c < 0x80) {
+		*to++ = (uint8_t)c;
+		return to;
+	}
+	if (c < 0x800) {
+		*to++ = (uint8_t)(0xc0 | c >> 6);
+	} else if (c < 0x10000) {
+		*to++ = (uint8_t)(0xe0 | c >> 12);
+		*to++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+	} else {
+		*to++ = (uint8_t)(0xf0 | c >> 18);
+		*to++ = (uint8_t)(0x80 | (c >> 12 & 0x3f));
+		*to++ = (uint8_t)(0x80 | (c >> 6 & 0x3f));
+	}
+	*to++ = (uint8_t)(0x80 | (c & 0x3f));
+	return to;
+}
+
+/* \uXXXX, or two of them that are one character; r->p behind the 'u'. */
+static uint8_t *
+unescape_unicode(struct reading *r, uint8_t *to)
+{
+	int c = hex4(r->p, r->end), low;
+
+	if (c < 0 || (c >= 0xdc00 && c < 0xe000))
+		return NULL;
+	r->p += 4;
+	if (c >= 0xd800 && c < 0xdc00) {
+		if (r->end - r->p < 6 || r->p[0] != '\\' || r->p[1] != 'u')
+			return NULL;
+		low = hex4(r->p + 2, r->end);
+		if (low < 0xdc00 || low >= 0xe000)
+			return NULL;
+		r->p += 6;
+		c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+	}
+	return put_utf8(to, (unsigned)c);
+}
+
+/* An escape at r->p; NULL where it is none. */
+static uint8_t *
+unescape(struct reading *r, uint8_t *to)
+{
+	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
+	const char *found;
+
+	if (r->end - r->p < 2)
+		return NULL;
+	if (r->p[1] == 'u') {
+		r->p += 2;
+		return unescape_unicode(r, to);
+	}
+	found = r->p[1] ? strchr(from, r->p[1]) : NULL;
+	if (!found)
+		return NULL;
+	r->p += 2;
+	*to++ = (uint8_t)into[found - from];
+	return to;
+}
+
+/* The end of a string that begins at p: its '"', or where the text ends. */
+static const uint8_t *
+string_end(const uint8_t *p, const uint8_t *end)
+{
+	while (p < end && *p != '"')
+		p += *p == '\\' && end - p > 1 ? 2 : 1;
+	return p;
+}
+
+/* A string with escapes: decoded, it is no longer than its text. */
+static int
+read_escaped(struct reading *r)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+	const uint8_t *end = string_end(r->p, r->end);
+	uint8_t *to = mp_buf_reserve(&text, (size_t)(end - r->p));
+
 	if (!to)
 		return -ENOMEM;
-	if (!base64_decode(text, to, &bytes->len))
-		return refuse(r, at, "the text is not base64");
+	while (r->p < end) {
+		if (plain[*r->p])
+			*to++ = *r->p++;
+		else if (*r->p != '\\')
+			return refuse(r, "a control character in a string");
+		else if (!(to = unescape(r, to)))
+			return refuse(r, "an escape that JSON doesn't have");
+	}
+	if (r->p == r->end)
+		return refuse(r, "a string has no end");
+	text.len = (size_t)(to - text.p);
+	if (!mpvalid_utf8(text.p, text.len))
+		return refuse(r, "a string is not UTF-8");
+	mp_pack_str(r->out, slice_of(text.p, text.len));
+	r->p++;
 	return 0;
 }
 
+/* A string; r->p behind its first '"'. */
 static int
-read_bin(struct reading *r, const json_t *form, const struct place *at)
+read_string(struct reading *r)
 {
-	CLEANUP(mp_buf_deinit) struct mp_buf bytes = { 0 };
-	int err = read_base64(r, json_object_get(form, "$bin"), at, &bytes);
+	const uint8_t *p = r->p;
+	size_t len;
 
-	if (!err)
-		mp_pack_bin(r->out, slice_of(bytes.p, bytes.len));
-	return err;
+	while (p < r->end && plain[*p])
+		p++;
+	if (p == r->end || *p != '"')
+		return read_escaped(r);
+	len = (size_t)(p - r->p);
+	if (!mpvalid_utf8(r->p, len))
+		return refuse(r, "a string is not UTF-8");
+	mp_pack_str(r->out, slice_of(r->p, len));
+	r->p = p + 1;
+	return 0;
 }
 
-/* Decimal digits without a leading zero, perhaps behind a '-'. */
-static int
-read_int(struct reading *r, const json_t *form, const struct place *at)
+static const uint8_t *
+skip_digits(const uint8_t *p, const uint8_t *end)
 {
-	static const char wrong[] = "\"$int\" must be a decimal number from "
-				    "-2^63 to 2^64-1, in a string";
-	uint64_t v = 0;
-	struct slice s;
-	bool minus;
+	while (p < end && *p >= '0' && *p <= '9')
+		p++;
+	return p;
+}
 
-	if (!text_of(json_object_get(form, "$int"), &s))
-		return refuse(r, at, wrong);
-	minus = s.len > 0 && *s.p == '-';
-	if (minus)
-		s = slice_of(s.p + 1, s.len - 1);
-	if (s.len == 0 || (*s.p == '0' && (s.len > 1 || minus)))
-		return refuse(r, at, wrong);
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' ||
-		    __builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, s.p[i] - '0', &v))
-			return refuse(r, at, wrong);
+/* A number with a fraction or an exponent, from p to r->p. */
+static int
+read_real(struct reading *r, const uint8_t *p)
+{
+	char text[NUMBER_MAX + 1];
+	size_t len = (size_t)(r->p - p);
+	double d;
+
+	if (len > NUMBER_MAX)
+		return refuse(r, "a number of over 1000 characters");
+	memcpy(text, p, len);
+	text[len] = '\0';
+	d = strtod(text, NULL);
+	if (isinf(d))
+		return refuse(r, "a number beyond what a double holds");
+	mp_pack_double(r->out, d);
+	return 0;
+}
+
+/* The digits from p to r->p. */
+static int
+read_integer(struct reading *r, const uint8_t *p, bool minus)
+{
+	uint64_t v = 0;
+
+	for (; p < r->p; p++) {
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, *p - '0', &v))
+			return refuse(r, "an integer beyond 64 bits");
 	}
 	if (!minus)
 		mp_pack_uint(r->out, v);
 	else if (v <= UINT64_C(1) << 63)
 		mp_pack_int(r->out, (int64_t)(0 - v));
 	else
-		return refuse(r, at, wrong);
+		return refuse(r, "an integer beyond 64 bits");
 	return 0;
 }
 
 static int
-read_time(struct reading *r, const json_t *form, const struct place *at)
+read_number(struct reading *r)
 {
-	struct slice text;
-	int64_t seconds;
-	uint32_t ns;
+	const uint8_t *begin = r->p, *digits, *p = r->p;
+	bool minus = *p == '-', real = false;
 
-	if (!text_of(json_object_get(form, "$time"), &text) ||
-	    !rfc3339_parse(text, &seconds, &ns))
-		return refuse(r, at, "\"$time\" must be a time of RFC 3339");
-	mp_pack_time(r->out, seconds, ns);
-	return 0;
+	p += minus;
+	digits = p;
+	p = skip_digits(p, r->end);
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return refuse(r, "a number that JSON doesn't have");
+	if (p < r->end && *p == '.') {
+		real = true;
+		digits = ++p;
+		p = skip_digits(p, r->end);
+		if (p == digits)
+			return refuse(r, "a number that JSON doesn't have");
+	}
+	if (p < r->end && (*p | 0x20) == 'e') {
+		real = true;
+		p++;
+		if (p < r->end && (*p == '+' || *p == '-'))
+			p++;
+		digits = p;
+		p = skip_digits(p, r->end);
+		if (p == digits)
+			return refuse(r, "a number that JSON doesn't have");
+	}
+	r->p = p;
+	return real ? read_real(r, begin)
+		    : read_integer(r, begin + minus, minus);
 }
 
 static int
-read_float(struct reading *r, const json_t *form, const struct place *at)
+read_word(struct reading *r, const char *word, void (*pack)(struct mp_buf *))
 {
-	struct slice text;
+	size_t len = strlen(word);
 
-	if (!text_of(json_object_get(form, "$float"), &text))
-		text = slice_of(NULL, 0);
-	if (slice_is(text, "NaN"))
-		mp_pack_double(r->out, (double)NAN);
-	else if (slice_is(text, "Infinity"))
-		mp_pack_double(r->out, (double)INFINITY);
-	else if (slice_is(text, "-Infinity"))
-		mp_pack_double(r->out, (double)-INFINITY);
-	else
-		return refuse(r, at,
-		    "\"$float\" must be \"NaN\", "
-		    "\"Infinity\" or \"-Infinity\"");
+	if ((size_t)(r->end - r->p) < len || memcmp(r->p, word, len) != 0)
+		return refuse(r, "no value begins like this");
+	pack(r->out);
+	r->p += len;
 	return 0;
 }
 
-static int
-read_ext(struct reading *r, const json_t *form, const struct place *at)
+static void
+pack_true(struct mp_buf *out)
 {
-	CLEANUP(mp_buf_deinit) struct mp_buf bytes = { 0 };
-	const json_t *type = json_object_get(form, "$ext");
-	int64_t seconds;
-	uint32_t ns;
+	mp_pack_bool(out, true);
+}
+
+static void
+pack_false(struct mp_buf *out)
+{
+	mp_pack_bool(out, false);
+}
+
+static int read_value(struct reading *r);
+
+/*
+ * Behind a value of an array or object: true and on to the next, or false and
+ * behind the end.  *err says when it is neither.
+ */
+static bool
+another(struct reading *r, uint8_t close, int *err)
+{
+	skip_space(r);
+	if (r->p < r->end && (*r->p == ',' || *r->p == close))
+		return *r->p++ == ',';
+	*err = refuse(r, close == ']'
+			     ? "an array goes on with ',' or ends with ']'"
+			     : "an object goes on with ',' or ends with '}'");
+	return false;
+}
+
+/* Is this the end of an empty one? */
+static bool
+is_empty(struct reading *r, uint8_t close)
+{
+	skip_space(r);
+	if (r->p == r->end || *r->p != close)
+		return false;
+	r->p++;
+	return true;
+}
+
+static int
+read_array(struct reading *r)
+{
+	size_t at = mp_begin(r->out);
+	uint32_t n = 0;
+	int err = 0;
+
+	if (!is_empty(r, ']')) {
+		do {
+			err = read_value(r);
+			n++;
+		} while (!err && another(r, ']', &err));
+	}
+	mp_end_array(r->out, at, n);
+	return err;
+}
+
+/* A key and its ':'; *dollar when it begins with '$'. */
+static int
+read_key(struct reading *r, bool *dollar)
+{
+	size_t at = r->out->len;
+	struct mp_walk key;
+	struct slice name;
 	int err;
 
-	if (!json_is_integer(type) || json_integer_value(type) < -1 ||
-	    json_integer_value(type) > 127)
-		return refuse(r, at, "\"$ext\" must be -1 to 127");
-	err = read_base64(r, json_object_get(form, "data"), at, &bytes);
+	skip_space(r);
+	if (r->p == r->end || *r->p != '"')
+		return refuse(r, "a key of an object is a string");
+	r->p++;
+	err = read_string(r);
 	if (err)
 		return err;
-	if (json_integer_value(type) >= 0) {
-		mp_pack_ext(r->out, (int8_t)json_integer_value(type),
-		    slice_of(bytes.p, bytes.len));
-		return 0;
-	}
-	/* Extension -1 is the timestamp, here one beyond RFC 3339. */
-	if (!mp_time(slice_of(bytes.p, bytes.len), &seconds, &ns))
-		return refuse(r, at, "\"$ext\" -1 must hold a timestamp");
-	mp_pack_time(r->out, seconds, ns);
+	if (r->out->failed)
+		return -ENOMEM;
+	key = mp_walk(slice_of(r->out->p + at, r->out->len - at));
+	*dollar = mp_next_name(&key, &name) && name.len && *name.p == '$';
+	skip_space(r);
+	if (r->p == r->end || *r->p != ':')
+		return refuse(r, "a key is followed by ':'");
+	r->p++;
 	return 0;
 }
 
-static int read_value(struct reading *r, json_t *value, const struct place *at);
-
 static int
-read_map(struct reading *r, const json_t *form, const struct place *at)
+read_object(struct reading *r)
 {
-	const json_t *pairs = json_object_get(form, "$map"), *pair;
+	size_t at = mp_begin(r->out);
+	unsigned dollars = 0;
+	uint32_t n = 0;
+	const char *fault;
+	bool dollar = false;
 	int err = 0;
 
-	if (!json_is_array(pairs))
-		return refuse(r, at, "\"$map\" must be an array of pairs");
-	r->pairs = true;
-	mp_pack_map(r->out, (uint32_t)json_array_size(pairs));
-	for (size_t i = 0; !err && i < json_array_size(pairs); i++) {
-		struct place here = { at, NULL, i };
-
-		pair = json_array_get(pairs, i);
-		if (!json_is_array(pair) || json_array_size(pair) != 2)
-			return refuse(
-			    r, &here, "\"$map\" must be an array of pairs");
-		err = read_value(r, json_array_get(pair, 0), &here);
-		if (!err)
-			err = read_value(r, json_array_get(pair, 1), &here);
+	if (!is_empty(r, '}')) {
+		do {
+			err = read_key(r, &dollar);
+			if (err)
+				break;
+			dollars += dollar;
+			err = read_value(r);
+			n++;
+		} while (!err && another(r, '}', &err));
 	}
-	return err;
-}
-
-/* The forms, and how many keys each has. */
-static const struct form {
-	const char *key;
-	size_t keys;
-	const char *second; /* NULL: none */
-	int (*read)(
-	    struct reading *r, const json_t *form, const struct place *at);
-} forms[] = {
-	{ "$bin", 1, NULL, read_bin },
-	{ "$ext", 2, "data", read_ext },
-	{ "$float", 1, NULL, read_float },
-	{ "$int", 1, NULL, read_int },
-	{ "$map", 1, NULL, read_map },
-	{ "$time", 1, NULL, read_time },
-};
-
-/* An object in which key alone begins with '$'. */
-static int
-read_form(struct reading *r, const json_t *object, const char *key,
-    const struct place *at)
-{
-	char quoted[40], what[160];
-
-	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
-		const struct form *f = &forms[i];
-
-		if (!strcmp(key, f->key) &&
-		    json_object_size(object) == f->keys &&
-		    (!f->second || json_object_get(object, f->second)))
-			return f->read(r, object, at);
-	}
-	snprintf(what, sizeof(what),
-	    "an object whose only key with '$' is \"%s\" is no known form; "
-	    "write {\"$map\":[[key,value]...]}",
-	    diag_quote(quoted, sizeof(quoted), key, strlen(key)));
-	return refuse(r, at, what);
-}
-
-/* The one key that begins with '$'; NULL when there are none or several. */
-static const char *
-only_dollar(json_t *object)
-{
-	const char *key, *dollar = NULL;
-
-	for (void *it = json_object_iter(object); it;
-	     it = json_object_iter_next(object, it)) {
-		key = json_object_iter_key(it);
-		if (key[0] != '$')
-			continue;
-		if (dollar)
-			return NULL;
-		dollar = key;
-	}
-	return dollar;
+	mp_end_map(r->out, at, n);
+	if (err || dollars != 1 || r->out->failed)
+		return err;
+	fault = json_form_resolve(r->out, at);
+	return fault ? refuse(r, fault) : 0;
 }
 
 static int
-read_object(struct reading *r, json_t *object, const struct place *at)
-{
-	const char *dollar = only_dollar(object);
-	int err = 0;
-
-	if (dollar)
-		return read_form(r, object, dollar, at);
-	mp_pack_map(r->out, (uint32_t)json_object_size(object));
-	for (void *it = json_object_iter(object); it && !err;
-	     it = json_object_iter_next(object, it)) {
-		struct place here = { at, json_object_iter_key(it), 0 };
-
-		mp_pack_str(
-		    r->out, slice_of(here.key, json_object_iter_key_len(it)));
-		err = read_value(r, json_object_iter_value(it), &here);
-	}
-	return err;
-}
-
-static int
-read_array(struct reading *r, const json_t *array, const struct place *at)
-{
-	int err = 0;
-
-	mp_pack_array(r->out, (uint32_t)json_array_size(array));
-	for (size_t i = 0; !err && i < json_array_size(array); i++) {
-		struct place here = { at, NULL, i };
-
-		err = read_value(r, json_array_get(array, i), &here);
-	}
-	return err;
-}
-
-static int
-read_value(struct reading *r, json_t *value, const struct place *at)
+read_nested(struct reading *r)
 {
 	int err;
 
-	switch (json_typeof(value)) {
-	case JSON_NULL:
-		mp_pack_nil(r->out);
-		return 0;
-	case JSON_TRUE:
-	case JSON_FALSE:
-		mp_pack_bool(r->out, json_is_true(value));
-		return 0;
-	case JSON_INTEGER:
-		mp_pack_int(r->out, json_integer_value(value));
-		return 0;
-	case JSON_REAL:
-		mp_pack_double(r->out, json_real_value(value));
-		return 0;
-	case JSON_STRING:
-		mp_pack_str(r->out, slice_of(json_string_value(value),
-					json_string_length(value)));
-		return 0;
-	case JSON_OBJECT:
-	case JSON_ARRAY:
-		break;
-	}
-	if (r->depth == MPVALID_DEPTH)
-		return refuse(r, at, "values nest deeper than 32 levels");
+	if (r->depth == TEXT_DEPTH)
+		return refuse(r, "values nest deeper than 32 levels");
 	r->depth++;
-	err = json_is_object(value) ? read_object(r, value, at)
-				    : read_array(r, value, at);
+	err = *r->p++ == '{' ? read_object(r) : read_array(r);
 	r->depth--;
 	return err;
 }
 
-/* What jansson says quotes the text, which may hold anything. */
 static int
-refuse_text(struct reason *why, const json_error_t *error)
+read_value(struct reading *r)
 {
-	char quoted[140];
-
-	(void)reason_set(why, 0, "line %d, column %d: %s", error->line,
-	    error->column,
-	    diag_quote(
-		quoted, sizeof(quoted), error->text, strlen(error->text)));
-	return -EPROTO;
+	skip_space(r);
+	if (r->p == r->end)
+		return refuse(r, "a value is missing");
+	switch (*r->p) {
+	case '"':
+		r->p++;
+		return read_string(r);
+	case '{':
+	case '[':
+		return read_nested(r);
+	case 't':
+		return read_word(r, "true", pack_true);
+	case 'f':
+		return read_word(r, "false", pack_false);
+	case 'n':
+		return read_word(r, "null", mp_pack_nil);
+	default:
+		if (*r->p != '-' && (*r->p < '0' || *r->p > '9'))
+			return refuse(r, "no value begins like this");
+		return read_number(r);
+	}
 }
 
-static void
-release(json_t **value)
+/* Duplicate keys and depth; the sentence counts bytes that nobody sees. */
+static int
+check_packed(struct mp_buf *out, size_t mark, struct reason *why)
 {
-	json_decref(*value);
+	struct reason what;
+	const char *sentence;
+	int result;
+
+	result = mpvalid_check(out->p + mark, out->len - mark, &what);
+	if (result <= 0)
+		return result;
+	sentence = strstr(what.text, ": ");
+	(void)reason_set(why, 0, "%s", sentence ? sentence + 2 : what.text);
+	return -EPROTO;
 }
 
 int
 json_to_mp(struct slice text, struct mp_buf *out, struct reason *why)
 {
-	CLEANUP(release) json_t *value = NULL;
-	struct reading r = { .out = out, .why = why };
+	struct reading r = { .begin = text.p,
+		.p = text.p,
+		.end = text.p + text.len,
+		.out = out,
+		.why = why };
 	size_t mark = out->len;
-	json_error_t error;
 	int err;
 
-	value = json_loadb((const char *)text.p, text.len,
-	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
-	if (!value)
-		return refuse_text(why, &error);
-	err = read_value(&r, value, NULL);
+	err = read_value(&r);
+	skip_space(&r);
+	if (!err && r.p != r.end)
+		err = refuse(&r, "text follows the value");
 	if (!err && out->failed)
 		err = -ENOMEM;
-	if (!err && r.pairs) {
-		err = mpvalid_check(out->p + mark, out->len - mark, why);
-		if (err > 0)
-			err = -EPROTO;
-	}
+	if (!err)
+		err = check_packed(out, mark, why);
 	if (err)
 		out->len = mark;
 	return err;

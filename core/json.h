@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The JSON form of doc/protocol.md, both ways.  The only home of jansson.
- * Round trips lose nothing: see the rules there.
+ * The JSON form of doc/protocol.md, both ways.  Round trips lose nothing: see
+ * the rules there.
  */
 
 #ifndef PEAL_CORE_JSON_H
@@ -16,7 +16,8 @@ struct reason;
 
 /*
  * Pack the JSON text as canonical MessagePack at the end of out.
- * 0, or -EPROTO with a reason that says where; duplicate keys are refused.
+ * 0, -ENOMEM, or -EPROTO with a reason that says where; duplicate keys are
+ * refused.
  */
 MUST_CHECK int json_to_mp(
     struct slice text, struct mp_buf *out, struct reason *why);

@@ -183,8 +183,7 @@ put_ext(struct mp_buf *out, const struct mp_item *item)
 
 /*
  * May the n pairs at the walk be an object?  Not with a key that is no str,
- * or has a NUL, which jansson doesn't read in one; and not with exactly one
- * that begins with '$': those are the forms.
+ * and not with exactly one that begins with '$': those are the forms.
  */
 static bool
 is_object(struct mp_walk w, uint32_t n)
@@ -194,8 +193,7 @@ is_object(struct mp_walk w, uint32_t n)
 	uint32_t dollars = 0;
 
 	for (; n > 0; n--) {
-		if (!mp_next(&w, &key) || key.type != MP_STR ||
-		    memchr(key.s.p, '\0', key.s.len))
+		if (!mp_next(&w, &key) || key.type != MP_STR)
 			return false;
 		if (key.s.len && key.s.p[0] == '$')
 			dollars++;

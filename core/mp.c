@@ -139,6 +139,49 @@ mp_pack_map(struct mp_buf *b, uint32_t n)
 	msgpack_pack_map(PACKER(b), n);
 }
 
+size_t
+mp_begin(struct mp_buf *b)
+{
+	size_t at = b->len;
+
+	mp_pack_nil(b);
+	return at;
+}
+
+/* Most have a head of one byte: what follows moves only for the others. */
+static void
+end_nested(struct mp_buf *b, size_t at, uint32_t n,
+    void (*pack)(struct mp_buf *b, uint32_t n), uint8_t fix)
+{
+	uint8_t bytes[8];
+	struct mp_buf head = { .p = bytes, .cap = sizeof(bytes) };
+
+	if (b->failed)
+		return;
+	if (n < 16) {
+		b->p[at] = (uint8_t)(fix | n);
+		return;
+	}
+	pack(&head, n);
+	if (!mp_buf_reserve(b, head.len - 1))
+		return;
+	memmove(b->p + at + head.len, b->p + at + 1, b->len - at - 1);
+	memcpy(b->p + at, bytes, head.len);
+	b->len += head.len - 1;
+}
+
+void
+mp_end_array(struct mp_buf *b, size_t at, uint32_t n)
+{
+	end_nested(b, at, n, mp_pack_array, 0x90);
+}
+
+void
+mp_end_map(struct mp_buf *b, size_t at, uint32_t n)
+{
+	end_nested(b, at, n, mp_pack_map, 0x80);
+}
+
 void
 mp_pack_time(struct mp_buf *b, int64_t seconds, uint32_t nanoseconds)
 {

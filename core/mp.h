@@ -51,6 +51,13 @@ void mp_pack_bin(struct mp_buf *b, struct slice s);
 void mp_pack_ext(struct mp_buf *b, int8_t type, struct slice s);
 void mp_pack_array(struct mp_buf *b, uint32_t n);
 void mp_pack_map(struct mp_buf *b, uint32_t n);
+/*
+ * An array or map whose count is known at its end: begin, pack the values,
+ * end with what mp_begin() returned.
+ */
+size_t mp_begin(struct mp_buf *b);
+void mp_end_array(struct mp_buf *b, size_t at, uint32_t n);
+void mp_end_map(struct mp_buf *b, size_t at, uint32_t n);
 /* The timestamp extension, in the shortest of its three forms. */
 void mp_pack_time(struct mp_buf *b, int64_t seconds, uint32_t nanoseconds);
 /* A value that is encoded already. */

@@ -139,11 +139,15 @@ mpvalid_utf8(const uint8_t *p, size_t len)
 static int
 bad_duplicate(struct check *c, const struct key *key)
 {
+	struct mp_walk w = mp_walk(slice_of(c->begin + key->at, key->len));
+	struct slice name;
 	char quoted[80];
 
+	if (!mp_next_name(&w, &name) || !name.p)
+		return bad(c, c->begin + key->at, "a map has a key twice");
 	return reason_set(c->why, MPVALID_BAD,
-	    "byte %u: a map has this key twice: %s", key->at,
-	    diag_quote(quoted, sizeof(quoted), c->begin + key->at, key->len));
+	    "byte %u: a map has the key \"%s\" twice", key->at,
+	    diag_quote(quoted, sizeof(quoted), name.p, name.len));
 }
 
 static int
