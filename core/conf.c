@@ -117,7 +117,7 @@ conf_number(enum conf_kind kind, struct slice s, uint64_t *out)
 	if (i == 0)
 		return false;
 	if (i + 1 == s.len && kind_is_bytes(kind)) {
-		const char *unit = memchr(units, s.p[i], strlen(units));
+		const char *unit = memchr(units, s.p[i], sizeof(units) - 1);
 		unsigned shift;
 
 		if (!unit)

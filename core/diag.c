@@ -86,7 +86,8 @@ diag_limited(const char *cause, const char *fmt, ...)
 	va_list ap;
 
 	pthread_mutex_lock(&lock);
-	while (c < causes + CAUSES - 1 && c->name && strcmp(c->name, cause))
+	while (
+	    c < causes + CAUSES - 1 && c->name && strcmp(c->name, cause) != 0)
 		c++;
 	c->name = cause;
 	if (c->last_ns && now - c->last_ns < NS_PER_S) {

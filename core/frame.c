@@ -194,6 +194,8 @@ frame_flush(struct frame_stream *fs)
 		else if (errno != EINTR)
 			outcome = -errno;
 	}
+	if (outcome == FRAME_IO_CLOSED)
+		fs->out_sent = fs->out.len; /* nobody will ever read it */
 	frame_drop_sent(fs);
 	return outcome;
 }
@@ -211,7 +213,7 @@ frame_address(const char *path, struct sockaddr_un *sa, int *dir)
 
 	*sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) < sizeof(sa->sun_path)) {
-		strcpy(sa->sun_path, path);
+		memcpy(sa->sun_path, path, strlen(path) + 1);
 		return 0;
 	}
 	if (!slash || (size_t)(slash - path) >= sizeof(parent))
@@ -373,8 +375,7 @@ int
 frame_send_fds(
     int sock, const void *buf, size_t len, const int *fds, unsigned n)
 {
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf,
-		.iov_len = len };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	union frame_control control = { 0 };
 	struct cmsghdr *cmsg = &control.head;

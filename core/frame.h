@@ -71,7 +71,8 @@ void frame_cancel(struct frame_stream *fs, size_t mark);
 
 /*
  * Send what is there; frames gather until then, so that a system call
- * carries many.  Never raises SIGPIPE.  Below zero: -errno.
+ * carries many.  Never raises SIGPIPE.  FRAME_IO_CLOSED: the peer reads no
+ * more, and what was unsent is dropped.  Below zero: -errno.
  */
 MUST_CHECK int frame_flush(struct frame_stream *fs);
 

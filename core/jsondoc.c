@@ -32,7 +32,7 @@ jsondoc_parse(struct slice text, struct jsondoc **out, struct reason *why)
 	json_t *json = json_loadb(
 	    (const char *)text.p, text.len, JSON_REJECT_DUPLICATES, &error);
 
-	if (json && json_is_object(json)) {
+	if (json_is_object(json)) {
 		*out = (struct jsondoc *)(void *)json;
 		return 0;
 	}

@@ -172,14 +172,14 @@ const struct sysio sysio_posix = {
 	.random = posix_random,
 };
 
-#define RETRY(err, call)           \
-	do {                       \
-		(err) = (call);    \
+#define RETRY(err, call)        \
+	do {                    \
+		(err) = (call); \
 	} while ((err) == -EINTR)
 
 int
-sysio_openat(const struct sysio *io, int dirfd, const char *name, int flags,
-    mode_t mode)
+sysio_openat(
+    const struct sysio *io, int dirfd, const char *name, int flags, mode_t mode)
 {
 	int fd;
 
@@ -195,8 +195,7 @@ sysio_close(const struct sysio *io, int fd)
 }
 
 ssize_t
-sysio_pread(
-    const struct sysio *io, int fd, void *buf, size_t len, uint64_t at)
+sysio_pread(const struct sysio *io, int fd, void *buf, size_t len, uint64_t at)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -214,11 +213,10 @@ sysio_pread(
 }
 
 int
-sysio_pwrite(const struct sysio *io, int fd, const void *buf, size_t len,
-    uint64_t at)
+sysio_pwrite(
+    const struct sysio *io, int fd, const void *buf, size_t len, uint64_t at)
 {
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf,
-		.iov_len = len };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 
 	return sysio_pwritev(io, fd, &iov, 1, at);
 }
@@ -298,8 +296,8 @@ sysio_rename(
 }
 
 int
-sysio_renameat(const struct sysio *io, int dirfd, const char *from,
-    int todirfd, const char *to)
+sysio_renameat(const struct sysio *io, int dirfd, const char *from, int todirfd,
+    const char *to)
 {
 	return io->renameat(io->ctx, dirfd, from, todirfd, to);
 }

@@ -450,7 +450,7 @@ static int
 token_verify_anew(const struct token_keys *keys, struct slice jwt,
     uint64_t now_s, struct token *token, struct reason *why)
 {
-	struct token_parts parts;
+	struct token_parts parts = { .room = { 0 } };
 	int err = token_split(jwt, &parts, why);
 
 	if (err)

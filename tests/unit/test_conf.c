@@ -8,12 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "core/conf.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "tests/lib/tmpdir.h"
 
 /* Read text as a file; the result of conf_read(), its sentence in why. */
@@ -321,6 +323,42 @@ every_value_out_of_range_is_refused_with_its_key(void **state)
 	}
 }
 
+static void
+any_bytes_are_read_or_refused_with_their_place(void **state)
+{
+	static const char good[] = "# c\n[ring]\nslots = 64\n; d\n"
+				   "payload_bytes=4K\n[gateway]\n"
+				   "origins = https://a.example\n[log]\n"
+				   "segment_bytes = 8M\n";
+	static const char odd[] = "[]=#;\n\r\t .\0\377K0";
+	unsigned seed = (unsigned)time_mono_ns(), refusals = 0;
+
+	print_message("# seed %u\n", seed);
+	for (int i = 0; i < 3000; i++) {
+		CLEANUP(conf_freep) struct conf *conf = conf_new();
+		struct tmpdir *dir = *state;
+		struct reason why = { "" };
+		char text[sizeof(good)];
+		const char *path;
+		int err;
+
+		memcpy(text, good, sizeof(good));
+		for (int j = rand_r(&seed) % 4; j >= 0; j--)
+			text[(size_t)rand_r(&seed) % (sizeof(good) - 1)] =
+			    odd[(size_t)rand_r(&seed) % (sizeof(odd) - 1)];
+		path = tmpdir_put(dir, "any",
+		    slice_of(text, (size_t)rand_r(&seed) % sizeof(good)));
+		err = conf_read(conf, path, &why);
+		assert_true(err == 0 || err == -EINVAL);
+		if (err < 0)
+			assert_memory_equal(why.text, path, strlen(path));
+		refusals += err < 0;
+		dir->n--;
+		free(dir->joined[dir->n]);
+	}
+	assert_in_range(refusals, 100, 2990);
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
@@ -346,6 +384,7 @@ main(void)
 		IN_DIRECTORY(a_line_has_at_most_64_kib),
 		IN_DIRECTORY(bytes_that_are_no_text_are_refused),
 		IN_DIRECTORY(a_file_that_is_not_there_is_said_so),
+		IN_DIRECTORY(any_bytes_are_read_or_refused_with_their_place),
 		cmocka_unit_test(
 		    every_value_out_of_range_is_refused_with_its_key),
 	};

@@ -198,6 +198,9 @@ a_closed_peer_is_an_outcome_and_no_signal(void **state)
 	assert_int_equal(frame_fill(&b), FRAME_IO_CLOSED);
 	add_frame(&b, "y", 1);
 	assert_int_equal(frame_flush(&b), FRAME_IO_CLOSED);
+	/* Nothing is left to wait for. */
+	assert_int_equal(frame_unsent(&b), 0);
+	assert_int_equal(frame_flush(&b), FRAME_IO_DONE);
 	frame_stream_deinit(&b);
 }
 
