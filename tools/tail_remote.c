@@ -234,24 +234,46 @@ tail_remote_closed(struct tail_remote *r)
 	return TAIL_AGAIN;
 }
 
-/* Until something is missing that was here: the flow of one connection. */
+/*
+ * Nothing is there: push out what was printed and wait.  TAIL_AGAIN: look
+ * again; TAIL_DONE: nobody reads stdout any more; TAIL_NEVER: silence.
+ */
+static enum tail_end
+tail_remote_idle(struct tail_remote *r)
+{
+	struct pollfd pfd[2] = {
+		{ .fd = remote_fd(r->conn), .events = remote_wants(r->conn) },
+		{ .fd = STDOUT_FILENO, .events = 0 },
+	};
+	int n;
+
+	if (!tool_flush(r->tail->t))
+		return TAIL_DONE;
+	n = poll(pfd, 2, r->follow.live ? TAIL_SILENCE_MS : TAIL_OPEN_MS);
+	if (n > 0 && (pfd[1].revents & (POLLERR | POLLHUP)))
+		return TAIL_DONE;
+	return n == 0 ? TAIL_NEVER : TAIL_AGAIN;
+}
+
+/* One connection, from its first byte to its last. */
 static enum tail_end
 tail_remote_serve(struct tail_remote *r, struct reason *why)
 {
-	int wait = TAIL_OPEN_MS, got, err;
+	enum tail_end idle;
 	struct slice msg;
+	int got, err;
 
 	while (r->tail->left && !tool_stopped()) {
-		got = remote_wait(r->conn, 0, &msg, why);
+		got = remote_step(r->conn, &msg, why);
 		if (got == REMOTE_AGAIN) {
-			if (!tool_flush(r->tail->t))
+			idle = tail_remote_idle(r);
+			if (idle == TAIL_DONE)
 				return TAIL_DONE;
-			got = remote_wait(r->conn, wait, &msg, why);
-			if (got == REMOTE_AGAIN && !tool_stopped()) {
-				(void)reason_set(
-				    why, 0, "the server says nothing any more");
-				return TAIL_AGAIN;
-			}
+			if (idle == TAIL_AGAIN)
+				continue;
+			(void)reason_set(
+			    why, 0, "the server says nothing any more");
+			return TAIL_AGAIN;
 		}
 		if (got < 0)
 			return r->follow.log[0] ? TAIL_AGAIN : TAIL_NEVER;
@@ -259,15 +281,10 @@ tail_remote_serve(struct tail_remote *r, struct reason *why)
 			why->text[0] = '\0';
 			return tail_remote_closed(r);
 		}
-		err = 0;
-		if (got == REMOTE_OPENED)
-			err = tail_remote_hello(r, why);
-		else if (got == REMOTE_MESSAGE)
-			err = tail_remote_message(r, msg, why);
+		err = got == REMOTE_OPENED ? tail_remote_hello(r, why)
+					   : tail_remote_message(r, msg, why);
 		if (err < 0)
 			return TAIL_NEVER;
-		if (r->follow.live)
-			wait = TAIL_SILENCE_MS;
 	}
 	return TAIL_DONE;
 }

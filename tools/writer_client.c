@@ -136,7 +136,7 @@ writer_client_wait(struct writer_client *wc, int timeout_ms, struct reason *why)
 		else
 			moved = WRITER_MOVED;
 	}
-	if (poll(&pfd, 1, moved ? 0 : timeout_ms) < 0 && errno != EINTR)
+	if (poll(&pfd, 1, timeout_ms) < 0 && errno != EINTR)
 		return reason_set(why, -errno, "cannot wait for the writer");
 	if (pfd.revents & POLLOUT)
 		moved = WRITER_MOVED;

@@ -72,8 +72,8 @@ enum writer_wait {
 };
 
 /*
- * Send what is queued and receive what is there, waiting at most timeout_ms
- * (below zero: for ever) when neither is possible at once.
+ * Send what is queued, then receive, waiting at most timeout_ms (below zero:
+ * for ever) for an answer, or for room where something is left to be sent.
  */
 MUST_CHECK int writer_client_wait(
     struct writer_client *wc, int timeout_ms, struct reason *why);

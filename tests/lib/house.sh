@@ -22,7 +22,9 @@ house_clean() {
 	done
 	[ -z "$up" ] || wait "$up" 2>/dev/null
 	# The run directory may be on another file system, behind a link.
-	[ ! -L "$data/run" ] || rm -rf "$(readlink "$data/run")"
+	for run in "$work"/*/run; do
+		[ ! -L "$run" ] || rm -rf "$(readlink "$run")"
+	done
 	[ -z "${mounted-}" ] || umount "$mounted" 2>/dev/null
 	rm -rf "$work"
 	exit $status
@@ -85,6 +87,15 @@ bail() {
 
 await() {
 	"$lib/await" "$deadline" "$@"
+}
+
+# The same for a function of the test.
+await_here() {
+	until=$(($(date +%s) + deadline))
+	until "$@"; do
+		[ "$(date +%s)" -le "$until" ] || return 1
+		"$lib/await" 0.02 false || :
+	done
 }
 
 # house_up [OPTION...]: start everything; $port is where clients connect.
