@@ -96,7 +96,7 @@ exits 'a file that is not there is an error' 1 'nowhere' \
 	import "$work/nowhere"
 
 # Killed in the middle, both sides.
-copies 20 >"$work/many"
+copies 60 >"$work/many"
 sed -i 's/repo\./many./' "$work/many"
 total=$(wc -l <"$work/many")
 was=$(head_seq)
@@ -118,8 +118,10 @@ kill -KILL "$(writer)"
 status=0
 wait $second || status=$?
 others=
+await "$peal" append --data "$data" after.kill x >/dev/null 2>&1 ||
+	bail 'no writer came back'
 passes 'it goes on when the writer was killed under it' [ $status -eq 0 ]
-passes 'and every line is there once' at_head $((was + total))
+passes 'and every line is there once' at_head $((was + total + 1))
 exits 'as a further import finds' 0 '0 stored' import "$work/many"
 rm -f "$work/many.peal-progress"
 exits 'also without its progress file' 0 "0 stored, $total duplicates" \
