@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The syncer, round by round over a real log and a real ring, with a hand on
+ * every flush: nothing may be visible before it has returned.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/crc32c.h"
+#include "core/event.h"
+#include "core/mp.h"
+#include "core/reason.h"
+#include "log/log_reader.h"
+#include "log/log_writer.h"
+#include "log/recover.h"
+#include "log/witness.h"
+#include "shm/ring_reader.h"
+#include "shm/ring_writer.h"
+#include "tests/lib/tmpdir.h"
+#include "writer/gather.h"
+#include "writer/preload.h"
+#include "writer/syncer.h"
+
+enum {
+	SEGMENT = 1 << 20
+};
+
+struct fx {
+	struct sysio io; /* the real one, with hooks */
+	struct tmpdir *dir;
+	struct log_tail tail;
+	struct log_writer *lw;
+	struct ring_options opt;
+	struct ring_writer *rw;
+	struct witness *wit;
+	struct gather *g;
+	struct syncer *sy;
+	uint64_t seq;
+	uint64_t serial;
+	/* what the hooks see and do */
+	uint64_t tail_seen; /* of the ring, when the flush was asked for */
+	unsigned flushes;
+	unsigned writes;
+	int fail_with;
+	struct reason why;
+};
+
+static int
+hooked_fdatasync(void *ctx, int fd)
+{
+	struct fx *f = ctx;
+
+	f->flushes++;
+	if (f->rw)
+		f->tail_seen = ring_writer_tail_seq(f->rw);
+	return f->fail_with ? f->fail_with : sysio_posix.fdatasync(NULL, fd);
+}
+
+static ssize_t
+hooked_pwritev(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	struct fx *f = ctx;
+
+	f->writes++;
+	return sysio_posix.pwritev(NULL, fd, iov, n, at);
+}
+
+/* A writer over what the directory holds. */
+static void
+start(struct fx *f)
+{
+	struct syncer_parts parts = { .wake_fd = -1 };
+
+	assert_int_equal(
+	    recover_log(&f->io, f->dir->fd, NULL, 0, NULL, &f->tail, &f->why),
+	    RECOVER_OK);
+	assert_int_equal(log_writer_open(&f->io, f->dir->fd, &f->tail, SEGMENT,
+			     &f->lw, &f->why),
+	    0);
+	f->opt = (struct ring_options){ .slots = 1024,
+		.payload_bytes = 1 << 17,
+		.epoch = f->tail.epoch,
+		.incarnation = f->tail.incarnation,
+		.group = (gid_t)-1,
+		.topic_key = { { 1, 2 } } };
+	memcpy(f->opt.log_id, f->tail.log_id, 16);
+	assert_int_equal(preload_plan(&f->io, f->dir->fd, &f->tail, &f->opt,
+			     &f->opt.head_seq, &f->why),
+	    0);
+	assert_int_equal(
+	    ring_writer_create(f->dir->fd, &f->opt, &f->rw, &f->why), 0);
+	assert_int_equal(
+	    preload_run(&f->io, f->dir->fd, &f->tail, f->opt.head_seq,
+		&f->opt.topic_key, f->rw, &f->why),
+	    0);
+	assert_int_equal(ring_writer_install(f->rw, &f->why), 0);
+	assert_int_equal(witness_open(&f->io, f->dir->fd, f->tail.log_id,
+			     f->tail.epoch, &f->wit, &f->why),
+	    0);
+	f->g = gather_new();
+	parts.gather = f->g;
+	parts.log = f->lw;
+	parts.ring = f->rw;
+	parts.witness = f->wit;
+	parts.last_seq = f->seq = f->tail.last_seq;
+	assert_int_equal(syncer_new(&parts, &f->sy), 0);
+}
+
+static void
+stop(struct fx *f)
+{
+	f->sy = syncer_free(f->sy);
+	f->g = gather_free(f->g);
+	f->wit = witness_free(f->wit);
+	f->rw = ring_writer_free(f->rw);
+	f->lw = log_writer_free(f->lw);
+}
+
+static int
+setup(void **state)
+{
+	struct fx *f = calloc(1, sizeof(*f));
+
+	assert_int_equal(tmpdir_setup((void **)&f->dir), 0);
+	f->io = sysio_posix;
+	f->io.ctx = f;
+	f->io.fdatasync = hooked_fdatasync;
+	f->io.pwritev = hooked_pwritev;
+	start(f);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fx *f = *state;
+
+	stop(f);
+	tmpdir_teardown((void **)&f->dir);
+	free(f);
+	return 0;
+}
+
+/* Gather one request of n events with data of size bytes, or an emit. */
+static void
+gather(struct fx *f, uint32_t n, size_t size, bool emit)
+{
+	uint8_t *data = calloc(1, size + 5), *frame, *at;
+	struct gather_note *notes;
+
+	data[0] = 0xc6; /* bin32 */
+	data[1] = (uint8_t)(size >> 24);
+	data[2] = (uint8_t)(size >> 16);
+	data[3] = (uint8_t)(size >> 8);
+	data[4] = (uint8_t)size;
+	frame = gather_begin(f->g, n * (size + 100), n, &notes);
+	at = frame + LOG_FRAME_HEADER;
+	for (uint32_t i = 0; i < n; i++) {
+		struct event ev = { .seq = emit ? 0 : f->seq + 1 + i,
+			.time_us = 77,
+			.version = emit ? 0 : f->seq + 1 + i,
+			.topic = SLICE_STR("t"),
+			.type = SLICE_STR("set"),
+			.data = slice_of(data, size + 5) };
+		uint8_t *end = event_encode(&ev, at + LOG_EVENT_HEADER);
+		size_t len = (size_t)(end - at) - LOG_EVENT_HEADER;
+
+		put_le32(at, (uint32_t)len);
+		put_le32(at + 4, crc32c(0, at + LOG_EVENT_HEADER, len));
+		at = end;
+		notes[i] = (struct gather_note){ 5, ev.version };
+	}
+	frame_compose(frame, emit ? (enum frame_type)GATHER_EMIT : FRAME_EVENTS,
+	    n, emit ? f->seq : f->seq + 1, 77, 0,
+	    (uint32_t)(at - frame) - LOG_FRAME_HEADER);
+	f->serial =
+	    gather_commit(f->g, (size_t)(at - frame) - LOG_FRAME_HEADER);
+	if (!emit)
+		f->seq += n;
+	free(data);
+}
+
+static void
+spare(struct fx *f)
+{
+	assert_int_equal(log_writer_prepare(f->lw, &f->why), LOG_PREPARED);
+}
+
+static void
+nothing_is_visible_before_its_flush_has_returned(void **state)
+{
+	struct fx *f = *state;
+
+	spare(f);
+	for (unsigned i = 1; i <= 20; i++) {
+		gather(f, 1 + i % 3, 100, false);
+		f->tail_seen = UINT64_MAX;
+		assert_int_equal(syncer_round(f->sy, &f->why), 1);
+		assert_int_equal(f->tail_seen, f->seq - 1 - i % 3);
+		assert_int_equal(ring_writer_tail_seq(f->rw), f->seq);
+		assert_int_equal(syncer_durable_seq(f->sy), f->seq);
+		assert_int_equal(syncer_done_serial(f->sy), f->serial);
+	}
+	assert_int_equal(syncer_round(f->sy, &f->why), 0);
+}
+
+static void
+a_failed_flush_publishes_nothing(void **state)
+{
+	struct fx *f = *state;
+
+	spare(f);
+	gather(f, 1, 100, false);
+	assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	gather(f, 1, 100, false);
+	f->fail_with = -EIO;
+	assert_int_equal(syncer_round(f->sy, &f->why), -EIO);
+	assert_true(strlen(f->why.text) > 0);
+	assert_int_equal(ring_writer_tail_seq(f->rw), 1);
+	assert_int_equal(syncer_durable_seq(f->sy), 1);
+	assert_int_equal(syncer_done_serial(f->sy), 1);
+}
+
+static void
+ephemeral_events_are_published_without_a_flush(void **state)
+{
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct fx *f = *state;
+	struct ring_event ev[8];
+	uint8_t buf[4096];
+	uint32_t n;
+	size_t need;
+
+	spare(f);
+	gather(f, 1, 10, false);
+	assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	f->writes = f->flushes = 0;
+	gather(f, 1, 10, true);
+	assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	assert_int_equal(f->writes + f->flushes, 0);
+	gather(f, 1, 10, true);
+	gather(f, 2, 10, false);
+	gather(f, 1, 10, true);
+	assert_int_equal(syncer_round(f->sy, &f->why), 3);
+
+	assert_int_equal(
+	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
+	assert_int_equal(
+	    ring_reader_read(rd, ev, 8, buf, sizeof(buf), &n, &need),
+	    RING_EVENT);
+	assert_int_equal(n, 6);
+	for (unsigned i = 0; i < 6; i++) {
+		const uint64_t seqs[] = { 1, 1, 1, 2, 3, 3 };
+		const uint32_t flags[] = { 2, 3, 3, 0, 2, 3 };
+
+		assert_int_equal(ev[i].seq, seqs[i]);
+		assert_int_equal(ev[i].flags, flags[i]);
+	}
+}
+
+static void
+segments_are_rolled_where_a_frame_does_not_fit(void **state)
+{
+	struct fx *f = *state;
+
+	for (unsigned i = 0; i < 40; i++) {
+		if (!log_writer_has_spare(f->lw))
+			spare(f);
+		gather(f, 1, 100000, false);
+		while (syncer_durable_seq(f->sy) < f->seq)
+			assert_true(syncer_round(f->sy, &f->why) > 0);
+	}
+	assert_true(syncer_rolls(f->sy) >= 4);
+	assert_int_equal(ring_writer_tail_seq(f->rw), 40);
+}
+
+/* A run of events behind seq after, as the ring gave them. */
+static void
+check_run(struct fx *f, const struct ring_event *ev, const uint8_t *buf,
+    uint32_t n, uint64_t after)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct event e;
+
+		assert_int_equal(ev[i].seq, after + 1 + i);
+		assert_int_equal(crc32c(0, buf, ev[i].len), ev[i].crc);
+		assert_int_equal(
+		    event_decode(slice_of(buf, ev[i].len), &e, NULL), 0);
+		assert_int_equal(e.seq, ev[i].seq);
+		assert_int_equal(
+		    ev[i].topic_hash, hash_bytes(&f->opt.topic_key, "t", 1));
+		buf += ev[i].len;
+	}
+}
+
+/* The ring after a restart holds what the old one held, byte for byte. */
+static void
+a_new_ring_is_preloaded_from_the_log(void **state)
+{
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct fx *f = *state;
+	struct ring_event ev[1024];
+	static uint8_t buf[1 << 18];
+	uint32_t n;
+	size_t need;
+	uint64_t last, first, total = 0;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		if (!log_writer_has_spare(f->lw))
+			spare(f);
+		gather(f, 1 + i % 4, i % 200, false);
+		assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	}
+	last = f->seq;
+	stop(f);
+	start(f);
+	assert_int_equal(f->seq, last);
+	assert_int_equal(ring_writer_tail_seq(f->rw), last);
+	assert_int_equal(
+	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
+	first = ring_reader_seek_oldest(rd);
+	while (ring_reader_read(rd, ev, 1024, buf, sizeof(buf), &n, &need) ==
+	       RING_EVENT) {
+		check_run(f, ev, buf, n, first + total);
+		total += n;
+	}
+	/* 7/8 of the slots or of the bytes, whichever is less. */
+	assert_in_range(total, 500, 896);
+	assert_int_equal(first + total, last);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_is_visible_before_its_flush_has_returned),
+		TEST(a_failed_flush_publishes_nothing),
+		TEST(ephemeral_events_are_published_without_a_flush),
+		TEST(segments_are_rolled_where_a_frame_does_not_fit),
+		TEST(a_new_ring_is_preloaded_from_the_log),
+	};
+
+	return cmocka_run_group_tests_name("syncer", tests, NULL, NULL);
+}
