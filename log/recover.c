@@ -381,7 +381,7 @@ recover_set_aside(struct recovery *rc)
 
 	for (size_t i = rc->used; err == 0 && i < rc->list.n; i++)
 		err = quarantine_move(&q, rc->list.v[i].name, rc->why);
-	if (err == 0 && rc->torn_end > rc->valid_length)
+	if (err == 0 && rc->used > 0 && rc->torn_end > rc->valid_length)
 		quarantine_copy(&q, &rc->list.v[rc->used - 1], rc->valid_length,
 		    rc->torn_end);
 	return err;

@@ -74,6 +74,24 @@ a_torn_tail_is_copied_and_the_next_segment_bounds_it(void **state)
 }
 
 static void
+a_torn_first_frame_goes_aside_with_its_segment(void **state)
+{
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE];
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 3);
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	modelfix_spoil(m, name, modelfix_page(0) + 70, 1);
+	modelfix_expect_recovered(m, 0);
+	/* It is moved, and nothing is copied. */
+	assert_int_equal(logfix_notes(), 1);
+	assert_true(modelfix_in_quarantine(m, name));
+	logfix_fill(&m->fx, 2, 1);
+	modelfix_expect_recovered(m, 2);
+}
+
+static void
 without_room_a_torn_tail_is_not_copied(void **state)
 {
 	struct modelfix *m = *state;
@@ -308,6 +326,7 @@ main(void)
 		    a_torn_last_frame_is_left_behind_whole_requests_at_a_time),
 		MODEL_TEST(
 		    a_torn_tail_is_copied_and_the_next_segment_bounds_it),
+		MODEL_TEST(a_torn_first_frame_goes_aside_with_its_segment),
 		MODEL_TEST(without_room_a_torn_tail_is_not_copied),
 		MODEL_TEST(a_damaged_frame_before_others_is_damage),
 		MODEL_TEST(
