@@ -101,7 +101,7 @@ void
 format_put_segment(const struct segment_header *seg, uint8_t page[LOG_PAGE])
 {
 	memset(page, 0, LOG_PAGE);
-	memcpy(page + SEG_MAGIC, SEGMENT_MAGIC, 8);
+	put_le64(page + SEG_MAGIC, SEGMENT_MAGIC);
 	put_le32(page + SEG_VERSION, SEGMENT_VERSION);
 	put_le32(page + SEG_SALT, seg->salt);
 	memcpy(page + SEG_LOG_ID, seg->log_id, sizeof(seg->log_id));
@@ -125,7 +125,7 @@ format_get_segment(
 {
 	uint32_t v = get_le32(page + SEG_VERSION);
 
-	if (memcmp(page + SEG_MAGIC, SEGMENT_MAGIC, 8) != 0 ||
+	if (get_le64(page + SEG_MAGIC) != SEGMENT_MAGIC ||
 	    get_le32(page + SEG_CRC) != crc32c(0, page, SEG_CRC))
 		return FORMAT_SEGMENT_BAD;
 	if (v != SEGMENT_VERSION) {

@@ -17,9 +17,10 @@
 
 #include "log/format.h"
 
-#define SEGMENT_MAGIC "peal.seg"
-#define INDEX_MAGIC   "peal.idx"
-#define WITNESS_MAGIC "peal.wit"
+/* "peal.seg", "peal.idx" and "peal.wit". */
+#define SEGMENT_MAGIC UINT64_C(0x6765732e6c616570)
+#define INDEX_MAGIC   UINT64_C(0x7864692e6c616570)
+#define WITNESS_MAGIC UINT64_C(0x7469772e6c616570)
 
 enum {
 	SEGMENT_VERSION = 1,

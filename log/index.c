@@ -99,7 +99,7 @@ static void
 index_put_header(uint8_t *p, const struct segment_header *seg, uint64_t entries)
 {
 	memset(p, 0, INDEX_HEADER);
-	memcpy(p + INDEX_AT_MAGIC, INDEX_MAGIC, 8);
+	put_le64(p + INDEX_AT_MAGIC, INDEX_MAGIC);
 	put_le32(p + INDEX_AT_VERSION, INDEX_VERSION);
 	put_le32(p + INDEX_AT_SALT, seg->salt);
 	memcpy(p + INDEX_AT_LOG_ID, seg->log_id, sizeof(seg->log_id));

@@ -184,7 +184,7 @@ log_writer_has_spare(const struct log_writer *lw)
 static uint64_t
 log_writer_limit(uint64_t capacity)
 {
-	return capacity - 2 * LOG_PAGE;
+	return capacity - LOG_PAGE - LOG_PAGE;
 }
 
 uint64_t
@@ -385,7 +385,7 @@ log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
 		bytes += iov[i].iov_len;
 	}
 	assert(bytes == lw->stamped - lw->written);
-	all[n].iov_base = (void *)(uintptr_t)zero_page;
+	all[n].iov_base = (void *)zero_page;
 	all[n].iov_len = (size_t)(end - lw->stamped);
 	err = sysio_pwritev(lw->io, lw->fd, all, n + 1, lw->written);
 	if (err < 0)

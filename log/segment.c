@@ -81,7 +81,7 @@ segment_read_headers(
 	uint32_t version = 0;
 	int n_good = 0;
 
-	for (int i = 0; i < SEGMENT_HEADERS; i++) {
+	for (size_t i = 0; i < SEGMENT_HEADERS; i++) {
 		const uint8_t *page = pages + i * LOG_PAGE;
 
 		switch (format_get_segment(page, &h, &version)) {

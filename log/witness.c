@@ -46,7 +46,7 @@ witness_open(const struct sysio *io, int dirfd, const uint8_t log_id[16],
 	if (wit->fd < 0)
 		return reason_set(
 		    why, wit->fd, "cannot open '%s'", WITNESS_NAME);
-	memcpy(wit->bytes + WITNESS_AT_MAGIC, WITNESS_MAGIC, 8);
+	put_le64(wit->bytes + WITNESS_AT_MAGIC, WITNESS_MAGIC);
 	put_le32(wit->bytes + WITNESS_AT_VERSION, WITNESS_VERSION);
 	memcpy(wit->bytes + WITNESS_AT_LOG_ID, log_id, 16);
 	put_le64(wit->bytes + WITNESS_AT_EPOCH, epoch);
@@ -94,7 +94,7 @@ witness_load(const struct sysio *io, int dirfd, struct log_witness *out,
 	if (n == 0)
 		return WITNESS_NONE;
 	if (n != WITNESS_BYTES ||
-	    memcmp(bytes + WITNESS_AT_MAGIC, WITNESS_MAGIC, 8) != 0 ||
+	    get_le64(bytes + WITNESS_AT_MAGIC) != WITNESS_MAGIC ||
 	    get_le32(bytes + WITNESS_AT_VERSION) != WITNESS_VERSION ||
 	    get_le32(bytes + WITNESS_AT_CRC) !=
 		crc32c(0, bytes, WITNESS_AT_CRC))

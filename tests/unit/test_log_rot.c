@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "core/bytes.h"
+#include "core/crc32c.h"
 #include "core/time.h"
 #include "log/format_priv.h"
 #include "log/log_reader.h"
@@ -171,6 +173,68 @@ any_sector_may_be_exchanged(void **state)
 	assert_true(refused > SECTORS);
 }
 
+/* A field that somebody has set, with CRCs that are right. */
+struct forgery {
+	uint64_t value;
+	unsigned at;
+	unsigned len;
+	bool in_frame;
+};
+
+static void
+forge(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const struct forgery *f = arg;
+	uint8_t value[8], *p = bytes + (f->in_frame ? SEGMENT_FRAMES : 0);
+
+	put_le64(value, f->value);
+	memcpy(p + f->at, value, f->len);
+	if (f->in_frame) {
+		put_le32(p + 4, crc32c(get_le32(bytes + 12), p + 8, 56));
+	} else {
+		put_le32(p + 4092, crc32c(0, p, 4092));
+		memcpy(p + 4096, p, 4096);
+	}
+}
+
+static void
+ignore_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+/* Whatever numbers they hold, readers come to an end and stay in bounds. */
+static void
+forged_numbers_are_survived(void **state)
+{
+	static const uint64_t values[] = { 0, 1, 2, 4096, SMALL - 4096, SMALL,
+		INT32_MAX, UINT32_MAX, INT64_MAX, UINT64_MAX - 1, UINT64_MAX };
+	CLEANUP(filemodel_freep) struct filemodel *whole = NULL;
+	char name[64], sentence[LOG_PROBLEM_SENTENCE];
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = ignore_problem,
+		.arg = sentence };
+	struct reason why;
+	unsigned refused = 0;
+
+	whole = small_log(seed, name);
+	for (unsigned i = 0; i < ARRAY_LEN(values) * (144 + 64); i++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *fm = filemodel_clone(whole);
+		struct forgery f = { .value = values[i / (144 + 64)] };
+
+		f.at = i % (144 + 64);
+		f.in_frame = f.at >= 144;
+		f.at -= f.in_frame ? 144 : 0;
+		f.len = f.in_frame && f.at > 56 ? 64 - f.at : 8;
+		filemodel_edit(fm, name, forge, &f);
+		refused += judge(fm) == REFUSED;
+		(void)!log_verify(
+		    filemodel_io(fm), filemodel_root(fm), &verify, &why);
+	}
+	assert_true(refused > ARRAY_LEN(values) * 100);
+}
+
 static void
 count_problem(void *arg, const struct log_problem *problem)
 {
@@ -218,6 +282,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_bit_may_flip),
 		cmocka_unit_test(any_sector_may_be_exchanged),
+		cmocka_unit_test(forged_numbers_are_survived),
 		cmocka_unit_test(
 		    verification_names_what_a_rotten_frame_takes_along),
 	};
