@@ -156,3 +156,32 @@ follow() {
 produce() {
 	"$programs/produce" -s "$data/run/writer.sock" "$@"
 }
+
+# house_writer [OPTION...]: a writer alone, with small segments, restarted by
+# nobody; $writer is its process id.
+house_writer() {
+	mkdir -p "$data/log" "$data/run"
+	"$top_builddir/peal-writer" -o log.directory="$data/log" \
+	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
+	    -o ring.slots=16384 -o ring.payload_bytes=4M "$@" \
+	    2>"$work/writer.err" &
+	writer=$!
+	others="$others $writer"
+	await sh -c "grep -q 'serving:' '$work/writer.err' ||
+	    ! kill -0 $writer" 2>/dev/null
+	if ! kill -0 "$writer" 2>/dev/null; then
+		sed 's/^/# /' "$work/writer.err"
+		bail 'peal-writer ended'
+	fi
+}
+
+# ends PID: wait for a process of ours and keep its status in $status.
+ends() {
+	status=0
+	wait "$1" || status=$?
+}
+
+# What a directory holds, to be compared.
+fingerprint() {
+	(cd "$1" && find . -type f ! -name LOCK -exec sha256sum {} + | sort -k 2)
+}
