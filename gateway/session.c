@@ -173,9 +173,15 @@ static void (*const serve[PROTO_OPS])(
 	[PROTO_PING] = serve_ping,
 };
 
+/* Before hello: a hello that is not well-formed may be said again. */
 static void
-refuse_stranger(struct session *s, const struct proto_request *req)
+refuse_stranger(struct session *s, struct slice msg,
+    const struct proto_request *req, const struct reason *why)
 {
+	if (slice_is(proto_get_str(msg, "op"), "hello")) {
+		session_error(s, req->id, PROTO_BAD_REQUEST, why->text);
+		return;
+	}
 	session_error(s, req->id, PROTO_UNAUTHORIZED,
 	    "the first message must be 'hello'");
 	session_close(s, PROTO_CLOSE_TOKEN, "no hello");
@@ -201,7 +207,7 @@ on_message(void *session, struct slice msg)
 	}
 	code = proto_request_parse(msg, &req, &why);
 	if (!s->user && (code != PROTO_OK || req.op != PROTO_HELLO))
-		refuse_stranger(s, &req);
+		refuse_stranger(s, msg, &req, &why);
 	else if (code != PROTO_OK)
 		session_error(s, req.id, code, why.text);
 	else if (req.id.set && req.op != PROTO_UNSUBSCRIBE &&

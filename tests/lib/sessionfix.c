@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The parts of a gateway around its sessions.  Attachment and tokens are
+ * played here: tokens say in clear what they grant.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "core/conf.h"
+#include "core/crc32c.h"
+#include "core/event.h"
+#include "core/json.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "gateway/attach.h"
+#include "gateway/catchup.h"
+#include "gateway/feed.h"
+#include "gateway/forward.h"
+#include "gateway/session.h"
+#include "gateway/token.h"
+#include "tests/lib/sessionfix.h"
+
+static struct sessionfix *world;
+
+/* --- played parts of the gateway --- */
+
+struct ring_reader *
+attach_ring_of(const struct attach *a)
+{
+	return world->ring.reader;
+}
+
+bool
+attach_live(const struct attach *a)
+{
+	return !world->no_writer;
+}
+
+void
+gateway_drink(struct gateway *gw)
+{
+	while (feed_pass(gw->feed, time_mono_ns()) == FEED_MORE)
+		;
+}
+
+static void
+grant(struct acl *acl, enum acl_list list, char *patterns)
+{
+	char *rest = NULL;
+
+	for (char *p = strtok_r(patterns, ",", &rest); p;
+	     p = strtok_r(NULL, ",", &rest))
+		if (strcmp(p, "-") != 0)
+			assert_int_equal(
+			    acl_add(acl, list, slice_cstr(p), NULL), ACL_ADDED);
+}
+
+int
+token_verify(struct token_keys *keys, struct slice jwt, uint64_t now_s,
+    struct token *token, struct reason *why)
+{
+	char text[200], read[100], write[100];
+	long seconds;
+
+	snprintf(text, sizeof(text), "%.*s", (int)jwt.len, (const char *)jwt.p);
+	*token = (struct token){ 0 };
+	if (sscanf(text, "%100s %99s %99s %ld", token->sub, read, write,
+		&seconds) != 4) {
+		reason_set(why, 0, "the token is bad");
+		return TOKEN_BAD;
+	}
+	token->expires_s = now_s + (uint64_t)seconds;
+	grant(&token->acl, ACL_READ, read);
+	grant(&token->acl, ACL_WRITE, write);
+	return TOKEN_GOOD;
+}
+
+void
+token_deinit(struct token *token)
+{
+	acl_deinit(&token->acl);
+}
+
+/* --- text --- */
+
+static char *
+to_text(struct slice value)
+{
+	struct mp_buf b = { 0 };
+
+	assert_int_equal(json_from_mp(value, &b), 0);
+	mp_buf_bytes(&b, "", 1);
+	for (size_t i = 0; i < b.len; i++)
+		if (b.p[i] == '"')
+			b.p[i] = '\'';
+	return (char *)b.p;
+}
+
+static void
+to_value(const char *fmt, va_list ap, struct mp_buf *out)
+{
+	struct reason why = { "" };
+	char *text;
+	int len = vasprintf(&text, fmt, ap);
+
+	assert_true(len > 0);
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	if (json_to_mp(slice_of(text, (size_t)len), out, &why) < 0)
+		fail_msg("%s: %s", text, why.text);
+	free(text);
+}
+
+/* --- clients --- */
+
+static void
+got(void *arg, struct slice value)
+{
+	struct sessionfix_client *c = arg;
+
+	assert_true(c->n < SESSIONFIX_MESSAGES);
+	c->got[c->n++] = to_text(value);
+}
+
+static void
+ready(void *arg)
+{
+	struct sessionfix_client *c = arg;
+
+	if (c->session)
+		c->fx->handler.ready(c->session);
+}
+
+struct sessionfix_client *
+sessionfix_client(struct sessionfix *fx, unsigned i, const char *token)
+{
+	struct sessionfix_client *c = &fx->clients[i];
+
+	assert_null(c->session);
+	c->fx = fx;
+	c->conn = (struct fakeconn){
+		.got = got, .ready = ready, .arg = c, .room = UINT32_MAX
+	};
+	c->session = fx->handler.open(
+	    fx->handler.arg, fakeconn_conn(&c->conn), slice_of(NULL, 0));
+	assert_non_null(c->session);
+	if (token) {
+		sessionfix_say(c, "{'op':'hello','v':1,'token':'%s'}", token);
+		sessionfix_expect(c, "'op':'welcome'", NULL);
+		fakeconn_flush(&c->conn);
+	}
+	return c;
+}
+
+void
+sessionfix_say(struct sessionfix_client *c, const char *fmt, ...)
+{
+	struct mp_buf b = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	to_value(fmt, ap, &b);
+	va_end(ap);
+	c->fx->handler.message(c->session, slice_of(b.p, b.len));
+	mp_buf_deinit(&b);
+	fakeconn_flush(&c->conn);
+}
+
+const char *
+sessionfix_next(struct sessionfix_client *c)
+{
+	if (c->read == c->n)
+		fail_msg("the client got no message");
+	return c->got[c->read++];
+}
+
+void
+sessionfix_quiet(struct sessionfix_client *c)
+{
+	if (c->read < c->n)
+		fail_msg("the client got %s", c->got[c->read]);
+}
+
+void
+sessionfix_expect(struct sessionfix_client *c, ...)
+{
+	const char *text = sessionfix_next(c), *part;
+	va_list ap;
+
+	va_start(ap, c);
+	while ((part = va_arg(ap, const char *)))
+		if (!strstr(text, part))
+			fail_msg("%s has no %s", text, part);
+	va_end(ap);
+}
+
+/* --- the ring --- */
+
+void
+sessionfix_publish(struct sessionfix *fx, const char *topic, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct event event = {
+			.seq = ++fx->ring.seq,
+			.time_us = fx->ring.seq,
+			.version = 1,
+			.topic = slice_cstr(topic),
+			.type = SLICE_STR("set"),
+			.actor = SLICE_STR("me"),
+			.data = slice_of("\x01", 1),
+		};
+		uint8_t bytes[300];
+		struct ring_event ev = {
+			.seq = event.seq,
+			.topic_hash = hash_bytes(
+			    &fx->ring.opt.topic_key, topic, strlen(topic)),
+			.version = 1,
+			.len = (uint32_t)(event_encode(&event, bytes) - bytes),
+			.flags = RING_LAST_OF_REQUEST,
+		};
+
+		ev.crc = crc32c(0, bytes, ev.len);
+		ring_writer_begin(fx->ring.writer, 1, ev.len);
+		ring_writer_add(fx->ring.writer, &ev, bytes);
+		ring_writer_commit(fx->ring.writer);
+	}
+	sessionfix_turn(fx);
+}
+
+/* --- the writer --- */
+
+static void
+accept_gateway(struct sessionfix *fx)
+{
+	int fd =
+	    accept4(fx->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		frame_stream_init(&fx->writer, fd, 1 << 22);
+}
+
+void
+sessionfix_turn(struct sessionfix *fx)
+{
+	if (fx->listener >= 0 && fx->writer.fd < 0)
+		accept_gateway(fx);
+	gateway_drink(&fx->gw);
+	(void)send_hub_run(&fx->gw.hub);
+	forward_flush(fx->gw.forward);
+	for (unsigned i = 0; i < SESSIONFIX_CLIENTS; i++)
+		if (fx->clients[i].session)
+			fakeconn_flush(&fx->clients[i].conn);
+	assert_int_equal(loop_once(fx->gw.loop, 0), 0);
+}
+
+const char *
+sessionfix_writer_got(struct sessionfix *fx)
+{
+	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+	struct slice value;
+	char *text;
+
+	while (
+	    fx->writer.fd < 0 || frame_next(&fx->writer, &value) != FRAME_ONE) {
+		assert_true(time_mono_ns() < deadline);
+		sessionfix_turn(fx);
+		if (fx->writer.fd >= 0)
+			assert_true(frame_fill(&fx->writer) != FRAME_IO_CLOSED);
+	}
+	text = to_text(value);
+	fx->text.len = 0;
+	mp_buf_bytes(&fx->text, text, strlen(text) + 1);
+	free(text);
+	return (const char *)fx->text.p;
+}
+
+void
+sessionfix_writer_quiet(struct sessionfix *fx)
+{
+	struct slice value;
+
+	sessionfix_turn(fx);
+	if (fx->writer.fd < 0)
+		return;
+	assert_int_equal(frame_fill(&fx->writer), FRAME_IO_AGAIN);
+	assert_int_equal(frame_next(&fx->writer, &value), FRAME_NONE);
+}
+
+void
+sessionfix_writer_says(struct sessionfix *fx, const char *fmt, ...)
+{
+	struct mp_buf *b;
+	size_t mark;
+	va_list ap;
+
+	b = frame_begin(&fx->writer, &mark);
+	va_start(ap, fmt);
+	to_value(fmt, ap, b);
+	va_end(ap);
+	assert_int_equal(frame_end(&fx->writer, mark), 0);
+	assert_int_equal(frame_flush(&fx->writer), FRAME_IO_DONE);
+	sessionfix_turn(fx);
+}
+
+void
+sessionfix_writer_leave(struct sessionfix *fx)
+{
+	closep(&fx->listener);
+	fx->listener = -1;
+	frame_stream_deinit(&fx->writer);
+	sessionfix_turn(fx);
+}
+
+void
+sessionfix_writer_come(struct sessionfix *fx)
+{
+	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+	char path[100];
+	struct reason why;
+
+	snprintf(path, sizeof(path), "%s/writer.sock", fx->ring.dir);
+	if (frame_listen(path, SOCK_STREAM | SOCK_NONBLOCK, 0600, &fx->listener,
+		&why) < 0)
+		fail_msg("%s", why.text);
+	while (fx->writer.fd < 0) {
+		assert_true(time_mono_ns() < deadline);
+		if (fx->gw.forward)
+			sessionfix_turn(fx);
+		else
+			assert_int_equal(forward_new(fx->gw.loop, fx->ring.dir,
+					     session_answer, &fx->gw.forward),
+			    0);
+	}
+	assert_true(forward_up(fx->gw.forward));
+}
+
+int
+sessionfix_setup(void **state)
+{
+	struct sessionfix *fx = calloc(1, sizeof(*fx));
+	struct gateway *gw = &fx->gw;
+
+	world = fx;
+	ringfix_dir(&fx->ring);
+	fx->ring.opt.slots = 64;
+	fx->ring.opt.payload_bytes = 16384;
+	ringfix_open(&fx->ring);
+	fx->listener = -1;
+	fx->writer.fd = -1;
+	fx->conf = conf_new();
+	gw->conf = fx->conf;
+	gw->loop = loop_new();
+	assert_non_null(gw->loop);
+	group_table_init(&gw->groups);
+	gw->catchup = catchup_new();
+	gw->feed = feed_new(&gw->groups);
+	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
+	quota_table_init(&gw->quotas);
+	gw->quotas.max_bytes = 1 << 22;
+	LIST_INIT(&gw->sessions);
+	snprintf(gw->log, sizeof(gw->log), "log-1");
+	assert_int_equal(feed_ring(gw->feed, fx->ring.reader), FEED_IDLE);
+	assert_int_equal(catchup_ring(gw->catchup, fx->ring.reader), 0);
+	session_handler(gw, &fx->handler);
+	sessionfix_writer_come(fx);
+	*state = fx;
+	return 0;
+}
+
+int
+sessionfix_teardown(void **state)
+{
+	struct sessionfix *fx = *state;
+
+	for (unsigned i = 0; i < SESSIONFIX_CLIENTS; i++) {
+		struct sessionfix_client *c = &fx->clients[i];
+
+		if (c->session)
+			fx->handler.closed(c->session);
+		for (unsigned j = 0; j < c->n; j++)
+			free(c->got[j]);
+	}
+	(void)forward_free(fx->gw.forward);
+	if (fx->writer.fd >= 0)
+		frame_stream_deinit(&fx->writer);
+	closep(&fx->listener);
+	(void)feed_free(fx->gw.feed);
+	(void)catchup_free(fx->gw.catchup);
+	group_table_deinit(&fx->gw.groups);
+	acl_deinit(&fx->gw.anonymous);
+	(void)loop_free(fx->gw.loop);
+	(void)conf_free(fx->conf);
+	mp_buf_deinit(&fx->text);
+	ringfix_close(&fx->ring);
+	free(fx);
+	return 0;
+}
