@@ -56,6 +56,7 @@ struct ingest {
 	struct admit admit;
 	struct mp_buf canonical;
 	struct writer_clock clock;
+	uint64_t now_us; /* time of the requests that are being taken */
 	struct quota quota;
 	struct ingest_counts counts;
 };

@@ -131,16 +131,6 @@ count_outcome(struct ingest_counts *c, const struct sequence_outcome *out)
 	}
 }
 
-static uint64_t
-now_us(struct ingest *in)
-{
-	uint64_t now = writer_clock_now(
-	    &in->clock, time_wall_us(), time_clock_ns(CLOCK_BOOTTIME) / 1000);
-
-	in->counts.clock_leaps = in->clock.leaps;
-	return now;
-}
-
 static enum request_taken
 handle_append(struct producer *p, const struct proto_request *req, size_t size)
 {
@@ -162,7 +152,7 @@ handle_append(struct producer *p, const struct proto_request *req, size_t size)
 	in->admit.checks = req->append.checks;
 	in->admit.account = slice_cstr(p->account);
 	in->admit.may_system = p->may_system;
-	in->admit.now_us = now_us(in);
+	in->admit.now_us = in->now_us;
 	if (sequence_append(in->parts.sequencer, &in->admit, &out, &why) ==
 	    SEQUENCE_WAIT)
 		return REQUEST_STALLED;
@@ -200,7 +190,7 @@ handle_emit(struct producer *p, const struct proto_request *req, size_t size)
 		.actor = req->emit.actor.p ? req->emit.actor
 					   : slice_cstr(p->account),
 		.data = req->emit.data,
-		.time_us = now_us(in) };
+		.time_us = in->now_us };
 	struct reason why = { "" };
 	uint64_t serial, retry_ms = 0;
 	enum proto_code code;

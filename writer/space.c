@@ -113,6 +113,7 @@ space_start(
 	err = pthread_create(&sp->thread, NULL, prepare_spares, sp);
 	if (err)
 		return reason_set(why, -err, "cannot start a thread");
+	(void)pthread_setname_np(sp->thread, "peal-spare");
 	sp->started = 1;
 	*out = TAKE(sp);
 	return 0;

@@ -349,6 +349,7 @@ syncer_start(struct syncer *sy, struct reason *why)
 
 	if (err)
 		return reason_set(why, -err, "cannot start a thread");
+	(void)pthread_setname_np(sy->thread, "peal-syncer");
 	sy->started = true;
 	return 0;
 }
