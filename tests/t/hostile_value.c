@@ -229,8 +229,9 @@ system_topics_are_not_written_by_clients(void **state)
 static void
 positions_beyond_the_log_are_refused_and_the_connection_stays(void **state)
 {
-	static const uint64_t positions[] = { UINT64_MAX, (uint64_t)INT64_MAX,
-		UINT64_C(1) << 53, (UINT64_C(1) << 53) - 1 };
+	static const uint64_t positions[] = { UINT64_MAX - 1,
+		(uint64_t)INT64_MAX, UINT64_C(1) << 53,
+		(UINT64_C(1) << 53) - 1 };
 	struct client c;
 
 	live_open(&c, live_token());

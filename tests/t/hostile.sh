@@ -1,0 +1,33 @@
+#!/bin/sh
+# Hostile clients against the real gateway: it refuses, and serves on.
+. "$(dirname "$0")/../lib/house.sh"
+
+for group in ws http value token; do
+	[ -x "$programs/hostile_$group" ] || skip_all 'built without cmocka'
+done
+
+house_up --gateways 1 -o gateway.hello_seconds=2
+PEAL_PORT=$port PEAL_CAFILE=$cafile PEAL_TOKEN=$token
+PEAL_KEY=$data/auth/dev.key PEAL_PUBLIC=$data/auth/dev.pem
+CMOCKA_MESSAGE_OUTPUT=TAP
+export PEAL_PORT PEAL_CAFILE PEAL_TOKEN PEAL_KEY PEAL_PUBLIC
+export CMOCKA_MESSAGE_OUTPUT
+first=$(gateways)
+
+# The groups have plans of their own: here their tests count on.
+for group in ws http value token; do
+	"$programs/hostile_$group" >"$work/$group" 2>&1
+	while read -r line; do
+		case $line in
+		'ok '*) verdict "$group: ${line#* - }" 0 ;;
+		'not ok '*' - '*) verdict "$group: ${line#* - }" 1 ;;
+		'#'*) printf '%s\n' "$line" ;;
+		esac
+	done <"$work/$group"
+done
+passes 'the gateway that was there at first still serves' \
+	[ "$(gateways)" = "$first" ]
+passes 'and said nothing of assertions or of memory' \
+	sh -c "! grep -iE 'assert|sanitizer|corrupt' '$work/up.err'"
+sed 's/^/# /' "$work/up.err" | tail -n 20
+plan $count
