@@ -49,7 +49,10 @@ MUST_CHECK int log_writer_prepare(struct log_writer *lw, struct reason *why);
 /* 1 when a spare is ready. */
 int log_writer_has_spare(const struct log_writer *lw);
 
-/* Bytes left for frames in the open segment (0: none open). */
+/*
+ * Bytes left for frames with events in the open segment (0: none open).  A
+ * page behind them is kept for log_writer_idle().
+ */
 uint64_t log_writer_room(const struct log_writer *lw);
 /* Bytes for frames in a fresh segment. */
 uint64_t log_writer_capacity(const struct log_writer *lw);
@@ -77,7 +80,11 @@ void log_writer_stamp(
 MUST_CHECK int log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
     uint64_t last_seq, struct reason *why);
 
-/* Stamp, write and flush one IDLE frame: durable_seq = last. */
+/*
+ * Stamp, write and flush one IDLE frame: durable_seq = last.  Needs no room;
+ * nothing is done where no segment is open, or where the last page that is
+ * left has been used for one.
+ */
 MUST_CHECK int log_writer_idle(
     struct log_writer *lw, uint64_t last_seq, struct reason *why);
 
