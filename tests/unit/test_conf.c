@@ -188,8 +188,9 @@ sizes_take_a_unit_and_notice_overflow(void **state)
 	assert_int_equal(conf_set(conf, "log.segment_bytes=5000K", &why), 0);
 	assert_int_equal(conf_uint(conf, CONF_log_segment_bytes), 5120000);
 	set_refused("log.segment_bytes=2T", "from 4194304 to 1099511627776");
-	/* 2^24 T is 2^64. */
+	/* 2^24 T is 2^64: these would be 0 and 1T. */
 	set_refused("log.segment_bytes=16777216T", "is refused");
+	set_refused("log.segment_bytes=16777217T", "is refused");
 	set_refused("log.segment_bytes=64m", "is refused");
 	set_refused("log.segment_bytes=64KB", "is refused");
 	set_refused("log.segment_bytes=M", "is refused");

@@ -14,6 +14,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/pem.h>
 
 #include "core/conf.h"
@@ -156,6 +157,38 @@ signatures_of_zeros_or_of_other_lengths_are_refused(void **state)
 	whole.len -= 4;
 	whole.s[whole.len] = '\0';
 	tokens_bad(keys, &whole, "");
+}
+
+static void
+a_good_signature_and_more_is_refused(void **state)
+{
+	CLEANUP(token_keys_freep)
+	struct token_keys *main_keys = tokens_open_ec(*state);
+	CLEANUP(token_keys_freep)
+	struct token_keys *shared_keys =
+	    tokens_open(tmpdir_text(*state, "s.secret", tokens_secret));
+	struct tokens_text t =
+	    tokens_unsigned("{\"alg\":\"HS256\"}", TOKENS_CLAIMS);
+	uint8_t mac[36] = { 0 };
+	unsigned len;
+
+	assert_non_null(HMAC(EVP_sha256(), tokens_secret, 32,
+	    (unsigned char *)t.s, t.len, mac, &len));
+	for (size_t n = 30; n <= sizeof(mac); n++) {
+		struct tokens_text cut = t;
+
+		tokens_add_text(&cut, ".");
+		tokens_add_base64url(&cut, mac, n);
+		if (n == 32)
+			tokens_good(shared_keys, &cut);
+		else
+			tokens_bad(shared_keys, &cut, "signature is not");
+	}
+	/* 64 bytes leave four bits over: one more digit is one more byte. */
+	t = tokens_signed(tokens_ec, TOKENS_ES256, TOKENS_CLAIMS);
+	tokens_good(main_keys, &t);
+	tokens_add_text(&t, "A");
+	tokens_bad(main_keys, &t, "signature is not");
 }
 
 static void
@@ -546,6 +579,7 @@ main(void)
 		IN_DIRECTORY(another_keys_signature_is_refused),
 		IN_DIRECTORY(
 		    signatures_of_zeros_or_of_other_lengths_are_refused),
+		IN_DIRECTORY(a_good_signature_and_more_is_refused),
 		IN_DIRECTORY(a_signature_in_der_is_refused),
 		IN_DIRECTORY(every_changed_byte_is_noticed),
 		IN_DIRECTORY(kid_chooses_among_several_keys),
