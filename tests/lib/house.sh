@@ -178,7 +178,7 @@ house_writer() {
 # ends PID: wait for a process of ours and keep its status in $status.
 ends() {
 	status=0
-	wait "$1" || status=$?
+	{ wait "$1" || status=$?; } 2>/dev/null
 }
 
 # What a directory holds, to be compared.

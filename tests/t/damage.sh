@@ -1,0 +1,96 @@
+#!/bin/sh
+# Damage to what was acknowledged: the writer ends with 3, names the range and
+# changes nothing.  What was never acknowledged is a torn tail, and no damage.
+. "$(dirname "$0")/../lib/house.sh"
+
+write_log() {
+	house_writer
+	produce -n 4000 -b 2 -B 500 -w 64 -l "$data/log" >/dev/null ||
+		bail 'the log could not be made'
+	kill -KILL "$writer"
+	ends "$writer"
+	cp -a "$data/log" "$work/whole"
+}
+
+# restored: the whole log again, as the killed writer left it.
+restored() {
+	rm -rf "$data/log"
+	cp -a "$work/whole" "$data/log"
+}
+
+newest() {
+	ls "$data/log"/*.seg | tail -n 1
+}
+
+# flip FILE OFFSET: another byte there.
+flip() {
+	byte=$(dd if="$1" bs=1 skip="$2" count=1 2>/dev/null | od -An -tu1)
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\$(printf %o $((255 - byte)))" |
+		dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+# The first offset behind the last byte that is not zero, roughly.
+used() {
+	tr -d '\0' <"$1" | wc -c
+}
+
+start() {
+	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	    -o ring.directory="$data/run" -o log.segment_bytes=4M
+}
+
+# damaged WHAT FILE OFFSET: the writer refuses, and leaves all as it is.
+damaged() {
+	what=$1
+	flip "$2" "$3"
+	before=$(fingerprint "$data/log")
+	segment=$(basename "$2")
+	exits "$what is refused with 3 and the segment" 3 \
+	    "${segment%.seg}" start
+	cp "$work/out" "$work/said"
+	sed 's/^/# /' "$work/said"
+	passes "$what is told with the range of events" \
+	    grep -qE 'events [0-9]+ to [0-9]+' "$work/said"
+	passes "$what is left as it is" \
+	    [ "$(fingerprint "$data/log")" = "$before" ]
+	restored
+}
+
+plan 13
+write_log
+[ "$(ls "$data/log"/*.seg | wc -l)" -ge 2 ] || bail 'one segment is too few'
+half=$(($(used "$(newest)") / 2))
+damaged 'a flipped bit in an acknowledged frame' "$(newest)" $half
+damaged 'a flipped bit near the end of the acknowledged' "$(newest)" \
+    $(($(used "$(newest)") - 3000))
+
+# A sealed segment that is gone.
+first=$(ls "$data/log"/*.seg | head -n 1)
+mv "$first" "$work/gone"
+before=$(fingerprint "$data/log")
+exits 'a segment that is missing is refused with 3' 3 '' start
+passes 'a segment that is missing changes nothing' \
+    [ "$(fingerprint "$data/log")" = "$before" ]
+restored
+
+# Bytes behind the last frame: a write that was never acknowledged.
+end=$("$programs/events" "$data/log" | wc -l)
+printf 'half a frame' | dd of="$(newest)" bs=1 conv=notrunc \
+    seek=$(($(stat -c %s "$(newest)") - 8192)) 2>/dev/null
+house_writer
+passes 'bytes behind the last frame are no damage' \
+    "$peal" append --data "$data" after.a thing_happened 1
+passes 'and the log goes on at the next seq' sh -c \
+    "'$programs/events' '$data/log' | tail -n 1 | grep -q '^$((end + 1)) '"
+passes 'and every event before it is there' sh -c \
+    "[ \$('$programs/events' '$data/log' | wc -l) -eq $((end + 1)) ]"
+kill -TERM "$writer"
+ends "$writer"
+
+# Files that are no segments at all.
+head -c 4194304 /dev/zero >"$(newest)"
+before=$(fingerprint "$data/log")
+exits 'a segment of zeros is refused with 3' 3 '' start
+passes 'a segment of zeros changes nothing' \
+    [ "$(fingerprint "$data/log")" = "$before" ]
