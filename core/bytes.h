@@ -52,18 +52,18 @@ slice_is(struct slice a, const char *s)
 #define BYTES_LE(bits, x) __builtin_bswap##bits(x)
 #endif
 
-#define BYTES_DEFINE(bits)                                        \
-	static inline uint##bits##_t get_le##bits(const void *p)  \
-	{                                                         \
-		uint##bits##_t x;                                 \
-                                                                  \
-		memcpy(&x, p, sizeof(x));                         \
-		return BYTES_LE(bits, x);                         \
-	}                                                         \
+#define BYTES_DEFINE(bits)                                         \
+	static inline uint##bits##_t get_le##bits(const void *p)   \
+	{                                                          \
+		uint##bits##_t x;                                  \
+                                                                   \
+		memcpy(&x, p, sizeof(x));                          \
+		return BYTES_LE(bits, x);                          \
+	}                                                          \
 	static inline void put_le##bits(void *p, uint##bits##_t x) \
-	{                                                         \
-		x = BYTES_LE(bits, x);                            \
-		memcpy(p, &x, sizeof(x));                         \
+	{                                                          \
+		x = BYTES_LE(bits, x);                             \
+		memcpy(p, &x, sizeof(x));                          \
 	}
 
 BYTES_DEFINE(16)

@@ -35,15 +35,18 @@ MUST_CHECK int fs_read(const struct sysio *io, int dirfd, const char *name,
 /* mkdir -p for one path; an existing directory is fine. */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct reason *why);
 
-enum fs_lock { FS_LOCKED = 0, FS_LOCK_HELD };
+enum fs_lock {
+	FS_LOCKED = 0,
+	FS_LOCK_HELD
+};
 
 /*
  * Take the exclusive lock on dirfd/name (created 0640) and write our pid
  * into it.  FS_LOCKED: the lock lives as long as *fd, which the caller owns.
  * FS_LOCK_HELD: *holder is the pid that the file names, 0 when unknown.
  */
-MUST_CHECK int fs_lock(int dirfd, const char *name, int *fd, long *holder,
-    struct reason *why);
+MUST_CHECK int fs_lock(
+    int dirfd, const char *name, int *fd, long *holder, struct reason *why);
 
 /* 1 when somebody holds the lock, 0 when nobody does, below zero -errno. */
 MUST_CHECK int fs_lock_held(int dirfd, const char *name);

@@ -9,21 +9,21 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLEANUP(fn) __attribute__((cleanup(fn)))
-#define MUST_CHECK  __attribute__((warn_unused_result))
+#define CLEANUP(fn)	  __attribute__((cleanup(fn)))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
 #define PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-#define ARRAY_LEN(a)	(sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)	((a) < (b) ? (a) : (b))
-#define MAX(a, b)	((a) > (b) ? (a) : (b))
-#define LIKELY(cond)	__builtin_expect(!!(cond), 1)
-#define UNLIKELY(cond)	__builtin_expect(!!(cond), 0)
+#define ARRAY_LEN(a)	  (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)	  ((a) < (b) ? (a) : (b))
+#define MAX(a, b)	  ((a) > (b) ? (a) : (b))
+#define LIKELY(cond)	  __builtin_expect(!!(cond), 1)
+#define UNLIKELY(cond)	  __builtin_expect(!!(cond), 0)
 
 /* Round up to a multiple of a power of two. */
-#define ALIGN_UP(n, pow2) (((n) + ((pow2) - 1)) & ~((__typeof__(n))(pow2) - 1))
+#define ALIGN_UP(n, pow2) (((n) + ((pow2)-1)) & ~((__typeof__(n))(pow2)-1))
 
 #define CONTAINER_OF(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Hand a local on to its next owner: the local is empty afterwards. */
 #define TAKE(ptr)                           \
@@ -34,11 +34,11 @@
 	})
 
 /* The same for a file descriptor, whose empty value is -1. */
-#define TAKE_FD(fd)           \
-	__extension__({       \
+#define TAKE_FD(fd)            \
+	__extension__({        \
 		int _f = (fd); \
-		(fd) = -1;    \
-		_f;           \
+		(fd) = -1;     \
+		_f;            \
 	})
 
 static inline void

@@ -17,12 +17,14 @@
 
 struct reason;
 
-enum { MPVALID_DEPTH = 32 };
+enum {
+	MPVALID_DEPTH = 32
+};
 
 enum mpvalid {
-	MPVALID_OK = 0,	 /* valid and canonical as it is */
-	MPVALID_LOOSE,	 /* valid, but an integer or a length is not shortest */
-	MPVALID_BAD,	 /* refused, *why says what and at which byte */
+	MPVALID_OK = 0, /* valid and canonical as it is */
+	MPVALID_LOOSE,	/* valid, but an integer or a length is not shortest */
+	MPVALID_BAD,	/* refused, *why says what and at which byte */
 };
 
 /*

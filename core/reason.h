@@ -16,7 +16,6 @@ struct reason {
  * A NULL why drops the sentence.  For err below zero the text of that errno
  * is appended after a colon.
  */
-int reason_set(struct reason *why, int err, const char *fmt, ...)
-    PRINTF(3, 4);
+int reason_set(struct reason *why, int err, const char *fmt, ...) PRINTF(3, 4);
 
 #endif

@@ -18,12 +18,12 @@
 
 /* Like the system calls of the same name, but an error is -errno. */
 struct sysio {
-	int (*openat)(void *ctx, int dirfd, const char *name, int flags,
-	    mode_t mode);
+	int (*openat)(
+	    void *ctx, int dirfd, const char *name, int flags, mode_t mode);
 	int (*close)(void *ctx, int fd);
 	ssize_t (*pread)(void *ctx, int fd, void *buf, size_t len, off_t at);
-	ssize_t (*pwritev)(void *ctx, int fd, const struct iovec *iov, int n,
-	    off_t at);
+	ssize_t (*pwritev)(
+	    void *ctx, int fd, const struct iovec *iov, int n, off_t at);
 	int (*fdatasync)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);
 	int (*fallocate)(void *ctx, int fd, off_t at, off_t len);
@@ -47,8 +47,8 @@ struct sysio {
 extern const struct sysio sysio_posix;
 
 /* Each loops over EINTR; below zero is -errno. */
-int sysio_openat(const struct sysio *io, int dirfd, const char *name,
-    int flags, mode_t mode);
+int sysio_openat(const struct sysio *io, int dirfd, const char *name, int flags,
+    mode_t mode);
 int sysio_close(const struct sysio *io, int fd);
 
 /*
@@ -59,8 +59,8 @@ ssize_t sysio_pread(
     const struct sysio *io, int fd, void *buf, size_t len, uint64_t at);
 
 /* Write all of it or fail. */
-int sysio_pwrite(const struct sysio *io, int fd, const void *buf, size_t len,
-    uint64_t at);
+int sysio_pwrite(
+    const struct sysio *io, int fd, const void *buf, size_t len, uint64_t at);
 
 /* The same for n vectors (at most IOV_MAX); iov is used up. */
 int sysio_pwritev(
