@@ -28,6 +28,7 @@ enum {
 	UNSENT_MAX = 32 << 20, /* then the writer does not keep up */
 	RETRY_US = 50 * 1000,
 	RETRY_MS = 1000, /* what clients are told */
+	HELLO_ID = 0,	 /* requests of clients begin at 1 */
 };
 
 struct forward {
@@ -42,6 +43,7 @@ struct forward {
 	struct loop_timer retry;
 	size_t mark;
 	uint64_t next_id;
+	uint64_t keys_seconds; /* as the writer said last */
 	uint64_t waiting;
 	struct forward_pending *buckets[BUCKETS];
 };
@@ -168,6 +170,10 @@ take_reply(struct forward *f, struct slice value, struct reason *why)
 		reason_set(why, 0, "an answer without an id");
 		return false;
 	}
+	if (reply.id.v == HELLO_ID) {
+		f->keys_seconds = proto_get_uint(value, "keys_seconds").v;
+		return true;
+	}
 	at = slot_of(f, reply.id.v);
 	if (!*at) {
 		reason_set(why, 0, "an answer to nothing that was asked");
@@ -238,6 +244,27 @@ on_io(void *arg, unsigned what)
 		readable(f);
 }
 
+void
+forward_hello(struct forward *f)
+{
+	struct mp_buf *b;
+
+	if (!forward_up(f))
+		return;
+	b = frame_begin(&f->stream, &f->mark);
+	proto_pack_head(b, "hello", (struct proto_uint){ true, HELLO_ID }, 1);
+	mp_pack_cstr(b, "v");
+	mp_pack_uint(b, 1);
+	if (frame_end(&f->stream, f->mark) == 0)
+		f->dirty = true;
+}
+
+uint64_t
+forward_keys_seconds(const struct forward *f)
+{
+	return f->keys_seconds;
+}
+
 static void
 connect_writer(void *arg)
 {
@@ -254,6 +281,7 @@ connect_writer(void *arg)
 	f->up = true;
 	if (loop_io_add(f->loop, &f->io, fd, LOOP_READ, on_io, f) < 0)
 		hang_up(f, "no memory");
+	forward_hello(f);
 }
 
 int

@@ -63,6 +63,11 @@ bool forward_end(struct forward *f, struct forward_list *list,
 /* Send what was packed; at the end of each turn of the loop. */
 void forward_flush(struct forward *f);
 
+/* Ask the writer how far back it knows keys; done at each connect too. */
+void forward_hello(struct forward *f);
+/* What it said last; 0, which promises nothing, before it has said it. */
+uint64_t forward_keys_seconds(const struct forward *f);
+
 /* The owner goes: its answers are dropped. */
 void forward_disown(struct forward_list *list);
 

@@ -114,17 +114,26 @@ on_mark(void *arg)
 	group_table_tick(&gw->groups, gw->mark_tick_ns);
 }
 
+/* What tools see of this reader: three stores. */
 static void
-on_second(void *arg)
+report(struct gateway *gw)
 {
-	struct gateway *gw = arg;
-	struct doorbell_report report = {
+	struct doorbell_report now = {
 		.position = gw->groups.done,
 		.clients = conns_count(gw->conns),
 		.lapped = gw->hub.lagged,
 	};
 
-	attach_report(gw->attach, &report);
+	attach_report(gw->attach, &now);
+}
+
+static void
+on_second(void *arg)
+{
+	struct gateway *gw = arg;
+
+	report(gw);
+	forward_hello(gw->forward);
 	session_tick_all(gw);
 }
 
@@ -284,6 +293,7 @@ gateway_turn(struct gateway *gw)
 	err = set_due(gw);
 	if (err < 0)
 		return err;
+	report(gw);
 	err = loop_once(gw->loop, attach_park(gw->attach));
 	attach_awake(gw->attach);
 	return err;

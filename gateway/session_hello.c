@@ -141,8 +141,7 @@ welcome(struct session *s, const struct proto_request *req)
 	pack_uint(
 	    &b, "ping_interval", conf_uint(conf, CONF_gateway_ping_interval));
 	pack_uint(&b, "max_message", conf_uint(conf, CONF_gateway_max_message));
-	/* Nothing is promised until the writer says how far back it knows. */
-	pack_uint(&b, "keys_seconds", 0);
+	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
 	rules_pack(&b);
 	session_say(s, &b);
