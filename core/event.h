@@ -39,8 +39,8 @@ struct event {
 /* Bytes that event_encode() writes. */
 size_t event_size(const struct event *ev);
 
-/* Encode at buf (room for event_size()); returns one past the end. */
-uint8_t *event_encode(const struct event *ev, uint8_t *buf);
+/* Encode at p (room for event_size()); returns one past the end. */
+uint8_t *event_encode(const struct event *ev, uint8_t *p);
 
 /*
  * Read an encoded event whose bytes are already trusted to be well-formed

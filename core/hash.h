@@ -18,6 +18,6 @@ struct hash_key {
 /* A key from the system's random source; stops the process without one. */
 struct hash_key hash_key_random(void);
 
-uint64_t hash_bytes(const struct hash_key *key, const void *p, size_t len);
+uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t len);
 
 #endif

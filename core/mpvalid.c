@@ -151,14 +151,14 @@ bad_duplicate(struct check *c, const struct key *key)
 }
 
 static int
-key_compare(const void *a, const void *b, void *begin)
+key_compare(const void *a, const void *b, void *check)
 {
 	const struct key *x = a, *y = b;
-	const uint8_t *bytes = begin;
+	const struct check *c = check;
 
 	if (x->len != y->len)
 		return x->len < y->len ? -1 : 1;
-	return memcmp(bytes + x->at, bytes + y->at, x->len);
+	return memcmp(c->begin + x->at, c->begin + y->at, x->len);
 }
 
 /*
@@ -169,11 +169,9 @@ key_compare(const void *a, const void *b, void *begin)
 static int
 check_many_keys(struct check *c, struct key *keys, uint32_t n)
 {
-	uint8_t *begin = (uint8_t *)(uintptr_t)c->begin;
-
-	qsort_r(keys, n, sizeof(*keys), key_compare, begin);
+	qsort_r(keys, n, sizeof(*keys), key_compare, c);
 	for (uint32_t i = 1; i < n; i++)
-		if (!key_compare(keys + i, keys + i - 1, begin))
+		if (!key_compare(keys + i, keys + i - 1, c))
 			return bad_duplicate(c, keys + i);
 	return MPVALID_OK;
 }

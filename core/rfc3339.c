@@ -140,7 +140,7 @@ take_offset(struct slice *text, int64_t *offset)
 	if (!take(text, 2, ":", &hours) || !take(text, 2, NULL, &minutes) ||
 	    text->len || hours > 23 || minutes > 59)
 		return false;
-	*offset = (int64_t)hours * 3600 + minutes * 60;
+	*offset = hours * INT64_C(3600) + minutes * INT64_C(60);
 	if (west)
 		*offset = -*offset;
 	return true;
@@ -171,8 +171,8 @@ rfc3339_parse(struct slice text, int64_t *seconds, uint32_t *nanoseconds)
 	if (month < 1 || month > 12 || day < 1 || day > days_in(year, month) ||
 	    hour > 23 || minute > 59 || second > 59)
 		return false;
-	t = days_of(year, month, day) * DAY + hour * 3600 + minute * 60 +
-	    second - offset;
+	t = days_of(year, month, day) * DAY + hour * INT64_C(3600) +
+	    minute * INT64_C(60) + second - offset;
 	*seconds = t;
 	*nanoseconds = ns;
 	return true;

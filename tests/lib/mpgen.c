@@ -136,9 +136,8 @@ put_str(struct mpgen *g, const char *prefix)
 	unsigned n =
 	    mpgen_below(g, 8) ? mpgen_below(g, 8) : mpgen_below(g, 100);
 	char text[512];
-	size_t len = strlen(prefix);
+	size_t len = (size_t)snprintf(text, sizeof(text), "%s", prefix);
 
-	memcpy(text, prefix, len);
 	while (n-- > 0) {
 		unsigned i = mpgen_below(g, sizeof(pieces) / sizeof(*pieces));
 

@@ -78,6 +78,15 @@ only_what_the_encoder_writes_is_decoded(void **state)
 		base64_encode(slice_of(bytes, len), back);
 		assert_memory_equal(back, text, 4);
 	}
+	for (unsigned len = 1; len < 4; len++) {
+		uint8_t bytes[6];
+		size_t n;
+
+		assert_false(
+		    base64_decode(slice_of("AAAAAAAA", len), bytes, &n));
+		assert_false(
+		    base64_decode(slice_of("AAAAAAAA", 4 + len), bytes, &n));
+	}
 	assert_int_equal(taken, 7 * 7 * 7 * 7 + 7 * 7 * 4 + 7 * 4);
 }
 

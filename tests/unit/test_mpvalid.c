@@ -188,6 +188,16 @@ extensions_are_timestamps_or_0_to_127(void **state)
 	    MPVALID_OK);
 	assert_refused("timestamp", 0xc7, 12, 0xff, 0x3b, 0x9a, 0xca, 0, 0xff,
 	    0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff);
+	/* 2^32 seconds need 8 bytes, 2^34 need 12; one less does not. */
+	assert_int_equal(CHECK(0xd7, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff),
+	    MPVALID_LOOSE);
+	assert_int_equal(CHECK(0xd7, 0xff, 0, 0, 0, 1, 0, 0, 0, 0), MPVALID_OK);
+	assert_int_equal(CHECK(0xc7, 12, 0xff, 0, 0, 0, 0, 0, 0, 0, 3, 0xff,
+			     0xff, 0xff, 0xff),
+	    MPVALID_LOOSE);
+	assert_int_equal(
+	    CHECK(0xc7, 12, 0xff, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0),
+	    MPVALID_OK);
 	/* Longer than the time needs. */
 	assert_int_equal(
 	    CHECK(0xd7, 0xff, 0, 0, 0, 0, 0, 0, 0, 1), MPVALID_LOOSE);

@@ -339,6 +339,10 @@ an_event_of_an_append_is_refused_by_field(void **state)
 	event_refused("{}", "field \"topic\" of an event is missing");
 	event_refused("{\"topic\":\"a\",\"type\":\"t\"}",
 	    "field \"data\" of an event is missing");
+	event_refused("{\"topic\":\"a\",\"data\":1,\"actor\":\"x\","
+		      "\"key\":\"k\",\"schema\":1,\"meta\":{},"
+		      "\"time\":1,\"expect\":0}",
+	    "field \"type\" of an event is missing");
 	event_refused("{\"topic\":\"a.>\"}", "topic \"a.>\": a wildcard");
 	event_refused("{\"topic\":\"a\\r\\nb\"}", "white space at byte 1");
 	event_refused("{\"topic\":\"a\\u0000b\"}", "control character");

@@ -229,6 +229,10 @@ patterns_meet_where_a_topic_matches_both(void **state)
 	a[129] = 'a';
 	a[130] = '\0';
 	assert_false(meet(a, b));
+	memcpy(b + 127, ".>", 3);
+	assert_false(meet(a, b));
+	a[129] = '\0';
+	assert_true(meet(a, b));
 }
 
 static void
