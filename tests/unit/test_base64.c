@@ -80,12 +80,12 @@ only_what_the_encoder_writes_is_decoded(void **state)
 	}
 	for (unsigned len = 1; len < 4; len++) {
 		uint8_t bytes[6];
-		size_t n;
+		size_t got;
 
 		assert_false(
-		    base64_decode(slice_of("AAAAAAAA", len), bytes, &n));
+		    base64_decode(slice_of("AAAAAAAA", len), bytes, &got));
 		assert_false(
-		    base64_decode(slice_of("AAAAAAAA", 4 + len), bytes, &n));
+		    base64_decode(slice_of("AAAAAAAA", 4 + len), bytes, &got));
 	}
 	assert_int_equal(taken, 7 * 7 * 7 * 7 + 7 * 7 * 4 + 7 * 4);
 }
