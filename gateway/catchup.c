@@ -3,7 +3,8 @@
 /*
  * One scratch reader serves every connection that is behind: it seeks to
  * where the connection stands, so that a thousand of them cost a thousand
- * positions.  A part ends at a request's end, at a block's size.
+ * positions.  They tend to stand at the same places, the ends of blocks that
+ * they once shared, so what was read is remembered for the next one.
  */
 
 #include <assert.h>
@@ -22,18 +23,29 @@ enum {
 	PART_BYTES = BLOCK_BYTES - BLOCK_HEADROOM,
 	LOOKED_AT = 4096, /* events of one call */
 	READ_EVENTS = 256,
-	READ_BYTES = 64 * 1024, /* of one copy from the ring */
+	READ_BYTES = 64 * 1024,	 /* of one copy from the ring */
+	FIRST_BYTES = 20 * 1024, /* of the first one, which may be all */
+	REMEMBERED = 256,
+	REMEMBERED_BYTES = 64 * 1024, /* no block that is larger */
+};
+
+/* A block, and what was asked for. */
+struct memory {
+	struct filter *filter; /* a reference */
+	struct block *block;   /* its after is what was asked for */
 };
 
 struct catchup {
 	struct ring_reader *ring;
+	struct catchup_counts counts;
+	struct memory remembered[REMEMBERED];
 	struct ring_event ev[READ_EVENTS];
 	size_t size;
 	uint8_t *buf;
-	struct mp_buf run; /* the part */
+	struct mp_buf run; /* events of the block in the making */
 };
 
-/* A part in the making. */
+/* A block in the making. */
 struct gather {
 	const struct filter *filter;
 	uint64_t limit; /* upto, as asked for */
@@ -60,11 +72,34 @@ catchup_free(struct catchup *c)
 {
 	if (!c)
 		return NULL;
+	catchup_forget(c);
 	c->ring = ring_reader_free(c->ring);
 	mp_buf_deinit(&c->run);
 	free(c->buf);
 	free(c);
 	return NULL;
+}
+
+static void
+forget(struct memory *m)
+{
+	m->filter = filter_unref(m->filter);
+	m->block = block_unref(m->block);
+}
+
+void
+catchup_forget(struct catchup *c)
+{
+	for (unsigned i = 0; i < REMEMBERED; i++)
+		forget(&c->remembered[i]);
+}
+
+static struct memory *
+place_of(struct catchup *c, const struct filter *filter, uint64_t after)
+{
+	uint64_t h = (filter->hash ^ after) * 0x9e3779b97f4a7c15;
+
+	return &c->remembered[(h >> 32) % REMEMBERED];
 }
 
 int
@@ -86,7 +121,7 @@ catchup_oldest(struct catchup *c)
 	return ring_reader_seek_oldest(c->ring) + 1;
 }
 
-/* Add one event; full when the part ends with what was whole before it. */
+/* Add one event; full when the block ends with what was whole before it. */
 static void
 gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
     struct slice bytes)
@@ -122,16 +157,19 @@ gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
 static int
 read_some(struct catchup *c, struct gather *g)
 {
+	size_t size = g->looked_at == 0 ? FIRST_BYTES : c->size;
 	uint32_t n;
 	size_t need;
 	int rc = ring_reader_read(
-	    c->ring, c->ev, READ_EVENTS, c->buf, c->size, &n, &need);
+	    c->ring, c->ev, READ_EVENTS, c->buf, size, &n, &need);
 
 	if (rc == RING_TOO_SMALL) {
 		if (need > EVENT_MAX)
 			return -EPROTO;
-		c->buf = alloc_array(c->buf, need, 1);
-		c->size = need;
+		if (need > c->size) {
+			c->buf = alloc_array(c->buf, need, 1);
+			c->size = need;
+		}
 		rc = ring_reader_read(
 		    c->ring, c->ev, READ_EVENTS, c->buf, c->size, &n, &need);
 	}
@@ -145,14 +183,49 @@ read_some(struct catchup *c, struct gather *g)
 	return RING_EVENT;
 }
 
+/* What was gathered, as a batch. */
+static struct block *
+finish(const struct catchup *c, const struct gather *g, uint64_t after)
+{
+	struct block *b = alloc_block((uint32_t)g->cut);
+
+	if (g->cut > 0)
+		block_add(b, c->run.p, (uint32_t)g->cut);
+	b->n_events = g->cut_n;
+	block_finish_batch(b, after, g->upto);
+	return b;
+}
+
+/* Only what does not end where this one connection had to stop. */
+static void
+remember(
+    struct catchup *c, struct filter *filter, struct block *b, uint64_t limit)
+{
+	struct memory *m = place_of(c, filter, b->after);
+
+	if (b->upto == limit || b->cap > REMEMBERED_BYTES)
+		return;
+	forget(m);
+	m->filter = filter_ref(filter);
+	m->block = block_ref(b);
+}
+
 int
-catchup_read(struct catchup *c, const struct filter *filter, uint64_t after,
-    uint64_t upto, struct catchup_part *part)
+catchup_block(struct catchup *c, struct filter *filter, uint64_t after,
+    uint64_t upto, struct block **out)
 {
 	struct gather g = { .filter = filter, .limit = upto, .upto = after };
+	const struct memory *m = place_of(c, filter, after);
 	int rc;
 
 	assert(after < upto);
+	c->counts.blocks++;
+	if (m->filter == filter && m->block->after == after &&
+	    m->block->upto <= upto) {
+		*out = block_ref(m->block);
+		return CATCHUP_BLOCK;
+	}
+	c->counts.reads++;
 	c->run.len = 0;
 	rc = ring_reader_seek(c->ring, after);
 	while (rc == RING_EVENT && !g.full)
@@ -164,10 +237,13 @@ catchup_read(struct catchup *c, const struct filter *filter, uint64_t after,
 	/* What was whole before the writer came past us is good. */
 	if (g.upto == after)
 		return CATCHUP_LAPPED;
-	*part = (struct catchup_part){
-		.upto = g.upto,
-		.n_events = g.cut_n,
-		.events = slice_of(c->run.p, g.cut),
-	};
-	return CATCHUP_PART;
+	*out = finish(c, &g, after);
+	remember(c, filter, *out, upto);
+	return CATCHUP_BLOCK;
+}
+
+void
+catchup_counts(const struct catchup *c, struct catchup_counts *counts)
+{
+	*counts = c->counts;
 }

@@ -10,25 +10,12 @@
 
 #include <stdint.h>
 
-#include "core/bytes.h"
 #include "core/macros.h"
+#include "gateway/block.h"
 #include "gateway/filter.h"
 
 struct catchup;
 struct ring_reader;
-struct reason;
-
-/* A run of events that match, as far as the ring was looked through. */
-struct catchup_part {
-	uint64_t upto; /* all that matches in (after, upto] is here */
-	uint32_t n_events;
-	struct slice events; /* live until the next call */
-};
-
-enum catchup_found {
-	CATCHUP_PART = 0, /* perhaps without an event, but upto > after */
-	CATCHUP_LAPPED,	  /* the ring no longer holds after + 1 */
-};
 
 struct catchup *catchup_new(void);
 struct catchup *catchup_free(struct catchup *c);
@@ -39,16 +26,32 @@ CLEANUP_FN(struct catchup *, catchup_free)
  * mapping.
  */
 MUST_CHECK int catchup_ring(struct catchup *c, struct ring_reader *ring);
+/* The next ring is of another log: forget what was read. */
+void catchup_forget(struct catchup *c);
+
+enum catchup_found {
+	CATCHUP_BLOCK = 0,
+	CATCHUP_LAPPED, /* the ring no longer holds after + 1 */
+};
 
 /*
  * What filter lets through in (after, upto], or a first part of it that ends
  * at a request's end: about a block of events, or a few thousand looked at.
- * after < upto, and both are ends of requests.
+ * after < upto, and both are ends of requests.  *out is a finished batch,
+ * perhaps without an event, but with an upto beyond after; the caller owns a
+ * reference.  Whoever asks for the same gets the same block.
  */
-MUST_CHECK int catchup_read(struct catchup *c, const struct filter *filter,
-    uint64_t after, uint64_t upto, struct catchup_part *part);
+MUST_CHECK int catchup_block(struct catchup *c, struct filter *filter,
+    uint64_t after, uint64_t upto, struct block **out);
 
 /* The oldest seq that the ring still holds (head + 1 when it is empty). */
 uint64_t catchup_oldest(struct catchup *c);
+
+/* Blocks given out so far, and those that had to be read from the ring. */
+struct catchup_counts {
+	uint64_t blocks;
+	uint64_t reads;
+};
+void catchup_counts(const struct catchup *c, struct catchup_counts *counts);
 
 #endif

@@ -45,6 +45,7 @@ change_log(struct gateway *gw, const char *name)
 		diag_warn("the log changed from '%s' to '%s'", gw->log, name);
 		session_close_all(gw, PROTO_CLOSE_RESTART, "the log changed");
 		feed_restart(gw->feed);
+		catchup_forget(gw->catchup);
 	}
 	memcpy(gw->log, name, PROTO_LOG_NAME);
 }

@@ -263,25 +263,26 @@ step_open(struct sender *s, uint64_t stop)
 static void
 step_ring(struct sender *s, uint64_t upto)
 {
-	struct catchup_part part;
-	struct block *b;
-	int rc = catchup_read(
-	    s->hub->catchup, s->group->filter, s->scan, upto, &part);
+	struct trim all = { s->scan, UINT64_MAX, TRIM_NO_EPHEMERAL, NULL };
+	struct block *b CLEANUP(block_unrefp) = NULL;
+	int rc =
+	    catchup_block(s->hub->catchup, s->group->filter, s->scan, upto, &b);
 
-	if (rc != CATCHUP_PART) {
+	if (rc != CATCHUP_BLOCK) {
 		if (rc < 0)
 			diag_limited("ring", "the ring contradicts itself");
 		send_lagged(s, "ring");
 		return;
 	}
-	s->scan = part.upto;
-	if (part.n_events == 0 && part.upto < upto)
+	s->scan = b->upto;
+	if (b->n_events == 0 && b->upto < upto)
 		return;
-	b = alloc_block((uint32_t)part.events.len);
-	if (part.n_events > 0)
-		block_add(b, part.events.p, (uint32_t)part.events.len);
-	b->n_events = part.n_events;
-	give(s, b, part.upto);
+	if (b->after != s->position) {
+		give(s, trim_block(b, &all), b->upto);
+		return;
+	}
+	(void)conn_send(s->conn, b);
+	s->position = b->upto;
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "gateway/conn.h"
 #include "gateway/send.h"
 #include "gateway/send_priv.h"
+#include "gateway/trim.h"
 
 static struct send_sub *
 sub_new(struct sender *s, uint64_t id, struct filter *filter,
@@ -149,8 +150,8 @@ send_hub_lagged(struct send_hub *hub)
 
 /* {"op":"replay","id":…,"after":…,"upto":…,"events":[…],"last":…} */
 static void
-send_part(struct sender *s, const struct send_sub *sub,
-    const struct catchup_part *part, bool last)
+send_part(struct sender *s, const struct send_sub *sub, uint64_t upto,
+    const struct block *part, bool last)
 {
 	struct proto_uint id = { true, sub->id };
 	struct mp_buf b = { 0 };
@@ -160,11 +161,11 @@ send_part(struct sender *s, const struct send_sub *sub,
 	mp_pack_cstr(&b, "after");
 	mp_pack_uint(&b, sub->position);
 	mp_pack_cstr(&b, "upto");
-	mp_pack_uint(&b, part->upto);
+	mp_pack_uint(&b, upto);
 	mp_pack_cstr(&b, "events");
-	mp_pack_array(&b, part->n_events);
-	if (part->n_events > 0)
-		mp_pack_raw(&b, part->events);
+	mp_pack_array(&b, part ? part->n_events : 0);
+	if (part && part->n_events > 0)
+		mp_pack_raw(&b, trim_events(part));
 	mp_pack_cstr(&b, "last");
 	mp_pack_bool(&b, last);
 	if (b.failed)
@@ -178,26 +179,28 @@ send_part(struct sender *s, const struct send_sub *sub,
 void
 send_step_replay(struct sender *s, struct send_sub *sub)
 {
+	struct block *b CLEANUP(block_unrefp) = NULL;
 	uint64_t done = s->hub->groups->done;
-	struct catchup_part part = { .upto = done };
-	int rc = CATCHUP_PART;
 	bool last;
 
-	if (sub->scan < done)
-		rc = catchup_read(
-		    s->hub->catchup, sub->filter, sub->scan, done, &part);
-	if (rc != CATCHUP_PART) {
-		if (rc < 0)
-			diag_limited("ring", "the ring contradicts itself");
-		send_lagged_sub(s, sub, "ring");
-		return;
+	if (sub->scan < done) {
+		int rc = catchup_block(
+		    s->hub->catchup, sub->filter, sub->scan, done, &b);
+
+		if (rc != CATCHUP_BLOCK) {
+			if (rc < 0)
+				diag_limited(
+				    "ring", "the ring contradicts itself");
+			send_lagged_sub(s, sub, "ring");
+			return;
+		}
+		sub->scan = b->upto;
 	}
-	sub->scan = part.upto;
-	last = part.upto == done;
-	if (part.n_events == 0 && !last)
+	last = sub->scan == done;
+	if (!last && b->n_events == 0)
 		return;
-	send_part(s, sub, &part, last);
-	sub->position = part.upto;
+	send_part(s, sub, sub->scan, b, last);
+	sub->position = sub->scan;
 	if (last)
 		sub->state = SEND_WAIT;
 }

@@ -291,6 +291,30 @@ a_stalled_client_is_told_lagged_and_may_subscribe_again(void **state)
 }
 
 static void
+clients_at_the_same_place_share_what_is_read_for_them(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct catchup_counts one, two;
+
+	for (unsigned i = 0; i < 100; i++)
+		chainfix_append(w, "a.y", 1, 1000);
+	chainfix_turn(w, 1000);
+	chainfix_from(&w->clients[0], &of_a, 0);
+	chainfix_settle(w);
+	catchup_counts(w->catchup, &one);
+	assert_in_range(one.reads, 5, 10);
+	chainfix_from(&w->clients[1], &of_a, 0);
+	chainfix_settle(w);
+	catchup_counts(w->catchup, &two);
+	assert_int_equal(two.blocks, 2 * one.blocks);
+	/* Only where the head is depends on the moment. */
+	assert_int_equal(two.reads, one.reads + 1);
+	assert_int_equal(w->clients[1].events, 100);
+	assert_int_equal(w->clients[1].subs[0].pos, 100);
+	(void)chainfix_free(w);
+}
+
+static void
 stalled_clients_hold_no_memory_but_their_position(void **state)
 {
 	struct chainfix *w = chainfix_new(3, 64, 16384);
@@ -370,6 +394,8 @@ main(void)
 		cmocka_unit_test(a_member_gets_every_ephemeral_event),
 		cmocka_unit_test(
 		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
+		cmocka_unit_test(
+		    clients_at_the_same_place_share_what_is_read_for_them),
 		cmocka_unit_test(
 		    stalled_clients_hold_no_memory_but_their_position),
 		cmocka_unit_test(a_quiet_group_gets_marks),
