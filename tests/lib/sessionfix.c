@@ -263,6 +263,19 @@ sessionfix_turn(struct sessionfix *fx)
 	assert_int_equal(loop_once(fx->gw.loop, 0), 0);
 }
 
+/*
+ * The next request of a client, if one is there: the gateway's own hello,
+ * which comes with each connection, is not what tests wait for.
+ */
+static bool
+next_request(struct sessionfix *fx, struct slice *value)
+{
+	while (frame_next(&fx->writer, value) == FRAME_ONE)
+		if (!slice_is(proto_get_str(*value, "op"), "hello"))
+			return true;
+	return false;
+}
+
 const char *
 sessionfix_writer_got(struct sessionfix *fx)
 {
@@ -270,8 +283,7 @@ sessionfix_writer_got(struct sessionfix *fx)
 	struct slice value;
 	char *text;
 
-	while (
-	    fx->writer.fd < 0 || frame_next(&fx->writer, &value) != FRAME_ONE) {
+	while (fx->writer.fd < 0 || !next_request(fx, &value)) {
 		assert_true(time_mono_ns() < deadline);
 		sessionfix_turn(fx);
 		if (fx->writer.fd >= 0)
@@ -292,8 +304,8 @@ sessionfix_writer_quiet(struct sessionfix *fx)
 	sessionfix_turn(fx);
 	if (fx->writer.fd < 0)
 		return;
-	assert_int_equal(frame_fill(&fx->writer), FRAME_IO_AGAIN);
-	assert_int_equal(frame_next(&fx->writer, &value), FRAME_NONE);
+	assert_true(frame_fill(&fx->writer) != FRAME_IO_CLOSED);
+	assert_false(next_request(fx, &value));
 }
 
 void
