@@ -59,7 +59,7 @@ note(const char *sentence)
 
 /* The ring that the last writer left knows what was acknowledged. */
 static unsigned
-ask_old_ring(const char *run_dir, struct log_witness *w)
+ask_old_ring(const char *run_dir, struct log_witness *w, uint32_t *incarnation)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
@@ -73,6 +73,7 @@ ask_old_ring(const char *run_dir, struct log_witness *w)
 		.epoch = ring_reader_info(rd)->epoch,
 		.seq = status.tail_seq };
 	memcpy(w->log_id, ring_reader_info(rd)->log_id, sizeof(w->log_id));
+	*incarnation = ring_reader_info(rd)->incarnation;
 	return 1;
 }
 
@@ -80,10 +81,17 @@ static int
 recover(const struct conf *conf, struct boot *b, struct reason *why)
 {
 	struct log_witness ring;
-	unsigned n = ask_old_ring(conf_text(conf, CONF_ring_directory), &ring);
+	uint32_t old = 0;
+	unsigned n =
+	    ask_old_ring(conf_text(conf, CONF_ring_directory), &ring, &old);
 	int got = recover_log(
 	    &sysio_posix, b->log_dir, &ring, n, note, &b->tail, why);
 
+	/* A start that stored nothing has left its number in the ring alone. */
+	if (got == RECOVER_OK && n &&
+	    !memcmp(ring.log_id, b->tail.log_id, sizeof(ring.log_id)) &&
+	    ring.epoch == b->tail.epoch)
+		b->tail.incarnation = MAX(b->tail.incarnation, old + 1);
 	return got == RECOVER_DAMAGED ? BOOT_DAMAGED : got;
 }
 

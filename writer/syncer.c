@@ -308,9 +308,6 @@ syncer_idle(struct syncer *sy, struct reason *why)
 	if (!sy->idle_due)
 		return 0;
 	sy->idle_due = false;
-	/* Where the segment is full its seal will say the same. */
-	if (log_writer_room(sy->parts.log) < LOG_FRAME_HEADER)
-		return 0;
 	err = log_writer_idle(sy->parts.log, sy->last_seq, why);
 	if (!err && sy->parts.space)
 		space_flushed(sy->parts.space, 0, 0);
