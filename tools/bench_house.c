@@ -33,7 +33,8 @@ enum {
 static void
 bench_house_exec(const char *dir, unsigned gateways, int out)
 {
-	char number[12], self[PATH_MAX];
+	char number[12], self[PATH_MAX], log[PATH_MAX];
+	int fd;
 	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (len < 0)
@@ -43,9 +44,15 @@ bench_house_exec(const char *dir, unsigned gateways, int out)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	(void)setpgid(0, 0);
 	(void)dup2(out, STDOUT_FILENO);
+	/* What it says goes to a file beside its data. */
+	snprintf(log, sizeof(log), "%s/up.err", dir);
+	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd >= 0)
+		(void)dup2(fd, STDERR_FILENO);
 	execl(self, "peal", "up", "--data", dir, "--listen", "127.0.0.1:0",
 	    "--gateways", number, "-o", "gateway.drain_seconds=0", "-o",
-	    "gateway.append_rate=0", "-o", "gateway.handshakes=4096",
+	    "gateway.append_rate=0", "-o", "gateway.handshakes=4096", "-o",
+	    "gateway.user_connections=0", "-o", "gateway.handshake_rate=0",
 	    (char *)NULL);
 	_exit(TOOL_ERROR);
 }
@@ -78,13 +85,17 @@ int
 bench_house_start(struct bench_house *own, struct tool *t, unsigned gateways,
     struct reason *why)
 {
+	const char *tmp = getenv("TMPDIR");
 	int out[2], err;
 
 	/* Not /tmp, which may be memory: flushes are what is measured. */
-	snprintf(own->dir, sizeof(own->dir), "/var/tmp/peal-bench-XXXXXX");
-	if (!mkdtemp(own->dir))
+	snprintf(own->dir, sizeof(own->dir), "%s/peal-bench-XXXXXX",
+	    tmp && *tmp ? tmp : "/var/tmp");
+	if (!mkdtemp(own->dir)) {
+		own->dir[0] = '\0';
 		return reason_set(
-		    why, -errno, "cannot make a directory in /var/tmp");
+		    why, -errno, "cannot make a temporary directory");
+	}
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return reason_set(why, -errno, "cannot make a pipe");
 	own->pid = fork();
@@ -230,5 +241,19 @@ bench_house_usage(const struct tool *t, const char *process,
 		    bench_house_owns(t, entry->d_name, process, buf))
 			bench_house_add(entry->d_name, buf, usage);
 	(void)closedir(proc);
+	return 0;
+}
+
+int
+bench_house_usage_of(pid_t pid, struct bench_usage *usage, struct reason *why)
+{
+	CLEANUP(freep) char *buf = malloc(BENCH_FILE_MAX);
+	char name[16];
+
+	*usage = (struct bench_usage){ 0 };
+	if (!buf)
+		return reason_set(why, -ENOMEM, "cannot read /proc");
+	snprintf(name, sizeof(name), "%ld", (long)pid);
+	bench_house_add(name, buf, usage);
 	return 0;
 }

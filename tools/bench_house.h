@@ -44,4 +44,8 @@ struct bench_usage {
 MUST_CHECK int bench_house_usage(const struct tool *t, const char *process,
     struct bench_usage *usage, struct reason *why);
 
+/* Of one process. */
+MUST_CHECK int bench_house_usage_of(
+    pid_t pid, struct bench_usage *usage, struct reason *why);
+
 #endif

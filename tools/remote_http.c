@@ -22,8 +22,7 @@
 #define REMOTE_SUBPROTOCOL "peal.v1.msgpack"
 
 enum {
-	REMOTE_HEAD_MAX = 8192,
-	REMOTE_ACCEPT_BYTES = 28
+	REMOTE_HEAD_MAX = 8192
 };
 
 void
@@ -58,8 +57,7 @@ remote_http_ask(struct remote *r)
 	return r->out.failed ? -ENOMEM : 0;
 }
 
-/* base64(SHA-1(key GUID)). */
-static void
+void
 remote_http_accept(const char *key, char out[REMOTE_ACCEPT_BYTES + 1])
 {
 	char text[REMOTE_KEY_BYTES + sizeof(REMOTE_GUID)];

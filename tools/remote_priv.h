@@ -15,6 +15,7 @@ enum {
 	REMOTE_CHUNK = 1 << 16,	       /* one SSL_read() */
 	REMOTE_MESSAGE_MAX = 16 << 20, /* of a message, fragments together */
 	REMOTE_KEY_BYTES = 24,	       /* base64 of 16 bytes */
+	REMOTE_ACCEPT_BYTES = 28,
 	REMOTE_HOST_MAX = 256,
 };
 
@@ -86,6 +87,8 @@ MUST_CHECK int remote_http_ask(struct remote *r);
  * and right, 0 when more must come, below zero with a reason.
  */
 MUST_CHECK int remote_http_answer(struct remote *r, struct reason *why);
+/* What answers a key: base64(SHA-1(key GUID)). */
+void remote_http_accept(const char *key, char out[REMOTE_ACCEPT_BYTES + 1]);
 /* Random bytes for keys and masks. */
 void remote_http_random(void *p, size_t len);
 

@@ -1,0 +1,38 @@
+#!/bin/sh
+# `peal bench`: short runs that end well, measure what they say, and leave
+# nothing behind.
+. "$(dirname "$0")/../lib/house.sh"
+plan 9
+
+TMPDIR=$work
+export TMPDIR
+
+# measure ARGUMENT...: with the figures in $work/json.
+measure() {
+	"$peal" bench "$@" --own --json >"$work/json"
+}
+
+# above NAME NUMBER: the whole part of a figure.
+above() {
+	got=$(sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/json")
+	echo "$1 is '$got'"
+	[ "$got" -gt "$2" ]
+}
+
+passes 'appends alone are measured' measure append --events 20
+passes 'and told with the bare counterpart' above bare_p50_us 0
+passes 'appends in flight are measured' \
+	"$peal" bench append --own --events 500 --inflight 64
+passes 'every client gets every event' \
+	measure fanout --clients 20 --rate 200 --seconds 1 --pairs 1
+passes 'as many deliveries are told as were made' \
+	above deliveries_per_s 1000
+passes 'flat out every client gets every event' \
+	"$peal" bench fanout --own --clients 8 --rate max --seconds 1 \
+	    --pairs 1 --gateways 2
+passes 'the memory of idle clients is measured' \
+	"$peal" bench fanout --own --clients 50 --idle
+exits 'without a peal it says so' 1 'no peal is running' \
+	"$peal" bench append -o "ring.directory=$work"
+passes 'nothing is left behind' \
+	sh -c "[ -z \"\$(find '$work' -name 'peal-bench-*')\" ]"

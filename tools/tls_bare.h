@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The least that a TLS WebSocket server can do: accept, answer the upgrade,
+ * then write bytes to each socket.  It measures what peal can't do without,
+ * and serves nobody else.
+ */
+
+#ifndef PEAL_TOOLS_TLS_BARE_H
+#define PEAL_TOOLS_TLS_BARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/macros.h"
+
+struct reason;
+struct tls_bare;
+
+/* Listen on a free port of 127.0.0.1.  The caller owns *out. */
+MUST_CHECK int tls_bare_open(const char *cert, const char *key,
+    struct tls_bare **out, unsigned *port, struct reason *why);
+struct tls_bare *tls_bare_free(struct tls_bare *s);
+CLEANUP_FN(struct tls_bare *, tls_bare_free)
+
+/* Accept the next client through TLS and upgrade, within timeout_ms. */
+MUST_CHECK int tls_bare_accept(
+    struct tls_bare *s, int timeout_ms, struct reason *why);
+
+/* One SSL_write() of these bytes to each client, waiting for room. */
+MUST_CHECK int tls_bare_write(
+    struct tls_bare *s, const void *p, size_t len, struct reason *why);
+
+#endif
