@@ -32,8 +32,8 @@ enum {
 struct hub_seat {
 	bool taken;
 	int bell;
-	const struct ring_status_page *page;
-	uint64_t rung; /* the parking that was rung for */
+	struct ring_status_page *page; /* mapped read-only */
+	uint64_t rung;		       /* the parking that was rung for */
 	uint64_t missed;
 };
 
@@ -98,7 +98,7 @@ doorbell_hub_request(int sock, char role[DOORBELL_ROLE])
 
 /* The status page: sealed, so that no reader can cut it off under us. */
 static int
-make_page(int *fd, const struct ring_status_page **page)
+make_page(int *fd, struct ring_status_page **page)
 {
 	CLEANUP(closep) int memfd = -1;
 	void *map;
@@ -148,7 +148,7 @@ seat_close(struct hub_seat *seat)
 {
 	closep(&seat->bell);
 	if (seat->page)
-		(void)munmap((void *)(uintptr_t)seat->page, RING_PAGE);
+		(void)munmap(seat->page, RING_PAGE);
 }
 
 /* Make page and doorbell; *theirs and *page_fd are the reader's ends. */

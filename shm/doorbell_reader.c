@@ -167,8 +167,8 @@ doorbell_attach(const char *dir, const char *role, struct doorbell **out,
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	CLEANUP(closep) int ring_fd = -1;
 	CLEANUP(closep) int page_fd = -1;
-	struct ring_attach_reply reply;
-	int fds[ATTACH_FDS];
+	struct ring_attach_reply reply = { 0 };
+	int fds[ATTACH_FDS] = { -1, -1, -1 };
 	int err;
 
 	bell = calloc(1, sizeof(*bell));

@@ -145,7 +145,7 @@ stats_view_init(
 	struct stats_head head;
 	struct stats_entry entry;
 
-	if (size < sizeof(head))
+	if (!area || size < sizeof(head))
 		return reason_set(why, -EPROTO,
 		    "no counters: %zu bytes are less than a head", size);
 	memcpy(&head, area, sizeof(head));

@@ -42,8 +42,8 @@ bench_ring_publish(struct ring_bench *b, unsigned events, unsigned pass)
 		ring_writer_begin(b->rw, pass, (uint64_t)pass * EVENT);
 		for (unsigned i = 0; i < pass; i++) {
 			b->events[i].seq = ++b->seq;
-			ring_writer_add(
-			    b->rw, &b->events[i], b->source + i * EVENT);
+			ring_writer_add(b->rw, &b->events[i],
+			    b->source + (size_t)i * EVENT);
 		}
 		ring_writer_commit(b->rw);
 	}
@@ -66,7 +66,7 @@ publish_bare(struct ring_bench *b)
 
 	for (unsigned i = 0; i < EVENTS; i++, b->bare_pos += EVENT)
 		memcpy(b->bare + (b->bare_pos & (PAYLOAD - 1)),
-		    b->source + i % PASS * EVENT, EVENT);
+		    b->source + (size_t)(i % PASS) * EVENT, EVENT);
 	return (double)(time_mono_ns() - begun) / EVENTS;
 }
 
@@ -114,7 +114,7 @@ read_bare(struct ring_bench *b)
 	uint64_t begun = time_mono_ns();
 
 	for (unsigned i = 0; i < EVENTS; i++, b->bare_pos += EVENT) {
-		memcpy(buf + i % RUN * EVENT,
+		memcpy(buf + (size_t)(i % RUN) * EVENT,
 		    b->bare + (b->bare_pos & (PAYLOAD - 1)), EVENT);
 		/* Or it would be left out: nobody looks at buf. */
 		__asm__ volatile("" ::"r"(buf) : "memory");
