@@ -313,9 +313,19 @@ mp_next_name(struct mp_walk *w, struct slice *name)
 	struct mp_walk begin = *w;
 	struct mp_item item;
 
+	/* Nearly every key: a str with its length in the first byte. */
+	if (LIKELY(w->p < w->end && (*w->p & 0xe0) == 0xa0)) {
+		size_t len = *w->p & 0x1f;
+
+		if (len >= (size_t)(w->end - w->p))
+			return false;
+		*name = slice_of(w->p + 1, len);
+		w->p += 1 + len;
+		return true;
+	}
 	if (!mp_next(w, &item))
 		return false;
-	if (LIKELY(item.type == MP_STR)) {
+	if (item.type == MP_STR) {
 		*name = item.s;
 		return true;
 	}
