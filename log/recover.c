@@ -387,6 +387,26 @@ recover_set_aside(struct recovery *rc)
 	return err;
 }
 
+/*
+ * A log without a segment: a new one, or one that was served and got no event
+ * yet, whose id clients know already.
+ */
+static int
+recover_found(struct recovery *rc, struct log_tail *tail)
+{
+	int err;
+
+	if (rc->has_durable) {
+		memcpy(tail->log_id, rc->durable.log_id, sizeof(tail->log_id));
+		tail->epoch = rc->durable.epoch;
+		return 0;
+	}
+	err = sysio_random(rc->io, tail->log_id, sizeof(tail->log_id));
+	if (err < 0)
+		return reason_set(rc->why, err, "cannot draw a log id");
+	return 0;
+}
+
 static int
 recover_run(struct recovery *rc, const struct log_witness *witnesses,
     unsigned n_witnesses, struct log_tail *tail)
@@ -406,9 +426,9 @@ recover_run(struct recovery *rc, const struct log_witness *witnesses,
 		return RECOVER_DAMAGED;
 	recover_fill_tail(rc, tail);
 	if (rc->headed == 0) {
-		err = sysio_random(rc->io, tail->log_id, sizeof(tail->log_id));
+		err = recover_found(rc, tail);
 		if (err < 0)
-			return reason_set(rc->why, err, "cannot draw a log id");
+			return err;
 	}
 	return recover_set_aside(rc);
 }

@@ -226,6 +226,9 @@ boot_run(const struct conf *conf, struct boot *b, struct reason *why)
 	if (!err)
 		err = witness_open(&sysio_posix, b->log_dir, b->tail.log_id,
 		    b->tail.epoch, &b->witness, why);
+	/* An empty log has no segment yet that would remember its id. */
+	if (!err && !b->tail.last_seq && witness_store(b->witness, 0) < 0)
+		diag_warn("the witness can't be written");
 	return err;
 }
 
