@@ -204,7 +204,7 @@ end:	do
 }
 
 /*
- * reader_window() and reader_lapped(): an honest writer is never taken for a
+ * reader_window() and ring_reader_lapped(): an honest writer is never taken for a
  * damaged file, that is, valid is at most one beyond the tail.  Tight where a
  * pass takes the whole ring: SLOTS 1.
  */
