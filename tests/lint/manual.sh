@@ -18,17 +18,27 @@ keys_of_page() {
 		sort
 }
 
-# The tree: core/conf_keys.h, doc/man/, and help, what peal --help prints.
+# The names below "commands:" or "benchmarks:" of a help.
+commands() {
+	sed -n '/^[a-z]*s:$/,/^$/s/^  \([a-z]\{2,\}\) .*/\1/p' "$1"
+}
+
+# The tree: core/conf_keys.h, doc/man/, and help*, what peal --help and the
+# commands' own print.
 check() {
 	[ -n "$(keys_of_table 2>/dev/null)" ] || echo 'no keys found'
 	keys_of_table >table 2>/dev/null
 	keys_of_page >page 2>/dev/null
 	comm -23 table page | sed 's/^/not in peal.conf(5): /'
 	comm -13 table page | sed 's/^/is no key: /'
-	sed -n '/^commands:/,/^$/s/^  \([a-z]*\) .*/\1/p' help 2>/dev/null |
-	while read -r command; do
-		grep -q "^\.It Nm peal $command\b\|^\.It Cm $command\b" \
-		    doc/man/peal.1 || echo "not in peal(1): $command"
+	commands help 2>/dev/null | while read -r command; do
+		grep -q "^\.It Cm $command\b" doc/man/peal.1 ||
+			echo "not in peal(1): $command"
+	done
+	cat help* 2>/dev/null | grep -o '^ *\(-[a-z], \)*--[a-z-]*' |
+	    sed 's/.*--//' | sort -u | while read -r option; do
+		grep -q "Fl Fl $option\b" doc/man/peal.1 ||
+			echo "not in peal(1): --$option"
 	done
 	command -v mandoc >/dev/null || return 0
 	for page in doc/man/*.[158]; do
@@ -41,6 +51,13 @@ tree() {
 	cp "$top/core/conf_keys.h" core/
 	cp "$top"/doc/man/*.[18] "$top_builddir/doc/man/peal.conf.5" doc/man/
 	"$top_builddir/peal" --help >help
+	for command in $(commands help); do
+		"$top_builddir/peal" "$command" --help >"help-$command"
+		for what in $(commands "help-$command"); do
+			"$top_builddir/peal" "$command" "$what" --help \
+			    >"help-$command-$what"
+		done
+	done
 }
 
 lacking() {
@@ -59,6 +76,11 @@ unmentioned() {
 	printf 'commands:\n  conjure    make events from nothing\n\n' >help
 }
 
+hidden() {
+	tree
+	printf 'options:\n  -x, --conjure N     from nothing\n' >help-append
+}
+
 broken() {
 	tree
 	echo '.Bl -bogus' >>doc/man/peal-writer.8
@@ -73,6 +95,7 @@ refuses 'a key that the page lacks is refused' \
 refuses 'a key that the table lacks is refused' 'is no key: ring.colour' beyond
 refuses 'a command that the page lacks is refused' 'peal(1): conjure' \
 	unmentioned
+refuses 'an option that the page lacks is refused' 'peal(1): --conjure' hidden
 if command -v mandoc >/dev/null; then
 	refuses 'a page with a fault is refused' peal-writer.8 broken
 fi
