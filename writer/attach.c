@@ -58,12 +58,6 @@ reader_free(struct reader *r)
 	free(r);
 }
 
-static void
-refuse(struct attach *at, int fd, enum doorbell_refusal why)
-{
-	doorbell_hub_refuse(at->hub, fd, why);
-}
-
 /* The second thing that can be heard of a reader is its end. */
 static void
 on_reader(void *arg, unsigned what)
@@ -88,8 +82,6 @@ on_reader(void *arg, unsigned what)
 	diag_limited("attach",
 	    "a reader of the ring was refused: %s role=%s pid=%ld",
 	    strerror(-r->slot), role, r->pid);
-	if (r->slot == -EUSERS)
-		refuse(r->at, r->fd, DOORBELL_FULL);
 	reader_free(r);
 }
 
@@ -112,9 +104,9 @@ add_reader(struct attach *at, int fd)
 	long pid;
 
 	if (frame_peer(fd, &uid, &gid, &pid) < 0 || !may_read(at, fd, uid, gid))
-		refuse(at, fd, DOORBELL_ACCOUNT);
+		doorbell_hub_refuse(at->hub, fd, DOORBELL_ACCOUNT);
 	else if (at->n >= CONNECTIONS)
-		refuse(at, fd, DOORBELL_FULL);
+		doorbell_hub_refuse(at->hub, fd, DOORBELL_FULL);
 	else
 		r = calloc(1, sizeof(*r));
 	if (!r) {
