@@ -315,6 +315,58 @@ clients_at_the_same_place_share_what_is_read_for_them(void **state)
 }
 
 static void
+what_is_remembered_goes_no_further_than_was_asked(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct block *b;
+	struct filter *filter;
+	uint64_t first;
+
+	for (unsigned i = 0; i < 100; i++)
+		chainfix_append(w, "a.y", 1, 1000);
+	chainfix_turn(w, 1000);
+	chainfix_from(&w->clients[0], &of_a, 0);
+	filter = LIST_FIRST(&w->clients[0].sender.subs)->filter;
+	assert_int_equal(catchup_block(w->catchup, filter, 0, 100, &b), 0);
+	first = b->upto;
+	assert_in_range(first, 10, 20);
+	(void)block_unref(b);
+	for (uint64_t upto = first - 1; upto <= first + 1; upto++) {
+		assert_int_equal(
+		    catchup_block(w->catchup, filter, 0, upto, &b), 0);
+		assert_int_equal(b->upto, MIN(upto, first));
+		(void)block_unref(b);
+	}
+	(void)chainfix_free(w);
+}
+
+static void
+who_is_a_few_blocks_behind_gets_what_the_group_kept(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct chainfix_client *slow = &w->clients[1];
+	struct catchup_counts counts;
+
+	chainfix_now(&w->clients[0], &of_a);
+	chainfix_now(slow, &of_a);
+	chainfix_turn(w, 10000);
+	slow->conn.room = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		chainfix_append(w, "a.y", 1, 1000);
+		chainfix_turn(w, 10000);
+	}
+	assert_int_equal(slow->events, 1);
+	slow->conn.room = UINT32_MAX;
+	for (unsigned i = 0; i < 5; i++)
+		chainfix_turn(w, 10);
+	assert_int_equal(slow->events, 10);
+	assert_int_equal(slow->sender.state, SEND_MEMBER);
+	catchup_counts(w->catchup, &counts);
+	assert_int_equal(counts.blocks, 0);
+	(void)chainfix_free(w);
+}
+
+static void
 stalled_clients_hold_no_memory_but_their_position(void **state)
 {
 	struct chainfix *w = chainfix_new(3, 64, 16384);
@@ -396,6 +448,10 @@ main(void)
 		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
 		cmocka_unit_test(
 		    clients_at_the_same_place_share_what_is_read_for_them),
+		cmocka_unit_test(
+		    what_is_remembered_goes_no_further_than_was_asked),
+		cmocka_unit_test(
+		    who_is_a_few_blocks_behind_gets_what_the_group_kept),
 		cmocka_unit_test(
 		    stalled_clients_hold_no_memory_but_their_position),
 		cmocka_unit_test(a_quiet_group_gets_marks),
