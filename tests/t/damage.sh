@@ -35,6 +35,13 @@ used() {
 	tr -d '\0' <"$1" | wc -c
 }
 
+# within FILE OFFSET: the next byte that is part of a frame; what pads a flush
+# to its page is zero, and no harm can be done there.
+within() {
+	tail -c "+$(($2 + 1))" "$1" | head -c 8192 | od -An -v -tu1 -w1 |
+		awk -v at="$2" '$1 { print at + NR - 1; exit }'
+}
+
 start() {
 	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M
@@ -43,7 +50,7 @@ start() {
 # damaged WHAT FILE OFFSET: the writer refuses, and leaves all as it is.
 damaged() {
 	what=$1
-	flip "$2" "$3"
+	flip "$2" "$(within "$2" "$3")"
 	before=$(fingerprint "$data/log")
 	segment=$(basename "$2")
 	exits "$what is refused with 3 and the segment" 3 \
