@@ -25,7 +25,8 @@ enum {
 	READ_EVENTS = 256,
 	READ_BYTES = 64 * 1024,	 /* of one copy from the ring */
 	FIRST_BYTES = 20 * 1024, /* of the first one, which may be all */
-	REMEMBERED = 256,
+	SETS = 64,		 /* of remembered blocks */
+	WAYS = 4,
 	REMEMBERED_BYTES = 64 * 1024, /* no block that is larger */
 };
 
@@ -38,7 +39,10 @@ struct memory {
 struct catchup {
 	struct ring_reader *ring;
 	struct catchup_counts counts;
-	struct memory remembered[REMEMBERED];
+	struct memory_set {
+		struct memory way[WAYS];
+		unsigned next; /* to be given up */
+	} remembered[SETS];
 	struct ring_event ev[READ_EVENTS];
 	size_t size;
 	uint8_t *buf;
@@ -90,16 +94,32 @@ forget(struct memory *m)
 void
 catchup_forget(struct catchup *c)
 {
-	for (unsigned i = 0; i < REMEMBERED; i++)
-		forget(&c->remembered[i]);
+	for (unsigned i = 0; i < SETS * WAYS; i++)
+		forget(&c->remembered[i / WAYS].way[i % WAYS]);
 }
 
-static struct memory *
-place_of(struct catchup *c, const struct filter *filter, uint64_t after)
+static struct memory_set *
+set_of(struct catchup *c, const struct filter *filter, uint64_t after)
 {
 	uint64_t h = (filter->hash ^ after) * 0x9e3779b97f4a7c15;
 
-	return &c->remembered[(h >> 32) % REMEMBERED];
+	return &c->remembered[(h >> 32) % SETS];
+}
+
+static struct block *
+recall(struct catchup *c, const struct filter *filter, uint64_t after,
+    uint64_t upto)
+{
+	const struct memory_set *set = set_of(c, filter, after);
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		struct block *b = set->way[i].block;
+
+		if (set->way[i].filter == filter && b->after == after &&
+		    b->upto <= upto)
+			return b;
+	}
+	return NULL;
 }
 
 int
@@ -201,10 +221,12 @@ static void
 remember(
     struct catchup *c, struct filter *filter, struct block *b, uint64_t limit)
 {
-	struct memory *m = place_of(c, filter, b->after);
+	struct memory_set *set = set_of(c, filter, b->after);
+	struct memory *m = &set->way[set->next];
 
 	if (b->upto == limit || b->cap > REMEMBERED_BYTES)
 		return;
+	set->next = (set->next + 1) % WAYS;
 	forget(m);
 	m->filter = filter_ref(filter);
 	m->block = block_ref(b);
@@ -215,14 +237,13 @@ catchup_block(struct catchup *c, struct filter *filter, uint64_t after,
     uint64_t upto, struct block **out)
 {
 	struct gather g = { .filter = filter, .limit = upto, .upto = after };
-	const struct memory *m = place_of(c, filter, after);
+	struct block *known = recall(c, filter, after, upto);
 	int rc;
 
 	assert(after < upto);
 	c->counts.blocks++;
-	if (m->filter == filter && m->block->after == after &&
-	    m->block->upto <= upto) {
-		*out = block_ref(m->block);
+	if (known) {
+		*out = block_ref(known);
 		return CATCHUP_BLOCK;
 	}
 	c->counts.reads++;
