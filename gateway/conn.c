@@ -310,8 +310,6 @@ conn_linger(struct conn *c)
 	tls_conn_deinit(&c->tls);
 	(void)shutdown(c->tls.fd, SHUT_WR);
 	c->state = CONN_LINGER;
-	/* What came already causes no event any more. */
-	conn_more(c);
 }
 
 void

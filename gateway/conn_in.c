@@ -306,6 +306,7 @@ conn_turn(struct conn *c, short what)
 		take_input(c);
 	if (c->state < CONN_LINGER && (conn_unsent(c) || c->last_words))
 		conn_flush(c);
+	/* At once, too: what came already causes no event any more. */
 	if (c->state == CONN_LINGER)
 		linger(c);
 	c->in_turn = false;

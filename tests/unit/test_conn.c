@@ -164,6 +164,38 @@ control_messages_go_before_the_next_block(void **state)
 }
 
 static void
+answers_that_wait_keep_their_order_and_bytes(void **state)
+{
+	static uint8_t bytes[3000];
+	struct edgefix *fx = *state;
+	struct edge_client *c;
+	struct edge_frame f;
+	unsigned sent = 0;
+
+	edgefix_start(fx, NULL);
+	c = edge_websocket(fx);
+	EDGE_UNTIL(fx, conn_is_ready(fx->conn));
+	do {
+		put_le32(bytes, sent++);
+		conn_control(fx->conn, slice_of(bytes, sizeof(bytes)));
+		edgefix_pass(fx);
+	} while (conn_control_queued(fx->conn) == 0);
+	/* The lane grows behind a write that has begun. */
+	for (unsigned i = 0; i < 50; i++) {
+		put_le32(bytes, sent++);
+		conn_control(fx->conn, slice_of(bytes, 100));
+	}
+	for (unsigned i = 0; i < sent; i++) {
+		assert_true(edge_next(c, &f));
+		assert_int_equal(f.payload.len, i < sent - 50 ? 3000 : 100);
+		assert_int_equal(get_le32(f.payload.p), i);
+		edge_consume(c, f.whole);
+	}
+	EDGE_UNTIL(fx, conn_is_ready(fx->conn));
+	edge_free(c);
+}
+
+static void
 closing_sends_what_is_queued_then_the_code(void **state)
 {
 	struct edgefix *fx = *state;
@@ -305,6 +337,7 @@ main(void)
 		TEST(a_block_is_sent_as_it_is),
 		TEST(a_blocked_block_stays_pinned_until_it_has_left),
 		TEST(control_messages_go_before_the_next_block),
+		TEST(answers_that_wait_keep_their_order_and_bytes),
 		TEST(closing_sends_what_is_queued_then_the_code),
 		TEST(a_close_frame_is_answered_with_its_code),
 		TEST(a_ping_is_answered_with_its_payload),

@@ -161,6 +161,31 @@ who_does_not_read_its_answers_is_closed_with_1008(void **state)
 }
 
 static void
+one_pass_takes_64_kilobytes_of_a_flood_and_then_the_rest(void **state)
+{
+	enum {
+		MESSAGE = 1000,
+		MESSAGES = 150
+	};
+	static uint8_t bytes[MESSAGE];
+	uint8_t frame[MESSAGE + 14];
+	struct edgefix *fx = *state;
+	struct edge_client *c;
+	size_t n = edge_frame(frame, 0x82, bytes, MESSAGE);
+
+	edgefix_start(fx, NULL);
+	c = edge_websocket(fx);
+	EDGE_UNTIL(fx, conn_is_ready(fx->conn));
+	for (unsigned i = 0; i < MESSAGES; i++)
+		assert_int_equal(SSL_write(c->ssl, frame, (int)n), n);
+	while (fx->total == 0)
+		assert_true(edgefix_pass(fx));
+	assert_true(fx->total <= TURN_BYTES + READ_BYTES);
+	EDGE_UNTIL(fx, fx->total == (size_t)MESSAGE * MESSAGES);
+	edge_free(c);
+}
+
+static void
 a_stalled_peer_costs_one_block(void **state)
 {
 	static uint8_t bytes[BLOCK_BYTES - BLOCK_HEADROOM];
@@ -509,6 +534,7 @@ main(void)
 		TEST(a_hundred_thousand_fragments_end_at_the_seventeenth),
 		TEST(a_flood_of_pings_is_cut_off),
 		TEST(who_does_not_read_its_answers_is_closed_with_1008),
+		TEST(one_pass_takes_64_kilobytes_of_a_flood_and_then_the_rest),
 		TEST(a_stalled_peer_costs_one_block),
 		TEST(deadlines_end_what_gets_nowhere),
 		TEST(hello_ends_the_deadline),

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Any bytes as an HTTP head: found to end at the same place however they
+ * come, and what is let in has no second meaning.  As a libFuzzer target
+ * with -DPEAL_LIBFUZZER; else a test that puts heads together at random.
+ */
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/reason.h"
+#include "core/time.h"
+#include "gateway/http.h"
+#include "gateway/tls.h"
+
+#define MUST(cond)                                                     \
+	do {                                                           \
+		if (!(cond)) {                                         \
+			fprintf(stderr, "fuzz_http: not %s\n", #cond); \
+			abort();                                       \
+		}                                                      \
+	} while (0)
+
+static uint64_t dice = 1;
+
+/* xorshift64; below n. */
+static uint64_t
+roll(uint64_t n)
+{
+	dice ^= dice << 13;
+	dice ^= dice >> 7;
+	dice ^= dice << 17;
+	return dice % n;
+}
+
+/* The same in pieces: each call sees all that came so far. */
+static int
+end_in_pieces(const uint8_t *p, size_t len, size_t piece_max)
+{
+	struct reason why = { "" };
+	size_t seen = 0, have = 0;
+	int r = 0;
+
+	while (r == 0 && have < len) {
+		size_t piece = 1 + roll(piece_max);
+
+		have += MIN(len - have, piece);
+		r = http_head_end(p, have, &seen, &why);
+		MUST(r >= 0 || why.text[0]);
+		MUST(r <= (int)have);
+	}
+	return r;
+}
+
+static unsigned
+count_header(const struct http_request *req, const char *name)
+{
+	unsigned n = 0;
+
+	while (http_header(req, name, n).p)
+		n++;
+	return n;
+}
+
+/* What a head that was let in guarantees to everything behind. */
+static void
+must_be_plain(const struct http_request *req)
+{
+	MUST(slice_is(req->method, "GET"));
+	MUST(req->path.len > 0 && req->path.p[0] == '/');
+	MUST(count_header(req, "Host") == 1 && req->host.len > 0);
+	MUST(count_header(req, "Transfer-Encoding") == 0);
+	MUST(count_header(req, "Content-Length") <= 1);
+	MUST(req->n_headers <= HTTP_HEADERS_MAX);
+	for (unsigned i = 0; i < req->n_headers; i++) {
+		const struct http_header *h = &req->headers[i];
+
+		MUST(h->name.len > 0);
+		for (size_t b = 0; b < h->name.len; b++)
+			MUST(isgraph(h->name.p[b]) && h->name.p[b] != ':');
+		for (size_t b = 0; b < h->value.len; b++)
+			MUST(h->value.p[b] >= ' ' || h->value.p[b] == '\t');
+	}
+}
+
+enum fate {
+	REFUSED,
+	LET_IN,
+	UPGRADED
+};
+
+static enum fate
+try_upgrade(const struct http_request *req)
+{
+	char buf[HTTP_ANSWER_MAX], accept[TLS_WS_ACCEPT + 1];
+	struct reason why = { "" };
+	struct http_upgrade up;
+	size_t n;
+	int status = http_upgrade(req, "https://a.example", &up, &why);
+
+	if (status != 0) {
+		MUST(status >= 400 && why.text[0]);
+		n = http_refusal(buf, status, why.text);
+		MUST(n < HTTP_ANSWER_MAX && !memcmp(buf, "HTTP/1.1 4", 10));
+		return LET_IN;
+	}
+	MUST(up.key.len == TLS_WS_KEY);
+	tls_websocket_accept(up.key.p, accept);
+	n = http_switching(buf, accept, &up);
+	MUST(n < HTTP_ANSWER_MAX && !memcmp(buf + n - 4, "\r\n\r\n", 4));
+	return UPGRADED;
+}
+
+static enum fate
+try_bytes(const uint8_t *data, size_t len)
+{
+	/* Of exactly that size, so that a sanitizer sees one byte more. */
+	uint8_t *p = malloc(len + !len);
+	struct http_request req;
+	struct reason why = { "" };
+	enum fate fate = REFUSED;
+	size_t seen = 0;
+	int end;
+
+	MUST(p);
+	memcpy(p, data, len);
+	end = http_head_end(p, len, &seen, &why);
+	MUST(end_in_pieces(p, len, 1) == end);
+	MUST(end_in_pieces(p, len, 1 + roll(len + 1)) == end);
+	if (end > 0) {
+		uint8_t *head = malloc((size_t)end);
+		int status;
+
+		MUST(head);
+		memcpy(head, p, (size_t)end);
+		status = http_parse(slice_of(head, (size_t)end), &req, &why);
+		if (status == 0) {
+			must_be_plain(&req);
+			fate = try_upgrade(&req);
+		} else {
+			MUST(status >= 400 && status <= 505 && why.text[0]);
+		}
+		free(head);
+	}
+	free(p);
+	return fate;
+}
+
+#ifdef PEAL_LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	(void)try_bytes(data, size);
+	return 0;
+}
+
+#else
+
+enum {
+	ROUNDS = 100000,
+	BYTES = 12000,
+	HANG_SECONDS = 240,
+};
+
+static size_t
+put(uint8_t *p, size_t n, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (n + len > BYTES)
+		return n;
+	memcpy(p + n, text, len);
+	return n + len;
+}
+
+/* A request line, then headers: good ones first, then any of these. */
+static size_t
+make_head(uint8_t *p)
+{
+	static const char *const lines[] = { "GET /v1/ws HTTP/1.1\r\n",
+		"GET / HTTP/1.1\r\n", "GET /v1/ws?a=b HTTP/1.1\r\n",
+		"POST / HTTP/1.1\r\n", "GET / HTTP/1.0\r\n", "\r\n" };
+	static const char *const good[] = { "Host: a.example\r\n",
+		"Upgrade: websocket\r\n", "Connection: Upgrade\r\n",
+		"Sec-WebSocket-Version: 13\r\n",
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" };
+	static const char *const other[] = { "Host: b\r\n",
+		"Origin: https://a.example\r\n", "Origin: null\r\n",
+		"Sec-WebSocket-Protocol: x, peal.v1.msgpack\r\n",
+		"Sec-WebSocket-Protocol: peal.v1.json\r\n",
+		"Sec-WebSocket-Protocol: ,,,,,,,,,,,,,,,,,,,,,\r\n",
+		"Authorization: Bearer abc\r\n", "Authorization: x\r\n",
+		"Content-Length: 0\r\n", "Content-Length: 9\r\n",
+		"Transfer-Encoding: chunked\r\n", "a:b\r\n", "a :b\r\n",
+		" folded\r\n", ":\r\n", "a: b\n", "a: \xff\r\n",
+		"Connection: close\r\n", "Connection:,,keep-alive ,\r\n" };
+	size_t n = put(p, 0, lines[roll(4) ? 0 : roll(ARRAY_LEN(lines))]);
+
+	for (unsigned i = 0; i < ARRAY_LEN(good); i++)
+		if (roll(40))
+			n = put(p, n, good[i]);
+	for (uint64_t more = roll(30) ? roll(4) : roll(1000); more > 0; more--)
+		n = put(p, n, other[roll(ARRAY_LEN(other))]);
+	return put(p, n, "\r\n");
+}
+
+static size_t
+spoil(uint8_t *p, size_t n)
+{
+	static const char loved[] = "\r\n\0\t :,/=\x7f\x80 ";
+
+	switch (roll(5)) {
+	case 0:
+		p[roll(n)] = (uint8_t)roll(256);
+		return n;
+	case 1:
+		p[roll(n)] = (uint8_t)loved[roll(sizeof(loved) - 1)];
+		return n;
+	case 2:
+		return roll(4) ? n : roll(n);
+	default:
+		return n;
+	}
+}
+
+int
+main(void)
+{
+	static uint8_t bytes[BYTES];
+	const char *given = getenv("PEAL_SEED");
+	uint64_t seed = given ? strtoull(given, NULL, 10) : time_wall_us() | 1;
+	unsigned fates[3] = { 0 };
+	int good;
+
+	dice = seed;
+	/* Said first: a crash must not take the seed with it. */
+	fprintf(stderr, "# seed %" PRIu64 "\n", seed);
+	(void)alarm(HANG_SECONDS);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		fates[try_bytes(bytes, spoil(bytes, make_head(bytes)))]++;
+	good = fates[REFUSED] && fates[LET_IN] && fates[UPGRADED];
+	printf("1..1\n%sok 1 - a head of any bytes is refused or plain\n",
+	    good ? "" : "not ");
+	printf("# seed %" PRIu64 ": %u refused, %u let in, %u upgraded\n", seed,
+	    fates[REFUSED], fates[LET_IN], fates[UPGRADED]);
+	return !good;
+}
+
+#endif
