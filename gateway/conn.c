@@ -114,7 +114,7 @@ conns_init(struct conns *cs, const struct conf *conf)
 	cs->steps_left = HANDSHAKES_A_PASS;
 	cs->more_end = &cs->more;
 	link_init(&cs->shaking);
-	cs->pool = ws_pool_new();
+	cs->pool = ws_pool_new(MAX(ASSEMBLY_BYTES, 4 * cs->max_message));
 	cs->limits = limits_of(conf);
 	cs->more_ev = event_new(cs->base, -1, 0, on_more, cs);
 	if (!cs->pool || !cs->limits || !cs->more_ev || conns_time_init(cs) < 0)

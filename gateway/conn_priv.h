@@ -34,9 +34,10 @@ enum {
 	READ_BYTES = 16384, /* of one read: a TLS record */
 	TURN_BYTES = 65536, /* taken from one connection in a row */
 	WRITE_BYTES = BLOCK_BYTES,
-	LANE_BYTES = 256 * 1024, /* control messages not yet sent */
-	HELLO_BYTES = 8192,	 /* longest message before hello */
-	HANDSHAKES_A_PASS = 8,	 /* steps of TLS handshakes */
+	LANE_BYTES = 256 * 1024,    /* control messages not yet sent */
+	ASSEMBLY_BYTES = 128 << 20, /* messages under way, of all */
+	HELLO_BYTES = 8192,	    /* longest message before hello */
+	HANDSHAKES_A_PASS = 8,	    /* steps of TLS handshakes */
 	PONGS_QUEUED = 4,
 
 	TICK_MS = 250,

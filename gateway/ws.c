@@ -28,6 +28,7 @@ enum {
 };
 
 struct ws {
+	struct ws_pool *pool;
 	struct ws *next; /* in the pool */
 	struct wslay_frame_context *frame;
 	struct slice feed; /* what wslay may have now */
@@ -50,6 +51,8 @@ struct ws {
 struct ws_pool {
 	struct ws *spare;
 	unsigned n_spare;
+	size_t bytes_max;
+	size_t bytes; /* of all buffers */
 };
 
 /* One call of ws_take(). */
@@ -90,6 +93,7 @@ ws_free(struct ws *ws)
 		return NULL;
 	if (ws->frame)
 		wslay_frame_context_free(ws->frame);
+	ws->pool->bytes -= ws->cap;
 	free(ws->buf);
 	free(ws);
 	return NULL;
@@ -97,22 +101,29 @@ ws_free(struct ws *ws)
 CLEANUP_FN(struct ws *, ws_free)
 
 static struct ws *
-ws_new(void)
+ws_new(struct ws_pool *pool)
 {
 	static const struct wslay_frame_callbacks callbacks = {
 		.recv_callback = feed_wslay,
 	};
 	CLEANUP(ws_freep) struct ws *ws = calloc(1, sizeof(*ws));
 
-	if (!ws || wslay_frame_context_init(&ws->frame, &callbacks, ws) != 0)
+	if (!ws)
+		return NULL;
+	ws->pool = pool;
+	if (wslay_frame_context_init(&ws->frame, &callbacks, ws) != 0)
 		return NULL;
 	return TAKE(ws);
 }
 
 struct ws_pool *
-ws_pool_new(void)
+ws_pool_new(size_t bytes_max)
 {
-	return calloc(1, sizeof(struct ws_pool));
+	struct ws_pool *pool = calloc(1, sizeof(*pool));
+
+	if (pool)
+		pool->bytes_max = bytes_max;
+	return pool;
 }
 
 struct ws_pool *
@@ -136,7 +147,7 @@ pool_take(struct ws_pool *pool)
 	struct ws *ws = pool->spare;
 
 	if (!ws)
-		return ws_new();
+		return ws_new(pool);
 	pool->spare = ws->next;
 	pool->n_spare--;
 	return ws;
@@ -151,6 +162,7 @@ pool_give(struct ws_pool *pool, struct ws *ws)
 		return;
 	}
 	if (ws->cap > KEEP_BYTES) {
+		pool->bytes -= ws->cap;
 		free(ws->buf);
 		ws->buf = NULL;
 		ws->cap = 0;
@@ -314,24 +326,41 @@ take_head(struct ws *ws, struct turn *t, struct slice *in, bool *whole)
 	return 0;
 }
 
+/* Room for n more bytes of the message. */
+static unsigned
+grow(struct ws *ws, struct turn *t, size_t n)
+{
+	size_t cap = MAX(ws->cap * 2, ws->len + n);
+	uint8_t *buf;
+
+	if (n <= ws->cap - ws->len)
+		return 0;
+	if (cap - ws->cap > ws->pool->bytes_max - ws->pool->bytes)
+		return refuse(t, WS_CODE_LATER,
+		    "too many long messages at once, come back later");
+	buf = realloc(ws->buf, cap);
+	if (!buf)
+		return refuse(t, WS_CODE_INTERNAL, "out of memory");
+	ws->pool->bytes += cap - ws->cap;
+	ws->buf = buf;
+	ws->cap = cap;
+	return 0;
+}
+
 static unsigned
 keep(struct ws *ws, struct turn *t, const uint8_t *p, size_t n)
 {
+	unsigned code;
+
 	if (is_control(ws->opcode)) {
 		assert(n <= sizeof(ws->control) - ws->control_len);
 		memcpy(ws->control + ws->control_len, p, n);
 		ws->control_len += (uint8_t)n;
 		return 0;
 	}
-	if (n > ws->cap - ws->len) {
-		size_t cap = MAX(ws->cap * 2, ws->len + n);
-		uint8_t *buf = realloc(ws->buf, cap);
-
-		if (!buf)
-			return refuse(t, WS_CODE_INTERNAL, "out of memory");
-		ws->buf = buf;
-		ws->cap = cap;
-	}
+	code = grow(ws, t, n);
+	if (code)
+		return code;
 	memcpy(ws->buf + ws->len, p, n);
 	ws->len += n;
 	return 0;

@@ -10,6 +10,7 @@
 #define PEAL_GATEWAY_WS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/bytes.h"
@@ -18,7 +19,8 @@
 struct ws;
 struct ws_pool;
 
-struct ws_pool *ws_pool_new(void);
+/* Messages under way may take bytes_max in all. */
+struct ws_pool *ws_pool_new(size_t bytes_max);
 struct ws_pool *ws_pool_free(struct ws_pool *pool);
 CLEANUP_FN(struct ws_pool *, ws_pool_free)
 

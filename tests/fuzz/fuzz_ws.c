@@ -96,7 +96,7 @@ static void
 receive(const uint8_t *p, size_t len, size_t piece_max, struct story *s)
 {
 	const struct ws_sink sink = { tell, tell_close, s };
-	struct ws_pool *pool = ws_pool_new();
+	struct ws_pool *pool = ws_pool_new(1 << 20);
 	struct ws_state state = { 0 };
 	const char *text = NULL;
 

@@ -14,7 +14,8 @@
 #include "gateway/ws.h"
 
 enum {
-	MAX_MESSAGE = 100000
+	MAX_MESSAGE = 100000,
+	POOL_BYTES = 1000000,
 };
 
 struct fix {
@@ -67,7 +68,7 @@ setup(void **state)
 {
 	struct fix *fx = calloc(1, sizeof(*fx));
 
-	fx->pool = ws_pool_new();
+	fx->pool = ws_pool_new(POOL_BYTES);
 	*state = fx;
 	return fx->pool ? 0 : -1;
 }
@@ -294,6 +295,34 @@ a_length_that_would_wrap_around_is_too_big(void **state)
 }
 
 static void
+messages_under_way_are_bounded_in_all(void **state)
+{
+	static uint8_t bytes[MAX_MESSAGE], buf[MAX_MESSAGE + 14];
+	struct fix *fx = *state;
+	struct ws_state others[20] = { 0 };
+	size_t n = frame(buf, 0x82, bytes, MAX_MESSAGE);
+	unsigned held = 0, code = 0;
+
+	for (; held < ARRAY_LEN(others) && code == 0; held++) {
+		code = take(fx, buf, n - 1);
+		others[held] = fx->state;
+		fx->state = (struct ws_state){ 0 };
+	}
+	assert_int_equal(code, 1013);
+	assert_in_range(held, POOL_BYTES / MAX_MESSAGE / 2, 11);
+	/* When they are gone there is room again, and those held go on. */
+	fx->state = others[0];
+	assert_int_equal(take(fx, buf + n - 1, 1), 0);
+	assert_int_equal(fx->messages, 1);
+	assert_int_equal(take(fx, buf, n), 0);
+	for (unsigned i = 1; i < held; i++)
+		ws_state_deinit(fx->pool, &others[i]);
+	for (unsigned i = 0; i < 30; i++)
+		assert_int_equal(take(fx, buf, n), 0);
+	assert_int_equal(fx->messages, 32);
+}
+
+static void
 sixteen_fragments_are_let_in_and_no_more(void **state)
 {
 	struct fix *fx = *state;
@@ -427,6 +456,7 @@ main(void)
 		TEST(a_message_inside_a_message_is_refused),
 		TEST(fragments_are_added_up_against_the_limit),
 		TEST(a_length_that_would_wrap_around_is_too_big),
+		TEST(messages_under_way_are_bounded_in_all),
 		TEST(sixteen_fragments_are_let_in_and_no_more),
 		TEST(ten_control_frames_a_second_are_let_in_and_no_more),
 		TEST(a_bad_close_frame_is_refused),
