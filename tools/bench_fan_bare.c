@@ -17,7 +17,8 @@
 
 enum {
 	BARE_BLOCK = 16384,
-	BARE_ACCEPT_MS = 100
+	BARE_ACCEPT_MS = 100,
+	BARE_PAUSE_NS = 200000
 };
 
 struct bare {
@@ -143,23 +144,47 @@ bare_scheduled(struct bare *b, struct reason *why)
 	return err;
 }
 
-/* Full blocks, one behind the other. */
+/* A full block is in frame; false without memory. */
+static bool
+bare_fill(struct bare *b)
+{
+	uint64_t now = time_mono_ns();
+	int err;
+
+	do {
+		err = bare_add(b, now);
+	} while (err >= 0 && b->events.len + b->plan->size + 64 < BARE_BLOCK);
+	return err >= 0 && bare_frame(b) >= 0;
+}
+
+/* Full blocks, as fast as clients take them. */
 static int
 bare_flat_out(struct bare *b, struct reason *why)
 {
-	uint64_t now;
-	int err = 0;
+	bool waiting = false; /* frame was made and not yet taken */
+	int offered, written = 0;
 
-	while (err >= 0 && (now = time_mono_ns()) < b->end_ns) {
-		do {
-			err = bare_add(b, now);
-		} while (err >= 0 &&
-			 b->events.len + b->plan->size + 64 < BARE_BLOCK);
-		if (err < 0)
-			return reason_set(why, err, "cannot make an event");
-		err = bare_send(b, why);
+	while (time_mono_ns() < b->end_ns || waiting ||
+	       !tls_bare_drained(b->server)) {
+		if (!waiting && time_mono_ns() < b->end_ns) {
+			if (!bare_fill(b))
+				return reason_set(
+				    why, -ENOMEM, "cannot make a message");
+			waiting = true;
+		}
+		offered = waiting ? tls_bare_offer(b->server, b->frame.p,
+					b->frame.len, why)
+				  : 0;
+		if (offered < 0)
+			return offered;
+		waiting = waiting && !offered;
+		written = tls_bare_pump(b->server, why);
+		if (written < 0)
+			return written;
+		if (!written && !offered)
+			bare_rest(time_mono_ns() + BARE_PAUSE_NS);
 	}
-	return err;
+	return 0;
 }
 
 static int

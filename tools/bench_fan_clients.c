@@ -24,7 +24,6 @@ enum {
 	CLIENTS_CONNECTING = 64, /* at once */
 	CLIENTS_EVENTS = 256,	 /* of one epoll_wait() */
 	CLIENTS_KNOWN = 256,	 /* messages that are kept */
-	CLIENTS_STEPS = 16,	 /* messages of one client in a turn */
 	CLIENTS_DEADLINE_MS = 60000,
 };
 
@@ -256,9 +255,10 @@ static int
 clients_turn(struct fan_clients *c, struct fan_client *cl, struct reason *why)
 {
 	struct slice msg;
-	int got = REMOTE_MESSAGE, err = 0;
+	int got, err = 0;
 
-	for (unsigned i = 0; i < CLIENTS_STEPS && got != REMOTE_AGAIN; i++) {
+	/* Until a read could only say that there is nothing. */
+	do {
 		got = remote_step(cl->remote, &msg, why);
 		if (got < 0)
 			return got;
@@ -272,7 +272,7 @@ clients_turn(struct fan_clients *c, struct fan_client *cl, struct reason *why)
 			err = clients_message(c, cl, msg, why);
 		if (err < 0)
 			return err;
-	}
+	} while (got != REMOTE_AGAIN && remote_has_more(cl->remote));
 	if (remote_wants(cl->remote) != cl->wants)
 		return clients_watch(c, cl, EPOLL_CTL_MOD, why);
 	return 0;

@@ -188,6 +188,13 @@ remote_is_open(const struct remote *r)
 	return r->phase == REMOTE_OPEN;
 }
 
+bool
+remote_has_more(const struct remote *r)
+{
+	return r->view.len > 0 || r->out.len > 0 || r->phase != REMOTE_OPEN ||
+	       SSL_has_pending(r->ssl);
+}
+
 unsigned
 remote_close_code(const struct remote *r)
 {

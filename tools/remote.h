@@ -50,11 +50,18 @@ enum remote_step {
 
 /*
  * Go on as far as possible without waiting, up to the next thing worth
- * telling; call it until REMOTE_AGAIN.  *msg lives until the next step of any
+ * telling; call it until REMOTE_AGAIN, or until !remote_has_more(), before
+ * another connection to this target is stepped.  *msg lives until the next step of any
  * connection to this target.  Below zero with a reason: the connection broke.
  */
 MUST_CHECK int remote_step(
     struct remote *r, struct slice *msg, struct reason *why);
+
+/*
+ * Has something come that only a further step will tell of?  Where this is
+ * false, poll() and epoll say when to step again.
+ */
+bool remote_has_more(const struct remote *r);
 
 /* remote_step(), waiting up to timeout_ms (below zero: for ever). */
 MUST_CHECK int remote_wait(

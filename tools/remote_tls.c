@@ -43,6 +43,8 @@ remote_tls_context(const char *cafile, SSL_CTX **out, struct reason *why)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
 				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				  SSL_MODE_ENABLE_PARTIAL_WRITE);
+	/* A record comes with one system call, not with two. */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	ok = SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
 	     SSL_CTX_set_alpn_protos(ctx, alpn, sizeof(alpn) - 1) == 0;

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -26,11 +27,24 @@ enum {
 	BARE_HEAD_MAX = 4096
 };
 
+struct bare_block {
+	size_t len;
+	uint8_t bytes[TLS_BARE_BLOCK];
+};
+
+struct bare_client {
+	SSL *ssl;
+	uint64_t next; /* message to be sent */
+};
+
 struct tls_bare {
 	SSL_CTX *ctx;
 	int fd;
 	unsigned n;
-	SSL *clients[BARE_CLIENTS_MAX];
+	uint64_t offered; /* messages so far */
+	uint64_t slowest; /* next of the slowest client, or less */
+	struct bare_client clients[BARE_CLIENTS_MAX];
+	struct bare_block blocks[TLS_BARE_BLOCKS];
 };
 
 static int
@@ -82,8 +96,8 @@ tls_bare_free(struct tls_bare *s)
 	if (!s)
 		return NULL;
 	for (unsigned i = 0; i < s->n; i++) {
-		(void)close(SSL_get_fd(s->clients[i]));
-		SSL_free(s->clients[i]);
+		(void)close(SSL_get_fd(s->clients[i].ssl));
+		SSL_free(s->clients[i].ssl);
 	}
 	SSL_CTX_free(s->ctx);
 	closep(&s->fd);
@@ -149,21 +163,103 @@ tls_bare_accept(struct tls_bare *s, int timeout_ms, struct reason *why)
 		(void)close(fd);
 		return reason_set(why, -ENOMEM, "cannot accept");
 	}
-	s->clients[s->n++] = ssl;
+	s->clients[s->n++].ssl = ssl;
 	ERR_clear_error();
 	if (SSL_accept(ssl) != 1)
 		return REFUSE(why, "a TLS handshake failed");
 	err = tls_bare_upgrade(ssl, why);
+	if (err >= 0 && fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		err = reason_set(why, -errno, "cannot serve a client");
 	return err < 0 ? err : 1;
+}
+
+/* 1: written, 0: no room; the same bytes are to be tried again. */
+static int
+tls_bare_try(SSL *ssl, const void *p, size_t len, struct reason *why)
+{
+	int ret = SSL_write(ssl, p, (int)len);
+
+	if (ret == (int)len)
+		return 1;
+	if (SSL_get_error(ssl, ret) == SSL_ERROR_WANT_WRITE)
+		return 0;
+	ERR_clear_error();
+	return REFUSE(why, "a client of the bare server left");
 }
 
 int
 tls_bare_write(
     struct tls_bare *s, const void *p, size_t len, struct reason *why)
 {
-	/* Sockets block: who has no room is waited for. */
-	for (unsigned i = 0; i < s->n; i++)
-		if (SSL_write(s->clients[i], p, (int)len) != (int)len)
-			return REFUSE(why, "a client of the bare server left");
+	int done;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		SSL *ssl = s->clients[i].ssl;
+		struct pollfd pfd = { .fd = SSL_get_fd(ssl),
+			.events = POLLOUT };
+
+		while (!(done = tls_bare_try(ssl, p, len, why)))
+			(void)poll(&pfd, 1, -1);
+		if (done < 0)
+			return done;
+	}
 	return 0;
+}
+
+static void
+tls_bare_slowest(struct tls_bare *s)
+{
+	uint64_t slowest = s->offered;
+
+	for (unsigned i = 0; i < s->n; i++)
+		slowest = MIN(slowest, s->clients[i].next);
+	s->slowest = slowest;
+}
+
+int
+tls_bare_offer(
+    struct tls_bare *s, const void *p, size_t len, struct reason *why)
+{
+	struct bare_block *block = &s->blocks[s->offered % TLS_BARE_BLOCKS];
+
+	if (len > TLS_BARE_BLOCK)
+		return REFUSE(why, "a message of %zu bytes is too long", len);
+	if (s->offered - s->slowest >= TLS_BARE_BLOCKS)
+		tls_bare_slowest(s);
+	if (s->offered - s->slowest >= TLS_BARE_BLOCKS)
+		return 0;
+	memcpy(block->bytes, p, len);
+	block->len = len;
+	s->offered++;
+	return 1;
+}
+
+int
+tls_bare_pump(struct tls_bare *s, struct reason *why)
+{
+	int written = 0, done;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		struct bare_client *c = &s->clients[i];
+		const struct bare_block *block =
+		    &s->blocks[c->next % TLS_BARE_BLOCKS];
+
+		if (c->next == s->offered)
+			continue;
+		done = tls_bare_try(c->ssl, block->bytes, block->len, why);
+		if (done < 0)
+			return done;
+		c->next += (unsigned)done;
+		written += done;
+	}
+	return written;
+}
+
+bool
+tls_bare_drained(const struct tls_bare *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		if (s->clients[i].next != s->offered)
+			return false;
+	return true;
 }

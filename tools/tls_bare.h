@@ -9,6 +9,7 @@
 #ifndef PEAL_TOOLS_TLS_BARE_H
 #define PEAL_TOOLS_TLS_BARE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,5 +31,23 @@ MUST_CHECK int tls_bare_accept(
 /* One SSL_write() of these bytes to each client, waiting for room. */
 MUST_CHECK int tls_bare_write(
     struct tls_bare *s, const void *p, size_t len, struct reason *why);
+
+/*
+ * The same without waiting for slow clients: each has its place among the
+ * newest TLS_BARE_BLOCKS messages.  Offer a message (at most
+ * TLS_BARE_BLOCK bytes, copied): 1, or 0 while the slowest client has yet to
+ * get the one whose room it would take.
+ */
+enum {
+	TLS_BARE_BLOCKS = 64,
+	TLS_BARE_BLOCK = 20480
+};
+
+MUST_CHECK int tls_bare_offer(
+    struct tls_bare *s, const void *p, size_t len, struct reason *why);
+/* Write what clients take; returns how many messages were written. */
+MUST_CHECK int tls_bare_pump(struct tls_bare *s, struct reason *why);
+/* Every client has got everything that was offered. */
+bool tls_bare_drained(const struct tls_bare *s);
 
 #endif
