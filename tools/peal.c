@@ -23,6 +23,7 @@ static const struct peal_command peal_commands[] = {
 	{ "append", cmd_append, "append an event" },
 	{ "import", cmd_import, "append the events of a file" },
 	{ "tail", cmd_tail, "follow events" },
+	{ "log", cmd_log, "the log on the disk: list, print, check" },
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "token", cmd_token, "sign a token" },

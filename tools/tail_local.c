@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/proto.h"
 #include "core/reason.h"
 #include "shm/doorbell.h"
 #include "shm/ring_reader.h"
+#include "tools/log_walk.h"
 #include "tools/tail.h"
 #include "tools/tool.h"
 
@@ -81,24 +83,68 @@ tail_local_seek(struct tail_local *l, struct reason *why)
 	return err < 0 ? reason_set(why, err, "cannot read the ring") : 0;
 }
 
+/* One event of the log, on the way to the ring. */
+static int
+tail_local_logged(
+    void *arg, uint64_t seq, struct slice bytes, struct reason *why)
+{
+	struct tail_local *l = arg;
+	struct event ev;
+	int err;
+
+	l->seq = seq;
+	err = event_decode(bytes, &ev, why);
+	if (err < 0)
+		return err;
+	if (!tail_wants(l->tail, ev.topic))
+		return tool_stopped();
+	err = show_event(&l->tail->show, bytes, why);
+	if (err < 0)
+		return err;
+	return --l->tail->left == 0 || tool_stopped() || ferror(stdout);
+}
+
+/*
+ * What the ring holds no more is read from the log, as often as the ring
+ * moves on meanwhile.
+ */
+static int
+tail_local_catch_up(struct tail_local *l, struct reason *why)
+{
+	int err = LOG_WALK_END;
+	uint64_t was;
+
+	while (err == LOG_WALK_END && l->tail->left && !tool_stopped() &&
+	       ring_reader_seek(l->rd, l->seq) == RING_LAPPED) {
+		was = l->seq;
+		err = log_walk(&l->tail->t->house, l->seq + 1, PROTO_SEQ_MAX,
+		    tail_local_logged, l, why);
+		if (l->seq == was)
+			break;
+	}
+	if (err < 0 || err == LOG_WALK_DAMAGED)
+		tool_note(l->tail->t, "%s", why->text);
+	return tail_local_seek(l, why);
+}
+
 static int
 tail_local_begin(struct tail_local *l, struct reason *why)
 {
 	const struct tail *tail = l->tail;
 	const struct ring_info *info = ring_reader_info(l->rd);
+	struct ring_status status;
 
 	memcpy(l->log_id, info->log_id, sizeof(l->log_id));
 	l->epoch = info->epoch;
 	l->incarnation = info->incarnation;
 	if (tail->from == TAIL_NOW) {
 		l->seq = ring_reader_seek_tail(l->rd);
-	} else if (tail->from == TAIL_OLDEST) {
-		l->seq = ring_reader_seek_oldest(l->rd);
-	} else {
-		l->seq = tail->from_seq - 1;
-		return tail_local_seek(l, why);
+		return 0;
 	}
-	return 0;
+	ring_reader_status(l->rd, &status);
+	l->seq = tail->from == TAIL_SEQ ? tail->from_seq - 1
+					: MAX(status.oldest_seq, 1u) - 1;
+	return tail_local_catch_up(l, why);
 }
 
 /* Look for the next incarnation of the same log. */

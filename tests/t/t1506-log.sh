@@ -1,0 +1,54 @@
+#!/bin/sh
+# `peal log`: list, print and check, beside a writer and without one.
+. "$(dirname "$0")/../lib/house.sh"
+plan 16
+
+log() {
+	what=$1
+	shift
+	"$peal" log "$what" --data "$data" "$@"
+}
+
+cat_is() {
+	log cat --json >"$work/cat" && cmp "$work/cat" "$1"
+}
+
+exits 'a log that is not there is an error' 1 'nowhere' \
+	"$peal" log ls -o "log.directory=$work/nowhere"
+house_up --gateways 1 -o ring.slots=64 -o ring.payload_bytes=16K
+"$peal" import --data "$data" "$sample" >/dev/null || bail 'no import'
+lines=$(wc -l <"$sample")
+log cat --json >"$work/all"
+passes 'every event is printed, one on a line' \
+	[ "$(wc -l <"$work/all")" -eq "$lines" ]
+exits 'it begins and ends where it is told to' 0 '[7,' \
+	log cat --json --from 7 --to 7
+passes 'and prints nothing else' [ "$(wc -l <"$work/out")" -eq 1 ]
+exits 'patterns choose' 0 'repo.varnish.Makefile_am' \
+	log cat 'repo.varnish.Makefile_am'
+passes 'and leave out the rest' sh -c "! grep -v Makefile_am '$work/out'"
+exits 'the segment is open' 0 'open' log ls
+exits 'all verifies beside the writer' 0 "$lines events" log verify
+passes 'what the ring holds no more a tail reads from the log' \
+	sh -c "'$peal' tail --data '$data' --json --from 1 -n $lines |
+	    cmp - '$work/all'"
+passes 'so it does from the oldest on' \
+	sh -c "'$peal' tail --data '$data' --json --from oldest -n $lines |
+	    cmp - '$work/all'"
+house_down || bail 'peal up did not end well'
+exits 'all verifies without a writer' 0 "$lines events" log verify
+passes 'and is printed as before' cat_is "$work/all"
+passes 'after a clean end nothing is open' \
+	sh -c "! '$peal' log ls --data '$data' | grep -w open"
+
+# One byte of an event in the middle; between flushes nothing counts.
+segment=$(find "$data/log" -name '*.seg' | sort | head -n 1)
+place=$(LC_ALL=C grep -abo 'repo.varnish' "$segment" |
+	sed -n '1000s/:.*//p')
+printf '\377' | dd of="$segment" bs=1 seek="$place" conv=notrunc 2>/dev/null
+exits 'damage is named and ends with 3' 3 "$(basename "$segment")" log verify
+exits 'what is before it is printed, then it ends with 3' 3 '[1,' \
+	log cat --json
+passes 'and nothing that is not whole' sh -c "
+	grep '^\\[' '$work/out' >'$work/before'
+	head -n \$(wc -l <'$work/before') '$work/all' | cmp - '$work/before'"
