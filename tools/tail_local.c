@@ -164,7 +164,7 @@ tail_local_again(struct tail_local *l, struct reason *why)
 		    why, -ESTALE, "another log has taken this one's place");
 	l->ended = false;
 	l->incarnation = info->incarnation;
-	return tail_local_seek(l, why);
+	return tail_local_catch_up(l, why);
 }
 
 static int
@@ -213,8 +213,8 @@ tail_local_read(struct tail_local *l, struct reason *why)
 		err = tail_local_print(l, n, why);
 		return err < 0 ? err : 1;
 	case RING_LAPPED:
-		tail_local_missed(l, ring_reader_seek_oldest(l->rd) + 1);
-		return 1;
+		err = tail_local_catch_up(l, why);
+		return err < 0 ? err : 1;
 	case RING_TOO_SMALL:
 		return reason_set(
 		    why, -EPROTO, "the ring has an event of %zu bytes", need);
