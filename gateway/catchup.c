@@ -149,7 +149,7 @@ gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
 	struct peek peek;
 
 	g->looked_at++;
-	if (ev->flags & RING_EPHEMERAL)
+	if (ev->flags & RING_EPHEMERAL || ev->seq <= g->upto)
 		return;
 	if (ev->seq > g->limit) {
 		g->full = true;

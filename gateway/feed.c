@@ -131,6 +131,13 @@ hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 	}
 }
 
+static void
+end_request(struct feed *f)
+{
+	group_table_request(f->groups, f->ev[f->at - 1].seq);
+	f->in_request = false;
+}
+
 /* Take one event of the copy; true when a request has ended with it. */
 static bool
 take_one(struct feed *f)
@@ -141,8 +148,7 @@ take_one(struct feed *f)
 	f->byte_at += ev->len;
 	f->events++;
 	if (ev->flags & (RING_EPHEMERAL | RING_LAST_OF_REQUEST)) {
-		group_table_request(f->groups, ev->seq);
-		f->in_request = false;
+		end_request(f);
 		return true;
 	}
 	f->in_request = true;
@@ -189,6 +195,8 @@ feed_pass(struct feed *f, uint64_t now_ns)
 	}
 	if (rc == RING_LAPPED)
 		skip_ahead(f);
+	else if (f->in_request)
+		end_request(f); /* the writer never leaves one open */
 	f->due_ns = group_table_flush(f->groups);
 	if (rc == RING_EVENT)
 		return FEED_MORE;

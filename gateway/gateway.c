@@ -74,29 +74,28 @@ on_ring(void *arg, struct ring_reader *ring)
 	return true;
 }
 
-/* One pass of the feed; true when there may be more. */
-static bool
+/* One pass of the feed: enum feed_found, or below zero: a damaged ring. */
+static int
 feed_once(struct gateway *gw)
 {
 	int rc;
 
 	if (!attach_ring_of(gw->attach))
-		return false;
+		return FEED_IDLE;
 	rc = feed_pass(gw->feed, time_mono_ns());
 	if (rc == FEED_LAPPED) {
 		diag_warn("lapped: the writer came past this gateway");
 		send_hub_lagged(&gw->hub);
-	} else if (rc < 0) {
-		diag_limited("ring", "the ring contradicts itself");
+		return FEED_MORE;
 	}
-	return rc == FEED_MORE || rc == FEED_LAPPED;
+	return rc;
 }
 
 void
 gateway_drink(struct gateway *gw)
 {
 	for (unsigned i = 0; i < DRINK_PASSES; i++)
-		if (!feed_once(gw))
+		if (feed_once(gw) != FEED_MORE)
 			return;
 }
 
@@ -283,13 +282,17 @@ set_due(struct gateway *gw)
 int
 gateway_turn(struct gateway *gw)
 {
-	bool more = feed_once(gw);
+	int found = feed_once(gw);
 	int err;
 
+	if (found < 0) {
+		diag_error("the ring contradicts itself");
+		return found;
+	}
 	(void)send_hub_run(&gw->hub);
 	forward_flush(gw->forward);
 	conns_sweep(gw->conns);
-	if (more || !TAILQ_EMPTY(&gw->hub.running))
+	if (found == FEED_MORE || !TAILQ_EMPTY(&gw->hub.running))
 		return loop_once(gw->loop, 0);
 	err = set_due(gw);
 	if (err < 0)

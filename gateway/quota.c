@@ -47,7 +47,9 @@ quota_enter(struct quota_table *table, struct slice user)
 			memcpy(q->user, user.p, user.len);
 		*at = q;
 	}
-	if (table->max_conns > 0 && q->conns >= table->max_conns)
+	/* Those without a token are one user by name only. */
+	if (user.len > 0 && table->max_conns > 0 &&
+	    q->conns >= table->max_conns)
 		return NULL;
 	q->conns++;
 	return q;

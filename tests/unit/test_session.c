@@ -103,6 +103,11 @@ a_client_without_a_token_reads_what_everybody_may(void **state)
 	sessionfix_publish(fx, "open.x", 1);
 	sessionfix_expect(c, "[0,2,[2,", "open.x", NULL);
 	sessionfix_quiet(c);
+	/* They are many users, whatever one user may have. */
+	fx->gw.quotas.max_conns = 1;
+	c = sessionfix_client(fx, 1, NULL);
+	sessionfix_say(c, "{'op':'hello','v':1}");
+	sessionfix_expect(c, "'op':'welcome'", NULL);
 }
 
 static void
