@@ -60,15 +60,15 @@ stall_read(struct stalled *s)
 		case CLIENT_WRONG:
 			stall_die("", c->wrong);
 		case CLIENT_ENDED:
-			snprintf(c->wrong, sizeof(c->wrong),
-			    "%u at %" PRIu64, wire_close_code(c->wire),
+			snprintf(c->wrong, sizeof(c->wrong), "%u at %" PRIu64,
+			    wire_close_code(c->wire),
 			    checker_position(s->checker));
 			stall_die("closed with ", c->wrong);
 		default:
 			snprintf(c->wrong, sizeof(c->wrong), "%" PRIu64,
 			    checker_position(s->checker));
-			stall_die("neither lagged nor events behind ",
-			    c->wrong);
+			stall_die(
+			    "neither lagged nor events behind ", c->wrong);
 		}
 		if (strcmp(c->op, "lagged") == 0)
 			break;
