@@ -26,45 +26,57 @@ enum {
 /* --- the target --- */
 
 static int
+remote_target_refuse(const char *url, struct reason *why)
+{
+	return REFUSE(why,
+	    "'%.100s' is no address of a gateway: say https://HOST:PORT", url);
+}
+
+/* HOST, [HOST], HOST:PORT or [HOST]:PORT from at to end. */
+static bool
+remote_target_split(struct remote_target *t, const char *at, const char *end)
+{
+	const char *rest, *port = "443";
+	size_t len, port_len = 3;
+
+	if (at < end && *at == '[') {
+		at++;
+		rest = memchr(at, ']', (size_t)(end - at));
+		if (!rest)
+			return false;
+		len = (size_t)(rest++ - at);
+	} else {
+		rest = memchr(at, ':', (size_t)(end - at));
+		rest = rest ? rest : end;
+		len = (size_t)(rest - at);
+	}
+	if (rest < end) {
+		port = rest + 1;
+		port_len = (size_t)(end - port);
+	}
+	if ((rest < end && *rest != ':') || len == 0 ||
+	    len >= sizeof(t->host) || port_len == 0 ||
+	    port_len >= sizeof(t->port))
+		return false;
+	snprintf(t->host, sizeof(t->host), "%.*s", (int)len, at);
+	snprintf(t->port, sizeof(t->port), "%.*s", (int)port_len, port);
+	return true;
+}
+
+static int
 remote_target_parse(
     struct remote_target *t, const char *url, struct reason *why)
 {
-	const char *at = url, *end, *port = "443";
-	size_t len, port_len = 3;
+	const char *at = url;
 
 	if (!strncmp(url, "https://", 8))
 		at += 8;
 	else if (!strncmp(url, "wss://", 6))
 		at += 6;
 	else
-		return REFUSE(why,
-		    "'%.100s' is no address of a gateway: say "
-		    "https://HOST:PORT",
-		    url);
-	end = at + strcspn(at, "/?#");
-	len = (size_t)(end - at);
-	if (*at == '[') {
-		at++;
-		len = strcspn(at, "]");
-		port = at + len + 1;
-	} else {
-		len = MIN(len, strcspn(at, ":"));
-		port = at + len;
-	}
-	if (at + len < end && port < end && *port == ':') {
-		port++;
-		port_len = (size_t)(end - port);
-	} else {
-		port = "443";
-	}
-	if (len == 0 || len >= sizeof(t->host) || port_len == 0 ||
-	    port_len >= sizeof(t->port))
-		return REFUSE(why,
-		    "'%.100s' is no address of a gateway: say "
-		    "https://HOST:PORT",
-		    url);
-	snprintf(t->host, sizeof(t->host), "%.*s", (int)len, at);
-	snprintf(t->port, sizeof(t->port), "%.*s", (int)port_len, port);
+		return remote_target_refuse(url, why);
+	if (!remote_target_split(t, at, at + strcspn(at, "/?#")))
+		return remote_target_refuse(url, why);
 	return 0;
 }
 
