@@ -60,7 +60,7 @@ wait_a_second(struct space *sp)
 
 	until.tv_sec = (time_t)(ns / NS_PER_S);
 	until.tv_nsec = (long)(ns % NS_PER_S);
-	pthread_cond_clockwait(&sp->cond, &sp->lock, CLOCK_MONOTONIC, &until);
+	pthread_cond_timedwait(&sp->cond, &sp->lock, &until);
 }
 
 /* Keeps a spare ready, and tries again every second where there is no room. */
@@ -101,6 +101,7 @@ space_start(
     struct log_writer *lw, int wake_fd, struct space **out, struct reason *why)
 {
 	CLEANUP(space_freep) struct space *sp = calloc(1, sizeof(*sp));
+	pthread_condattr_t attr;
 	int err;
 
 	if (!sp)
@@ -108,7 +109,10 @@ space_start(
 	sp->lw = lw;
 	sp->wake_fd = wake_fd;
 	pthread_mutex_init(&sp->lock, NULL);
-	pthread_cond_init(&sp->cond, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&sp->cond, &attr);
+	pthread_condattr_destroy(&attr);
 	sp->room = log_writer_room(lw);
 	err = pthread_create(&sp->thread, NULL, prepare_spares, sp);
 	if (err)

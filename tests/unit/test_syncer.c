@@ -13,6 +13,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,10 +31,11 @@
 #include "tests/lib/tmpdir.h"
 #include "writer/gather.h"
 #include "writer/preload.h"
+#include "writer/space.h"
 #include "writer/syncer.h"
 
 enum {
-	SEGMENT = 1 << 20
+	SEGMENT = 4 << 20
 };
 
 struct fx {
@@ -49,9 +52,10 @@ struct fx {
 	uint64_t serial;
 	/* what the hooks see and do */
 	uint64_t tail_seen; /* of the ring, when the flush was asked for */
-	unsigned flushes;
-	unsigned writes;
+	_Atomic unsigned flushes;
+	_Atomic unsigned writes;
 	int fail_with;
+	bool threads; /* hooks are called from several */
 	struct reason why;
 };
 
@@ -61,7 +65,7 @@ hooked_fdatasync(void *ctx, int fd)
 	struct fx *f = ctx;
 
 	f->flushes++;
-	if (f->rw)
+	if (f->rw && !f->threads)
 		f->tail_seen = ring_writer_tail_seq(f->rw);
 	return f->fail_with ? f->fail_with : sysio_posix.fdatasync(NULL, fd);
 }
@@ -152,27 +156,50 @@ teardown(void **state)
 	return 0;
 }
 
-/* Gather one request of n events with data of size bytes, or an emit. */
-static void
-gather(struct fx *f, uint32_t n, size_t size, bool emit)
+/* Event i of the next request, with size bytes of data at data. */
+static struct event
+event_of(const struct fx *f, uint32_t i, uint8_t *data, size_t size, bool emit)
 {
-	uint8_t *data = calloc(1, size + 5), *frame, *at;
-	struct gather_note *notes;
-
 	data[0] = 0xc6; /* bin32 */
 	data[1] = (uint8_t)(size >> 24);
 	data[2] = (uint8_t)(size >> 16);
 	data[3] = (uint8_t)(size >> 8);
 	data[4] = (uint8_t)size;
-	frame = gather_begin(f->g, n * (size + 100), n, &notes);
+	return (struct event){ .seq = emit ? 0 : f->seq + 1 + i,
+		.time_us = 77,
+		.version = emit ? 0 : f->seq + 1 + i,
+		.topic = SLICE_STR("t"),
+		.type = SLICE_STR("set"),
+		.data = slice_of(data, size + 5) };
+}
+
+/* Bytes of the frame that gather() will make. */
+static size_t
+frame_size(const struct fx *f, uint32_t n, size_t size, bool emit)
+{
+	CLEANUP(freep) uint8_t *data = calloc(1, size + 5);
+	size_t bytes = LOG_FRAME_HEADER;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct event ev = event_of(f, i, data, size, emit);
+
+		bytes += LOG_EVENT_HEADER + event_size(&ev);
+	}
+	return bytes;
+}
+
+/* Gather one request of n events with data of size bytes, or an emit. */
+static void
+gather(struct fx *f, uint32_t n, size_t size, bool emit)
+{
+	CLEANUP(freep) uint8_t *data = calloc(1, size + 5);
+	size_t payload = frame_size(f, n, size, emit) - LOG_FRAME_HEADER;
+	struct gather_note *notes;
+	uint8_t *frame = gather_begin(f->g, payload, n, &notes), *at;
+
 	at = frame + LOG_FRAME_HEADER;
 	for (uint32_t i = 0; i < n; i++) {
-		struct event ev = { .seq = emit ? 0 : f->seq + 1 + i,
-			.time_us = 77,
-			.version = emit ? 0 : f->seq + 1 + i,
-			.topic = SLICE_STR("t"),
-			.type = SLICE_STR("set"),
-			.data = slice_of(data, size + 5) };
+		struct event ev = event_of(f, i, data, size, emit);
 		uint8_t *end = event_encode(&ev, at + LOG_EVENT_HEADER);
 		size_t len = (size_t)(end - at) - LOG_EVENT_HEADER;
 
@@ -182,13 +209,10 @@ gather(struct fx *f, uint32_t n, size_t size, bool emit)
 		notes[i] = (struct gather_note){ 5, ev.version };
 	}
 	frame_compose(frame, emit ? (enum frame_type)GATHER_EMIT : FRAME_EVENTS,
-	    n, emit ? f->seq : f->seq + 1, 77, 0,
-	    (uint32_t)(at - frame) - LOG_FRAME_HEADER);
-	f->serial =
-	    gather_commit(f->g, (size_t)(at - frame) - LOG_FRAME_HEADER);
+	    n, emit ? f->seq : f->seq + 1, 77, 0, (uint32_t)payload);
+	f->serial = gather_commit(f->g, payload);
 	if (!emit)
 		f->seq += n;
-	free(data);
 }
 
 static void
@@ -274,7 +298,7 @@ segments_are_rolled_where_a_frame_does_not_fit(void **state)
 {
 	struct fx *f = *state;
 
-	for (unsigned i = 0; i < 40; i++) {
+	for (unsigned i = 0; i < 160; i++) {
 		if (!log_writer_has_spare(f->lw))
 			spare(f);
 		gather(f, 1, 100000, false);
@@ -282,7 +306,7 @@ segments_are_rolled_where_a_frame_does_not_fit(void **state)
 			assert_true(syncer_round(f->sy, &f->why) > 0);
 	}
 	assert_true(syncer_rolls(f->sy) >= 4);
-	assert_int_equal(ring_writer_tail_seq(f->rw), 40);
+	assert_int_equal(ring_writer_tail_seq(f->rw), 160);
 }
 
 /* A run of events behind seq after, as the ring gave them. */
@@ -340,6 +364,64 @@ a_new_ring_is_preloaded_from_the_log(void **state)
 	assert_int_equal(first + total, last);
 }
 
+/*
+ * Both threads as in service, and the one that makes spares: whatever the
+ * ring shows while they run is durable.
+ */
+static void
+threads_store_and_publish_in_order(void **state)
+{
+	struct fx *f = *state;
+	struct syncer_parts parts = { .gather = f->g,
+		.log = f->lw,
+		.ring = f->rw,
+		.witness = f->wit,
+		.last_seq = f->seq };
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct ring_status status;
+	struct space *space = NULL;
+	uint64_t done = 0, n = 0;
+	int wake = eventfd(0, EFD_NONBLOCK);
+
+	f->threads = true;
+	assert_int_equal(space_start(f->lw, wake, &space, &f->why), 0);
+	assert_int_equal(
+	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
+	f->sy = syncer_free(f->sy);
+	parts.space = space;
+	parts.wake_fd = wake;
+	assert_int_equal(syncer_new(&parts, &f->sy), 0);
+	assert_int_equal(syncer_start(f->sy, &f->why), 0);
+	while (n < 3000) {
+		uint64_t durable;
+
+		uint32_t events = n % 7 ? 1 + (uint32_t)n % 3 : 1;
+		size_t size = 500 + n % 700;
+
+		/* Room is asked for as the sequencer does. */
+		if (n % 7 && space_ask(space, frame_size(f, events, size,
+						  false)) != SPACE_GRANTED)
+			continue;
+		gather(f, events, size, n % 7 == 0);
+		n++;
+		/* The ring first: what it shows must be durable by then. */
+		ring_reader_status(rd, &status);
+		durable = syncer_durable_seq(f->sy);
+		assert_true(status.tail_seq <= durable);
+		assert_true(durable <= f->seq);
+		assert_true(syncer_done_serial(f->sy) >= done);
+		done = syncer_done_serial(f->sy);
+	}
+	gather_stop(f->g);
+	syncer_join(f->sy);
+	assert_false(syncer_failed(f->sy));
+	assert_int_equal(syncer_durable_seq(f->sy), f->seq);
+	assert_int_equal(syncer_done_serial(f->sy), f->serial);
+	assert_int_equal(ring_writer_tail_seq(f->rw), f->seq);
+	(void)space_free(space);
+	close(wake);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -351,6 +433,7 @@ main(void)
 		TEST(ephemeral_events_are_published_without_a_flush),
 		TEST(segments_are_rolled_where_a_frame_does_not_fit),
 		TEST(a_new_ring_is_preloaded_from_the_log),
+		TEST(threads_store_and_publish_in_order),
 	};
 
 	return cmocka_run_group_tests_name("syncer", tests, NULL, NULL);
