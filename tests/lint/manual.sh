@@ -1,6 +1,7 @@
 #!/bin/sh
 # The manual is true: peal.conf(5) names every configuration key and no other,
-# each subcommand of peal is in peal(1), and mandoc finds no fault.
+# each subcommand of peal is in peal(1), options stand beside one another and
+# not within, and mandoc finds no fault.
 . "$(dirname "$0")/lint.sh"
 
 : "${top_builddir:=$top/build}"
@@ -40,6 +41,8 @@ check() {
 		grep -q "Fl Fl $option\b" doc/man/peal.1 ||
 			echo "not in peal(1): --$option"
 	done
+	grep -n '^\..* Op .* Op ' doc/man/*.[158] /dev/null |
+		sed 's/^/brackets within brackets: /'
 	command -v mandoc >/dev/null || return 0
 	for page in doc/man/*.[158]; do
 		mandoc -T lint -W warning "$page" 2>&1
@@ -81,6 +84,11 @@ hidden() {
 	printf 'options:\n  -x, --conjure N     from nothing\n' >help-append
 }
 
+nested() {
+	tree
+	echo '.It Cm conjure Op Fl a Op Fl b' >>doc/man/peal.1
+}
+
 broken() {
 	tree
 	echo '.Bl -bogus' >>doc/man/peal-writer.8
@@ -96,6 +104,7 @@ refuses 'a key that the table lacks is refused' 'is no key: ring.colour' beyond
 refuses 'a command that the page lacks is refused' 'peal(1): conjure' \
 	unmentioned
 refuses 'an option that the page lacks is refused' 'peal(1): --conjure' hidden
+refuses 'options within options are refused' 'conjure Op Fl a' nested
 if command -v mandoc >/dev/null; then
 	refuses 'a page with a fault is refused' peal-writer.8 broken
 fi
