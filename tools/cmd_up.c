@@ -23,7 +23,7 @@ static const char up_text[] =
     "(tls/cert.pem) and a development\ntoken with all rights (dev.token). "
     "Prints one line once clients can connect:\n\n"
     "  peal: ready https://ADDRESS:PORT/#token=TOKEN\n\n"
-    "The link opens the dashboard. Exit codes: 0 stopped, 1 error, 2 usage "
+    "The link carries that token. Exit codes: 0 stopped, 1 error, 2 usage "
     "or\nconfiguration, 3 damaged log, 73 the log is held by another, 75 "
     "storage failed.";
 
