@@ -174,7 +174,7 @@ what_is_no_pattern_or_one_too_many_is_refused(void **state)
 {
 	struct reason why = { "" };
 	struct acl acl = { 0 };
-	char pattern[8];
+	char pattern[16];
 
 	assert_int_equal(
 	    acl_add(&acl, ACL_READ, SLICE_STR("a..b"), &why), ACL_REFUSED);
