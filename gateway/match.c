@@ -2,8 +2,10 @@
 
 /*
  * The cache in front of the trie.  An entry is believed only if its
- * generation is the present one and its topic is equal byte for byte; lists
- * are shared between the topics that go to the same groups.
+ * generation is the present one and its topic is equal byte for byte.  One
+ * that is a few generations old is brought up to date by the changes since,
+ * so that clients who come and go don't send every topic through the trie.
+ * Lists are shared between the topics that go to the same groups.
  *
  *	topic hash -> slot -> { generation, topic, list } -> list of hits
  */
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/topic.h"
 #include "gateway/alloc.h"
 #include "gateway/match.h"
 #include "gateway/trie.h"
@@ -19,13 +22,13 @@
 enum {
 	SLOTS = 1 << 15,
 	LIST_BUCKETS = 256,
-	/* Hits that lists of older generations may hold before all go. */
-	STALE_HITS = 1 << 20,
+	/* Hits that all lists may hold before they are thrown away. */
+	MAX_HITS = 1 << 20,
+	CHANGES = 64, /* that an entry may have missed */
 };
 
 struct shared_list {
 	uint32_t refs;
-	uint64_t generation;
 	uint64_t hash;
 	struct shared_list *next; /* in its bucket */
 	struct match_list list;
@@ -39,10 +42,17 @@ struct entry {
 	uint8_t topic[];
 };
 
+/* A group that came or went. */
+struct change {
+	const struct filter *filter; /* NULL: it went, then or since */
+	struct group *group;
+};
+
 struct match {
 	struct trie *trie;
 	uint64_t generation;
-	uint64_t hits; /* in all lists */
+	struct change changes[CHANGES]; /* the one to g at g % CHANGES */
+	uint64_t hits;			/* in all lists */
 	struct match_counts counts;
 	struct trie_hits found;
 	struct shared_list *lists[LIST_BUCKETS];
@@ -101,12 +111,19 @@ match_free(struct match *m)
 	return NULL;
 }
 
+static void
+note_change(struct match *m, const struct filter *filter, struct group *group)
+{
+	m->generation++;
+	m->changes[m->generation % CHANGES] = (struct change){ filter, group };
+}
+
 void
 match_add(struct match *m, const struct filter *filter, struct group *group)
 {
 	for (uint32_t i = 0; i < filter->n_pairs; i++)
 		trie_add(m->trie, filter, &filter->pairs[i], group);
-	m->generation++;
+	note_change(m, filter, group);
 }
 
 void
@@ -114,7 +131,11 @@ match_remove(struct match *m, const struct filter *filter, struct group *group)
 {
 	for (uint32_t i = 0; i < filter->n_pairs; i++)
 		trie_remove(m->trie, &filter->pairs[i], group);
-	m->generation++;
+	/* Nobody may look at its filter any more. */
+	for (unsigned i = 0; i < CHANGES; i++)
+		if (m->changes[i].group == group)
+			m->changes[i].filter = NULL;
+	note_change(m, NULL, group);
 }
 
 static int
@@ -186,14 +207,12 @@ share(struct match *m)
 	struct shared_list *sl;
 
 	for (sl = *bucket; sl; sl = sl->next)
-		if (sl->hash == hash && sl->generation == m->generation &&
-		    same_hits(sl, found)) {
+		if (sl->hash == hash && same_hits(sl, found)) {
 			sl->refs++;
 			return sl;
 		}
 	sl = alloc_bytes(sizeof(*sl) + found->n * sizeof(found->v[0]));
 	sl->refs = 1;
-	sl->generation = m->generation;
 	sl->hash = hash;
 	sl->list.n = found->n;
 	if (found->n > 0)
@@ -209,7 +228,7 @@ fill(struct match *m, struct entry **slot, uint64_t hash, struct slice topic)
 {
 	struct entry *e;
 
-	if (m->hits > STALE_HITS)
+	if (m->hits > MAX_HITS)
 		drop_all(m);
 	drop_entry(m, slot);
 	m->counts.walks++;
@@ -226,18 +245,74 @@ fill(struct match *m, struct entry **slot, uint64_t hash, struct slice topic)
 	return &e->list->list;
 }
 
+static bool
+drop_group(struct trie_hits *found, const struct group *group)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < found->n; i++)
+		if (found->v[i].group != group)
+			found->v[kept++] = found->v[i];
+	if (kept == found->n)
+		return false;
+	found->n = kept;
+	return true;
+}
+
+static bool
+add_group(
+    struct trie_hits *found, const struct change *change, struct slice topic)
+{
+	uint32_t before = found->n;
+
+	for (uint32_t i = 0; i < change->filter->n_pairs; i++)
+		if (topic_match(change->filter->pairs[i].pattern, topic))
+			trie_take(found, change->filter,
+			    &change->filter->pairs[i], change->group, topic);
+	return found->n > before;
+}
+
+/* Apply what happened since the entry was made. */
+static const struct match_list *
+refresh(struct match *m, struct entry *e, struct slice topic)
+{
+	struct trie_hits *found = &m->found;
+	struct shared_list *old = e->list;
+	bool changed = false;
+
+	trie_hits_set(found, old->list.hits, old->list.n);
+	while (e->generation < m->generation) {
+		const struct change *change =
+		    &m->changes[++e->generation % CHANGES];
+
+		/* Also before it is added: a new one at an old one's place. */
+		changed |= drop_group(found, change->group);
+		if (change->filter)
+			changed |= add_group(found, change, topic);
+	}
+	if (changed) {
+		tidy(found);
+		e->list = share(m);
+		drop_list(m, old);
+	}
+	return &e->list->list;
+}
+
 const struct match_list *
 match_find(struct match *m, uint64_t hash, struct slice topic)
 {
 	struct entry **slot = &m->slots[hash % SLOTS];
-	const struct entry *e = *slot;
+	struct entry *e = *slot;
 
 	m->counts.lookups++;
-	if (LIKELY(e && e->hash == hash && e->generation == m->generation &&
-		   e->len == topic.len &&
-		   !memcmp(e->topic, topic.p, topic.len)))
+	if (UNLIKELY(!e || e->hash != hash || e->len != topic.len ||
+		     memcmp(e->topic, topic.p, topic.len) != 0))
+		return fill(m, slot, hash, topic);
+	if (LIKELY(e->generation == m->generation))
 		return &e->list->list;
-	return fill(m, slot, hash, topic);
+	if (m->generation - e->generation > CHANGES)
+		return fill(m, slot, hash, topic);
+	return refresh(m, e, topic);
 }
 
 void

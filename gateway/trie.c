@@ -229,22 +229,40 @@ trie_remove(struct trie *t, const struct filter_pair *pair, struct group *group)
 }
 
 static void
+hits_room(struct trie_hits *found, uint32_t n)
+{
+	if (found->cap >= n)
+		return;
+	found->cap = MAX(n, MAX(16, found->cap * 2));
+	found->v = alloc_array(found->v, found->cap, sizeof(found->v[0]));
+}
+
+void
+trie_hits_set(struct trie_hits *found, const struct match_hit *hits, uint32_t n)
+{
+	hits_room(found, n);
+	if (n > 0)
+		memcpy(found->v, hits, n * sizeof(*hits));
+	found->n = n;
+}
+
+void
+trie_take(struct trie_hits *found, const struct filter *filter,
+    const struct filter_pair *pair, struct group *group, struct slice topic)
+{
+	if (filter->restricted && !acl_may_read(&filter->acl, topic))
+		return;
+	hits_room(found, found->n + 1);
+	found->v[found->n++] =
+	    (struct match_hit){ group, pair->n_types > 0 ? pair : NULL };
+}
+
+static void
 take(const struct uses *uses, struct slice topic, struct trie_hits *found)
 {
-	for (uint32_t i = 0; i < uses->n; i++) {
-		const struct use *use = &uses->v[i];
-
-		if (use->filter->restricted &&
-		    !acl_may_read(&use->filter->acl, topic))
-			continue;
-		if (found->n == found->cap) {
-			found->cap = found->cap ? found->cap * 2 : 16;
-			found->v = alloc_array(
-			    found->v, found->cap, sizeof(found->v[0]));
-		}
-		found->v[found->n++] = (struct match_hit){ use->group,
-			use->pair->n_types > 0 ? use->pair : NULL };
-	}
+	for (uint32_t i = 0; i < uses->n; i++)
+		trie_take(found, uses->v[i].filter, uses->v[i].pair,
+		    uses->v[i].group, topic);
 }
 
 /* At most as deep as a topic has tokens: 128. */

@@ -24,6 +24,13 @@ struct trie_hits {
 	uint32_t cap;
 };
 
+/* Let them be these. */
+void trie_hits_set(
+    struct trie_hits *found, const struct match_hit *hits, uint32_t n);
+/* One more: the pair matches the topic; unless permissions forbid it. */
+void trie_take(struct trie_hits *found, const struct filter *filter,
+    const struct filter_pair *pair, struct group *group, struct slice topic);
+
 struct trie *trie_new(void);
 /* It is empty. */
 struct trie *trie_free(struct trie *t);
