@@ -19,7 +19,7 @@
 
 enum {
 	IMPORT_BYTES = 3 << 20, /* on their way; the writer takes 4 MiB */
-	IMPORT_KEEP = 8 << 10, /* room that a slot may keep */
+	IMPORT_KEEP = 8 << 10,	/* room that a slot may keep */
 	IMPORT_SAVE_MS = 1000,	/* between progress files */
 	IMPORT_AWAY_MS = 60000, /* the writer may be away for */
 	IMPORT_RETRY_MS = 200,	/* where the writer names no time */
