@@ -16,7 +16,8 @@ cat_is() {
 exits 'a log that is not there is an error' 1 'nowhere' \
 	"$peal" log ls -o "log.directory=$work/nowhere"
 house_up --gateways 1 -o ring.slots=64 -o ring.payload_bytes=16K
-"$peal" import --data "$data" "$sample" >/dev/null || bail 'no import'
+cp "$sample" "$work/events"
+"$peal" import --data "$data" "$work/events" >/dev/null || bail 'no import'
 lines=$(wc -l <"$sample")
 log cat --json >"$work/all"
 passes 'every event is printed, one on a line' \
