@@ -22,8 +22,8 @@ struct tool;
 enum {
 	FAN_GENERATORS_MAX = 16,
 	FAN_CLIENTS_EACH = 15000, /* to a generator process */
-	FAN_AHEAD = 16384, /* events that a source may be ahead of a client */
-	FAN_MARK = 16,	   /* bytes of data that the source needs */
+	FAN_AHEAD = 4096, /* events that a source may be ahead of a client */
+	FAN_MARK = 16,	  /* bytes of data that the source needs */
 };
 
 enum fan_phase {
