@@ -278,27 +278,35 @@ import_unsend(struct import *im)
 	im->unsent = im->base;
 }
 
+/* A connection, and that it is to the same log. */
+static int
+import_connect(struct import *im, char log[PROTO_LOG_NAME], struct reason *why)
+{
+	uint64_t head;
+	int err;
+
+	err = writer_client_open(&im->wc, house_run_dir(&im->t->house), why);
+	if (err >= 0)
+		err = writer_client_hello(&im->wc, log, &head, why);
+	if (err < 0)
+		writer_client_close(&im->wc);
+	return err;
+}
+
 static int
 import_reconnect(struct import *im, struct reason *why)
 {
-	uint64_t deadline = import_now_ms() + IMPORT_AWAY_MS, head;
+	uint64_t deadline = import_now_ms() + IMPORT_AWAY_MS;
 	char log[PROTO_LOG_NAME];
 	int err;
 
 	writer_client_close(&im->wc);
 	import_unsend(im);
-	for (;;) {
-		err = writer_client_open(
-		    &im->wc, house_run_dir(&im->t->house), why);
-		if (err >= 0)
-			break;
+	while ((err = import_connect(im, log, why)) < 0) {
 		if (tool_stopped() || import_now_ms() > deadline)
 			return err;
 		(void)poll(NULL, 0, 50);
 	}
-	err = import_resume_log(im->t, log, &head, why);
-	if (err < 0)
-		return err;
 	if (strcmp(log, im->progress.log) != 0)
 		return reason_set(
 		    why, -ESTALE, "another log (%s) serves here now", log);

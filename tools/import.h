@@ -77,9 +77,6 @@ int import_run(struct import *im);
 
 /* --- import_resume.c --- */
 
-/* The name of the log that serves in the house. */
-MUST_CHECK int import_resume_log(const struct tool *t, char log[PROTO_LOG_NAME],
-    uint64_t *head, struct reason *why);
 /*
  * Stand where an earlier run into the same log left off, or at the first
  * line.  Below zero with a reason.

@@ -6,36 +6,12 @@
  * the file is still the same up to there.
  */
 
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/reason.h"
-#include "shm/ring_reader.h"
 #include "tools/import.h"
 #include "tools/import_line.h"
 #include "tools/tool.h"
-
-int
-import_resume_log(const struct tool *t, char log[PROTO_LOG_NAME],
-    uint64_t *head, struct reason *why)
-{
-	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	const struct ring_info *info;
-	struct ring_status status;
-	char path[PATH_MAX];
-	int err;
-
-	snprintf(path, sizeof(path), "%s/ring", house_run_dir(&t->house));
-	err = ring_reader_open(path, &rd, why);
-	if (err < 0)
-		return err;
-	info = ring_reader_info(rd);
-	ring_reader_status(rd, &status);
-	proto_log_name(info->log_id, info->epoch, log);
-	*head = status.tail_seq;
-	return 0;
-}
 
 /* Read lines until offset; 1 when the file is the same up to there. */
 static int
@@ -68,7 +44,7 @@ import_resume(struct import *im, struct reason *why)
 	uint64_t head;
 	int err;
 
-	err = import_resume_log(im->t, im->progress.log, &head, why);
+	err = writer_client_hello(&im->wc, im->progress.log, &head, why);
 	if (err < 0)
 		return err;
 	if (import_progress_read(im->path, &p) != IMPORT_PROGRESS_READ ||

@@ -9,15 +9,19 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "core/mpvalid.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "tools/refuse.h"
 #include "tools/writer_client.h"
 
 enum {
-	REPLY_MAX = 1 << 20
+	REPLY_MAX = 1 << 20,
+	HELLO_ID = 0,
+	HELLO_MS = 10000
 };
 
 int
@@ -48,6 +52,72 @@ writer_client_close(struct writer_client *wc)
 	if (wc->open)
 		frame_stream_deinit(&wc->fs);
 	wc->open = false;
+}
+
+static int
+writer_client_say_hello(struct writer_client *wc)
+{
+	size_t mark;
+	struct mp_buf *b = frame_begin(&wc->fs, &mark);
+
+	mp_pack_map(b, 3);
+	mp_pack_cstr(b, "op");
+	mp_pack_cstr(b, "hello");
+	mp_pack_cstr(b, "id");
+	mp_pack_uint(b, HELLO_ID);
+	mp_pack_cstr(b, "v");
+	mp_pack_uint(b, 1);
+	return frame_end(&wc->fs, mark);
+}
+
+/* What a welcome says; other members are of no use here. */
+static int
+writer_client_welcome(struct slice value, char log[PROTO_LOG_NAME],
+    uint64_t *head, struct reason *why)
+{
+	struct slice name;
+	struct proto_reply reply;
+	int err;
+
+	err = mpvalid_check(value.p, value.len, why);
+	if (err < 0)
+		return err;
+	if (err == MPVALID_BAD ||
+	    proto_reply_parse(value, &reply, why) != PROTO_OK ||
+	    !slice_is(reply.op, "welcome"))
+		return REFUSE(why, "the writer does not say which log it has");
+	name = proto_get_str(value, "log");
+	if (name.len == 0 || name.len >= PROTO_LOG_NAME)
+		return REFUSE(why, "the writer does not say which log it has");
+	memcpy(log, name.p, name.len);
+	log[name.len] = '\0';
+	*head = proto_get_uint(value, "head").v;
+	return 0;
+}
+
+int
+writer_client_hello(struct writer_client *wc, char log[PROTO_LOG_NAME],
+    uint64_t *head, struct reason *why)
+{
+	uint64_t deadline = time_mono_ns() + HELLO_MS * NS_PER_MS;
+	struct slice value;
+	int err = writer_client_say_hello(wc);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot ask the writer");
+	while (time_mono_ns() < deadline) {
+		err = writer_client_wait(wc, 100, why);
+		if (err == WRITER_CLOSED)
+			return reason_set(why, -EPIPE, "the writer went away");
+		if (err < 0)
+			return err;
+		err = frame_next(&wc->fs, &value);
+		if (err == FRAME_ONE)
+			return writer_client_welcome(value, log, head, why);
+		if (err == FRAME_TOO_LONG)
+			return REFUSE(why, "the writer's answer is too long");
+	}
+	return reason_set(why, -ETIMEDOUT, "the writer does not answer");
 }
 
 static void

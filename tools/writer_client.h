@@ -58,6 +58,14 @@ MUST_CHECK int writer_client_open(
     struct writer_client *wc, const char *run_dir, struct reason *why);
 void writer_client_close(struct writer_client *wc);
 
+/*
+ * Ask which log is served, before any other request: its name, and the
+ * highest seq that is durable.  -ETIMEDOUT after ten seconds, -EPIPE when
+ * the writer goes away.
+ */
+MUST_CHECK int writer_client_hello(struct writer_client *wc,
+    char log[PROTO_LOG_NAME], uint64_t *head, struct reason *why);
+
 /* Pack a request at the end of b. */
 void writer_client_pack(
     struct mp_buf *b, uint64_t id, const struct writer_append *append);
