@@ -92,9 +92,15 @@ feed_once(struct gateway *gw)
 }
 
 void
-gateway_drink(struct gateway *gw)
+gateway_drink(struct gateway *gw, uint64_t seq)
 {
-	for (unsigned i = 0; i < DRINK_PASSES; i++)
+	struct ring_reader *ring = attach_ring_of(gw->attach);
+	struct ring_status status = { 0 };
+
+	if (ring)
+		ring_reader_status(ring, &status);
+	seq = MIN(seq, status.tail_seq);
+	for (unsigned i = 0; i < DRINK_PASSES || gw->groups.done < seq; i++)
 		if (feed_once(gw) != FEED_MORE)
 			return;
 }

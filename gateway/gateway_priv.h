@@ -66,8 +66,11 @@ MUST_CHECK int gateway_listen(struct gateway *gw, struct reason *why);
 void gateway_close(struct gateway *gw);
 /* One turn: events, clients, then wait for more.  Below zero: give up. */
 MUST_CHECK int gateway_turn(struct gateway *gw);
-/* Take whatever the ring holds by now. */
-void gateway_drink(struct gateway *gw);
+/*
+ * Take what the ring holds by now: a few passes, and as many as it takes up to
+ * seq, where the ring has it.  Another gateway may have been faster.
+ */
+void gateway_drink(struct gateway *gw, uint64_t seq);
 /* Read certificate and token keys anew; what is no good changes nothing. */
 void gateway_reload(struct gateway *gw);
 

@@ -181,7 +181,9 @@ session_subscribe(struct session *s, const struct proto_request *req)
 	struct reason why = { "" };
 	enum proto_code code;
 
-	gateway_drink(s->gw);
+	gateway_drink(s->gw, req->subscribe.from == PROTO_FROM_SEQ
+				 ? req->subscribe.from_seq
+				 : 0);
 	code = check(s, req, &why);
 	if (code != PROTO_OK) {
 		session_error(s, req->id, code, why.text);

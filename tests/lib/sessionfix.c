@@ -46,7 +46,7 @@ attach_live(const struct attach *a)
 }
 
 void
-gateway_drink(struct gateway *gw)
+gateway_drink(struct gateway *gw, uint64_t seq)
 {
 	while (feed_pass(gw->feed, time_mono_ns()) == FEED_MORE)
 		;
@@ -254,7 +254,7 @@ sessionfix_turn(struct sessionfix *fx)
 {
 	if (fx->listener >= 0 && fx->writer.fd < 0)
 		accept_gateway(fx);
-	gateway_drink(&fx->gw);
+	gateway_drink(&fx->gw, 0);
 	(void)send_hub_run(&fx->gw.hub);
 	forward_flush(fx->gw.forward);
 	for (unsigned i = 0; i < SESSIONFIX_CLIENTS; i++)

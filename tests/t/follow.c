@@ -116,6 +116,9 @@ follow_control(struct follower *f, struct client *c, bool *again)
 	}
 	if (!strcmp(c->op, "draining") || !strcmp(c->op, "expiring"))
 		return true;
+	/* The writer starts again: come back. */
+	if (!strcmp(c->op, "error") && client_is(c, "code", "unavailable"))
+		return false;
 	snprintf(f->fault, sizeof(f->fault), "unexpected '%s' %.*s", c->op,
 	    client_get(c, "message") != NULL
 		? (int)client_get(c, "message")->via.str.size
@@ -186,6 +189,8 @@ follow_client(void *arg)
 		f->connections++;
 		follow_connection(f, &c, f->pattern);
 		client_close(&c);
+		if (checker_position(f->checker) < plan->until)
+			(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
 	}
 	return NULL;
 }
