@@ -292,8 +292,8 @@ look_at_versions(struct admit *ad, struct state *st,
     const struct admit_limits *limits, struct reason *why)
 {
 	enum proto_code code;
-	uint64_t bytes = 0;
 
+	ad->bytes = 0;
 	for (uint32_t i = 0; i < ad->n; i++) {
 		struct event ev;
 
@@ -304,8 +304,8 @@ look_at_versions(struct admit *ad, struct state *st,
 		}
 		admit_stored(ad, i, &ev);
 		ev.seq = st->head_seq + 1 + i;
-		bytes += event_size(&ev);
-		if (bytes > limits->event_bytes) {
+		ad->bytes += event_size(&ev);
+		if (ad->bytes > limits->event_bytes) {
 			undo(ad, st, i + 1);
 			return reason_set(why, PROTO_TOO_LARGE,
 			    "the request has over %u bytes encoded, at most "

@@ -53,6 +53,7 @@ struct admit {
 	uint32_t n;
 	bool keyed;
 	uint64_t time_us; /* of all its events */
+	uint64_t bytes;	  /* of all of them, encoded */
 	struct admit_event ev[EVENT_REQUEST_MAX];
 	struct key_id ids[EVENT_REQUEST_MAX];
 	uint64_t versions[EVENT_REQUEST_MAX];

@@ -63,15 +63,15 @@ pack_appended(
     struct mp_buf *b, struct proto_uint id, const struct sequence_outcome *out)
 {
 	proto_pack_head(b, "appended", id, 4);
-	mp_pack_cstr(b, "seq");
+	mp_pack_str(b, SLICE_STR("seq"));
 	mp_pack_uint(b, out->seq);
-	mp_pack_cstr(b, "versions");
+	mp_pack_str(b, SLICE_STR("versions"));
 	mp_pack_array(b, out->n);
 	for (uint32_t i = 0; i < out->n; i++)
 		mp_pack_uint(b, out->versions[i]);
-	mp_pack_cstr(b, "time");
+	mp_pack_str(b, SLICE_STR("time"));
 	mp_pack_uint(b, out->time_us);
-	mp_pack_cstr(b, "duplicate");
+	mp_pack_str(b, SLICE_STR("duplicate"));
 	mp_pack_bool(b, out->duplicate);
 }
 

@@ -15,21 +15,6 @@
 #include "writer/space.h"
 #include "writer/state.h"
 
-/* Bytes of the frame's payload, with seqs as they will be. */
-static size_t
-payload_size(const struct sequencer *sq, const struct admit *ad)
-{
-	size_t bytes = 0;
-	struct event ev;
-
-	for (uint32_t i = 0; i < ad->n; i++) {
-		admit_stored(ad, i, &ev);
-		ev.seq = sq->state->head_seq + 1 + i;
-		bytes += LOG_EVENT_HEADER + event_size(&ev);
-	}
-	return bytes;
-}
-
 static uint8_t *
 put_event(uint8_t *at, const struct event *ev)
 {
@@ -101,7 +86,7 @@ static enum sequence
 store(struct sequencer *sq, struct admit *ad, struct sequence_outcome *out,
     struct reason *why)
 {
-	size_t payload = payload_size(sq, ad);
+	size_t payload = ad->n * (size_t)LOG_EVENT_HEADER + ad->bytes;
 	size_t frame = LOG_FRAME_HEADER + payload;
 	enum space_answer room = SPACE_GRANTED;
 
