@@ -90,6 +90,13 @@ fanout_compare(const void *a, const void *b)
 }
 
 static double
+fanout_middle(double *v, unsigned n)
+{
+	qsort(v, n, sizeof(v[0]), fanout_compare);
+	return v[n / 2];
+}
+
+static double
 fanout_median(const struct fanout_result *r, unsigned n,
     double (*of)(const struct fanout_result *r))
 {
@@ -97,8 +104,19 @@ fanout_median(const struct fanout_result *r, unsigned n,
 
 	for (unsigned i = 0; i < n; i++)
 		v[i] = of(&r[i]);
-	qsort(v, n, sizeof(v[0]), fanout_compare);
-	return v[n / 2];
+	return fanout_middle(v, n);
+}
+
+/* Of each pair: what disturbs the machine disturbs both of a pair. */
+static double
+fanout_ratio(
+    const struct fanout_bench *b, double (*of)(const struct fanout_result *r))
+{
+	double v[FANOUT_PAIRS_MAX];
+
+	for (unsigned i = 0; i < b->pairs; i++)
+		v[i] = of(&b->ours[i]) / of(&b->bare[i]);
+	return fanout_middle(v, b->pairs);
 }
 
 static void
@@ -157,10 +175,12 @@ fanout_report_json(const struct fanout_bench *b)
 	    (unsigned long long)b->plan.size, b->pairs,
 	    (unsigned long long)b->plan.gather_ms);
 	for (unsigned i = 0; i < ARRAY_LEN(figures); i++)
-		printf(",\"%s\":%.4f,\"bare_%s\":%.4f", figures[i].name,
+		printf(",\"%s\":%.4f,\"bare_%s\":%.4f,\"ratio_%s\":%.4f",
+		    figures[i].name,
 		    fanout_median(b->ours, b->pairs, figures[i].of),
 		    figures[i].name,
-		    fanout_median(b->bare, b->pairs, figures[i].of));
+		    fanout_median(b->bare, b->pairs, figures[i].of),
+		    figures[i].name, fanout_ratio(b, figures[i].of));
 	printf("}\n");
 }
 
@@ -181,6 +201,6 @@ bench_fanout_report(struct fanout_bench *b)
 		double bare = fanout_median(b->bare, b->pairs, figures[i].of);
 
 		printf("  %-28s %12.3f %12.3f  ratio %.2f\n", figures[i].name,
-		    ours, bare, ours / bare);
+		    ours, bare, fanout_ratio(b, figures[i].of));
 	}
 }
