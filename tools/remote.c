@@ -94,10 +94,11 @@ remote_target_resolve(struct remote_target *t, struct reason *why)
 		hints.ai_flags = AI_NUMERICSERV;
 		err = getaddrinfo(t->host, t->port, &hints, &list);
 	}
-	if (err)
-		return reason_set(why, -EADDRNOTAVAIL,
-		    "cannot find '%s' port '%s' (%s)", t->host, t->port,
-		    gai_strerror(err));
+	if (err) {
+		reason_set(why, 0, "cannot find '%s' port '%s': %s", t->host,
+		    t->port, gai_strerror(err));
+		return -EADDRNOTAVAIL;
+	}
 	memcpy(&t->address, list->ai_addr, list->ai_addrlen);
 	t->address_len = list->ai_addrlen;
 	freeaddrinfo(list);

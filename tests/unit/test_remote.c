@@ -2,6 +2,7 @@
 
 /* The WebSocket client against the barest of servers, in one process. */
 
+#include <netdb.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,7 +171,7 @@ fragments_with_a_ping_between_them_are_one_message(void **state)
 
 	server_start(&s, bytes, sizeof(bytes));
 	assert_int_equal(
-	    connect_to(s.port, "localhost", cert, &target, &r, &why),
+	    connect_to(s.port, "127.0.0.1", cert, &target, &r, &why),
 	    REMOTE_OPENED);
 	assert_int_equal(
 	    remote_wait(r, DEADLINE_MS, &msg, &why), REMOTE_MESSAGE);
@@ -254,6 +255,32 @@ a_server_of_another_name_is_refused(void **state)
 	server_stop(&s);
 }
 
+/* A bare root has no /etc/hosts, and nobody there knows this name. */
+static void
+a_server_is_found_by_a_name_that_is_known_here(void **state)
+{
+	struct remote_target *target = NULL;
+	struct addrinfo *list = NULL;
+	struct server s;
+	struct remote *r;
+	struct reason why = { "" };
+
+	if (getaddrinfo("localhost", NULL, NULL, &list) != 0) {
+		assert_true(remote_target_open("https://localhost:1", cert,
+				&target, &why) < 0);
+		assert_non_null(strstr(why.text, "cannot find 'localhost'"));
+		return;
+	}
+	freeaddrinfo(list);
+	server_start(&s, NULL, 0);
+	assert_int_equal(
+	    connect_to(s.port, "localhost", cert, &target, &r, &why),
+	    REMOTE_OPENED);
+	r = remote_free(r);
+	target = remote_target_free(target);
+	server_stop(&s);
+}
+
 static void
 what_is_no_address_of_a_gateway_is_refused(void **state)
 {
@@ -280,6 +307,8 @@ main(void)
 		cmocka_unit_test(what_no_server_may_send_breaks_the_connection),
 		cmocka_unit_test(a_server_that_nobody_vouches_for_is_refused),
 		cmocka_unit_test(a_server_of_another_name_is_refused),
+		cmocka_unit_test(
+		    a_server_is_found_by_a_name_that_is_known_here),
 		cmocka_unit_test(what_is_no_address_of_a_gateway_is_refused),
 	};
 
