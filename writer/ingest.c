@@ -75,7 +75,7 @@ take_requests(struct producer *p)
 	struct slice value;
 
 	look_at_clock(p->in);
-	p->all_taken = p->refused;
+	p->all_taken = false;
 	while (!p->dead && !p->refused && within_bounds(p)) {
 		value = p->stalled;
 		p->stalled.len = 0;
@@ -100,6 +100,8 @@ take_requests(struct producer *p)
 			return;
 		}
 	}
+	/* Nothing behind a value that is none is looked at. */
+	p->all_taken = p->refused;
 }
 
 /* What is done may leave. */

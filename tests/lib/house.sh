@@ -79,6 +79,18 @@ exits() {
 	fi
 }
 
+# count_group NAME FILE: the tests of a cmocka group, counted on here, since a
+# group has a plan of its own.
+count_group() {
+	while read -r line; do
+		case $line in
+		'ok '*' - '*) verdict "$1: ${line#* - }" 0 ;;
+		'not ok '*' - '*) verdict "$1: ${line#* - }" 1 ;;
+		'#'*) printf '%s\n' "$line" ;;
+		esac
+	done <"$2"
+}
+
 bail() {
 	echo "Bail out! $*"
 	[ ! -f "$work/up.err" ] || sed 's/^/# /' "$work/up.err"
