@@ -1,11 +1,16 @@
 #!/bin/sh
 # Fifty clients over two gateways follow an import, through the death of a
 # gateway and of the writer: each gets every event once, in order, and can
-# prove it.
+# prove it.  PEAL_EVENTS names a longer file to be imported in place of twenty
+# copies of the sample, PEAL_CLIENTS another number of clients.
 . "$(dirname "$0")/../lib/house.sh"
 
-clients=50
+clients=${PEAL_CLIENTS:-50}
 copies=20
+if [ -n "${PEAL_EVENTS-}" ]; then
+	sample=$PEAL_EVENTS
+	copies=1
+fi
 lines=$(wc -l <"$sample")
 total=$((copies * lines))
 copies $copies >"$work/many.jsonl"
