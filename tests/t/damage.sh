@@ -61,11 +61,15 @@ damaged() {
 	    grep -qE 'events [0-9]+ to [0-9]+' "$work/said"
 	passes "$what is left as it is" \
 	    [ "$(fingerprint "$data/log")" = "$before" ]
+	exits "$what is found by peal log verify" 3 "${segment%.seg}" \
+	    "$peal" log verify --data "$data"
 	restored
 }
 
-plan 13
+plan 17
 write_log
+passes 'the log of a killed writer verifies' \
+    "$peal" log verify --data "$data"
 [ "$(ls "$data/log"/*.seg | wc -l)" -ge 2 ] || bail 'one segment is too few'
 half=$(($(used "$(newest)") / 2))
 damaged 'a flipped bit in an acknowledged frame' "$(newest)" $half
@@ -79,6 +83,8 @@ before=$(fingerprint "$data/log")
 exits 'a segment that is missing is refused with 3' 3 '' start
 passes 'a segment that is missing changes nothing' \
     [ "$(fingerprint "$data/log")" = "$before" ]
+exits 'a segment that is missing is found by peal log verify' 3 '' \
+    "$peal" log verify --data "$data"
 restored
 
 # Bytes behind the last frame: a write that was never acknowledged.

@@ -174,6 +174,16 @@ upgrades_that_are_incomplete_are_refused(void **state)
 }
 
 static void
+what_is_not_served_is_refused(void **state)
+{
+	upgrade_with_is_refused("Sec-WebSocket-Protocol: peal.v1.json\r\n");
+	upgrade_with_is_refused("Sec-WebSocket-Protocol: chat, echo\r\n");
+	refused("GET /v1/state?topic=a HTTP/1.1\r\nHost: a\r\n\r\n");
+	refused("POST /v1/events HTTP/1.1\r\nHost: a\r\n"
+		"Content-Length: 2\r\n\r\n{}");
+}
+
+static void
 an_origin_that_is_not_listed_is_refused(void **state)
 {
 	upgrade_with_is_refused("Origin: https://elsewhere.example\r\n");
@@ -365,6 +375,7 @@ main(void)
 		HOSTILE(request_lines_that_are_none_are_refused),
 		HOSTILE(a_nul_in_the_head_is_refused),
 		HOSTILE(upgrades_that_are_incomplete_are_refused),
+		HOSTILE(what_is_not_served_is_refused),
 		HOSTILE(an_origin_that_is_not_listed_is_refused),
 		HOSTILE(a_path_that_is_not_there_is_not_found),
 		HOSTILE(a_reset_at_every_byte_of_the_tls_hello_is_survived),
