@@ -105,8 +105,8 @@ to_text(struct slice value)
 	return (char *)b.p;
 }
 
-static void
-to_value(const char *fmt, va_list ap, struct mp_buf *out)
+static void PRINTF(1, 0)
+    to_value(const char *fmt, va_list ap, struct mp_buf *out)
 {
 	struct reason why = { "" };
 	char *text;
