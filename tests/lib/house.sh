@@ -30,7 +30,7 @@ house_clean() {
 	exit $status
 }
 trap house_clean EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 
 plan() {
 	echo "1..$1"
