@@ -413,16 +413,21 @@ send_hub_run(struct send_hub *hub)
 	return !TAILQ_EMPTY(&hub->running);
 }
 
-/* A live one ended; the others go on without its events. */
+/*
+ * A live one ended; the others go on without its events.  A batch that is
+ * built here comes before the client is told.  Whole, it has the events of
+ * the one that ended too, so that its upto counts for that one; not whole
+ * when they may not be seen any more.
+ */
 void
-send_shrink(struct sender *s)
+send_shrink(struct sender *s, bool whole)
 {
 	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
 	bool level = s->state == SEND_MEMBER || s->state == SEND_JOINER;
 
 	if (set && level && set != s->group->filter && conn_is_ready(s->conn)) {
 		take_out(s);
-		settle(s, set);
+		settle(s, whole ? NULL : set);
 	}
 	change_group(s);
 }

@@ -17,7 +17,7 @@ void send_step_replay(struct sender *s, struct send_sub *sub);
 
 /* The chain ends, if there is one. */
 void send_leave_group(struct sender *s);
-/* After a live subscription was freed. */
-void send_shrink(struct sender *s);
+/* After a live subscription was freed; whole: what is under way is sent. */
+void send_shrink(struct sender *s, bool whole);
 
 #endif

@@ -69,14 +69,20 @@ send_subscribe_from(
 	(void)sub_new(s, id, filter, SEND_REPLAY, position);
 }
 
-void
-send_unsubscribe(struct sender *s, struct send_sub *sub)
+static void
+sub_end(struct sender *s, struct send_sub *sub, bool whole)
 {
 	bool live = sub->state == SEND_LIVE;
 
 	send_sub_free(sub);
 	if (live)
-		send_shrink(s);
+		send_shrink(s, whole);
+}
+
+void
+send_unsubscribe(struct sender *s, struct send_sub *sub)
+{
+	sub_end(s, sub, true);
 }
 
 static void
@@ -127,7 +133,7 @@ send_lagged_sub(struct sender *s, struct send_sub *sub, const char *reason)
 	if (sub->state == SEND_LIVE)
 		position =
 		    s->state == SEND_MEMBER ? s->group->tip : s->position;
-	send_unsubscribe(s, sub);
+	sub_end(s, sub, false);
 	say_lagged(s, (struct proto_uint){ true, id }, reason, position);
 }
 

@@ -413,10 +413,11 @@ chainfix_unsubscribe(struct chainfix_client *c, unsigned i)
 	CHECK(sub, "a subscription that the sender does not know");
 	if (c->chain)
 		promote(c, c->at);
+	/* What comes before the answer is whole: the id was still in use. */
+	send_unsubscribe(&c->sender, sub);
 	c->subs[i].state = CHAINFIX_NONE;
 	if (count_state(c, CHAINFIX_LIVE) == 0)
 		c->chain = false;
-	send_unsubscribe(&c->sender, sub);
 	send_pump(&c->sender);
 }
 
