@@ -17,6 +17,10 @@
 #include "gateway/attach.h"
 #include "gateway/session_priv.h"
 
+enum {
+	PING_T_MAX = 1024, /* bytes of what a pong brings back */
+};
+
 void
 session_say(struct session *s, struct mp_buf *b)
 {
@@ -136,6 +140,11 @@ serve_ping(struct session *s, const struct proto_request *req)
 	struct mp_buf b = { 0 };
 	bool t = req->ping.t.len > 0;
 
+	if (req->ping.t.len > PING_T_MAX) {
+		session_error(s, req->id, PROTO_BAD_REQUEST,
+		    "field \"t\" of ping: more than 1024 bytes");
+		return;
+	}
 	proto_pack_head(&b, "pong", req->id, t ? 3 : 2);
 	if (t) {
 		mp_pack_cstr(&b, "t");

@@ -151,6 +151,20 @@ an_unknown_request_leaves_the_connection_open(void **state)
 }
 
 static void
+a_ping_that_is_too_long_is_refused(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+
+	/* Three bytes in front of them. */
+	sessionfix_say(c, "{'op':'ping','id':4,'t':'%01021d'}", 0);
+	sessionfix_expect(c, "'op':'pong'", "'id':4", NULL);
+	sessionfix_say(c, "{'op':'ping','id':5,'t':'%01022d'}", 0);
+	sessionfix_expect(c, "'code':'bad_request'", "'id':5", "\\'t\\'", NULL);
+	sessionfix_quiet(c);
+}
+
+static void
 now_means_behind_everything_that_is_visible(void **state)
 {
 	struct sessionfix *fx = *state;
@@ -420,6 +434,7 @@ main(void)
 		TEST(a_user_has_so_many_connections),
 		TEST(bytes_that_are_no_value_close_the_connection),
 		TEST(an_unknown_request_leaves_the_connection_open),
+		TEST(a_ping_that_is_too_long_is_refused),
 		TEST(now_means_behind_everything_that_is_visible),
 		TEST(a_position_is_replayed_and_then_live),
 		TEST(a_position_that_cannot_be_served_is_refused),
