@@ -173,6 +173,8 @@ produce() {
 # nobody; $writer is its process id.
 house_writer() {
 	mkdir -p "$data/log" "$data/run"
+	# What an earlier one said is not to be taken for this one's.
+	: >"$work/writer.err"
 	"$top_builddir/peal-writer" -o log.directory="$data/log" \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
 	    -o ring.slots=16384 -o ring.payload_bytes=4M "$@" \
