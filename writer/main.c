@@ -236,17 +236,18 @@ start(struct writer *w, const char *log_name, struct reason *why)
 	memcpy(cp->of.log_id, w->boot.tail.log_id, sizeof(cp->of.log_id));
 
 	err = start_syncer(w, why);
-	if (!err)
-		err = ring_writer_install(w->boot.ring, why);
+	/* Where another writer serves, its ring stays. */
 	if (!err)
 		err = listen_at(
 		    w, "ring.sock", SOCK_SEQPACKET, 0666, &w->readers_fd, why);
 	if (!err)
-		err = attach_new(w->loop, w->readers_fd, w->bells,
-		    w->boot.ring_options.group, &w->attach, why);
-	if (!err)
 		err = listen_at(
 		    w, "writer.sock", SOCK_STREAM, 0660, &w->appends_fd, why);
+	if (!err)
+		err = ring_writer_install(w->boot.ring, why);
+	if (!err)
+		err = attach_new(w->loop, w->readers_fd, w->bells,
+		    w->boot.ring_options.group, &w->attach, why);
 	if (!err)
 		err = start_ingest(w, log_name, why);
 	return err ? err : watch(w);

@@ -23,6 +23,11 @@ second_writer() {
 	    -o log.directory="$data/log" -o ring.directory="$work"
 	passes 'and the first one goes on' "$peal" append --data "$data" \
 	    other.a thing_happened 1
+	exits 'a writer of another log in its run directory ends with 1' 1 \
+	    "process $writer" "$top_builddir/peal-writer" \
+	    -o log.directory="$work/other" -o ring.directory="$data/run"
+	exits 'and leaves the ring as it is' 0 "alive (pid $writer)" \
+	    "$peal" ring --data "$data"
 }
 
 import_twice() {
@@ -91,7 +96,7 @@ stops() {
 	passes 'told to stop, it ends with 0' [ "$status" -eq 0 ]
 }
 
-plan 19
+plan 21
 house_writer
 import_twice
 second_writer
