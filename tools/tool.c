@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -338,15 +339,28 @@ tool_flush(struct tool *t)
 	return fflush(stdout) == 0 && !ferror(stdout);
 }
 
+/* Whether the other end of the pipe on stdout is gone. */
+static bool
+tool_reader_left(void)
+{
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 int
 tool_end(struct tool *t, int status)
 {
 	house_deinit(&t->house);
 	errno = 0;
-	if (!tool_flush(t) && errno && errno != EPIPE && status == TOOL_OK)
+	if (tool_flush(t) || errno == EPIPE || status != TOOL_OK)
+		return status;
+	if (errno)
 		return tool_error(
 		    t, "cannot write the output: %s", strerror(errno));
-	return status;
+	/* An earlier write failed, and its errno is gone. */
+	return tool_reader_left() ? status
+				  : tool_error(t, "cannot write the output");
 }
 
 /* --- being told to stop --- */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 16
+plan 17
 
 log() {
 	what=$1
@@ -28,6 +28,8 @@ passes 'and prints nothing else' [ "$(wc -l <"$work/out")" -eq 1 ]
 exits 'patterns choose' 0 'repo.varnish.Makefile_am' \
 	log cat 'repo.varnish.Makefile_am'
 passes 'and leave out the rest' sh -c "! grep -v Makefile_am '$work/out'"
+exits 'a full disk behind the output is an error' 1 'cannot write' \
+	sh -c "'$peal' log cat --data '$data' >/dev/full"
 exits 'the segment is open' 0 'open' log ls
 exits 'all verifies beside the writer' 0 "$lines events" log verify
 passes 'what the ring holds no more a tail reads from the log' \
