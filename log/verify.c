@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "log/chain.h"
 #include "log/scan.h"
 #include "log/verify.h"
+#include "log/witness.h"
 
 struct verify {
 	const struct sysio *io;
@@ -176,10 +178,35 @@ verify_segment(struct verify *vf, const struct segment *s)
 	return err;
 }
 
+/* All is whole; is it all that the witness knows of? */
+static void
+verify_end(struct verify *vf, const struct segment_list *list, size_t n,
+    const struct log_witness *wit)
+{
+	const struct log_verify *v = vf->v;
+	const struct segment_header *h = n > 0 ? &list->v[n - 1].header : NULL;
+	struct log_problem at = {
+		.segment = list->n > 0 ? list->v[list->n - 1].name : wit->name,
+		.first_seq = v->last_seq + 1,
+		.last_seq = MIN(wit->seq, v->limit_seq),
+	};
+
+	if (at.last_seq < at.first_seq)
+		return;
+	if (h && (memcmp(h->log_id, wit->log_id, sizeof(h->log_id)) != 0 ||
+		     h->epoch != wit->epoch))
+		return;
+	log_problem_tell(&vf->sink, &at,
+	    "the log ends too early: '%s' says that %" PRIu64 " was durable",
+	    wit->name, wit->seq);
+}
+
 static int
-verify_run(struct verify *vf, struct segment_list *list)
+verify_run(
+    struct verify *vf, struct segment_list *list, const struct log_witness *wit)
 {
 	struct log_verify *v = vf->v;
+	uint64_t told = 0;
 	size_t n = list->n;
 	int err;
 
@@ -191,12 +218,15 @@ verify_run(struct verify *vf, struct segment_list *list)
 	v->first_seq = n > 0 ? list->v[0].name_first_seq : 1;
 	v->last_seq = v->first_seq - 1;
 	for (size_t i = 0; err == 0 && i < n; i++) {
+		told = vf->sink.told;
 		if (list->v[i].headed)
 			err = verify_segment(vf, &list->v[i]);
 		v->segments++;
 		if (v->progress)
 			v->progress(v->arg, i + 1, n);
 	}
+	if (err == 0 && vf->sink.told == told)
+		verify_end(vf, list, n, wit);
 	return err;
 }
 
@@ -209,14 +239,22 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 		.v = verify,
 		.why = why,
 		.sink = { verify->problem, verify->arg, 0 } };
+	struct log_witness wit = { .seq = 0 };
 	struct segment_list list;
-	int err = segment_list_read(io, dirfd, &list, why);
+	int err;
 
+	/* First: what it knows of was on the disk before it was written. */
+	err = witness_load(io, dirfd, &wit, why);
+	if (err < 0)
+		return err;
+	if (err != WITNESS_LOADED)
+		wit.seq = 0;
+	err = segment_list_read(io, dirfd, &list, why);
 	if (err < 0)
 		return err;
 	verify->segments = verify->frames = verify->events = 0;
 	verify->bytes = 0;
-	err = verify_run(&vf, &list);
+	err = verify_run(&vf, &list, &wit);
 	verify->problems = vf.sink.told;
 	segment_list_deinit(&list);
 	return err;
