@@ -182,6 +182,10 @@ lane_frame(struct conn *c, unsigned opcode, struct slice payload)
 void
 conn_control(struct conn *c, struct slice value)
 {
+	/* Many answers in one turn are no sign that nobody reads them. */
+	if (c->state == CONN_OPEN && !c->blocked &&
+	    conn_control_queued(c) + value.len > LANE_BYTES)
+		(void)drain(c);
 	if (c->state != CONN_OPEN)
 		return;
 	if (value.len > LANE_BYTES ||

@@ -263,13 +263,15 @@ gateway_reload(struct gateway *gw)
 
 	if (tls_reload(gw->tls, &why) < 0)
 		diag_error("the certificate stays as it was: %s", why.text);
+	else
+		diag_note("the certificate was read again");
 	if (token_keys_open(gw->conf, &keys, &why) < 0) {
 		diag_error("the token keys stay as they were: %s", why.text);
 	} else {
 		(void)token_keys_free(gw->keys);
 		gw->keys = keys;
+		diag_note("the token keys were read again");
 	}
-	diag_note("certificate and token keys were read again");
 }
 
 /* The next block that has to wait for its time ends the wait. */

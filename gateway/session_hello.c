@@ -34,10 +34,15 @@ refuse(struct session *s, const struct proto_request *req, const char *message)
 static void
 adopt(struct session *s, struct token *token)
 {
+	uint64_t now_s = time_wall_us() / US_PER_S;
+
 	acl_deinit(&s->acl);
 	s->acl = token->acl;
 	token->acl = (struct acl){ 0 };
-	s->expires_s = token->expires_s;
+	/* One that the leeway let in ends with it, not at once. */
+	s->expires_s = token->expires_s > now_s
+			   ? token->expires_s
+			   : token->expires_s + TOKEN_LEEWAY_S;
 	s->warned = false;
 }
 

@@ -364,13 +364,17 @@ a_token_that_ends_is_announced_and_then_the_end(void **state)
 	struct sessionfix *fx = *state;
 	struct sessionfix_client *soon = sessionfix_client(fx, 0, "me > > 30");
 	struct sessionfix_client *late = sessionfix_client(fx, 1, "me > > 90");
-	struct sessionfix_client *over = sessionfix_client(fx, 2, "me > > 0");
+	struct sessionfix_client *over = sessionfix_client(fx, 2, "me > > -30");
+	struct sessionfix_client *slow = sessionfix_client(fx, 3, "me > > -5");
 
 	session_tick_all(&fx->gw);
 	sessionfix_expect(soon, "'op':'expiring'", "'in':", NULL);
 	assert_int_equal(soon->conn.closed, 0);
 	sessionfix_quiet(late);
 	assert_int_equal(over->conn.closed, 4401);
+	/* What the leeway let in ends with the leeway. */
+	sessionfix_expect(slow, "'op':'expiring'", NULL);
+	assert_int_equal(slow->conn.closed, 0);
 	/* Once is enough, until there is another token. */
 	fakeconn_flush(&soon->conn);
 	session_tick_all(&fx->gw);
