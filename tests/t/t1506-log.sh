@@ -25,8 +25,8 @@ passes 'every event is printed, one on a line' \
 exits 'it begins and ends where it is told to' 0 '[7,' \
 	log cat --json --from 7 --to 7
 passes 'and prints nothing else' [ "$(wc -l <"$work/out")" -eq 1 ]
-exits 'patterns choose' 0 'repo.varnish.Makefile_am' \
-	log cat 'repo.varnish.Makefile_am'
+exits 'patterns choose' 0 'repo.basin.Makefile_am' \
+	log cat 'repo.basin.Makefile_am'
 passes 'and leave out the rest' sh -c "! grep -v Makefile_am '$work/out'"
 exits 'a full disk behind the output is an error' 1 'cannot write' \
 	sh -c "'$peal' log cat --data '$data' >/dev/full"
@@ -46,7 +46,7 @@ passes 'after a clean end nothing is open' \
 
 # One byte of an event in the middle; between flushes nothing counts.
 segment=$(find "$data/log" -name '*.seg' | sort | head -n 1)
-place=$(LC_ALL=C grep -abo 'repo.varnish' "$segment" |
+place=$(LC_ALL=C grep -abo 'repo.basin' "$segment" |
 	sed -n '1000s/:.*//p')
 printf '\377' | dd of="$segment" bs=1 seek="$place" conv=notrunc 2>/dev/null
 exits 'damage is named and ends with 3' 3 "$(basename "$segment")" log verify
