@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <string.h>
 
 #include "core/event.h"
 #include "core/json.h"
@@ -147,6 +148,18 @@ import_line_read(struct slice map, uint64_t now_us,
 	return import_line_size(append, why);
 }
 
+/* Of a line alone the number would always be 1, beside its real one. */
+static void
+import_line_unnumber(struct reason *why)
+{
+	static const char number[] = "line 1, ";
+	size_t len = sizeof(number) - 1;
+
+	if (strncmp(why->text, number, len) == 0)
+		memmove(
+		    why->text, why->text + len, strlen(why->text + len) + 1);
+}
+
 int
 import_line_parse(struct slice line, uint64_t now_us, struct mp_buf *scratch,
     struct writer_append *append, struct reason *why)
@@ -159,6 +172,8 @@ import_line_parse(struct slice line, uint64_t now_us, struct mp_buf *scratch,
 	scratch->len = 0;
 	*append = (struct writer_append){ 0 };
 	err = json_to_mp(line, scratch, why);
+	if (err == -EPROTO)
+		import_line_unnumber(why);
 	if (err < 0)
 		return err;
 	map = slice_of(scratch->p, scratch->len);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal import`: every line once, whatever is killed or wrong on the way.
 . "$(dirname "$0")/../lib/house.sh"
-plan 22
+plan 23
 
 import() {
 	"$peal" import --data "$data" "$@"
@@ -79,7 +79,10 @@ passes 'and is there once' at_head $((was + 21))
 exits 'with --skip-bad bad lines are passed over and counted' 0 \
 	'2 stored, 0 duplicates, 5 bad lines skipped' \
 	import --skip-bad "$work/skip"
-passes 'each is named' [ "$(grep -c "^$work/skip:[1-9]" "$work/out")" -eq 5 ]
+cp "$work/out" "$work/named"
+passes 'each is named' [ "$(grep -c "^$work/skip:[1-9]" "$work/named")" -eq 5 ]
+passes 'a column goes with the line of the file, and no other' \
+	grep -q "^$work/skip:1: column 1: " "$work/named"
 
 mkdir "$work/closed"
 cp "$work/twins" "$work/closed/twins"
