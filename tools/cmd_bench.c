@@ -43,6 +43,8 @@ cmd_bench(int argc, char **argv)
 	for (unsigned i = 0; argc > 1 && i < ARRAY_LEN(bench_commands); i++)
 		if (!strcmp(argv[1], bench_commands[i].name))
 			return bench_commands[i].run(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "peal bench: there is no '%.60s'\n", argv[1]);
 	bench_help(stderr);
 	return TOOL_USAGE;
 }

@@ -321,6 +321,8 @@ cmd_log(int argc, char **argv)
 	for (unsigned i = 0; argc > 1 && i < ARRAY_LEN(log_commands); i++)
 		if (!strcmp(argv[1], log_commands[i].name))
 			return log_commands[i].run(argc - 1, argv + 1);
+	if (argc > 1)
+		fprintf(stderr, "peal log: there is no '%.60s'\n", argv[1]);
 	log_help(stderr);
 	return TOOL_USAGE;
 }

@@ -2,7 +2,7 @@
 # `peal bench`: short runs that end well, measure what they say, and leave
 # nothing behind.
 . "$(dirname "$0")/../lib/house.sh"
-plan 9
+plan 10
 
 TMPDIR=$work
 export TMPDIR
@@ -19,6 +19,8 @@ above() {
 	[ "$got" -gt "$2" ]
 }
 
+exits 'a benchmark that is none is named' 2 "no 'nothing'" \
+	"$peal" bench nothing
 passes 'appends alone are measured' measure append --events 20
 passes 'and told with the bare counterpart' above bare_p50_us 0
 passes 'appends in flight are measured' \

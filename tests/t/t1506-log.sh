@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 17
+plan 18
 
 log() {
 	what=$1
@@ -15,6 +15,7 @@ cat_is() {
 
 exits 'a log that is not there is an error' 1 'nowhere' \
 	"$peal" log ls -o "log.directory=$work/nowhere"
+exits 'a subcommand that is none is named' 2 "no 'nothing'" log nothing
 house_up --gateways 1 -o ring.slots=64 -o ring.payload_bytes=16K
 cp "$sample" "$work/events"
 "$peal" import --data "$data" "$work/events" >/dev/null || bail 'no import'
