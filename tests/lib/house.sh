@@ -21,6 +21,10 @@ house_clean() {
 		kill -KILL "$pid" 2>/dev/null
 	done
 	[ -z "$up" ] || wait "$up" 2>/dev/null
+	if grep -hE 'Sanitizer|runtime error' "$work"/*.err 2>/dev/null; then
+		echo 'Bail out! a sanitizer has found something'
+		status=1
+	fi
 	# The run directory may be on another file system, behind a link.
 	for run in "$work"/*/run; do
 		[ ! -L "$run" ] || rm -rf "$(readlink "$run")"
