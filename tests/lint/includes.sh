@@ -8,7 +8,7 @@ may() {
 	case $1 in
 	core) echo core ;;
 	shm | log) echo "core $1" ;;
-	writer | broker) echo "core shm log $1" ;;
+	writer) echo "core shm log $1" ;;
 	gateway) echo core shm gateway ;;
 	tools) echo core shm log tools ;;
 	esac
@@ -17,14 +17,12 @@ may() {
 # home HEADER: the files that may include it, as shell patterns.
 home() {
 	case $1 in
-	openssl/*) echo 'gateway/tls* gateway/token* tools/remote* tools/tls*
-	    tools/selfsigned* tools/token_sign* core/sha256*' ;;
-	wslay/*) echo 'gateway/ws* tools/remote*' ;;
+	openssl/*) echo 'gateway/tls* gateway/token* tools/remote*
+	    tools/selfsigned* tools/token_sign* tools/tls_bare* core/sha256*' ;;
+	wslay/*) echo 'gateway/ws*' ;;
 	event2/* | event.h) echo 'core/loop.c gateway/conn* gateway/listen.c' ;;
 	msgpack.h | msgpack/*) echo 'core/mp.c' ;;
 	jansson.h) echo 'core/json*' ;;
-	lmdb.h) echo 'broker/store*' ;;
-	zstd.h) echo 'core/zstd*' ;;
 	*) echo '*' ;;
 	esac
 }
