@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/acl.h"
 #include "core/bytes.h"
 #include "core/macros.h"
-#include "gateway/acl.h"
 
 struct filter_table;
 struct group;

@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/acl.h"
 #include "core/loop.h"
 #include "core/proto.h"
-#include "gateway/acl.h"
 #include "gateway/group.h"
 #include "gateway/quota.h"
 #include "gateway/send.h"

@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
+#include "core/acl.h"
 #include "core/proto.h"
 #include "core/reason.h"
-#include "gateway/acl.h"
 #include "gateway/conn.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_priv.h"

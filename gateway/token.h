@@ -10,9 +10,9 @@
 
 #include <stdint.h>
 
+#include "core/acl.h"
 #include "core/bytes.h"
 #include "core/macros.h"
-#include "gateway/acl.h"
 
 struct conf;
 struct reason;

@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
+#include "core/acl.h"
 #include "core/reason.h"
-#include "gateway/acl.h"
 
 static struct acl
 acl_of(const char *read, const char *write, bool admin)

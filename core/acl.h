@@ -6,8 +6,8 @@
  * have equal text and share groups.
  */
 
-#ifndef PEAL_GATEWAY_ACL_H
-#define PEAL_GATEWAY_ACL_H
+#ifndef PEAL_CORE_ACL_H
+#define PEAL_CORE_ACL_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/acl.h"
 #include "core/reason.h"
 #include "core/topic.h"
-#include "gateway/acl.h"
 
 static void
 acl_free_list(char **list, unsigned n)
