@@ -70,3 +70,19 @@ CONF_KEY(
     auth, issuer, TEXT, "", 0, 200, "issuer a token must name; empty: none")
 CONF_KEY(auth, anonymous_read, TEXT, "", 0, 16500,
     "patterns that may be read without a token, separated by spaces")
+CONF_KEY(broker, directory, TEXT, "/var/lib/peal/broker", 1, 400,
+    "directory of state, archives and stored positions")
+CONF_KEY(broker, map_bytes, BYTES, "64G", 16777216, 17592186044416,
+    "how large the state may grow on the disk")
+CONF_KEY(broker, spool_bytes, BYTES, "1G", 1048576, 1099511627776,
+    "disk for snapshots that are being read, in all")
+CONF_KEY(broker, archive_bytes, BYTES, "20G", 0, 17592186044416,
+    "disk for archives of past states; 0: none are kept")
+CONF_KEY(broker, archive_events, UINT, "200000", 1, 1000000000,
+    "events between one archive and the next")
+CONF_KEY(broker, tombstone_seconds, SECONDS, "2592000", 1, 315360000,
+    "how long deleted rows are kept")
+CONF_KEY(broker, cursor_seconds, SECONDS, "2592000", 1, 315360000,
+    "how long an unused position of a client is kept")
+CONF_KEY(fold, rules, TEXT, "", 0, 16000,
+    "fold rules, GLOB=FOLD separated by spaces, first match wins; FOLD is set, merge, delete, add, remove or touch; empty: the usual ones")

@@ -74,7 +74,18 @@ enum proto_op {
 	PROTO_HISTORY,
 	PROTO_PRESENCE,
 	PROTO_PING,
-	PROTO_OPS
+	PROTO_OPS,
+
+	/* Of local peers alone, on the broker's socket. */
+	PROTO_OPEN = PROTO_OPS,
+	PROTO_PART,
+	PROTO_CLOSE,
+	PROTO_PAGE,
+	PROTO_CURSORS,
+	PROTO_LEAVE,
+	PROTO_PRESENT,
+	PROTO_ABSENT,
+	PROTO_LOCAL_OPS
 };
 
 const char *proto_op_name(enum proto_op op);
@@ -100,6 +111,9 @@ enum proto_from {
 struct proto_request {
 	enum proto_op op;
 	struct proto_uint id;
+	/* What may be read; p NULL: everything.  Of local peers alone. */
+	struct slice read; /* array of str */
+	bool admin;
 	union {
 		struct {
 			struct proto_uint v;
@@ -124,12 +138,25 @@ struct proto_request {
 		struct {
 			struct proto_uint seq;
 			struct slice name;
-		} ack;
+			struct slice user, client, log; /* local peers */
+		} ack; /* user and client for cursors and leave too */
 		struct {
 			struct slice topics;
 			struct slice at; /* uint, or map with time */
 			struct proto_uint min_seq;
-		} state; /* topics for presence too */
+			struct proto_uint since; /* open */
+		} state; /* topics for presence too; all of it for open */
+		struct {
+			struct proto_uint snapshot, n;
+		} part; /* snapshot for close too */
+		struct {
+			struct slice topics, types;
+			struct proto_uint after, upto;
+		} page;
+		struct {
+			struct proto_uint member, since;
+			struct slice user, client, topics;
+		} present; /* member for absent too */
 		struct {
 			struct slice topic, actor, type;
 			struct proto_uint after, before, from_time, to_time;
@@ -148,6 +175,9 @@ struct proto_request {
  * filled in where it could be read, so that the error can carry it.
  */
 MUST_CHECK enum proto_code proto_request_parse(
+    struct slice msg, struct proto_request *req, struct reason *why);
+/* The same with the operations and fields of the broker's socket. */
+MUST_CHECK enum proto_code proto_request_parse_local(
     struct slice msg, struct proto_request *req, struct reason *why);
 
 enum proto_expect {

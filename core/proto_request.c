@@ -59,13 +59,34 @@ struct field {
 struct shape {
 	const char *noun;
 	const struct field *fields;
-	unsigned n;
+	unsigned n;	  /* of everybody */
+	unsigned n_local; /* of local peers, who have some more */
 };
 
 #define IN_REQUEST(member) offsetof(struct proto_request, member)
 #define IN_EVENT(member)   offsetof(struct proto_append_event, member)
 #define IN_CHECK(member)   offsetof(struct proto_check, member)
 #define ANY_UINT	   0, PROTO_SEQ_MAX
+
+/* What local peers say beside the rest; at the end of a table. */
+#define READ_FIELDS                                                      \
+	{ SLICE_STR("read"), PATTERNS, false, IN_REQUEST(read), 0,       \
+		PATTERNS_MAX },                                          \
+	{                                                                \
+		SLICE_STR("admin"), BOOL, false, IN_REQUEST(admin), 0, 0 \
+	}
+#define OWNER_FIELDS                                                       \
+	{ SLICE_STR("user"), STR, true, IN_REQUEST(ack.user), 0,           \
+		NAME_MAX_BYTES },                                          \
+	{                                                                  \
+		SLICE_STR("client"), STR, true, IN_REQUEST(ack.client), 1, \
+		    NAME_MAX_BYTES                                         \
+	}
+
+enum {
+	N_READ_FIELDS = 2,
+	N_ACK_LOCAL_FIELDS = 3
+};
 
 static const struct field hello_fields[] = {
 	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
@@ -130,6 +151,9 @@ static const struct field ack_fields[] = {
 	{ SLICE_STR("seq"), UINT, true, IN_REQUEST(ack.seq), ANY_UINT },
 	{ SLICE_STR("name"), STR, false, IN_REQUEST(ack.name), 0,
 	    NAME_MAX_BYTES },
+	OWNER_FIELDS,
+	{ SLICE_STR("log"), STR, true, IN_REQUEST(ack.log), 1,
+	    LOG_NAME_MAX_BYTES },
 };
 
 static const struct field state_fields[] = {
@@ -139,6 +163,7 @@ static const struct field state_fields[] = {
 	{ SLICE_STR("at"), AT, false, IN_REQUEST(state.at), ANY_UINT },
 	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(state.min_seq),
 	    ANY_UINT },
+	READ_FIELDS,
 };
 
 static const struct field history_fields[] = {
@@ -161,12 +186,14 @@ static const struct field history_fields[] = {
 	    0 },
 	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(history.min_seq),
 	    ANY_UINT },
+	READ_FIELDS,
 };
 
 static const struct field presence_fields[] = {
 	{ SLICE_STR("id"), UINT, false, IN_REQUEST(id), ANY_UINT },
 	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(state.topics), 1,
 	    PATTERNS_MAX },
+	READ_FIELDS,
 };
 
 static const struct field ping_fields[] = {
@@ -191,23 +218,95 @@ static const struct field check_fields[] = {
 	{ SLICE_STR("version"), UINT, true, IN_CHECK(version), ANY_UINT },
 };
 
-#define SHAPE(noun, fields)                     \
-	{                                       \
-		noun, fields, ARRAY_LEN(fields) \
-	}
+static const struct field open_fields[] = {
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(state.topics), 1,
+	    PATTERNS_MAX },
+	{ SLICE_STR("at"), AT, false, IN_REQUEST(state.at), ANY_UINT },
+	{ SLICE_STR("since"), UINT, false, IN_REQUEST(state.since), ANY_UINT },
+	{ SLICE_STR("min_seq"), UINT, false, IN_REQUEST(state.min_seq),
+	    ANY_UINT },
+	READ_FIELDS,
+};
 
-static const struct shape requests[PROTO_OPS] = {
+static const struct field part_fields[] = {
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("snapshot"), UINT, true, IN_REQUEST(part.snapshot),
+	    ANY_UINT },
+	{ SLICE_STR("n"), UINT, true, IN_REQUEST(part.n), ANY_UINT },
+};
+
+static const struct field close_fields[] = {
+	{ SLICE_STR("snapshot"), UINT, true, IN_REQUEST(part.snapshot),
+	    ANY_UINT },
+};
+
+static const struct field page_fields[] = {
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(page.topics), 1,
+	    PATTERNS_MAX },
+	{ SLICE_STR("types"), GLOBS, false, IN_REQUEST(page.types), 1,
+	    PATTERNS_MAX },
+	{ SLICE_STR("after"), UINT, true, IN_REQUEST(page.after), ANY_UINT },
+	{ SLICE_STR("upto"), UINT, true, IN_REQUEST(page.upto), ANY_UINT },
+	READ_FIELDS,
+};
+
+static const struct field cursors_fields[] = {
+	{ SLICE_STR("id"), UINT, true, IN_REQUEST(id), ANY_UINT },
+	OWNER_FIELDS,
+};
+
+static const struct field leave_fields[] = {
+	OWNER_FIELDS,
+};
+
+static const struct field present_fields[] = {
+	{ SLICE_STR("member"), UINT, true, IN_REQUEST(present.member),
+	    ANY_UINT },
+	{ SLICE_STR("since"), UINT, true, IN_REQUEST(present.since), ANY_UINT },
+	{ SLICE_STR("user"), STR, true, IN_REQUEST(present.user), 0,
+	    NAME_MAX_BYTES },
+	{ SLICE_STR("client"), STR, true, IN_REQUEST(present.client), 0,
+	    NAME_MAX_BYTES },
+	{ SLICE_STR("topics"), PATTERNS, true, IN_REQUEST(present.topics), 1,
+	    PATTERNS_MAX },
+	READ_FIELDS,
+};
+
+static const struct field absent_fields[] = {
+	{ SLICE_STR("member"), UINT, true, IN_REQUEST(present.member),
+	    ANY_UINT },
+};
+
+/* The last n_local fields count for local peers alone. */
+#define SHAPE_LOCAL(noun, fields, n_local)                                     \
+	{                                                                      \
+		noun, fields, ARRAY_LEN(fields) - (n_local), ARRAY_LEN(fields) \
+	}
+#define SHAPE(noun, fields) SHAPE_LOCAL(noun, fields, 0)
+
+static const struct shape requests[PROTO_LOCAL_OPS] = {
 	[PROTO_HELLO] = SHAPE("hello", hello_fields),
 	[PROTO_AUTH] = SHAPE("auth", auth_fields),
 	[PROTO_SUBSCRIBE] = SHAPE("subscribe", subscribe_fields),
 	[PROTO_UNSUBSCRIBE] = SHAPE("unsubscribe", unsubscribe_fields),
 	[PROTO_APPEND] = SHAPE("append", append_fields),
 	[PROTO_EMIT] = SHAPE("emit", emit_fields),
-	[PROTO_ACK] = SHAPE("ack", ack_fields),
-	[PROTO_STATE] = SHAPE("state", state_fields),
-	[PROTO_HISTORY] = SHAPE("history", history_fields),
-	[PROTO_PRESENCE] = SHAPE("presence", presence_fields),
+	[PROTO_ACK] = SHAPE_LOCAL("ack", ack_fields, N_ACK_LOCAL_FIELDS),
+	[PROTO_STATE] = SHAPE_LOCAL("state", state_fields, N_READ_FIELDS),
+	[PROTO_HISTORY] = SHAPE_LOCAL("history", history_fields, N_READ_FIELDS),
+	[PROTO_PRESENCE] =
+	    SHAPE_LOCAL("presence", presence_fields, N_READ_FIELDS),
 	[PROTO_PING] = SHAPE("ping", ping_fields),
+	[PROTO_OPEN] = SHAPE("open", open_fields),
+	[PROTO_PART] = SHAPE("part", part_fields),
+	[PROTO_CLOSE] = SHAPE("close", close_fields),
+	[PROTO_PAGE] = SHAPE("page", page_fields),
+	[PROTO_CURSORS] = SHAPE("cursors", cursors_fields),
+	[PROTO_LEAVE] = SHAPE("leave", leave_fields),
+	[PROTO_PRESENT] = SHAPE("present", present_fields),
+	[PROTO_ABSENT] = SHAPE("absent", absent_fields),
 };
 
 static const struct shape event_shape = SHAPE("an event", event_fields);
@@ -216,7 +315,7 @@ static const struct shape check_shape = SHAPE("a check", check_fields);
 const char *
 proto_op_name(enum proto_op op)
 {
-	return op < PROTO_OPS ? requests[op].noun : NULL;
+	return op < PROTO_LOCAL_OPS ? requests[op].noun : NULL;
 }
 
 /* What is wrong with a field, before it is said whose it is. */
@@ -430,12 +529,12 @@ store_field(
 }
 
 static int
-find_field(const struct shape *shape, struct slice name)
+find_field(const struct field *fields, unsigned n, struct slice name)
 {
 	if (!name.len)
 		return -1;
-	for (unsigned i = 0; i < shape->n; i++) {
-		struct slice field = shape->fields[i].name;
+	for (unsigned i = 0; i < n; i++) {
+		struct slice field = fields[i].name;
 
 		if (field.len == name.len && *field.p == *name.p &&
 		    !memcmp(field.p, name.p, name.len))
@@ -444,11 +543,12 @@ find_field(const struct shape *shape, struct slice name)
 	return -1;
 }
 
-/* Read n pairs of a map into out. */
+/* Read n pairs of a map into out; local: by the fields of local peers. */
 static enum proto_code
-parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
-    void *out, struct reason *why)
+parse_fields(const struct shape *shape, bool local, struct mp_walk *w,
+    uint32_t n, void *out, struct reason *why)
 {
+	unsigned n_fields = local ? shape->n_local : shape->n;
 	struct slice name, ignored;
 	struct reason what;
 	uint32_t seen = 0;
@@ -458,7 +558,7 @@ parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
 	while (n-- > 0) {
 		if (!mp_next_name(w, &name))
 			return wrong(why, "the message is cut short");
-		i = find_field(shape, name);
+		i = find_field(shape->fields, n_fields, name);
 		if (i < 0) {
 			if (!mp_skip(w, &ignored))
 				return wrong(why, "the message is cut short");
@@ -473,7 +573,7 @@ parse_fields(const struct shape *shape, struct mp_walk *w, uint32_t n,
 		}
 		seen |= 1U << i;
 	}
-	for (unsigned f = 0; f < shape->n; f++) {
+	for (unsigned f = 0; f < n_fields; f++) {
 		if (shape->fields[f].required && !(seen & 1U << f)) {
 			(void)reason_set(why, 0,
 			    "field \"%s\" of %s is missing",
@@ -506,14 +606,14 @@ check_subscribe(const struct proto_request *req, struct reason *why)
 }
 
 static enum proto_code
-find_op(struct slice msg, enum proto_op *op, struct reason *why)
+find_op(struct slice msg, unsigned n, enum proto_op *op, struct reason *why)
 {
 	struct slice name = proto_get_str(msg, "op");
 	char quoted[80];
 
 	if (!name.p)
 		return wrong(why, "field \"op\" is missing or no str");
-	for (unsigned i = 0; i < PROTO_OPS; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		if (slice_is(name, requests[i].noun)) {
 			*op = (enum proto_op)i;
 			return PROTO_OK;
@@ -524,9 +624,9 @@ find_op(struct slice msg, enum proto_op *op, struct reason *why)
 	return PROTO_BAD_REQUEST;
 }
 
-enum proto_code
-proto_request_parse(
-    struct slice msg, struct proto_request *req, struct reason *why)
+static enum proto_code
+parse_request(
+    struct slice msg, bool local, struct proto_request *req, struct reason *why)
 {
 	struct mp_walk w = mp_walk(msg);
 	struct mp_item head;
@@ -535,15 +635,30 @@ proto_request_parse(
 	memset(req, 0, sizeof(*req));
 	if (!mp_next(&w, &head) || head.type != MP_MAP)
 		return wrong(why, "a message of a client must be a map");
-	code = find_op(msg, &req->op, why);
+	code = find_op(msg, local ? PROTO_LOCAL_OPS : PROTO_OPS, &req->op, why);
 	if (!code)
-		code = parse_fields(&requests[req->op], &w, head.n, req, why);
+		code = parse_fields(
+		    &requests[req->op], local, &w, head.n, req, why);
 	if (!code && req->op == PROTO_SUBSCRIBE)
 		code = check_subscribe(req, why);
 	/* The refusal carries the id, also where it stands further on. */
 	if (code)
 		req->id = proto_get_uint(msg, "id");
 	return code;
+}
+
+enum proto_code
+proto_request_parse(
+    struct slice msg, struct proto_request *req, struct reason *why)
+{
+	return parse_request(msg, false, req, why);
+}
+
+enum proto_code
+proto_request_parse_local(
+    struct slice msg, struct proto_request *req, struct reason *why)
+{
+	return parse_request(msg, true, req, why);
 }
 
 static enum proto_code
@@ -556,7 +671,7 @@ parse_element(
 		(void)reason_set(why, 0, "%s must be a map", shape->noun);
 		return PROTO_BAD_REQUEST;
 	}
-	return parse_fields(shape, w, head.n, out, why);
+	return parse_fields(shape, true, w, head.n, out, why);
 }
 
 enum proto_code

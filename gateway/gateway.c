@@ -11,6 +11,7 @@
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/reason.h"
+#include "core/rules.h"
 #include "core/time.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
@@ -214,6 +215,9 @@ gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 	*gw = (struct gateway){ .conf = conf, .loop = loop_new() };
 	if (!gw->loop)
 		return reason_set(why, -ENOMEM, "cannot make the event loop");
+	err = rules_parse(conf_text(conf, CONF_fold_rules), &gw->rules, why);
+	if (err < 0)
+		return err;
 	if (gethostname(gw->node, sizeof(gw->node) - 1) < 0)
 		return reason_set(why, -errno, "this host has no name");
 	open_fanout(gw);
@@ -246,6 +250,7 @@ gateway_close(struct gateway *gw)
 	gw->tls = tls_free(gw->tls);
 	gw->keys = token_keys_free(gw->keys);
 	acl_deinit(&gw->anonymous);
+	gw->rules = rules_free(gw->rules);
 	gw->feed = feed_free(gw->feed);
 	gw->catchup = catchup_free(gw->catchup);
 	group_table_deinit(&gw->groups);

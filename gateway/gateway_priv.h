@@ -27,6 +27,7 @@ struct conns;
 struct feed;
 struct forward;
 struct listen;
+struct rules;
 struct session;
 struct tls;
 struct token_keys;
@@ -36,6 +37,7 @@ struct gateway {
 	const struct conf *conf;
 	struct token_keys *keys;
 	struct acl anonymous;
+	struct rules *rules; /* that clients fold by */
 	struct group_table groups;
 	struct send_hub hub;
 	struct catchup *catchup;

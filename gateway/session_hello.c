@@ -148,7 +148,7 @@ welcome(struct session *s, const struct proto_request *req)
 	pack_uint(&b, "max_message", conf_uint(conf, CONF_gateway_max_message));
 	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
-	rules_pack(&b);
+	rules_pack(gw->rules, &b);
 	session_say(s, &b);
 }
 

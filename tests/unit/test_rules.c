@@ -1,22 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* The default fold rules, and their form in `welcome`. */
+/* Fold rules: the default ones, those of a text, their form in `welcome`. */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "core/json.h"
 #include "core/mpvalid.h"
+#include "core/reason.h"
 #include "core/rules.h"
+
+static const char *
+fold_by(const char *text, const char *topic, const char *type)
+{
+	struct rules *rules CLEANUP(rules_freep) = NULL;
+
+	assert_int_equal(rules_parse(text, &rules, NULL), 0);
+	return rules_fold_name(
+	    rules_fold(rules, slice_cstr(topic), slice_cstr(type)));
+}
 
 static const char *
 fold(const char *topic, const char *type)
 {
-	return rules_fold_name(rules_fold(slice_cstr(topic), slice_cstr(type)));
+	return fold_by("", topic, type);
 }
 
 static void
@@ -52,18 +65,71 @@ rules_are_packed_as_welcome_has_them(void **state)
 {
 	CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
 	CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+	struct rules *rules CLEANUP(rules_freep) = NULL;
+	struct rules *again CLEANUP(rules_freep) = NULL;
 
-	rules_pack(&b);
+	assert_int_equal(rules_parse(" \n", &rules, NULL), 0);
+	rules_pack(rules, &b);
+	assert_int_equal(rules_unpack(slice_of(b.p, b.len), &again, NULL), 0);
+	assert_int_equal(rules_version(again), rules_version(rules));
+	assert_string_equal(rules_text(again), rules_text(rules));
 	assert_int_equal(mpvalid_check(b.p, b.len, NULL), MPVALID_OK);
 	assert_int_equal(json_from_mp(slice_of(b.p, b.len), &text), 0);
 	assert_true(slice_is(slice_of(text.p, text.len),
-	    "{\"version\":1,\"rules\":[[\"*created\",\"set\"],"
+	    "{\"version\":3839370237,\"rules\":[[\"*created\",\"set\"],"
 	    "[\"*restored\",\"set\"],[\"*reverted\",\"set\"],"
 	    "[\"*set\",\"set\"],[\"*sampled\",\"set\"],"
 	    "[\"*reported\",\"set\"],[\"*removed\",\"remove\"],"
 	    "[\"*added\",\"add\"],[\"*updated\",\"merge\"],"
 	    "[\"*changed\",\"merge\"],[\"*renamed\",\"merge\"],"
 	    "[\"*moved\",\"merge\"],[\"*deleted\",\"delete\"]]}"));
+}
+
+static void
+the_first_match_of_configured_rules_wins(void **state)
+{
+	static const char text[] = "  a*=delete\tab*=set  *=b=touch *=merge ";
+
+	assert_string_equal(fold_by(text, "t", "abc"), "delete");
+	assert_string_equal(fold_by(text, "t", "x=b"), "touch");
+	assert_string_equal(fold_by(text, "t", "x"), "merge");
+	assert_string_equal(fold_by("a=set", "t", "x"), "touch");
+}
+
+static void
+rules_that_differ_have_versions_that_differ(void **state)
+{
+	struct rules *a CLEANUP(rules_freep) = NULL;
+	struct rules *b CLEANUP(rules_freep) = NULL;
+	struct rules *c CLEANUP(rules_freep) = NULL;
+
+	assert_int_equal(rules_parse("a=set b=set", &a, NULL), 0);
+	assert_int_equal(rules_parse(" a=set  b=set\n", &b, NULL), 0);
+	assert_int_equal(rules_parse("b=set a=set", &c, NULL), 0);
+	assert_int_equal(rules_version(a), rules_version(b));
+	assert_int_not_equal(rules_version(a), rules_version(c));
+}
+
+static void
+a_word_that_is_no_rule_is_refused_by_name(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} no[] = {
+		{ "a=set b", "'b' must be GLOB=FOLD" },
+		{ "=set", "'=set' must be GLOB=FOLD" },
+		{ "x=replace", "'x=replace' must end in set, merge" },
+		{ "x=", "'x=' must end in" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(no); i++) {
+		struct rules *rules = NULL;
+		struct reason why;
+
+		assert_int_equal(
+		    rules_parse(no[i].text, &rules, &why), -EINVAL);
+		assert_non_null(strstr(why.text, no[i].says));
+	}
 }
 
 int
@@ -73,6 +139,9 @@ main(void)
 		cmocka_unit_test(past_tense_names_fold_as_the_table_says),
 		cmocka_unit_test(topics_of_the_system_always_fold_as_set),
 		cmocka_unit_test(rules_are_packed_as_welcome_has_them),
+		cmocka_unit_test(the_first_match_of_configured_rules_wins),
+		cmocka_unit_test(rules_that_differ_have_versions_that_differ),
+		cmocka_unit_test(a_word_that_is_no_rule_is_refused_by_name),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, NULL, NULL);
