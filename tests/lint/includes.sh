@@ -8,7 +8,7 @@ may() {
 	case $1 in
 	core) echo core ;;
 	shm | log) echo "core $1" ;;
-	writer) echo "core shm log $1" ;;
+	writer | broker) echo "core shm log $1" ;;
 	gateway) echo core shm gateway ;;
 	tools) echo core shm log tools ;;
 	esac
@@ -23,6 +23,8 @@ home() {
 	event2/* | event.h) echo 'core/loop.c gateway/conn* gateway/listen.c' ;;
 	msgpack.h | msgpack/*) echo 'core/mp.c' ;;
 	jansson.h) echo 'core/json*' ;;
+	lmdb.h) echo 'broker/store* broker/clients*' ;;
+	zstd.h) echo 'core/zstd*' ;;
 	*) echo '*' ;;
 	esac
 }

@@ -3,7 +3,7 @@
 # shown the real tree, and then wrong ones that it has to refuse.
 
 top=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
-rooms='core shm log writer gateway tools'
+rooms='core shm log writer broker gateway tools'
 count=0
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
