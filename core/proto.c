@@ -132,6 +132,34 @@ proto_pack_head(
 }
 
 void
+proto_pack_reply(struct mp_buf *b, struct slice body, struct proto_uint id)
+{
+	bool had = proto_get_uint(body, "id").set;
+	struct mp_walk w = mp_walk(body);
+	struct slice name, value;
+	struct mp_item map;
+
+	if (!mp_next(&w, &map) || map.type != MP_MAP)
+		return;
+	mp_pack_map(b, map.n - had + id.set);
+	for (uint32_t i = 0; i < map.n; i++) {
+		struct mp_walk key = w;
+
+		if (!mp_next_name(&w, &name) || !mp_skip(&w, &value))
+			return;
+		if (name.p && slice_is(name, "id"))
+			continue;
+		mp_buf_bytes(b, key.p, (size_t)(value.p - key.p));
+		mp_pack_raw(b, value);
+		/* Behind the first pair, which is the op. */
+		if (i == 0 && id.set) {
+			mp_pack_cstr(b, "id");
+			mp_pack_uint(b, id.v);
+		}
+	}
+}
+
+void
 proto_pack_error_head(struct mp_buf *b, struct proto_uint id,
     enum proto_code code, const char *message, unsigned n)
 {

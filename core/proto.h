@@ -229,6 +229,10 @@ struct slice proto_get_str(struct slice map, const char *key);
 void proto_pack_head(
     struct mp_buf *b, const char *op, struct proto_uint id, unsigned n);
 
+/* The reply of a whole map under another id, or under none. */
+void proto_pack_reply(
+    struct mp_buf *b, struct slice body, struct proto_uint id);
+
 /* {"op":"error","id":…,"code":…,"message":…, ...} with n further pairs. */
 void proto_pack_error_head(struct mp_buf *b, struct proto_uint id,
     enum proto_code code, const char *message, unsigned n);

@@ -7,41 +7,24 @@
  */
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
-#include "core/diag.h"
 #include "core/event.h"
-#include "core/frame.h"
-#include "core/loop.h"
-#include "core/mpvalid.h"
 #include "core/reason.h"
-#include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/forward.h"
+#include "gateway/local.h"
 #include "gateway/quota.h"
 
 enum {
 	BUCKETS = 4096,
-	UNSENT_MAX = 32 << 20, /* then the writer does not keep up */
-	RETRY_US = 50 * 1000,
 	RETRY_MS = 1000, /* what clients are told */
 	HELLO_ID = 0,	 /* requests of clients begin at 1 */
 };
 
 struct forward {
-	struct loop *loop;
+	struct local writer;
 	forward_answer *answer;
-	char path[108];
-	bool up;
-	bool failed; /* a write failed: to be closed from the loop */
-	bool dirty;  /* requests were packed since the last write */
-	struct frame_stream stream;
-	struct loop_io io;
-	struct loop_timer retry;
-	size_t mark;
 	uint64_t next_id;
 	uint64_t keys_seconds; /* as the writer said last */
 	uint64_t waiting;
@@ -102,68 +85,26 @@ forward_give_up(struct forward *f)
 		}
 }
 
-static void
-retry(struct forward *f)
-{
-	if (loop_timer_set(&f->retry, RETRY_US, 0) < 0)
-		alloc_failed();
-}
-
-static void
-hang_up(struct forward *f, const char *why)
-{
-	diag_warn("lost the writer: %s", why);
-	loop_io_deinit(&f->io);
-	frame_stream_deinit(&f->stream);
-	f->up = false;
-	forward_give_up(f);
-	retry(f);
-}
-
 /* The writer's reply with the client's id in place of ours. */
 static void
 pass_on(struct forward *f, const struct forward_pending *p,
     const struct proto_reply *reply)
 {
-	struct mp_walk w = mp_walk(reply->body);
 	struct mp_buf b = { 0 };
-	struct mp_item map;
 
-	if (!mp_next(&w, &map) || map.type != MP_MAP)
-		return;
-	mp_pack_map(&b, map.n - !p->id.set);
-	for (uint32_t i = 0; i < map.n; i++) {
-		struct slice key, value;
-		struct mp_walk kw;
-		struct mp_item name;
-
-		if (!mp_skip(&w, &key) || !mp_skip(&w, &value))
-			break;
-		kw = mp_walk(key);
-		if (!mp_next(&kw, &name) || name.type != MP_STR ||
-		    !slice_is(name.s, "id")) {
-			mp_pack_raw(&b, key);
-			mp_pack_raw(&b, value);
-		} else if (p->id.set) {
-			mp_pack_raw(&b, key);
-			mp_pack_uint(&b, p->id.v);
-		}
-	}
+	proto_pack_reply(&b, reply->body, p->id);
 	if (!b.failed)
 		f->answer(p->owner, slice_of(b.p, b.len));
 	mp_buf_deinit(&b);
 }
 
-/* false: this is no writer that we could talk to. */
 static bool
-take_reply(struct forward *f, struct slice value, struct reason *why)
+on_value(void *arg, struct slice value, struct reason *why)
 {
+	struct forward *f = arg;
 	struct proto_reply reply;
 	struct forward_pending **at, *p;
-	int rc = mpvalid_check(value.p, value.len, why);
 
-	if (rc < 0 || rc == MPVALID_BAD)
-		return false;
 	if (proto_reply_parse(value, &reply, why) != PROTO_OK)
 		return false;
 	if (!reply.id.set) {
@@ -187,61 +128,29 @@ take_reply(struct forward *f, struct slice value, struct reason *why)
 }
 
 static void
-readable(struct forward *f)
+on_up(void *arg)
 {
-	struct reason why = { "" };
-	struct slice value;
-	int rc = frame_fill(&f->stream);
-
-	if (rc == FRAME_IO_AGAIN)
-		return;
-	if (rc != FRAME_IO_DONE) {
-		hang_up(f, rc < 0 ? strerror(-rc) : "it has closed");
-		return;
-	}
-	while ((rc = frame_next(&f->stream, &value)) == FRAME_ONE)
-		if (!take_reply(f, value, &why)) {
-			hang_up(f, why.text);
-			return;
-		}
-	if (rc != FRAME_NONE)
-		hang_up(f, "a frame that is too long");
+	forward_hello(arg);
 }
 
 static void
-flush(struct forward *f)
+on_down(void *arg)
 {
-	int rc = frame_flush(&f->stream);
-
-	f->failed = rc != FRAME_IO_DONE && rc != FRAME_IO_AGAIN;
-	/* What failed is told from the loop, not from within a request. */
-	if (loop_io_want(&f->io, rc == FRAME_IO_AGAIN || f->failed
-				     ? LOOP_READ | LOOP_WRITE
-				     : LOOP_READ) < 0)
-		alloc_failed();
+	forward_give_up(arg);
 }
+
+static const struct local_handler handler = {
+	.peer = "writer",
+	.frame_max = EVENT_MAX,
+	.up = on_up,
+	.value = on_value,
+	.down = on_down,
+};
 
 void
 forward_flush(struct forward *f)
 {
-	if (f->up && f->dirty)
-		flush(f);
-	f->dirty = false;
-}
-
-static void
-on_io(void *arg, unsigned what)
-{
-	struct forward *f = arg;
-
-	if (f->failed) {
-		hang_up(f, "it takes nothing any more");
-		return;
-	}
-	if (what & LOOP_WRITE)
-		flush(f);
-	if (what & LOOP_READ)
-		readable(f);
+	local_flush(&f->writer);
 }
 
 void
@@ -251,37 +160,17 @@ forward_hello(struct forward *f)
 
 	if (!forward_up(f))
 		return;
-	b = frame_begin(&f->stream, &f->mark);
+	b = local_begin(&f->writer);
 	proto_pack_head(b, "hello", (struct proto_uint){ true, HELLO_ID }, 1);
 	mp_pack_cstr(b, "v");
 	mp_pack_uint(b, 1);
-	if (frame_end(&f->stream, f->mark) == 0)
-		f->dirty = true;
+	(void)local_end(&f->writer);
 }
 
 uint64_t
 forward_keys_seconds(const struct forward *f)
 {
 	return f->keys_seconds;
-}
-
-static void
-connect_writer(void *arg)
-{
-	struct forward *f = arg;
-	int fd;
-
-	if (frame_connect(f->path, SOCK_STREAM | SOCK_NONBLOCK, &fd, NULL) <
-	    0) {
-		retry(f);
-		return;
-	}
-	frame_stream_init(&f->stream, fd, EVENT_MAX);
-	f->failed = false;
-	f->up = true;
-	if (loop_io_add(f->loop, &f->io, fd, LOOP_READ, on_io, f) < 0)
-		hang_up(f, "no memory");
-	forward_hello(f);
 }
 
 int
@@ -293,16 +182,11 @@ forward_new(struct loop *loop, const char *dir, forward_answer *answer,
 
 	if (!f)
 		return -ENOMEM;
-	f->loop = loop;
 	f->answer = answer;
 	f->next_id = 1;
-	if (snprintf(f->path, sizeof(f->path), "%s/writer.sock", dir) >=
-	    (int)sizeof(f->path))
-		return -ENAMETOOLONG;
-	err = loop_timer_init(loop, &f->retry, connect_writer, f);
+	err = local_init(&f->writer, loop, dir, "writer.sock", &handler, f);
 	if (err < 0)
 		return err;
-	connect_writer(f);
 	*out = TAKE(f);
 	return 0;
 }
@@ -312,12 +196,8 @@ forward_free(struct forward *f)
 {
 	if (!f)
 		return NULL;
-	if (f->up) {
-		loop_io_deinit(&f->io);
-		frame_stream_deinit(&f->stream);
-	}
+	local_deinit(&f->writer);
 	forward_give_up(f);
-	loop_timer_deinit(&f->retry);
 	free(f);
 	return NULL;
 }
@@ -325,20 +205,20 @@ forward_free(struct forward *f)
 bool
 forward_up(const struct forward *f)
 {
-	return f->up && !f->failed && frame_unsent(&f->stream) < UNSENT_MAX;
+	return local_is_up(&f->writer);
 }
 
 struct mp_buf *
 forward_begin(struct forward *f, uint64_t *wire_id)
 {
 	*wire_id = f->next_id;
-	return frame_begin(&f->stream, &f->mark);
+	return local_begin(&f->writer);
 }
 
 void
 forward_cancel(struct forward *f)
 {
-	frame_cancel(&f->stream, f->mark);
+	local_cancel(&f->writer);
 }
 
 bool
@@ -347,7 +227,7 @@ forward_end(struct forward *f, struct forward_list *list,
 {
 	struct forward_pending *p, **at;
 
-	if (frame_end(&f->stream, f->mark) < 0)
+	if (!local_end(&f->writer))
 		return false;
 	p = alloc_bytes(sizeof(*p));
 	*p = *request;
@@ -357,7 +237,6 @@ forward_end(struct forward *f, struct forward_list *list,
 	*at = p;
 	LIST_INSERT_HEAD(list, p, owner_link);
 	f->waiting++;
-	f->dirty = true;
 	return true;
 }
 

@@ -20,6 +20,7 @@
 #include "core/event.h"
 #include "core/json.h"
 #include "core/reason.h"
+#include "core/rules.h"
 #include "core/time.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
@@ -374,6 +375,7 @@ sessionfix_setup(void **state)
 	gw->loop = loop_new();
 	assert_non_null(gw->loop);
 	group_table_init(&gw->groups);
+	assert_int_equal(rules_parse("", &gw->rules, NULL), 0);
 	gw->catchup = catchup_new();
 	gw->feed = feed_new(&gw->groups);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
@@ -410,6 +412,7 @@ sessionfix_teardown(void **state)
 	(void)catchup_free(fx->gw.catchup);
 	group_table_deinit(&fx->gw.groups);
 	acl_deinit(&fx->gw.anonymous);
+	(void)rules_free(fx->gw.rules);
 	(void)loop_free(fx->gw.loop);
 	(void)conf_free(fx->conf);
 	mp_buf_deinit(&fx->text);
