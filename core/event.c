@@ -10,7 +10,7 @@
 
 #include "core/event.h"
 #include "core/mp.h"
-#include "core/mp_head_priv.h"
+#include "core/mp_put_priv.h"
 #include "core/reason.h"
 #include "core/topic.h"
 
@@ -19,86 +19,25 @@ enum {
 	FIELDS_WITH_META = 8
 };
 
-static inline size_t
-uint_size(uint64_t v)
-{
-	return v < 0x80 ? 1 : 1 + mp_head_width(v);
-}
-
-static inline size_t
-str_size(size_t len)
-{
-	return (len < 0x20 ? 1 : 1 + mp_head_width(len)) + len;
-}
-
 size_t
 event_size(const struct event *ev)
 {
-	return 1 + uint_size(ev->seq) + uint_size(ev->time_us) +
-	       str_size(ev->topic.len) + uint_size(ev->version) +
-	       str_size(ev->type.len) + str_size(ev->actor.len) + ev->data.len +
-	       ev->meta.len;
-}
-
-static inline uint8_t *
-put_uint(uint8_t *p, uint64_t v)
-{
-	uint64_t u64 = __builtin_bswap64(v);
-	uint32_t u32 = __builtin_bswap32((uint32_t)v);
-	uint16_t u16 = __builtin_bswap16((uint16_t)v);
-
-	if (v < 0x80) {
-		*p = (uint8_t)v;
-		return p + 1;
-	}
-	switch (mp_head_width(v)) {
-	case 1:
-		p[0] = 0xcc;
-		p[1] = (uint8_t)v;
-		return p + 2;
-	case 2:
-		p[0] = 0xcd;
-		memcpy(p + 1, &u16, sizeof(u16));
-		return p + 3;
-	case 4:
-		p[0] = 0xce;
-		memcpy(p + 1, &u32, sizeof(u32));
-		return p + 5;
-	default:
-		p[0] = 0xcf;
-		memcpy(p + 1, &u64, sizeof(u64));
-		return p + 9;
-	}
-}
-
-static inline uint8_t *
-put_str(uint8_t *p, struct slice s)
-{
-	if (s.len < 0x20) {
-		*p++ = (uint8_t)(0xa0 | s.len);
-	} else if (s.len <= UINT8_MAX) {
-		*p++ = 0xd9;
-		*p++ = (uint8_t)s.len;
-	} else {
-		*p++ = 0xda;
-		*p++ = (uint8_t)(s.len >> 8);
-		*p++ = (uint8_t)s.len;
-	}
-	if (s.len)
-		memcpy(p, s.p, s.len);
-	return p + s.len;
+	return 1 + mp_put_uint_size(ev->seq) + mp_put_uint_size(ev->time_us) +
+	       mp_put_str_size(ev->topic.len) + mp_put_uint_size(ev->version) +
+	       mp_put_str_size(ev->type.len) + mp_put_str_size(ev->actor.len) +
+	       ev->data.len + ev->meta.len;
 }
 
 uint8_t *
 event_encode(const struct event *ev, uint8_t *p)
 {
 	*p++ = 0x90 | (ev->meta.len ? FIELDS_WITH_META : FIELDS);
-	p = put_uint(p, ev->seq);
-	p = put_uint(p, ev->time_us);
-	p = put_str(p, ev->topic);
-	p = put_uint(p, ev->version);
-	p = put_str(p, ev->type);
-	p = put_str(p, ev->actor);
+	p = mp_put_uint(p, ev->seq);
+	p = mp_put_uint(p, ev->time_us);
+	p = mp_put_str(p, ev->topic);
+	p = mp_put_uint(p, ev->version);
+	p = mp_put_str(p, ev->type);
+	p = mp_put_str(p, ev->actor);
 	memcpy(p, ev->data.p, ev->data.len);
 	p += ev->data.len;
 	if (ev->meta.len) {
