@@ -11,16 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/store.h"
 #include "core/macros.h"
 
 struct folder;
 struct reason;
-struct store;
 
 struct folder_options {
 	const char *run_dir; /* of ring and sockets */
 	const char *log_dir;
 	const char *dir; /* the broker's own: position.wit */
+	/* Rows to begin with where there are none; NULL: the log has all. */
+	store_restore_fn *restore;
+	void *restore_arg;
 };
 
 /* Start the thread; the store outlives it.  The caller owns *out. */
@@ -37,6 +40,7 @@ struct folder_status {
 	uint64_t oldest_seq; /* of the log */
 	uint64_t lapped;     /* how often the log had to serve */
 	bool stalled;	     /* a commit failed: map or disk full */
+	bool failed;	     /* the environment is damaged: start again */
 };
 
 void folder_status(const struct folder *f, struct folder_status *out);

@@ -35,6 +35,7 @@ struct store_options {
 	uint64_t map_bytes;
 	uint64_t tombstone_s;
 	const struct rules *rules; /* as configured; outlives the store */
+	bool state_only;	   /* no topics, no actors: benchmarks */
 };
 
 /*
@@ -66,6 +67,35 @@ void store_status(const struct store *st, struct store_status *out);
 MUST_CHECK int store_pack_rules(const struct store *st, struct mp_buf *b);
 /* Called by the folder's thread behind each commit. */
 void store_on_commit(struct store *st, void (*fn)(void *arg), void *arg);
+
+/* --- archives, by which empty rows begin --- */
+
+/* A row of the archive, as it was encoded; 0, or below zero: give up. */
+typedef int store_add_row(void *ctx, struct slice row, bool dropped);
+
+/* What is asked for, and, on STORE_RESTORED, what was found. */
+struct store_archive {
+	const char *log;	/* as proto_log_name() names it */
+	uint64_t rules_version; /* of the rules the rows were folded by */
+	uint64_t upto;		/* no archive beyond it */
+	uint64_t seq;		/* of the archive */
+	uint64_t floor;		/* its tombstone_floor */
+};
+
+enum store_restored {
+	STORE_RESTORED = 0,
+	STORE_NO_ARCHIVE,  /* none fits */
+	STORE_BAD_ARCHIVE, /* that of a->seq: what it gave is forgotten */
+};
+
+/*
+ * Hand all rows of the newest archive that fits to add(), in the order of
+ * their topics.  Enum store_restored, or below zero (what add() returned,
+ * too).  After STORE_BAD_ARCHIVE it is called again for an older one, upto
+ * being a->seq - 1.  Called by the folder's thread.
+ */
+typedef int store_restore_fn(void *arg, struct store_archive *a,
+    store_add_row *add, void *ctx, struct reason *why);
 
 /* --- reading --- */
 
