@@ -15,10 +15,12 @@
 static const char import_text[] =
     "Append the events of FILE, one JSON object a line: topic, type and "
     "optionally time\n(microseconds since 1970, kept), actor, data, schema, "
-    "meta. Each line is stored once,\nhowever often it is imported; progress "
-    "is kept in FILE.peal-progress. A line that is\nno event stops the "
-    "import after everything before it is stored; mend it and go on, or\n"
-    "pass over such lines with --skip-bad.";
+    "meta. Lines of a\nmemory graph are taken, too: without a topic, with the "
+    "type entity (name, entityType,\nobservations) or relation (from, to, "
+    "relationType). Each line is stored once, however\noften it is imported; "
+    "progress is kept in FILE.peal-progress. A line that is no event\nstops "
+    "the import after everything before it is stored; mend it and go on, or "
+    "pass\nover such lines with --skip-bad.";
 
 static int
 import_open(struct import *im, struct reason *why)

@@ -14,6 +14,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/topic.h"
+#include "tools/import_graph.h"
 #include "tools/import_line.h"
 #include "tools/refuse.h"
 
@@ -180,5 +181,9 @@ import_line_parse(struct slice line, uint64_t now_us, struct mp_buf *scratch,
 	w = mp_walk(map);
 	if (!mp_next(&w, &item) || item.type != MP_MAP)
 		return REFUSE(why, "the line is no JSON object");
+	if (import_graph_is(map)) {
+		err = import_graph_read(scratch, append, why);
+		return err < 0 ? err : import_line_size(append, why);
+	}
 	return import_line_read(map, now_us, append, why);
 }

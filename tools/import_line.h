@@ -24,8 +24,9 @@ bool import_line_is_blank(struct slice line);
 
 /*
  * Read the JSON object in line: time, topic, type, actor, data, schema and
- * meta; other members are ignored.  scratch is emptied first and holds what
- * the slices of *append point to.  0, -EPROTO with a sentence when the line
+ * meta; other members are ignored.  A line of a memory graph is read as
+ * tools/import_graph says.  scratch is emptied first and holds what the
+ * slices of *append point to.  0, -EPROTO with a sentence when the line
  * is no event, or -ENOMEM.
  */
 MUST_CHECK int import_line_parse(struct slice line, uint64_t now_us,

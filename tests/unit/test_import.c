@@ -14,8 +14,10 @@
 #include <cmocka.h>
 
 #include "core/crc32c.h"
+#include "core/json.h"
 #include "core/reason.h"
 #include "core/sha256.h"
+#include "core/topic.h"
 #include "tools/import_file.h"
 #include "tools/import_line.h"
 #include "tools/import_progress.h"
@@ -243,6 +245,131 @@ an_event_beyond_one_mebibyte_is_refused(void **state)
 	mp_buf_deinit(&scratch);
 }
 
+/* --- lines of a memory graph --- */
+
+static void
+an_entity_becomes_an_event_with_all_its_members_but_the_type(void **state)
+{
+	struct mp_buf scratch = { 0 }, json = { 0 };
+	struct writer_append a;
+	struct reason why;
+
+	assert_int_equal(parse("{\"type\":\"entity\",\"name\":\"a b.c\","
+			       "\"entityType\":\"t\",\"observations\":[\"o\"],"
+			       "\"time\":1,\"actor\":\"x\"}",
+			     &scratch, &a, &why),
+	    0);
+	assert_true(slice_is(a.topic, "graph.entity.a%20b%2Ec"));
+	assert_true(slice_is(a.type, "entity_created"));
+	assert_null(a.actor.p);
+	assert_false(a.time_us.set);
+	assert_int_equal(json_from_mp(a.data, &json), 0);
+	assert_true(slice_is(slice_of(json.p, json.len),
+	    "{\"name\":\"a b.c\",\"entityType\":\"t\",\"observations\":[\"o\"],"
+	    "\"time\":1,\"actor\":\"x\"}"));
+	mp_buf_deinit(&json);
+	mp_buf_deinit(&scratch);
+}
+
+static void
+a_relation_becomes_an_event_whatever_the_order_of_its_members(void **state)
+{
+	struct mp_buf scratch = { 0 }, json = { 0 };
+	struct writer_append a;
+	struct reason why;
+
+	assert_int_equal(parse("{\"to\":\"b\",\"count\":13,"
+			       "\"relationType\":\"x y\",\"from\":\"$a\","
+			       "\"type\":\"relation\"}",
+			     &scratch, &a, &why),
+	    0);
+	assert_true(slice_is(a.topic, "graph.relation.%24a.x%20y.b"));
+	assert_true(slice_is(a.type, "relation_created"));
+	assert_int_equal(json_from_mp(a.data, &json), 0);
+	assert_true(slice_is(slice_of(json.p, json.len),
+	    "{\"to\":\"b\",\"count\":13,\"relationType\":\"x y\","
+	    "\"from\":\"$a\"}"));
+	mp_buf_deinit(&json);
+	mp_buf_deinit(&scratch);
+}
+
+static void
+with_a_topic_it_is_an_event_like_any_other(void **state)
+{
+	struct mp_buf scratch = { 0 };
+	struct writer_append a;
+	struct reason why;
+
+	assert_int_equal(
+	    parse("{\"type\":\"entity\",\"topic\":\"a\"}", &scratch, &a, &why),
+	    0);
+	assert_true(slice_is(a.type, "entity"));
+	assert_true(slice_is(a.topic, "a"));
+	mp_buf_deinit(&scratch);
+}
+
+static void
+a_line_of_a_graph_that_lacks_something_is_refused(void **state)
+{
+	static const struct {
+		const char *line, *says;
+	} cases[] = {
+		{ "{\"type\":\"entity\"}", "'name' is missing" },
+		{ "{\"type\":\"entity\",\"name\":1}", "'name' is no text" },
+		{ "{\"type\":\"entity\",\"name\":\"\"}", "'name' is empty" },
+		{ "{\"type\":\"entity\",\"name\":\"a\"}", "'entityType'" },
+		{ "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\"}",
+		    "'observations' is missing" },
+		{ "{\"type\":\"entity\",\"name\":\"a\",\"entityType\":\"t\","
+		  "\"observations\":\"o\"}",
+		    "'observations' is no array" },
+		{ "{\"type\":\"relation\"}", "'from' is missing" },
+		{ "{\"type\":\"relation\",\"from\":\"a\"}", "'to' is missing" },
+		{ "{\"type\":\"relation\",\"from\":\"a\",\"to\":[]}",
+		    "'to' is no text" },
+		{ "{\"type\":\"relation\",\"from\":\"a\",\"to\":\"b\"}",
+		    "'relationType' is missing" },
+		{ "{\"type\":\"node\",\"name\":\"a\"}", "'topic' is missing" },
+	};
+	struct mp_buf scratch = { 0 };
+	struct writer_append a;
+	struct reason why;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		if (parse(cases[i].line, &scratch, &a, &why) != -EPROTO)
+			fail_msg("taken for an event: %s", cases[i].line);
+		if (!strstr(why.text, cases[i].says))
+			fail_msg("%s: %s", cases[i].line, why.text);
+	}
+	mp_buf_deinit(&scratch);
+}
+
+static void
+every_line_of_the_sample_is_an_event(void **state)
+{
+	const char *top = getenv("top_srcdir");
+	struct mp_buf scratch = { 0 };
+	struct writer_append a;
+	struct import_file f;
+	struct slice line;
+	struct reason why;
+	char path[4096];
+	unsigned n = 0;
+
+	snprintf(
+	    path, sizeof(path), "%s/tests/data/graph.jsonl", top ? top : ".");
+	assert_int_equal(import_file_open(&f, path, &why), 0);
+	while (import_file_next(&f, &line, &why) == IMPORT_LINE) {
+		if (import_line_parse(line, 1, &scratch, &a, &why) < 0)
+			fail_msg("line %u: %s", n + 1, why.text);
+		assert_true(topic_valid(a.topic, NULL));
+		n++;
+	}
+	assert_int_equal(n, 60);
+	import_file_close(&f);
+	mp_buf_deinit(&scratch);
+}
+
 /* --- keys --- */
 
 static void
@@ -379,6 +506,14 @@ main(void)
 		cmocka_unit_test(
 		    a_line_that_is_no_event_is_refused_with_a_sentence),
 		cmocka_unit_test(an_event_beyond_one_mebibyte_is_refused),
+		cmocka_unit_test(
+		    an_entity_becomes_an_event_with_all_its_members_but_the_type),
+		cmocka_unit_test(
+		    a_relation_becomes_an_event_whatever_the_order_of_its_members),
+		cmocka_unit_test(with_a_topic_it_is_an_event_like_any_other),
+		cmocka_unit_test(
+		    a_line_of_a_graph_that_lacks_something_is_refused),
+		cmocka_unit_test(every_line_of_the_sample_is_an_event),
 		cmocka_unit_test(
 		    equal_lines_get_different_keys_and_the_same_in_every_run),
 		cmocka_unit_test(a_key_is_the_hash_that_is_documented),
