@@ -17,6 +17,7 @@
 #include "core/topic_set.h"
 
 struct archives;
+struct logs;
 struct reason;
 struct spool;
 struct spools;
@@ -28,9 +29,12 @@ struct query {
 	struct spools *spools;
 	struct archives *archives;
 	const char *log_dir;
+	struct logs *logs; /* of log_dir: logs_new() */
 	/* The last seq of the log that may be read: the ring's tail. */
 	uint64_t (*tail)(void *arg);
 	void *tail_arg;
+	/* For tests: rows of one read transaction; 0: two seconds' worth. */
+	uint64_t slice_rows;
 };
 
 /* What went wrong, where the code is not PROTO_OK. */
