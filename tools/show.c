@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * How an event looks.  The line for people has fixed columns as far as they
- * go: seq, local time, topic, type, actor, then the data as JSON.
+ * How events and rows look.  The line for people has fixed columns as far as
+ * they go: seq, local time, topic, type, actor, then the data as JSON.
  */
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 
 #include "core/event.h"
 #include "core/json.h"
+#include "core/row.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 
@@ -36,12 +37,29 @@ show_value(struct show *show, struct slice value)
 	return 0;
 }
 
-/* Topics and names hold no control characters; types of old logs might. */
-static void
-show_name(struct slice s)
+/* Topics hold no control characters; names and types of old logs might. */
+void
+show_name(struct slice name)
 {
-	for (size_t i = 0; i < s.len; i++)
-		putchar(s.p[i] < ' ' || s.p[i] == 0x7f ? '?' : s.p[i]);
+	for (size_t i = 0; i < name.len; i++) {
+		uint8_t c = name.p[i];
+
+		/* C1 controls are U+0080 to U+009F. */
+		if (c == 0xc2 && i + 1 < name.len && name.p[i + 1] < 0xa0) {
+			i++;
+			c = '?';
+		}
+		putchar(c < ' ' || c == 0x7f ? '?' : c);
+	}
+}
+
+static void
+show_who(struct slice who)
+{
+	if (who.len)
+		show_name(who);
+	else
+		putchar('-');
 }
 
 static int
@@ -60,10 +78,7 @@ show_line(struct show *show, const struct event *ev)
 	printf("  ");
 	show_name(ev->type);
 	printf("  ");
-	if (ev->actor.len)
-		show_name(ev->actor);
-	else
-		putchar('-');
+	show_who(ev->actor);
 	printf("  ");
 	return show_value(show, ev->data);
 }
@@ -80,4 +95,24 @@ show_event(struct show *show, struct slice event, struct reason *why)
 	if (err < 0)
 		return err;
 	return show_line(show, &ev);
+}
+
+int
+show_row(struct show *show, struct slice bytes, struct reason *why)
+{
+	char time[TOOL_TIME_BYTES];
+	struct row row;
+	int err;
+
+	err = row_decode(bytes, &row, why);
+	if (err < 0)
+		return err;
+	if (show->json)
+		return show_value(show, bytes);
+	show_name(row.topic);
+	printf(
+	    "@%" PRIu64 "  %s  ", row.version, tool_time(row.updated_us, time));
+	show_who(row.updated_by);
+	printf(row.deleted ? "  deleted  " : "  ");
+	return show_value(show, row.value);
 }

@@ -32,6 +32,13 @@ void show_deinit(struct show *show);
 MUST_CHECK int show_event(
     struct show *show, struct slice event, struct reason *why);
 
+/* The same of a row: a line for people, or the row's array as JSON. */
+MUST_CHECK int show_row(
+    struct show *show, struct slice bytes, struct reason *why);
+
+/* Print a name, and for what would move a terminal's cursor a '?'. */
+void show_name(struct slice name);
+
 /* Print any valid value as a line of JSON.  -ENOMEM. */
 MUST_CHECK int show_value(struct show *show, struct slice value);
 

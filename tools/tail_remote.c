@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
@@ -14,8 +13,8 @@
 #include <string.h>
 
 #include "core/event.h"
-#include "core/fs.h"
 #include "core/reason.h"
+#include "tools/credentials.h"
 #include "tools/follow.h"
 #include "tools/remote.h"
 #include "tools/tail.h"
@@ -25,7 +24,6 @@ enum {
 	TAIL_OPEN_MS = 15000, /* to be connected in */
 	TAIL_RETRY_MS = 200,
 	TAIL_RETRY_MAX_MS = 5000,
-	TAIL_TOKEN_MAX = 8192,
 	TAIL_SILENCE_MS = 90000, /* batches come every 25 s at least */
 	TAIL_FINAL = 4500,	 /* close codes from here on are for good */
 };
@@ -46,32 +44,6 @@ struct tail_remote {
 	unsigned failures;
 };
 
-/* Read anew for each connection: tokens are short-lived. */
-static int
-tail_remote_token(
-    struct tail_remote *r, char token[TAIL_TOKEN_MAX], struct reason *why)
-{
-	const struct tool *t = r->tail->t;
-	CLEANUP(freep) uint8_t *text = NULL;
-	char path[PATH_MAX];
-	const char *file = t->token_file;
-	size_t len;
-	int err;
-
-	token[0] = '\0';
-	if (!file)
-		file = house_path(&t->house, "dev.token", path);
-	if (!*file)
-		return 0;
-	err = fs_read(
-	    &sysio_posix, AT_FDCWD, file, TAIL_TOKEN_MAX - 1, &text, &len, why);
-	if (err < 0)
-		return err;
-	snprintf(token, TAIL_TOKEN_MAX, "%.*s",
-	    (int)strcspn((const char *)text, " \t\r\n"), (char *)text);
-	return 0;
-}
-
 static int
 tail_remote_send(struct tail_remote *r)
 {
@@ -86,8 +58,8 @@ tail_remote_send(struct tail_remote *r)
 static int
 tail_remote_hello(struct tail_remote *r, struct reason *why)
 {
-	char token[TAIL_TOKEN_MAX];
-	int err = tail_remote_token(r, token, why);
+	char token[CREDENTIALS_TOKEN_MAX];
+	int err = credentials_token(r->tail->t, token, why);
 
 	if (err < 0)
 		return err;
@@ -98,8 +70,8 @@ tail_remote_hello(struct tail_remote *r, struct reason *why)
 static int
 tail_remote_auth(struct tail_remote *r, struct reason *why)
 {
-	char token[TAIL_TOKEN_MAX];
-	int err = tail_remote_token(r, token, why);
+	char token[CREDENTIALS_TOKEN_MAX];
+	int err = credentials_token(r->tail->t, token, why);
 
 	if (err < 0 || !*token)
 		return err;
@@ -324,14 +296,12 @@ int
 tail_remote(struct tail *tail)
 {
 	struct tail_remote r = { .tail = tail };
-	const char *cafile = tail->t->cafile;
 	struct reason why = { "" };
 	char path[PATH_MAX];
 	int status;
 
-	if (!cafile && tail->t->house.dir[0])
-		cafile = house_path(&tail->t->house, "tls/cert.pem", path);
-	if (remote_target_open(tail->t->url, cafile, &r.target, &why) < 0)
+	if (remote_target_open(tail->t->url, credentials_cafile(tail->t, path),
+		&r.target, &why) < 0)
 		return tool_fail(tail->t, &why);
 	status = tail_remote_loop(&r, &why);
 	if (status != TOOL_OK && why.text[0])

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/proto.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "tools/tool.h"
@@ -137,6 +138,23 @@ tool_options_gather(
 					  .kind = TOOL_FLAG,
 					  .value = &t->json,
 					  .help = "print JSON, for programs" });
+	if (usage->common & TOOL_QUERY) {
+		tool_options_add(
+		    all, (struct tool_option){ .name = "min-seq",
+			     .kind = TOOL_UINT,
+			     .value = &t->min_seq,
+			     .arg = "SEQ",
+			     .help = "wait until the answer includes SEQ",
+			     .max = PROTO_SEQ_MAX });
+		tool_options_add(all,
+		    (struct tool_option){ .name = "timeout",
+			.kind = TOOL_UINT,
+			.value = &t->timeout_s,
+			.arg = "SECONDS",
+			.help = "give up after such a silence (default: 30)",
+			.min = 1,
+			.max = 86400 });
+	}
 	if (usage->common & TOOL_REMOTE) {
 		tool_options_add(
 		    all, (struct tool_option){ .name = "url",
@@ -308,7 +326,9 @@ tool_begin(struct tool *t, const struct tool_usage *usage, int argc,
 	struct tool_options all = { .n = 0 };
 	struct reason why;
 
-	*t = (struct tool){ .usage = usage, .tty = isatty(STDOUT_FILENO) };
+	*t = (struct tool){
+		.usage = usage, .timeout_s = 30, .tty = isatty(STDOUT_FILENO)
+	};
 	signal(SIGPIPE, SIG_IGN);
 	tool_options_gather(t, usage, &all);
 	*status = tool_options_parse(t, &all, argc, argv);

@@ -60,6 +60,7 @@ enum tool_common {
 	TOOL_REMOTE = 2, /* --url, --token-file, --cafile */
 	TOOL_JSON = 4,	 /* --json */
 	TOOL_FOUND = 8,	 /* with the options of TOOL_HOUSE: finds it itself */
+	TOOL_QUERY = 16, /* --min-seq, --timeout */
 };
 
 struct tool_usage {
@@ -78,6 +79,8 @@ struct tool {
 	const char *url;
 	const char *token_file;
 	const char *cafile;
+	uint64_t min_seq;   /* what an answer has to include, 0: anything */
+	uint64_t timeout_s; /* without a word from the server */
 	bool json;
 	bool tty; /* stdout is a terminal */
 	int argc; /* operands */

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Rows as they come.  People are not shown what is deleted unless they ask,
+ * but told how much it is; programs get every row.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/reason.h"
+#include "core/row.h"
+#include "core/topic.h"
+#include "core/topic_set.h"
+#include "tools/query.h"
+#include "tools/rows.h"
+#include "tools/show.h"
+#include "tools/snapshot.h"
+#include "tools/tool.h"
+
+struct rows_state {
+	const struct rows *rows;
+	struct show show;
+	uint64_t hidden;
+};
+
+static int
+rows_begin(void *arg, uint64_t seq, struct reason *why)
+{
+	const struct rows_state *st = arg;
+
+	(void)why;
+	if (st->rows->seq_first)
+		printf("%" PRIu64 "\n", seq);
+	return 0;
+}
+
+static int
+rows_row(
+    void *arg, const struct row *row, struct slice bytes, struct reason *why)
+{
+	struct rows_state *st = arg;
+	int err;
+
+	if (row->deleted && !st->show.json && !st->rows->deleted) {
+		st->hidden++;
+		return 0;
+	}
+	err = show_row(&st->show, bytes, why);
+	return err < 0 ? err : ferror(stdout) != 0;
+}
+
+/* The operands, or everything. */
+static int
+rows_patterns(
+    const struct rows *rows, struct slice patterns[TOPIC_SET_MAX], unsigned *n)
+{
+	struct reason why;
+
+	if (rows->n > TOPIC_SET_MAX)
+		return tool_usage_error(
+		    rows->t, "%d patterns are allowed", TOPIC_SET_MAX);
+	for (int i = 0; i < rows->n; i++) {
+		patterns[i] = slice_cstr(rows->patterns[i]);
+		if (!topic_pattern_valid(patterns[i], &why))
+			return tool_usage_error(rows->t, "%s", why.text);
+	}
+	*n = (unsigned)rows->n;
+	if (*n == 0)
+		patterns[(*n)++] = SLICE_STR(">");
+	return TOOL_OK;
+}
+
+static void
+rows_told(const struct rows_state *st, const struct snapshot *snap)
+{
+	char hidden[60] = "";
+
+	if (st->show.json)
+		return;
+	if (st->hidden)
+		snprintf(hidden, sizeof(hidden),
+		    " and %" PRIu64 " that are deleted", st->hidden);
+	tool_note(st->rows->t, "at seq %" PRIu64 ": %" PRIu64 " rows%s",
+	    snap->seq, snap->rows - st->hidden, hidden);
+}
+
+int
+rows_print(const struct rows *rows)
+{
+	CLEANUP(query_freep) struct query *q = NULL;
+	struct rows_state st = { .rows = rows, .show.json = rows->t->json };
+	struct slice patterns[TOPIC_SET_MAX];
+	struct snapshot snap = { .patterns = patterns,
+		.at = rows->at,
+		.min_seq = rows->t->min_seq,
+		.begin = rows_begin,
+		.row = rows_row,
+		.arg = &st };
+	struct reason why;
+	int err, status = rows_patterns(rows, patterns, &snap.n);
+
+	if (status != TOOL_OK)
+		return status;
+	err = query_open(rows->t, &q, &why);
+	if (err >= 0)
+		err = snapshot_read(q, &snap, &why);
+	show_deinit(&st.show);
+	if (err < 0) {
+		(void)tool_flush(rows->t);
+		return tool_fail(rows->t, &why);
+	}
+	if (err == SNAPSHOT_END && tool_flush(rows->t))
+		rows_told(&st, &snap);
+	return TOOL_OK;
+}
