@@ -20,7 +20,6 @@
 /* Working memory, to be used for one event after another; {0} at first. */
 struct fold {
 	struct mp_buf value;
-	struct mp_buf scratch;
 };
 
 void fold_deinit(struct fold *f);

@@ -21,6 +21,7 @@ enum {
 
 struct rule {
 	struct slice glob; /* into text */
+	bool ending;	   /* a star, and then none: compared from behind */
 	enum rules_fold fold;
 };
 
@@ -102,6 +103,8 @@ take_word(struct rules *rules, struct slice word, struct reason *why)
 		return refuse(why, word,
 		    "must end in set, merge, delete, add, remove or touch");
 	rule->fold = (enum rules_fold)fold;
+	rule->ending = *rule->glob.p == '*' &&
+		       !memchr(rule->glob.p + 1, '*', rule->glob.len - 1);
 	if (++rules->n < RULES_MAX)
 		return 0;
 	return refuse(why, word, "is one too many: 1023 are allowed");
@@ -244,13 +247,24 @@ rules_version(const struct rules *rules)
 	return rules->version;
 }
 
+static inline bool
+matches(const struct rule *rule, struct slice type)
+{
+	size_t len = rule->glob.len - 1;
+
+	if (!rule->ending)
+		return topic_glob_match(rule->glob, type);
+	return type.len >= len &&
+	       !memcmp(type.p + type.len - len, rule->glob.p + 1, len);
+}
+
 enum rules_fold
 rules_fold(const struct rules *rules, struct slice topic, struct slice type)
 {
 	if (topic_is_system(topic))
 		return RULES_SET;
 	for (unsigned i = 0; i < rules->n; i++)
-		if (topic_glob_match(rules->v[i].glob, type))
+		if (matches(&rules->v[i], type))
 			return rules->v[i].fold;
 	return RULES_TOUCH;
 }
