@@ -454,10 +454,10 @@ every_code_and_op_is_found_by_its_name(void **state)
 		    proto_code_find(slice_cstr(proto_code_name(i))), i);
 	assert_int_equal(proto_code_find(SLICE_STR("nothing")), PROTO_CODES);
 	assert_null(proto_code_name(PROTO_CODES));
-	for (unsigned i = 0; i < PROTO_OPS; i++)
+	for (unsigned i = 0; i < PROTO_LOCAL_OPS; i++)
 		assert_non_null(proto_op_name(i));
 	assert_string_equal(proto_op_name(PROTO_UNSUBSCRIBE), "unsubscribe");
-	assert_null(proto_op_name(PROTO_OPS));
+	assert_null(proto_op_name(PROTO_LOCAL_OPS));
 }
 
 static void
