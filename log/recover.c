@@ -298,7 +298,8 @@ recover_check_witness(struct recovery *rc, const struct log_tail *tail,
 static int
 recover_load_witness(struct recovery *rc)
 {
-	int got = witness_load(rc->io, rc->dirfd, &rc->durable, rc->why);
+	int got = witness_load(
+	    rc->io, rc->dirfd, WITNESS_NAME, &rc->durable, rc->why);
 
 	rc->has_durable = got == WITNESS_LOADED;
 	if (got == WITNESS_BAD)

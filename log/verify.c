@@ -244,7 +244,7 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 	int err;
 
 	/* First: what it knows of was on the disk before it was written. */
-	err = witness_load(io, dirfd, &wit, why);
+	err = witness_load(io, dirfd, WITNESS_NAME, &wit, why);
 	if (err < 0)
 		return err;
 	if (err != WITNESS_LOADED)

@@ -33,8 +33,9 @@ struct witness {
 };
 
 int
-witness_open(const struct sysio *io, int dirfd, const uint8_t log_id[16],
-    uint64_t epoch, struct witness **out, struct reason *why)
+witness_open(const struct sysio *io, int dirfd, const char *name,
+    const uint8_t log_id[16], uint64_t epoch, struct witness **out,
+    struct reason *why)
 {
 	CLEANUP(witness_freep) struct witness *wit = NULL;
 
@@ -42,10 +43,9 @@ witness_open(const struct sysio *io, int dirfd, const uint8_t log_id[16],
 	if (!wit)
 		return -ENOMEM;
 	wit->io = io;
-	wit->fd = sysio_openat(io, dirfd, WITNESS_NAME, O_RDWR | O_CREAT, 0640);
+	wit->fd = sysio_openat(io, dirfd, name, O_RDWR | O_CREAT, 0640);
 	if (wit->fd < 0)
-		return reason_set(
-		    why, wit->fd, "cannot open '%s'", WITNESS_NAME);
+		return reason_set(why, wit->fd, "cannot open '%s'", name);
 	put_le64(wit->bytes + WITNESS_AT_MAGIC, WITNESS_MAGIC);
 	put_le32(wit->bytes + WITNESS_AT_VERSION, WITNESS_VERSION);
 	memcpy(wit->bytes + WITNESS_AT_LOG_ID, log_id, 16);
@@ -75,22 +75,21 @@ witness_store(struct witness *wit, uint64_t seq)
 }
 
 int
-witness_load(const struct sysio *io, int dirfd, struct log_witness *out,
-    struct reason *why)
+witness_load(const struct sysio *io, int dirfd, const char *name,
+    struct log_witness *out, struct reason *why)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
 	uint8_t bytes[WITNESS_BYTES];
 	ssize_t n;
 
-	f.fd = sysio_openat(io, dirfd, WITNESS_NAME, O_RDONLY, 0);
+	f.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
 	if (f.fd == -ENOENT)
 		return WITNESS_NONE;
 	if (f.fd < 0)
-		return reason_set(why, f.fd, "cannot open '%s'", WITNESS_NAME);
+		return reason_set(why, f.fd, "cannot open '%s'", name);
 	n = sysio_pread(io, f.fd, bytes, sizeof(bytes), 0);
 	if (n < 0)
-		return reason_set(
-		    why, (int)n, "cannot read '%s'", WITNESS_NAME);
+		return reason_set(why, (int)n, "cannot read '%s'", name);
 	if (n == 0)
 		return WITNESS_NONE;
 	if (n != WITNESS_BYTES ||
@@ -99,7 +98,7 @@ witness_load(const struct sysio *io, int dirfd, struct log_witness *out,
 	    get_le32(bytes + WITNESS_AT_CRC) !=
 		crc32c(0, bytes, WITNESS_AT_CRC))
 		return WITNESS_BAD;
-	out->name = WITNESS_NAME;
+	out->name = name;
 	memcpy(out->log_id, bytes + WITNESS_AT_LOG_ID, 16);
 	out->epoch = get_le64(bytes + WITNESS_AT_EPOCH);
 	out->seq = get_le64(bytes + WITNESS_AT_SEQ);

@@ -3,8 +3,8 @@
 /*
  * Witness: a small file that remembers the highest acknowledged seq, so that
  * a log whose end has rotted away is not taken for a shorter one.  It is
- * written after each flush and never synced: what it says is true, but it may
- * be old.
+ * written after each flush (the broker's: each second) and never synced: what
+ * it says is true, but it may be old.
  */
 
 #ifndef PEAL_LOG_WITNESS_H
@@ -26,10 +26,13 @@ struct log_witness {
 	uint64_t seq;
 };
 
-#define WITNESS_NAME "durable.wit"
+#define WITNESS_NAME "durable.wit" /* the writer's */
 
-/* Open or create dirfd/WITNESS_NAME; on success the caller owns *out. */
-MUST_CHECK int witness_open(const struct sysio *io, int dirfd,
+/* What the broker remembers: how far it has folded. */
+#define WITNESS_BROKER "position.wit"
+
+/* Open or create dirfd/name; on success the caller owns *out. */
+MUST_CHECK int witness_open(const struct sysio *io, int dirfd, const char *name,
     const uint8_t log_id[16], uint64_t epoch, struct witness **out,
     struct reason *why);
 struct witness *witness_free(struct witness *wit);
@@ -44,8 +47,8 @@ enum witness_load {
 	WITNESS_BAD,  /* torn or damaged */
 };
 
-/* *out gets WITNESS_NAME for a name. */
-MUST_CHECK int witness_load(const struct sysio *io, int dirfd,
+/* *out gets name, which outlives it, for its own. */
+MUST_CHECK int witness_load(const struct sysio *io, int dirfd, const char *name,
     struct log_witness *out, struct reason *why);
 
 #endif

@@ -77,20 +77,41 @@ ask_old_ring(const char *run_dir, struct log_witness *w, uint32_t *incarnation)
 	return 1;
 }
 
+/* The broker has folded what was acknowledged; it need not be there. */
+static unsigned
+ask_broker(const char *dir, struct log_witness *w)
+{
+	CLEANUP(closep)
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct reason why = { "it is damaged" };
+	int got;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	got = fd < 0 ? reason_set(&why, -errno, "cannot open '%s'", dir)
+		     : witness_load(&sysio_posix, fd, WITNESS_BROKER, w, &why);
+	if (got == WITNESS_BAD || got < 0)
+		diag_warn("the broker's witness says nothing: %s", why.text);
+	return got == WITNESS_LOADED;
+}
+
 static int
 recover(const struct conf *conf, struct boot *b, struct reason *why)
 {
-	struct log_witness ring;
+	struct log_witness known[2];
+	const struct log_witness *ring = &known[0];
 	uint32_t old = 0;
-	unsigned n =
-	    ask_old_ring(conf_text(conf, CONF_ring_directory), &ring, &old);
+	unsigned n_ring =
+	    ask_old_ring(conf_text(conf, CONF_ring_directory), known, &old);
+	unsigned n = n_ring + ask_broker(conf_text(conf, CONF_broker_directory),
+				  &known[n_ring]);
 	int got = recover_log(
-	    &sysio_posix, b->log_dir, &ring, n, note, &b->tail, why);
+	    &sysio_posix, b->log_dir, known, n, note, &b->tail, why);
 
 	/* A start that stored nothing has left its number in the ring alone. */
-	if (got == RECOVER_OK && n &&
-	    !memcmp(ring.log_id, b->tail.log_id, sizeof(ring.log_id)) &&
-	    ring.epoch == b->tail.epoch)
+	if (got == RECOVER_OK && n_ring &&
+	    !memcmp(ring->log_id, b->tail.log_id, sizeof(ring->log_id)) &&
+	    ring->epoch == b->tail.epoch)
 		b->tail.incarnation = MAX(b->tail.incarnation, old + 1);
 	return got == RECOVER_DAMAGED ? BOOT_DAMAGED : got;
 }
@@ -224,8 +245,8 @@ boot_run(const struct conf *conf, struct boot *b, struct reason *why)
 		err = log_writer_open(&sysio_posix, b->log_dir, &b->tail,
 		    conf_uint(conf, CONF_log_segment_bytes), &b->log, why);
 	if (!err)
-		err = witness_open(&sysio_posix, b->log_dir, b->tail.log_id,
-		    b->tail.epoch, &b->witness, why);
+		err = witness_open(&sysio_posix, b->log_dir, WITNESS_NAME,
+		    b->tail.log_id, b->tail.epoch, &b->witness, why);
 	/* An empty log has no segment yet that would remember its id. */
 	if (!err && !b->tail.last_seq && witness_store(b->witness, 0) < 0)
 		diag_warn("the witness can't be written");

@@ -136,8 +136,9 @@ modelfix_store_witness(struct modelfix *m, uint64_t seq)
 {
 	CLEANUP(witness_freep) struct witness *wit = NULL;
 
-	assert_int_equal(witness_open(m->fx.io, m->fx.dirfd, m->fx.tail.log_id,
-			     m->fx.tail.epoch, &wit, &m->fx.why),
+	assert_int_equal(
+	    witness_open(m->fx.io, m->fx.dirfd, WITNESS_NAME, m->fx.tail.log_id,
+		m->fx.tail.epoch, &wit, &m->fx.why),
 	    0);
 	assert_int_equal(witness_store(wit, seq), 0);
 }

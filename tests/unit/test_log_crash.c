@@ -59,8 +59,8 @@ workload_start(struct logfix *fx, struct history *h, unsigned flushes)
 
 	if (err != RECOVER_OK)
 		return err < 0 ? err : -EUCLEAN;
-	err = witness_open(
-	    fx->io, fx->dirfd, fx->tail.log_id, fx->tail.epoch, &wit, &fx->why);
+	err = witness_open(fx->io, fx->dirfd, WITNESS_NAME, fx->tail.log_id,
+	    fx->tail.epoch, &wit, &fx->why);
 	for (unsigned i = 0; err == 0 && i < flushes; i++) {
 		workload_append(fx, h, 1 + i % 3, &err);
 		if (i % 2)

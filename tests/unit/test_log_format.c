@@ -260,7 +260,7 @@ the_witness_is_as_documented(void **state)
 	CLEANUP(witness_freep) struct witness *wit = NULL;
 	uint8_t p[64];
 
-	assert_int_equal(witness_open(im->fx.io, im->fx.dirfd,
+	assert_int_equal(witness_open(im->fx.io, im->fx.dirfd, WITNESS_NAME,
 			     im->fx.tail.log_id, 9, &wit, &im->fx.why),
 	    0);
 	assert_int_equal(witness_store(wit, 77), 0);

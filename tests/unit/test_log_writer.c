@@ -316,17 +316,20 @@ a_witness_says_what_was_stored_last(void **state)
 	struct log_witness got;
 
 	assert_int_equal(
-	    witness_load(fx->io, fx->dirfd, &got, &fx->why), WITNESS_NONE);
+	    witness_load(fx->io, fx->dirfd, WITNESS_NAME, &got, &fx->why),
+	    WITNESS_NONE);
 	logfix_start(fx);
-	assert_int_equal(
-	    witness_open(fx->io, fx->dirfd, fx->tail.log_id, 7, &wit, &fx->why),
+	assert_int_equal(witness_open(fx->io, fx->dirfd, WITNESS_NAME,
+			     fx->tail.log_id, 7, &wit, &fx->why),
 	    0);
 	assert_int_equal(
-	    witness_load(fx->io, fx->dirfd, &got, &fx->why), WITNESS_NONE);
+	    witness_load(fx->io, fx->dirfd, WITNESS_NAME, &got, &fx->why),
+	    WITNESS_NONE);
 	assert_int_equal(witness_store(wit, 41), 0);
 	assert_int_equal(witness_store(wit, 42), 0);
 	assert_int_equal(
-	    witness_load(fx->io, fx->dirfd, &got, &fx->why), WITNESS_LOADED);
+	    witness_load(fx->io, fx->dirfd, WITNESS_NAME, &got, &fx->why),
+	    WITNESS_LOADED);
 	assert_int_equal(got.seq, 42);
 	assert_int_equal(got.epoch, 7);
 	assert_memory_equal(got.log_id, fx->tail.log_id, 16);

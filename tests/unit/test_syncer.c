@@ -108,8 +108,8 @@ start(struct fx *f)
 		&f->opt.topic_key, f->rw, &f->why),
 	    0);
 	assert_int_equal(ring_writer_install(f->rw, &f->why), 0);
-	assert_int_equal(witness_open(&f->io, f->dir->fd, f->tail.log_id,
-			     f->tail.epoch, &f->wit, &f->why),
+	assert_int_equal(witness_open(&f->io, f->dir->fd, WITNESS_NAME,
+			     f->tail.log_id, f->tail.epoch, &f->wit, &f->why),
 	    0);
 	f->g = gather_new();
 	parts.gather = f->g;
