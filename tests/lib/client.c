@@ -257,6 +257,8 @@ client_next(struct client *c, int timeout_ms)
 	default:
 		break;
 	}
+	c->bytes = m.p;
+	c->len = m.len;
 	if (m.opcode != WIRE_BINARY)
 		return client_blame(c, "a message of opcode %u", m.opcode);
 	if (msgpack_unpack_next(&c->value, (const char *)m.p, m.len, &used) !=
@@ -284,7 +286,7 @@ client_await(struct client *c, const char *op, int timeout_ms)
 }
 
 static bool
-client_hello(struct client *c, const char *token)
+client_hello(struct client *c, const char *token, const char *instance)
 {
 	msgpack_sbuffer sb;
 	msgpack_packer pk;
@@ -292,7 +294,7 @@ client_hello(struct client *c, const char *token)
 
 	msgpack_sbuffer_init(&sb);
 	msgpack_packer_init(&pk, &sb, msgpack_sbuffer_write);
-	msgpack_pack_map(&pk, token != NULL ? 3 : 2);
+	msgpack_pack_map(&pk, 2 + (token != NULL) + (instance != NULL));
 	client_pack_str(&pk, "op");
 	client_pack_str(&pk, "hello");
 	client_pack_str(&pk, "v");
@@ -300,6 +302,10 @@ client_hello(struct client *c, const char *token)
 	if (token != NULL) {
 		client_pack_str(&pk, "token");
 		client_pack_str(&pk, token);
+	}
+	if (instance != NULL) {
+		client_pack_str(&pk, "client");
+		client_pack_str(&pk, instance);
 	}
 	ok = client_send(c, &sb);
 	msgpack_sbuffer_destroy(&sb);
@@ -336,6 +342,13 @@ client_welcome(struct client *c)
 bool
 client_open(struct client *c, const struct wire_to *to, const char *token)
 {
+	return client_open_as(c, to, token, NULL);
+}
+
+bool
+client_open_as(struct client *c, const struct wire_to *to, const char *token,
+    const char *instance)
+{
 	int status;
 
 	memset(c, 0, sizeof(*c));
@@ -351,7 +364,7 @@ client_open(struct client *c, const struct wire_to *to, const char *token)
 		(void)client_blame(c, "status %d instead of 101", status);
 		return false;
 	}
-	return client_hello(c, token) && client_welcome(c);
+	return client_hello(c, token, instance) && client_welcome(c);
 }
 
 void

@@ -39,12 +39,17 @@ struct client {
 	uint64_t id;		  /* of a control message, 0: none */
 	bool last;		  /* of a replay */
 	msgpack_unpacked value;	  /* the whole message */
+	const uint8_t *bytes;	  /* the same as it came */
+	size_t len;
 	struct checker_event *events;
 	size_t cap_events;
 };
 
 /* Connect, upgrade and say hello; false: c->wrong says why. */
 bool client_open(struct client *c, const struct wire_to *to, const char *token);
+/* The same for a durable id of this client instance, NULL: none. */
+bool client_open_as(struct client *c, const struct wire_to *to,
+    const char *token, const char *instance);
 void client_close(struct client *c);
 
 enum client_kind client_next(struct client *c, int timeout_ms);
