@@ -12,14 +12,17 @@ int cmd_append(int argc, char **argv);
 int cmd_at(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_log(int argc, char **argv);
 int cmd_readers(int argc, char **argv);
+int cmd_revert(int argc, char **argv);
 int cmd_ring(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_token(int argc, char **argv);
 int cmd_up(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 
 #endif

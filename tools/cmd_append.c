@@ -124,26 +124,18 @@ append_send(struct tool *t, const struct writer_append *append)
 		return tool_fail(t, &why);
 	writer_client_pack(&request, 1, append);
 	got = request.failed
-		  ? -ENOMEM
-		  : writer_client_send(&wc, slice_of(request.p, request.len));
-	if (got < 0)
-		(void)tool_error(t, "out of memory");
-	while (got == 0) {
-		got = writer_client_wait(&wc, -1, &why);
-		if (got == WRITER_CLOSED) {
-			(void)tool_error(t,
-			    "unknown: the writer went away before it answered "
-			    "(the event may be stored: repeat only with the "
-			    "same --key)");
-			break;
-		}
-		if (got >= 0)
-			got = writer_client_reply(&wc, &reply, &why);
-		if (got < 0)
-			(void)tool_fail(t, &why);
-		if (got > 0)
-			status = append_print(t, &reply);
-	}
+		  ? reason_set(&why, -ENOMEM, "cannot append")
+		  : writer_client_call(&wc, slice_of(request.p, request.len),
+			-1, &reply, &why);
+	if (got == -EPIPE)
+		(void)tool_error(t,
+		    "unknown: %s (the event may be stored: repeat only with "
+		    "the same --key)",
+		    why.text);
+	else if (got < 0)
+		(void)tool_fail(t, &why);
+	else
+		status = append_print(t, &reply);
 	writer_client_close(&wc);
 	mp_buf_deinit(&request);
 	return status;

@@ -42,6 +42,7 @@ struct query {
 	struct mp_buf request;
 	struct mp_buf welcome;
 	uint64_t id;
+	enum proto_code code;
 	bool answered; /* something of the answer has come */
 	uint64_t patience_ns;
 };
@@ -205,6 +206,7 @@ query_send(struct query *q, struct reason *why)
 	if (q->request.failed)
 		return reason_set(why, -ENOMEM, "cannot ask");
 	q->answered = false;
+	q->code = PROTO_OK;
 	q->patience_ns = time_mono_ns() + QUERY_PATIENCE_MS * NS_PER_MS;
 	return query_put(q, slice_of(q->request.p, q->request.len), why);
 }
@@ -270,6 +272,7 @@ query_reply(
 			continue;
 		if (slice_is(reply.op, "error") &&
 		    (!reply.id.set || reply.id.v == q->id)) {
+			q->code = proto_code_find(proto_get_str(msg, "code"));
 			err = query_retry(q, msg, why);
 			if (err > 0)
 				continue;
@@ -279,6 +282,7 @@ query_reply(
 		    (reply.id.set && reply.id.v != q->id))
 			continue;
 		q->answered = true;
+		q->code = PROTO_OK;
 		*body = msg;
 		return 0;
 	}
@@ -363,4 +367,10 @@ struct slice
 query_welcome(const struct query *q)
 {
 	return slice_of(q->welcome.p, q->welcome.len);
+}
+
+enum proto_code
+query_code(const struct query *q)
+{
+	return q->code;
 }

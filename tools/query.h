@@ -14,6 +14,7 @@
 #include "core/bytes.h"
 #include "core/macros.h"
 #include "core/mp.h"
+#include "core/proto.h"
 
 struct query;
 struct reason;
@@ -46,6 +47,9 @@ MUST_CHECK int query_send(struct query *q, struct reason *why);
  */
 MUST_CHECK int query_reply(
     struct query *q, const char *op, struct slice *body, struct reason *why);
+
+/* Why the server refused the last request; PROTO_OK: it did not. */
+enum proto_code query_code(const struct query *q);
 
 /* A request that is packed already, with an id of its own below 100. */
 MUST_CHECK int query_put(

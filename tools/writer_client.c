@@ -130,9 +130,8 @@ writer_client_pack_expect(struct mp_buf *b, const struct writer_append *append)
 		mp_pack_uint(b, append->version);
 }
 
-void
-writer_client_pack(
-    struct mp_buf *b, uint64_t id, const struct writer_append *append)
+static void
+writer_client_pack_event(struct mp_buf *b, const struct writer_append *append)
 {
 	unsigned n = 3;
 
@@ -142,13 +141,6 @@ writer_client_pack(
 	n += append->time_us.set;
 	n += append->schema.set;
 	n += append->expect != PROTO_EXPECT_ANY;
-	mp_pack_map(b, 3);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "append");
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, id);
-	mp_pack_cstr(b, "events");
-	mp_pack_array(b, 1);
 	mp_pack_map(b, n);
 	mp_pack_cstr(b, "topic");
 	mp_pack_str(b, append->topic);
@@ -178,6 +170,24 @@ writer_client_pack(
 	}
 	if (append->expect != PROTO_EXPECT_ANY)
 		writer_client_pack_expect(b, append);
+}
+
+void
+writer_client_pack_events(
+    struct mp_buf *b, const struct writer_append *v, uint32_t n)
+{
+	mp_pack_array(b, n);
+	for (uint32_t i = 0; i < n; i++)
+		writer_client_pack_event(b, &v[i]);
+}
+
+void
+writer_client_pack(
+    struct mp_buf *b, uint64_t id, const struct writer_append *append)
+{
+	proto_pack_head(b, "append", (struct proto_uint){ true, id }, 1);
+	mp_pack_cstr(b, "events");
+	writer_client_pack_events(b, append, 1);
 }
 
 int
@@ -272,4 +282,30 @@ writer_client_reply(
 	default:
 		return REFUSE(why, "the writer's answer is too long");
 	}
+}
+
+int
+writer_client_call(struct writer_client *wc, struct slice request,
+    int timeout_ms, struct writer_reply *reply, struct reason *why)
+{
+	uint64_t end_ns =
+	    time_mono_ns() + (uint64_t)MAX(timeout_ms, 0) * NS_PER_MS;
+	int got = writer_client_send(wc, request);
+
+	if (got < 0)
+		return reason_set(why, got, "cannot ask the writer");
+	while (timeout_ms < 0 || time_mono_ns() < end_ns) {
+		got = writer_client_wait(wc, MIN(timeout_ms, 100), why);
+		if (got == WRITER_CLOSED) {
+			(void)reason_set(
+			    why, 0, "the writer went away before it answered");
+			return -EPIPE;
+		}
+		if (got >= 0)
+			got = writer_client_reply(wc, reply, why);
+		if (got)
+			return MIN(got, 0);
+	}
+	(void)reason_set(why, 0, "the writer does not answer");
+	return -ETIMEDOUT;
 }

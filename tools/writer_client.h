@@ -69,6 +69,9 @@ MUST_CHECK int writer_client_hello(struct writer_client *wc,
 /* Pack a request at the end of b. */
 void writer_client_pack(
     struct mp_buf *b, uint64_t id, const struct writer_append *append);
+/* The array of events of a request, whose first pairs are somewhere else. */
+void writer_client_pack_events(
+    struct mp_buf *b, const struct writer_append *v, uint32_t n);
 /* Queue a packed request; writer_client_wait() sends.  -ENOMEM. */
 MUST_CHECK int writer_client_send(
     struct writer_client *wc, struct slice request);
@@ -89,6 +92,15 @@ MUST_CHECK int writer_client_wait(
 /* The next answer: 1, or 0 when none is whole yet; -EPROTO with a reason. */
 MUST_CHECK int writer_client_reply(
     struct writer_client *wc, struct writer_reply *reply, struct reason *why);
+
+/*
+ * Send one request while none is under way, and wait for its answer, at most
+ * timeout_ms (below zero: for ever).  -EPIPE: the writer went away, and
+ * -ETIMEDOUT: it does not answer; it may have stored the events all the same.
+ */
+MUST_CHECK int writer_client_call(struct writer_client *wc,
+    struct slice request, int timeout_ms, struct writer_reply *reply,
+    struct reason *why);
 
 /* Bytes that wait to be sent. */
 static inline size_t
