@@ -141,6 +141,15 @@ catchup_oldest(struct catchup *c)
 	return ring_reader_seek_oldest(c->ring) + 1;
 }
 
+uint64_t
+catchup_log_oldest(const struct catchup *c)
+{
+	struct ring_status status;
+
+	ring_reader_status(c->ring, &status);
+	return MAX(status.oldest_seq, 1);
+}
+
 /* Add one event; full when the block ends with what was whole before it. */
 static void
 gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,

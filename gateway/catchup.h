@@ -47,6 +47,9 @@ MUST_CHECK int catchup_block(struct catchup *c, struct filter *filter,
 /* The oldest seq that the ring still holds (head + 1 when it is empty). */
 uint64_t catchup_oldest(struct catchup *c);
 
+/* The oldest seq of the log, as the ring says. */
+uint64_t catchup_log_oldest(const struct catchup *c);
+
 /* Blocks given out so far, and those that had to be read from the ring. */
 struct catchup_counts {
 	uint64_t blocks;

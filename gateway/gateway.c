@@ -13,10 +13,12 @@
 #include "core/reason.h"
 #include "core/rules.h"
 #include "core/time.h"
+#include "gateway/ask.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
 #include "gateway/conn.h"
 #include "gateway/feed.h"
+#include "gateway/fetch.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_priv.h"
 #include "gateway/listen.h"
@@ -26,7 +28,8 @@
 #include "shm/ring_reader.h"
 
 enum {
-	DRINK_PASSES = 16
+	DRINK_PASSES = 16,
+	SHED_MS = 10000, /* over which all clients are sent away */
 };
 
 /* The name of the log that this ring carries. */
@@ -47,6 +50,7 @@ change_log(struct gateway *gw, const char *name)
 		session_close_all(gw, PROTO_CLOSE_RESTART, "the log changed");
 		feed_restart(gw->feed);
 		catchup_forget(gw->catchup);
+		fetch_forget(gw->fetch);
 	}
 	memcpy(gw->log, name, PROTO_LOG_NAME);
 }
@@ -141,6 +145,7 @@ on_second(void *arg)
 
 	report(gw);
 	forward_hello(gw->forward);
+	ask_tick(gw->ask);
 	session_tick_all(gw);
 }
 
@@ -160,6 +165,12 @@ open_timers(struct gateway *gw)
 		    loop_timer_init(gw->loop, &gw->second_timer, on_second, gw);
 	if (err == 0)
 		err = loop_timer_set(&gw->second_timer, US_PER_S, 1);
+	if (err == 0)
+		err = loop_timer_init(
+		    gw->loop, &gw->greet_timer, session_greet_due, gw);
+	if (err == 0)
+		err = loop_timer_init(
+		    gw->loop, &gw->shed_timer, session_shed_due, gw);
 	return err;
 }
 
@@ -183,6 +194,65 @@ open_fanout(struct gateway *gw)
 	gw->quotas.rate = conf_uint(conf, CONF_gateway_append_rate);
 	gw->quotas.max_conns = conf_uint(conf, CONF_gateway_user_connections);
 	LIST_INIT(&gw->sessions);
+	TAILQ_INIT(&gw->greetings);
+}
+
+/* Fold rules are the broker's word: its state is folded by them. */
+static void
+take_rules(struct gateway *gw, struct slice welcome)
+{
+	struct slice fold = proto_get(welcome, "fold");
+	struct rules *rules = NULL;
+	struct reason why = { "" };
+
+	if (rules_unpack(fold, &rules, &why) < 0) {
+		diag_limited("rules", "the broker's fold rules: %s", why.text);
+		return;
+	}
+	if (rules_version(rules) == rules_version(gw->rules)) {
+		(void)rules_free(rules);
+		return;
+	}
+	diag_note("the fold rules have changed");
+	(void)rules_free(gw->rules);
+	gw->rules = rules;
+	gw->hub.fold_version = rules_version(rules);
+	if (session_shed_all(gw, SHED_MS) < 0)
+		session_close_all(
+		    gw, PROTO_CLOSE_RESTART, "the fold rules have changed");
+}
+
+static void
+on_broker(void *arg, struct slice welcome)
+{
+	struct gateway *gw = arg;
+
+	diag_note("reached the broker");
+	fetch_forget(gw->fetch);
+	take_rules(gw, welcome);
+	session_broker_up(gw);
+}
+
+static void
+on_broker_news(void *arg, struct slice welcome)
+{
+	take_rules(arg, welcome);
+}
+
+static int
+open_broker(struct gateway *gw, const char *dir)
+{
+	const struct ask_handler handler = { on_broker, on_broker_news, gw };
+	int err = ask_new(gw->loop, dir, &handler, &gw->ask);
+
+	if (err < 0)
+		return err;
+	gw->fetch = fetch_new(gw->ask);
+	gw->hub.fetch = gw->fetch;
+	gw->hub.fold_version = rules_version(gw->rules);
+	gw->hub.absent = session_absent;
+	gw->hub.arg = gw;
+	return 0;
 }
 
 /* Who may come in: keys, certificate, connections. */
@@ -229,6 +299,8 @@ gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 		err = attach_new(gw->loop, dir, on_ring, gw, &gw->attach);
 	if (err == 0)
 		err = forward_new(gw->loop, dir, session_answer, &gw->forward);
+	if (err == 0)
+		err = open_broker(gw, dir);
 	if (err < 0)
 		return reason_set(why, err, "cannot use directory '%s'", dir);
 	return 0;
@@ -246,6 +318,8 @@ gateway_close(struct gateway *gw)
 	gw->listen = listen_free(gw->listen);
 	gw->conns = conns_free(gw->conns);
 	gw->forward = forward_free(gw->forward);
+	gw->fetch = fetch_free(gw->fetch);
+	gw->ask = ask_free(gw->ask);
 	gw->attach = attach_free(gw->attach);
 	gw->tls = tls_free(gw->tls);
 	gw->keys = token_keys_free(gw->keys);
@@ -257,6 +331,8 @@ gateway_close(struct gateway *gw)
 	loop_timer_deinit(&gw->due_timer);
 	loop_timer_deinit(&gw->mark_timer);
 	loop_timer_deinit(&gw->second_timer);
+	loop_timer_deinit(&gw->greet_timer);
+	loop_timer_deinit(&gw->shed_timer);
 	gw->loop = loop_free(gw->loop);
 }
 
@@ -303,8 +379,9 @@ gateway_turn(struct gateway *gw)
 		return found;
 	}
 	(void)send_hub_run(&gw->hub);
-	forward_flush(gw->forward);
 	conns_sweep(gw->conns);
+	forward_flush(gw->forward);
+	ask_flush(gw->ask);
 	if (found == FEED_MORE || !TAILQ_EMPTY(&gw->hub.running))
 		return loop_once(gw->loop, 0);
 	err = set_due(gw);

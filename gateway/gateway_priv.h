@@ -20,11 +20,13 @@
 #include "gateway/quota.h"
 #include "gateway/send.h"
 
+struct ask;
 struct attach;
 struct catchup;
 struct conf;
 struct conns;
 struct feed;
+struct fetch;
 struct forward;
 struct listen;
 struct rules;
@@ -44,19 +46,26 @@ struct gateway {
 	struct feed *feed;
 	struct attach *attach;
 	struct forward *forward;
+	struct ask *ask;
+	struct fetch *fetch;
 	struct quota_table quotas;
 	struct tls *tls;
 	struct conns *conns;
 	struct listen *listen;
 	LIST_HEAD(, session) sessions;
 	uint64_t n_sessions;
-	char node[65];		  /* this host's name */
-	char log[PROTO_LOG_NAME]; /* empty: not attached yet */
+	TAILQ_HEAD(, session) greetings; /* wait for their stored positions */
+	uint64_t next_member;		 /* numbers for presence */
+	char node[65];			 /* this host's name */
+	char log[PROTO_LOG_NAME];	 /* empty: not attached yet */
 	bool draining;
 
 	struct loop_timer due_timer;	/* a block is due */
 	struct loop_timer mark_timer;	/* empty batches */
 	struct loop_timer second_timer; /* tokens that end, reports */
+	struct loop_timer greet_timer;	/* the first greeting waits no longer */
+	struct loop_timer shed_timer;	/* clients go, one by one */
+	uint64_t shed_ns;		/* since then */
 	uint64_t mark_tick_ns;
 };
 

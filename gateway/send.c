@@ -28,6 +28,7 @@ send_hub_init(
 	*hub = (struct send_hub){ .groups = groups, .catchup = catchup };
 	TAILQ_INIT(&hub->running);
 	LIST_INIT(&hub->all);
+	LIST_INIT(&hub->ahead);
 }
 
 void
@@ -52,7 +53,26 @@ send_deinit(struct sender *s)
 	send_end(s);
 	if (s->running)
 		TAILQ_REMOVE(&s->hub->running, s, run_link);
+	if (s->ahead)
+		LIST_REMOVE(s, ahead_link);
 	LIST_REMOVE(s, link);
+}
+
+struct proto_uint
+send_chain(const struct sender *s)
+{
+	if (s->state == SEND_NONE)
+		return (struct proto_uint){ 0 };
+	return (struct proto_uint){ true,
+		s->state == SEND_MEMBER ? s->group->tip : s->position };
+}
+
+void
+send_wait_ahead(struct sender *s)
+{
+	if (!s->ahead)
+		LIST_INSERT_HEAD(&s->hub->ahead, s, ahead_link);
+	s->ahead = true;
 }
 
 /* Hand over a block of the chain that was built for this connection alone. */
@@ -359,15 +379,23 @@ step_chain(struct sender *s)
 	return true;
 }
 
-static struct send_sub *
-next_replay(struct sender *s)
+/* Give the next one that is not live yet something; false: there is none. */
+static bool
+step_sub(struct sender *s)
 {
 	struct send_sub *sub;
 
 	LIST_FOREACH (sub, &s->subs, link)
-		if (sub->state == SEND_REPLAY)
-			return sub;
-	return NULL;
+		if (sub->state < SEND_WAIT && !sub->wait.waiting)
+			break;
+	if (!sub || !conn_is_ready(s->conn))
+		return false;
+	if (sub->state == SEND_REPLAY)
+		send_step_replay(s, sub);
+	else
+		send_step_rows(s, sub);
+	arrive(s);
+	return true;
 }
 
 void
@@ -377,15 +405,8 @@ send_pump(struct sender *s)
 	bool more = true;
 
 	while (more && left > 0) {
-		struct send_sub *sub;
-
 		more = step_chain(s);
-		sub = next_replay(s);
-		if (sub && conn_is_ready(s->conn)) {
-			send_step_replay(s, sub);
-			arrive(s);
-			more = true;
-		}
+		more = (!s->ahead && step_sub(s)) || more;
 		left--;
 	}
 	more = more && conn_is_ready(s->conn);
@@ -398,12 +419,30 @@ send_pump(struct sender *s)
 		TAILQ_REMOVE(&s->hub->running, s, run_link);
 }
 
+/* Those whose snapshot was of a seq that the feed had not come to. */
+static void
+run_ahead(struct send_hub *hub)
+{
+	struct sender *s, *next;
+
+	if (hub->ahead_done == hub->groups->done)
+		return;
+	hub->ahead_done = hub->groups->done;
+	for (s = LIST_FIRST(&hub->ahead); s; s = next) {
+		next = LIST_NEXT(s, ahead_link);
+		LIST_REMOVE(s, ahead_link);
+		s->ahead = false;
+		send_pump(s); /* which may put it back, in front */
+	}
+}
+
 bool
 send_hub_run(struct send_hub *hub)
 {
-	struct sender *last = TAILQ_LAST(&hub->running, send_running);
-	struct sender *s = NULL;
+	struct sender *last, *s = NULL;
 
+	run_ahead(hub);
+	last = TAILQ_LAST(&hub->running, send_running);
 	while (s != last) {
 		s = TAILQ_FIRST(&hub->running);
 		TAILQ_REMOVE(&hub->running, s, run_link);

@@ -17,7 +17,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/proto.h"
 #include "gateway/block.h"
+#include "gateway/fetch.h"
 #include "gateway/filter.h"
 #include "gateway/group.h"
 
@@ -31,19 +33,45 @@ enum send_state {
 	SEND_BEHIND,   /* gets blocks of its own until it is at the tip */
 };
 
+/*
+ * A subscription's way; a query for state ends with its last part.
+ *
+ *	OPENING -> TAKING -> REPLAY -> WAIT -> LIVE
+ *	    ^--------'  another round, where the ring has moved on
+ */
 enum send_sub_state {
-	SEND_REPLAY, /* past events, up to where the group is */
-	SEND_WAIT,   /* goes live when the chain has got to its position */
+	SEND_OPENING, /* the broker makes its snapshot */
+	SEND_TAKING,  /* rows, part by part */
+	SEND_REPLAY,  /* past events, up to where the group is */
+	SEND_WAIT,    /* goes live when the chain has got to its position */
 	SEND_LIVE,
 };
 
+struct send_taking;
+
 struct send_sub {
 	LIST_ENTRY(send_sub) link;
-	uint64_t id;
+	struct sender *sender;
+	struct proto_uint id;  /* queries may have none */
 	struct filter *filter; /* a reference */
 	enum send_sub_state state;
 	uint64_t position; /* replayed up to here; waiting: goes live here */
 	uint64_t scan;	   /* nothing matches in (position, scan] */
+	uint64_t member;   /* what presence calls it; 0: nothing */
+	uint64_t since_us; /* wall clock, for presence */
+	struct fetch_wait wait;
+	struct send_taking *taking; /* of a snapshot and its rounds, or NULL */
+};
+
+/* What is asked for by who wants rows. */
+struct send_snapshot {
+	struct proto_uint id;
+	struct filter *filter;
+	struct proto_uint since;
+	bool full; /* all rows, whatever since says */
+	uint64_t min_seq;
+	struct slice at; /* len 0: the present; copied */
+	bool query;	 /* `state`: no subscription */
 };
 
 LIST_HEAD(send_subs, send_sub);
@@ -52,10 +80,17 @@ LIST_HEAD(send_subs, send_sub);
 struct send_hub {
 	struct group_table *groups;
 	struct catchup *catchup;
+	struct fetch *fetch;   /* NULL: nothing comes from the broker */
+	uint64_t fold_version; /* a part of what `scope` stands for */
+	/* A subscription that presence knows has ended. */
+	void (*absent)(void *arg, uint64_t member);
+	void *arg;
 	TAILQ_HEAD(send_running, sender)
 	running; /* have more to send at once */
 	LIST_HEAD(, sender) all;
-	uint64_t lagged; /* messages of that name */
+	LIST_HEAD(send_ahead, sender) ahead; /* wait for the feed */
+	uint64_t ahead_done; /* where the feed was when they were looked at */
+	uint64_t lagged;     /* messages of that name */
 };
 
 struct sender {
@@ -63,6 +98,7 @@ struct sender {
 	struct conn *conn;
 	LIST_ENTRY(sender) link;
 	TAILQ_ENTRY(sender) run_link;
+	LIST_ENTRY(sender) ahead_link;
 	struct send_subs subs;
 	struct group *group; /* of the live set; NULL in SEND_NONE */
 	uint64_t position;   /* upto of the last batch; not of a member */
@@ -72,6 +108,7 @@ struct sender {
 	uint32_t index;	     /* in the group's array */
 	uint8_t state;	     /* enum send_state */
 	bool running;
+	bool ahead;
 };
 
 void send_hub_init(
@@ -87,6 +124,21 @@ uint64_t send_subscribe_now(
 /* Start behind position, which is not beyond the head. */
 void send_subscribe_from(
     struct sender *s, uint64_t id, struct filter *filter, uint64_t position);
+/*
+ * Rows first, then live.  `subscribed`, or an error, is said when the broker
+ * has answered.
+ */
+void send_subscribe_snapshot(struct sender *s, const struct send_snapshot *ask);
+/* Subscriptions, or queries, that are there. */
+unsigned send_count(const struct sender *s, bool queries);
+/* What `scope` is at present: hex digits and a NUL. */
+enum {
+	SEND_SCOPE = 33
+};
+void send_scope(const struct send_hub *hub, const struct filter *filter,
+    char scope[SEND_SCOPE]);
+/* The oldest seq that can be replayed here. */
+uint64_t send_oldest(const struct send_hub *hub);
 void send_unsubscribe(struct sender *s, struct send_sub *sub);
 /* Give what is due after a change; also when the connection is writable. */
 void send_pump(struct sender *s);
@@ -95,6 +147,10 @@ void send_pump(struct sender *s);
 void send_lagged(struct sender *s, const char *reason);
 void send_lagged_sub(
     struct sender *s, struct send_sub *sub, const char *reason);
+/* End one with an error, of any state. */
+void send_sub_error(struct send_sub *sub, const struct fetch_refusal *no);
+/* Is it a query for state, and no subscription? */
+bool send_is_query(const struct send_sub *sub);
 /* End all subscriptions, silently. */
 void send_end(struct sender *s);
 /* The gateway itself was lapped. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What the two files of a sender share: send.c drives the chain, send_sub.c
- * has the subscriptions and their replays.
+ * What the files of a sender share: send.c drives the chain, send_sub.c has
+ * the subscriptions, send_replay.c and send_rows.c what they are given before
+ * they are live.
  */
 
 #ifndef PEAL_GATEWAY_SEND_PRIV_H
@@ -12,8 +13,33 @@
 
 /* Out of the list; the live set is not looked at. */
 void send_sub_free(struct send_sub *sub);
+struct send_sub *send_sub_new(struct sender *s, struct proto_uint id,
+    struct filter *filter, enum send_sub_state state, uint64_t position);
+/* The position that it would resume from, if it has one. */
+struct proto_uint send_sub_position(const struct send_sub *sub);
+
+/* --- send_replay.c --- */
+
 /* One part of a replay; the connection is ready. */
 void send_step_replay(struct sender *s, struct send_sub *sub);
+/* A page came, or is not to be had. */
+void send_replay_came(struct send_sub *sub, const struct fetch_refusal *no);
+
+/* --- send_rows.c --- */
+
+/* One part of a snapshot, or its opening; the connection is ready. */
+void send_step_rows(struct sender *s, struct send_sub *sub);
+/* The snapshot is open, a part came, or neither is to be had. */
+void send_rows_came(struct send_sub *sub, const struct fetch_refusal *no);
+void send_taking_free(struct send_taking *t);
+struct proto_uint send_rows_position(const struct send_sub *sub);
+
+/* --- send.c --- */
+
+/* Where the chain is; not set: there is none. */
+struct proto_uint send_chain(const struct sender *s);
+/* It needs the feed to come further. */
+void send_wait_ahead(struct sender *s);
 
 /* The chain ends, if there is one. */
 void send_leave_group(struct sender *s);

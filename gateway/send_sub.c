@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Subscriptions of a connection: their beginning, their replays, and every
- * way in which they end.  A replay runs up to the head; there its
- * subscription waits until the chain is as far.
+ * Subscriptions of a connection: their beginning, and every way in which
+ * they end.
  */
 
 #include <assert.h>
@@ -19,13 +18,27 @@
 #include "gateway/send_priv.h"
 #include "gateway/trim.h"
 
-static struct send_sub *
-sub_new(struct sender *s, uint64_t id, struct filter *filter,
+/* What a subscription waited for came, or it is not to be had. */
+static void
+on_fetched(struct fetch_wait *w, const struct fetch_refusal *no)
+{
+	struct send_sub *sub = CONTAINER_OF(w, struct send_sub, wait);
+
+	if (sub->state == SEND_REPLAY)
+		send_replay_came(sub, no);
+	else
+		send_rows_came(sub, no);
+}
+
+struct send_sub *
+send_sub_new(struct sender *s, struct proto_uint id, struct filter *filter,
     enum send_sub_state state, uint64_t position)
 {
 	struct send_sub *sub = alloc_zero(1, sizeof(*sub));
 
+	sub->sender = s;
 	sub->id = id;
+	sub->wait.fn = on_fetched;
 	sub->filter = filter_ref(filter);
 	sub->state = state;
 	sub->position = sub->scan = position;
@@ -36,7 +49,13 @@ sub_new(struct sender *s, uint64_t id, struct filter *filter,
 void
 send_sub_free(struct send_sub *sub)
 {
+	struct send_hub *hub = sub->sender->hub;
+
 	LIST_REMOVE(sub, link);
+	fetch_leave(&sub->wait);
+	send_taking_free(sub->taking);
+	if (sub->member > 0)
+		hub->absent(hub->arg, sub->member);
 	(void)filter_unref(sub->filter);
 	free(sub);
 }
@@ -47,9 +66,28 @@ send_find(const struct sender *s, uint64_t id)
 	struct send_sub *sub;
 
 	LIST_FOREACH (sub, &s->subs, link)
-		if (sub->id == id)
+		if (sub->id.set && sub->id.v == id)
 			return sub;
 	return NULL;
+}
+
+unsigned
+send_count(const struct sender *s, bool queries)
+{
+	const struct send_sub *sub;
+	unsigned n = 0;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		n += send_is_query(sub) == queries;
+	return n;
+}
+
+uint64_t
+send_oldest(const struct send_hub *hub)
+{
+	if (hub->fetch && fetch_is_up(hub->fetch))
+		return catchup_log_oldest(hub->catchup);
+	return catchup_oldest(hub->catchup);
 }
 
 uint64_t
@@ -57,7 +95,8 @@ send_subscribe_now(struct sender *s, uint64_t id, struct filter *filter)
 {
 	uint64_t seq = s->hub->groups->done;
 
-	(void)sub_new(s, id, filter, SEND_WAIT, seq);
+	(void)send_sub_new(
+	    s, (struct proto_uint){ true, id }, filter, SEND_WAIT, seq);
 	return seq;
 }
 
@@ -66,7 +105,8 @@ send_subscribe_from(
     struct sender *s, uint64_t id, struct filter *filter, uint64_t position)
 {
 	assert(position <= s->hub->groups->done);
-	(void)sub_new(s, id, filter, SEND_REPLAY, position);
+	(void)send_sub_new(
+	    s, (struct proto_uint){ true, id }, filter, SEND_REPLAY, position);
 }
 
 static void
@@ -86,36 +126,43 @@ send_unsubscribe(struct sender *s, struct send_sub *sub)
 }
 
 static void
+say(struct sender *s, struct mp_buf *b)
+{
+	if (b->failed)
+		alloc_failed();
+	conn_control(s->conn, slice_of(b->p, b->len));
+	mp_buf_deinit(b);
+}
+
+static void
 say_lagged(struct sender *s, struct proto_uint id, const char *reason,
-    uint64_t position)
+    struct proto_uint position)
 {
 	struct mp_buf b = { 0 };
 
-	proto_pack_head(&b, "lagged", id, 4);
+	proto_pack_head(&b, "lagged", id, 3 + position.set);
 	mp_pack_cstr(&b, "reason");
 	mp_pack_cstr(&b, reason);
-	mp_pack_cstr(&b, "position");
-	mp_pack_uint(&b, position);
+	if (position.set) {
+		mp_pack_cstr(&b, "position");
+		mp_pack_uint(&b, position.v);
+	}
 	mp_pack_cstr(&b, "oldest");
-	mp_pack_uint(&b, catchup_oldest(s->hub->catchup));
+	mp_pack_uint(&b, send_oldest(s->hub));
 	mp_pack_cstr(&b, "head");
 	mp_pack_uint(&b, s->hub->groups->done);
-	if (b.failed)
-		alloc_failed();
-	conn_control(s->conn, slice_of(b.p, b.len));
-	mp_buf_deinit(&b);
+	say(s, &b);
 	s->hub->lagged++;
 }
 
 void
 send_lagged(struct sender *s, const char *reason)
 {
+	struct proto_uint position = send_chain(s);
 	struct send_sub *sub, *next;
-	uint64_t position;
 
-	if (s->state == SEND_NONE)
+	if (!position.set)
 		return;
-	position = s->state == SEND_MEMBER ? s->group->tip : s->position;
 	for (sub = LIST_FIRST(&s->subs); sub; sub = next) {
 		next = LIST_NEXT(sub, link);
 		if (sub->state == SEND_LIVE)
@@ -125,16 +172,43 @@ send_lagged(struct sender *s, const char *reason)
 	say_lagged(s, (struct proto_uint){ 0 }, reason, position);
 }
 
+struct proto_uint
+send_sub_position(const struct send_sub *sub)
+{
+	if (sub->state == SEND_LIVE)
+		return send_chain(sub->sender);
+	if (sub->state < SEND_REPLAY)
+		return send_rows_position(sub);
+	return (struct proto_uint){ true, sub->position };
+}
+
 void
 send_lagged_sub(struct sender *s, struct send_sub *sub, const char *reason)
 {
-	uint64_t id = sub->id, position = sub->position;
+	struct proto_uint position = send_sub_position(sub), id = sub->id;
 
-	if (sub->state == SEND_LIVE)
-		position =
-		    s->state == SEND_MEMBER ? s->group->tip : s->position;
 	sub_end(s, sub, false);
-	say_lagged(s, (struct proto_uint){ true, id }, reason, position);
+	say_lagged(s, id, reason, position);
+}
+
+void
+send_sub_error(struct send_sub *sub, const struct fetch_refusal *no)
+{
+	struct sender *s = sub->sender;
+	struct mp_buf b = { 0 };
+
+	proto_pack_error_head(&b, sub->id, no->code, no->message,
+	    (no->retry_ms > 0) + no->oldest.set);
+	if (no->retry_ms > 0) {
+		mp_pack_cstr(&b, "retry_ms");
+		mp_pack_uint(&b, no->retry_ms);
+	}
+	if (no->oldest.set) {
+		mp_pack_cstr(&b, "oldest");
+		mp_pack_uint(&b, no->oldest.v);
+	}
+	sub_end(s, sub, false);
+	say(s, &b);
 }
 
 void
@@ -152,61 +226,4 @@ send_hub_lagged(struct send_hub *hub)
 				send_lagged_sub(s, sub, "ring");
 		}
 	}
-}
-
-/* {"op":"replay","id":…,"after":…,"upto":…,"events":[…],"last":…} */
-static void
-send_part(struct sender *s, const struct send_sub *sub, uint64_t upto,
-    const struct block *part, bool last)
-{
-	struct proto_uint id = { true, sub->id };
-	struct mp_buf b = { 0 };
-	struct block *block;
-
-	proto_pack_head(&b, "replay", id, 4);
-	mp_pack_cstr(&b, "after");
-	mp_pack_uint(&b, sub->position);
-	mp_pack_cstr(&b, "upto");
-	mp_pack_uint(&b, upto);
-	mp_pack_cstr(&b, "events");
-	mp_pack_array(&b, part ? part->n_events : 0);
-	if (part && part->n_events > 0)
-		mp_pack_raw(&b, trim_events(part));
-	mp_pack_cstr(&b, "last");
-	mp_pack_bool(&b, last);
-	if (b.failed)
-		alloc_failed();
-	block = alloc_message(slice_of(b.p, b.len));
-	mp_buf_deinit(&b);
-	(void)conn_send(s->conn, block);
-	(void)block_unref(block);
-}
-
-void
-send_step_replay(struct sender *s, struct send_sub *sub)
-{
-	struct block *b CLEANUP(block_unrefp) = NULL;
-	uint64_t done = s->hub->groups->done;
-	bool last;
-
-	if (sub->scan < done) {
-		int rc = catchup_block(
-		    s->hub->catchup, sub->filter, sub->scan, done, &b);
-
-		if (rc != CATCHUP_BLOCK) {
-			if (rc < 0)
-				diag_limited(
-				    "ring", "the ring contradicts itself");
-			send_lagged_sub(s, sub, "ring");
-			return;
-		}
-		sub->scan = b->upto;
-	}
-	last = sub->scan == done;
-	if (!last && b->n_events == 0)
-		return;
-	send_part(s, sub, sub->scan, b, last);
-	sub->position = sub->scan;
-	if (last)
-		sub->state = SEND_WAIT;
 }

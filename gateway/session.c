@@ -18,7 +18,8 @@
 #include "gateway/session_priv.h"
 
 enum {
-	PING_T_MAX = 1024, /* bytes of what a pong brings back */
+	PING_T_MAX = 1024,   /* bytes of what a pong brings back */
+	SHED_US = 20 * 1000, /* between looks for slots that have come */
 };
 
 void
@@ -69,6 +70,8 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 	s->gw = gw;
 	s->conn = c;
 	LIST_INIT(&s->pending);
+	LIST_INIT(&s->marks);
+	TAILQ_INIT(&s->queries);
 	send_init(&s->sender, &gw->hub, c);
 	if (bearer.len > 0) {
 		s->bearer = alloc_zero(bearer.len + 1, 1);
@@ -84,13 +87,18 @@ on_closed(void *session)
 {
 	struct session *s = session;
 
+	session_greet_end(s);
+	session_query_end_all(s);
 	send_deinit(&s->sender);
+	session_ack_leave(s);
 	forward_disown(&s->pending);
 	if (s->quota)
 		quota_leave(s->quota);
 	acl_deinit(&s->acl);
 	free(s->user);
+	free(s->client);
 	free(s->bearer);
+	mp_buf_deinit(&s->held);
 	LIST_REMOVE(s, link);
 	s->gw->n_sessions--;
 	free(s);
@@ -101,6 +109,7 @@ on_ready(void *session)
 {
 	struct session *s = session;
 
+	session_query_pump(s);
 	send_pump(&s->sender);
 }
 
@@ -126,7 +135,7 @@ id_in_use(const struct session *s, uint64_t id)
 {
 	const struct forward_pending *p;
 
-	if (send_find(&s->sender, id))
+	if (send_find(&s->sender, id) || session_query_find(s, id))
 		return true;
 	LIST_FOREACH (p, &s->pending, owner_link)
 		if (p->id.set && p->id.v == id)
@@ -157,16 +166,6 @@ serve_ping(struct session *s, const struct proto_request *req)
 	session_say(s, &b);
 }
 
-static void
-serve_nothing(struct session *s, const struct proto_request *req)
-{
-	char text[80];
-
-	snprintf(text, sizeof(text), "'%s' is not served yet",
-	    proto_op_name(req->op));
-	session_error(s, req->id, PROTO_UNAVAILABLE, text);
-}
-
 static void (*const serve[PROTO_OPS])(
     struct session *s, const struct proto_request *req) = {
 	[PROTO_HELLO] = session_hello,
@@ -175,10 +174,10 @@ static void (*const serve[PROTO_OPS])(
 	[PROTO_UNSUBSCRIBE] = session_unsubscribe,
 	[PROTO_APPEND] = session_append,
 	[PROTO_EMIT] = session_emit,
-	[PROTO_ACK] = serve_nothing,
-	[PROTO_STATE] = serve_nothing,
-	[PROTO_HISTORY] = serve_nothing,
-	[PROTO_PRESENCE] = serve_nothing,
+	[PROTO_ACK] = session_ack,
+	[PROTO_STATE] = session_state,
+	[PROTO_HISTORY] = session_query,
+	[PROTO_PRESENCE] = session_query,
 	[PROTO_PING] = serve_ping,
 };
 
@@ -196,17 +195,33 @@ refuse_stranger(struct session *s, struct slice msg,
 	session_close(s, PROTO_CLOSE_TOKEN, "no hello");
 }
 
+/* For when `welcome` is out. */
 static void
-on_message(void *session, struct slice msg)
+hold(struct session *s, struct slice msg)
 {
-	struct session *s = session;
+	uint64_t max = conf_uint(s->gw->conf, CONF_gateway_max_message);
+	uint8_t len[4];
+
+	if (s->held.len + msg.len > max) {
+		session_close(s, PROTO_CLOSE_POLICY,
+		    "too much was said before the welcome");
+		return;
+	}
+	put_le32(len, (uint32_t)msg.len);
+	mp_buf_bytes(&s->held, len, sizeof(len));
+	mp_buf_bytes(&s->held, msg.p, msg.len);
+	if (s->held.failed)
+		alloc_failed();
+}
+
+static void
+take_message(struct session *s, struct slice msg)
+{
 	struct proto_request req = { 0 };
 	struct reason why = { "" };
 	enum proto_code code;
 	int rc;
 
-	if (s->closing)
-		return;
 	rc = mpvalid_check(msg.p, msg.len, &why);
 	if (rc < 0)
 		alloc_failed();
@@ -214,6 +229,7 @@ on_message(void *session, struct slice msg)
 		session_close(s, PROTO_CLOSE_MALFORMED, why.text);
 		return;
 	}
+	s->message = msg;
 	code = proto_request_parse(msg, &req, &why);
 	if (!s->user && (code != PROTO_OK || req.op != PROTO_HELLO))
 		refuse_stranger(s, msg, &req, &why);
@@ -225,6 +241,32 @@ on_message(void *session, struct slice msg)
 		    "this id is in use by another request or subscription");
 	else
 		serve[req.op](s, &req);
+}
+
+static void
+on_message(void *session, struct slice msg)
+{
+	struct session *s = session;
+
+	if (s->greeting && !s->closing)
+		hold(s, msg);
+	else if (!s->closing)
+		take_message(s, msg);
+}
+
+void
+session_serve_held(struct session *s)
+{
+	struct mp_buf held = s->held;
+
+	s->held = (struct mp_buf){ 0 };
+	for (size_t at = 0; at < held.len && !s->closing;) {
+		size_t len = get_le32(held.p + at);
+
+		take_message(s, slice_of(held.p + at + 4, len));
+		at += 4 + len;
+	}
+	mp_buf_deinit(&held);
 }
 
 void
@@ -255,6 +297,7 @@ session_close_all(struct gateway *gw, unsigned code, const char *text)
 
 	LIST_FOREACH (s, &gw->sessions, link) {
 		send_end(&s->sender);
+		session_query_end_all(s);
 		session_close(s, code, text);
 	}
 }
@@ -280,6 +323,7 @@ session_tick_all(struct gateway *gw)
 	struct session *s;
 
 	LIST_FOREACH (s, &gw->sessions, link) {
+		session_ack_flush(s);
 		if (s->expires_s == 0 || s->closing)
 			continue;
 		if (s->expires_s <= now_s) {
@@ -292,26 +336,81 @@ session_tick_all(struct gateway *gw)
 	}
 }
 
-void
-session_drain_all(struct gateway *gw, uint64_t spread_ms)
+/* To everybody who is here a slot within spread_ms. */
+static void
+give_slots(struct gateway *gw, uint64_t spread_ms)
 {
 	uint64_t n = gw->n_sessions, i = 0;
 	struct session *s;
 
 	LIST_FOREACH (s, &gw->sessions, link) {
 		s->slot_ms = (uint32_t)(++i * spread_ms / n);
+		s->shed = true;
+	}
+}
+
+/* How many are yet to go. */
+static unsigned
+close_slots(struct gateway *gw, uint64_t elapsed_ms, const char *text)
+{
+	struct session *s;
+	unsigned left = 0;
+
+	LIST_FOREACH (s, &gw->sessions, link) {
+		if (!s->shed || s->closing)
+			continue;
+		if (s->slot_ms <= elapsed_ms)
+			session_close(s, PROTO_CLOSE_RESTART, text);
+		else
+			left++;
+	}
+	return left;
+}
+
+void
+session_drain_all(struct gateway *gw, uint64_t spread_ms)
+{
+	struct session *s;
+
+	give_slots(gw, spread_ms);
+	LIST_FOREACH (s, &gw->sessions, link)
 		if (s->user && !s->closing)
 			say_in(s, "draining", s->slot_ms);
-	}
 }
 
 void
 session_drained(struct gateway *gw, uint64_t elapsed_ms)
 {
+	(void)close_slots(gw, elapsed_ms, "this process stops");
+}
+
+int
+session_shed_all(struct gateway *gw, uint64_t spread_ms)
+{
+	if (gw->draining)
+		return 0;
+	give_slots(gw, spread_ms);
+	gw->shed_ns = time_mono_ns();
+	return loop_timer_set(&gw->shed_timer, SHED_US, 1);
+}
+
+void
+session_shed_due(void *arg)
+{
+	struct gateway *gw = arg;
+	uint64_t elapsed_ms = (time_mono_ns() - gw->shed_ns) / NS_PER_MS;
+
+	if (close_slots(gw, elapsed_ms, "the fold rules have changed") == 0)
+		loop_timer_stop(&gw->shed_timer);
+}
+
+void
+session_broker_up(struct gateway *gw)
+{
 	struct session *s;
 
-	LIST_FOREACH (s, &gw->sessions, link)
-		if (!s->closing && s->slot_ms <= elapsed_ms)
-			session_close(
-			    s, PROTO_CLOSE_RESTART, "this process stops");
+	LIST_FOREACH (s, &gw->sessions, link) {
+		session_ack_repeat(s);
+		session_present_all(s);
+	}
 }

@@ -12,6 +12,7 @@
 #include <sys/queue.h>
 
 #include "core/bytes.h"
+#include "core/macros.h"
 
 struct conn;
 struct conn_handler;
@@ -34,5 +35,16 @@ void session_tick_all(struct gateway *gw);
  */
 void session_drain_all(struct gateway *gw, uint64_t spread_ms);
 void session_drained(struct gateway *gw, uint64_t elapsed_ms);
+
+/* The broker is there, perhaps again: tell it what it does not know. */
+void session_broker_up(struct gateway *gw);
+/* A subscription that presence knows has ended. */
+void session_absent(void *gw, uint64_t member);
+/* Greetings that have waited long enough go out without stored positions. */
+void session_greet_due(void *gw);
+/* Close everybody with 1012, each in a slot of its own within spread_ms. */
+MUST_CHECK int session_shed_all(struct gateway *gw, uint64_t spread_ms);
+/* Close those whose slot has come. */
+void session_shed_due(void *gw);
 
 #endif

@@ -118,24 +118,20 @@ random_name(char name[33])
 		snprintf(name + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static void
-welcome(struct session *s, const struct proto_request *req)
+void
+session_welcome(struct session *s, struct slice ack)
 {
 	const struct gateway *gw = s->gw;
 	const struct conf *conf = gw->conf;
-	struct slice client = req->hello.client;
 	struct ring_status status;
 	struct mp_buf b = { 0 };
-	char session[33];
 
-	random_name(session);
 	ring_reader_status(attach_ring_of(gw->attach), &status);
-	proto_pack_head(&b, "welcome", req->id, 14);
+	proto_pack_head(&b, "welcome", s->hello_id, 14 + (ack.len > 0));
 	pack_uint(&b, "v", VERSION);
-	pack_str(&b, "session", session);
+	pack_str(&b, "session", s->name);
 	pack_str(&b, "user", s->user);
-	mp_pack_cstr(&b, "client");
-	mp_pack_str(&b, client.p ? client : slice_cstr(session));
+	pack_str(&b, "client", s->client);
 	pack_str(&b, "log", gw->log);
 	pack_uint(&b, "head", status.tail_seq);
 	pack_uint(&b, "oldest", MAX(status.oldest_seq, 1));
@@ -149,7 +145,25 @@ welcome(struct session *s, const struct proto_request *req)
 	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
 	rules_pack(gw->rules, &b);
+	if (ack.len > 0) {
+		mp_pack_cstr(&b, "ack");
+		mp_pack_raw(&b, ack);
+	}
 	session_say(s, &b);
+}
+
+static void
+name_client(struct session *s, const struct proto_request *req)
+{
+	struct slice client = req->hello.client;
+
+	random_name(s->name);
+	s->hello_id = req->id;
+	s->durable = client.p != NULL;
+	s->client = client.p ? strndup((const char *)client.p, client.len)
+			     : strdup(s->name);
+	if (!s->client)
+		alloc_failed();
 }
 
 void
@@ -179,7 +193,8 @@ session_hello(struct session *s, const struct proto_request *req)
 		return;
 	}
 	conn_established(s->conn);
-	welcome(s, req);
+	name_client(s, req);
+	session_greet(s);
 }
 
 void

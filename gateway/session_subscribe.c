@@ -25,16 +25,13 @@ count(struct slice array)
 }
 
 static unsigned
-count_subs(const struct session *s, unsigned *patterns)
+count_patterns(const struct session *s)
 {
 	const struct send_sub *sub;
 	unsigned n = 0;
 
-	*patterns = 0;
-	LIST_FOREACH (sub, &s->sender.subs, link) {
-		n++;
-		*patterns += sub->filter->n_pairs;
-	}
+	LIST_FOREACH (sub, &s->sender.subs, link)
+		n += sub->filter->n_pairs;
 	return n;
 }
 
@@ -53,19 +50,6 @@ readable(const struct acl *acl, struct slice topics)
 	return false;
 }
 
-/* What this version does not serve; NULL: nothing of it is asked for. */
-static const char *
-not_served(const struct proto_request *req)
-{
-	if (req->subscribe.from == PROTO_FROM_SNAPSHOT)
-		return "snapshots are not served yet";
-	if (req->subscribe.from == PROTO_FROM_ACK)
-		return "stored positions are not served yet";
-	if (req->subscribe.conflate.set)
-		return "conflation is not served yet";
-	return NULL;
-}
-
 static enum proto_code
 check_limits(const struct session *s, const struct proto_request *req,
     struct reason *why)
@@ -73,9 +57,9 @@ check_limits(const struct session *s, const struct proto_request *req,
 	const struct conf *conf = s->gw->conf;
 	uint64_t max_subs = conf_uint(conf, CONF_gateway_subscriptions);
 	uint64_t max_patterns = conf_uint(conf, CONF_gateway_patterns);
-	unsigned patterns, n = count_subs(s, &patterns);
+	unsigned patterns = count_patterns(s);
 
-	if (n >= max_subs) {
+	if (send_count(&s->sender, false) >= max_subs) {
 		reason_set(why, 0,
 		    "a connection has at most %llu subscriptions",
 		    (unsigned long long)max_subs);
@@ -93,27 +77,22 @@ check_limits(const struct session *s, const struct proto_request *req,
 	return PROTO_OK;
 }
 
+/* Is there such a position in this log? */
 static enum proto_code
-check_position(const struct session *s, const struct proto_request *req,
+check_position(const struct session *s, struct slice log, uint64_t position,
     struct reason *why)
 {
-	if (req->subscribe.from != PROTO_FROM_SEQ)
-		return PROTO_OK;
-	if (!req->subscribe.log.p) {
-		reason_set(why, 0, "'log' must say of which log 'from' is");
-		return PROTO_BAD_REQUEST;
-	}
-	if (!slice_is(req->subscribe.log, s->gw->log)) {
-		reason_set(why, 0, "'from' is a position of another log");
+	if (!slice_is(log, s->gw->log)) {
+		reason_set(why, 0, "the position is one of another log");
 		return PROTO_LOG_CHANGED;
 	}
-	if (req->subscribe.from_seq <= s->gw->groups.done)
+	if (position <= s->gw->groups.done)
 		return PROTO_OK;
 	if (!attach_live(s->gw->attach)) {
 		reason_set(why, 0, "no writer runs: the log ends here for now");
 		return PROTO_UNAVAILABLE;
 	}
-	reason_set(why, 0, "'from' is beyond the head of the log");
+	reason_set(why, 0, "the position is beyond the head of the log");
 	return PROTO_AHEAD;
 }
 
@@ -121,7 +100,6 @@ static enum proto_code
 check(const struct session *s, const struct proto_request *req,
     struct reason *why)
 {
-	const char *missing = not_served(req);
 	enum proto_code code;
 
 	if (!req->id.set) {
@@ -135,11 +113,16 @@ check(const struct session *s, const struct proto_request *req,
 		reason_set(why, 0, "none of 'topics' may be read");
 		return PROTO_FORBIDDEN;
 	}
-	if (missing) {
-		reason_set(why, 0, "%s", missing);
+	if (req->subscribe.conflate.set) {
+		reason_set(why, 0, "conflation is not served yet");
 		return PROTO_UNAVAILABLE;
 	}
-	return check_position(s, req, why);
+	if (req->subscribe.since.set &&
+	    !slice_is(req->subscribe.log, s->gw->log)) {
+		reason_set(why, 0, "'since' is a position of another log");
+		return PROTO_LOG_CHANGED;
+	}
+	return PROTO_OK;
 }
 
 static void
@@ -155,60 +138,153 @@ say_subscribed(struct session *s, struct proto_uint id, struct proto_uint seq)
 	session_say(s, &b);
 }
 
-/* The ring no longer holds what comes behind the position. */
+/* What comes behind the position is gone for good. */
 static void
-say_too_old(struct session *s, const struct proto_request *req)
+say_too_old(struct session *s, struct proto_uint id, uint64_t position)
 {
 	struct mp_buf b = { 0 };
 
-	proto_pack_head(&b, "lagged", req->id, 4);
+	proto_pack_head(&b, "lagged", id, 4);
 	mp_pack_cstr(&b, "reason");
-	mp_pack_cstr(&b, "ring");
+	mp_pack_cstr(&b, "retention");
 	mp_pack_cstr(&b, "position");
-	mp_pack_uint(&b, req->subscribe.from_seq);
+	mp_pack_uint(&b, position);
 	mp_pack_cstr(&b, "oldest");
-	mp_pack_uint(&b, catchup_oldest(s->gw->catchup));
+	mp_pack_uint(&b, send_oldest(&s->gw->hub));
 	mp_pack_cstr(&b, "head");
 	mp_pack_uint(&b, s->gw->groups.done);
 	session_say(s, &b);
 }
 
+static struct filter *
+filter_of(const struct session *s, const struct proto_request *req)
+{
+	return filter_make(s->gw->groups.filters, req->subscribe.topics,
+	    req->subscribe.types, &s->acl);
+}
+
+/* It has begun: presence knows of it, and it gets what is there. */
+static void
+begun(struct session *s, const struct proto_request *req)
+{
+	session_present(s, send_find(&s->sender, req->id.v));
+	send_pump(&s->sender);
+}
+
 void
-session_subscribe(struct session *s, const struct proto_request *req)
+session_subscribe_from(
+    struct session *s, const struct proto_request *req, uint64_t position)
 {
 	struct filter *filter CLEANUP(filter_unrefp) = NULL;
-	struct proto_uint seq = { 0 };
+	struct gateway *gw = s->gw;
 	struct reason why = { "" };
 	enum proto_code code;
 
-	gateway_drink(s->gw, req->subscribe.from == PROTO_FROM_SEQ
-				 ? req->subscribe.from_seq
-				 : 0);
-	code = check(s, req, &why);
+	gateway_drink(gw, position);
+	code = check_position(s, slice_cstr(gw->log), position, &why);
+	if (code == PROTO_OK &&
+	    position + 1 < catchup_log_oldest(gw->catchup)) {
+		say_too_old(s, req->id, position);
+		return;
+	}
+	if (code == PROTO_OK && position + 1 < catchup_oldest(gw->catchup) &&
+	    !fetch_is_up(gw->fetch)) {
+		reason_set(&why, 0,
+		    "the ring no longer holds what came after 'from', and the "
+		    "broker, which reads the log, is away");
+		code = PROTO_UNAVAILABLE;
+	}
 	if (code != PROTO_OK) {
 		session_error(s, req->id, code, why.text);
 		return;
 	}
-	if (req->subscribe.from == PROTO_FROM_SEQ &&
-	    req->subscribe.from_seq + 1 < catchup_oldest(s->gw->catchup)) {
-		say_too_old(s, req);
+	filter = filter_of(s, req);
+	send_subscribe_from(&s->sender, req->id.v, filter, position);
+	say_subscribed(s, req->id, (struct proto_uint){ 0 });
+	begun(s, req);
+}
+
+static void
+subscribe_now(struct session *s, const struct proto_request *req)
+{
+	struct filter *filter CLEANUP(filter_unrefp) = filter_of(s, req);
+	uint64_t seq = send_subscribe_now(&s->sender, req->id.v, filter);
+
+	say_subscribed(s, req->id, (struct proto_uint){ true, seq });
+	begun(s, req);
+}
+
+/* Does `scope` still stand for what this client would get? */
+static bool
+scope_holds(
+    const struct session *s, const struct filter *filter, struct slice scope)
+{
+	struct mp_walk w = mp_walk(scope);
+	char now[SEND_SCOPE];
+	struct mp_item item;
+
+	if (scope.len == 0)
+		return true;
+	send_scope(&s->gw->hub, filter, now);
+	return mp_next(&w, &item) && item.type == MP_STR &&
+	       slice_is(item.s, now);
+}
+
+static void
+subscribe_snapshot(struct session *s, const struct proto_request *req)
+{
+	struct filter *filter CLEANUP(filter_unrefp) = filter_of(s, req);
+	const struct send_snapshot ask = {
+		.id = req->id,
+		.filter = filter,
+		.since = req->subscribe.since,
+		.full = !scope_holds(s, filter, req->subscribe.scope),
+		.min_seq = req->subscribe.min_seq.v,
+	};
+
+	send_subscribe_snapshot(&s->sender, &ask);
+	begun(s, req);
+}
+
+void
+session_subscribe(struct session *s, const struct proto_request *req)
+{
+	struct reason why = { "" };
+	enum proto_code code;
+
+	gateway_drink(s->gw, 0);
+	code = check(s, req, &why);
+	if (code == PROTO_OK && req->subscribe.from == PROTO_FROM_SEQ &&
+	    !slice_is(req->subscribe.log, s->gw->log))
+		code = check_position(s, req->subscribe.log, 0, &why);
+	if (code != PROTO_OK) {
+		session_error(s, req->id, code, why.text);
 		return;
 	}
-	filter = filter_make(s->gw->groups.filters, req->subscribe.topics,
-	    req->subscribe.types, &s->acl);
-	if (req->subscribe.from == PROTO_FROM_SEQ)
-		send_subscribe_from(
-		    &s->sender, req->id.v, filter, req->subscribe.from_seq);
-	else
-		seq = (struct proto_uint){ true,
-			send_subscribe_now(&s->sender, req->id.v, filter) };
-	say_subscribed(s, req->id, seq);
-	send_pump(&s->sender);
+	switch (req->subscribe.from) {
+	case PROTO_FROM_NOW:
+		subscribe_now(s, req);
+		break;
+	case PROTO_FROM_SNAPSHOT:
+		subscribe_snapshot(s, req);
+		break;
+	case PROTO_FROM_ACK:
+		session_subscribe_ack(s, req);
+		break;
+	case PROTO_FROM_SEQ:
+		session_subscribe_from(s, req, req->subscribe.from_seq);
+		break;
+	}
 }
 
 void
 session_permissions(struct session *s)
 {
+	static const struct fetch_refusal changed = {
+		.code = PROTO_UNAVAILABLE,
+		.retry_ms = 1,
+		.message = "the permissions changed while this was answered",
+	};
 	struct send_sub *sub, *next;
 
 	for (sub = LIST_FIRST(&s->sender.subs); sub; sub = next) {
@@ -216,7 +292,11 @@ session_permissions(struct session *s)
 		    filter_permit(sub->filter, &s->acl);
 
 		next = LIST_NEXT(sub, link);
-		if (set != sub->filter)
+		if (set == sub->filter)
+			continue;
+		if (send_is_query(sub))
+			send_sub_error(sub, &changed);
+		else
 			send_lagged_sub(&s->sender, sub, "permissions");
 	}
 	send_pump(&s->sender);
@@ -225,6 +305,7 @@ session_permissions(struct session *s)
 void
 session_unsubscribe(struct session *s, const struct proto_request *req)
 {
+	struct session_query *asked;
 	struct send_sub *sub;
 
 	if (!req->id.set) {
@@ -233,8 +314,11 @@ session_unsubscribe(struct session *s, const struct proto_request *req)
 		return;
 	}
 	sub = send_find(&s->sender, req->id.v);
-	if (sub)
+	asked = session_query_find(s, req->id.v);
+	if (sub && !send_is_query(sub))
 		send_unsubscribe(&s->sender, sub);
+	else if (asked && asked->op == PROTO_SUBSCRIBE)
+		session_query_free(asked);
 	session_ok(s, req->id);
 	send_pump(&s->sender);
 }

@@ -19,17 +19,11 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/topic.h"
+#include "gateway/ask.h"
+#include "tests/lib/chainbroker.h"
 #include "tests/lib/chainfix.h"
 
-#define CHECK(cond, ...)                                                      \
-	do {                                                                  \
-		if (!(cond)) {                                                \
-			fprintf(stderr, "chain: " __VA_ARGS__);               \
-			fprintf(stderr, " (%s:%d: %s)\n", __FILE__, __LINE__, \
-			    #cond);                                           \
-			abort();                                              \
-		}                                                             \
-	} while (0)
+#define CHECK CHAINFIX_CHECK
 
 const struct chainfix_spec chainfix_specs[] = {
 	{ { ">" }, { NULL } },
@@ -44,8 +38,9 @@ const struct chainfix_spec chainfix_specs[] = {
 };
 const unsigned chainfix_n_specs = ARRAY_LEN(chainfix_specs);
 
-static const char *const topics[] = { "a.x", "a.y", "a.z", "b.x", "b.y", "c.x",
-	"c.deep.y" };
+const char *const chainfix_topics[] = { "a.x", "a.y", "a.z", "b.x", "b.y",
+	"c.x", "c.deep.y" };
+const unsigned chainfix_n_topics = CHAINFIX_TOPICS;
 static const char *const types[] = { "set", "add", "sum" };
 
 uint64_t
@@ -59,8 +54,8 @@ chainfix_random(struct chainfix *w, uint64_t below)
 
 /* --- what the client checks --- */
 
-static bool
-spec_matches(const struct chainfix_spec *spec, const struct acl *acl,
+bool
+chainfix_matches(const struct chainfix_spec *spec, const struct acl *acl,
     struct slice topic, struct slice type)
 {
 	bool topic_ok = false, type_ok = spec->types[0] == NULL;
@@ -79,10 +74,10 @@ wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
     struct slice topic, struct slice type)
 {
 	if (only)
-		return spec_matches(only->spec, &c->acl, topic, type);
+		return chainfix_matches(only->spec, &c->acl, topic, type);
 	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
 		if (c->subs[i].state == CHAINFIX_LIVE &&
-		    spec_matches(c->subs[i].spec, &c->acl, topic, type))
+		    chainfix_matches(c->subs[i].spec, &c->acl, topic, type))
 			return true;
 	return false;
 }
@@ -239,6 +234,8 @@ got_replay(struct chainfix_client *c, struct slice map)
 	struct mp_walk l = mp_walk(proto_get(map, "last"));
 	struct mp_item array, last;
 
+	if (sub->state == CHAINFIX_BETWEEN)
+		sub->state = CHAINFIX_REPLAY;
 	CHECK(sub->state == CHAINFIX_REPLAY, "a replay that is over goes on");
 	CHECK(after == sub->pos, "replay after %" PRIu64 " follows %" PRIu64,
 	    after, sub->pos);
@@ -251,21 +248,57 @@ got_replay(struct chainfix_client *c, struct slice map)
 }
 
 static void
+lagged_one(struct chainfix_client *c, struct chainfix_sub *sub,
+    struct proto_uint told, struct slice map)
+{
+	bool rows = slice_is(proto_get_str(map, "reason"), "snapshot");
+
+	if (sub->state == CHAINFIX_ROWS || sub->state == CHAINFIX_BETWEEN)
+		CHECK(told.set == sub->has_since && told.v == sub->since,
+		    "position in a snapshot");
+	else
+		CHECK(told.set && told.v == sub->pos, "position of a replay");
+	CHECK(!rows || sub->state <= CHAINFIX_BETWEEN, "reason");
+	c->retold += rows;
+	sub->state = CHAINFIX_NONE;
+}
+
+/* A snapshot that could not be begun. */
+static void
+got_error(struct chainfix_client *c, struct slice map)
+{
+	struct chainfix_sub *sub = sub_of(c, proto_get_uint(map, "id").v);
+
+	CHECK(sub->state == CHAINFIX_ROWS && !sub->announced, "an error");
+	CHECK(slice_is(proto_get_str(map, "code"), "unavailable"), "code");
+	sub->state = CHAINFIX_NONE;
+	c->errors++;
+}
+
+static void
+got_subscribed(struct chainfix_client *c, struct slice map)
+{
+	struct chainfix_sub *sub = sub_of(c, proto_get_uint(map, "id").v);
+
+	CHECK(sub->state == CHAINFIX_ROWS && !sub->announced, "subscribed");
+	sub->announced = true;
+}
+
+static void
 got_lagged(struct chainfix_client *c, struct slice map)
 {
 	struct proto_uint id = proto_get_uint(map, "id");
-	uint64_t position = proto_get_uint(map, "position").v;
+	struct proto_uint told = proto_get_uint(map, "position");
+	uint64_t position = told.v;
 	uint64_t oldest = proto_get_uint(map, "oldest").v;
 
-	CHECK(oldest > position + 1,
+	/* Where the broker is there, the log is. */
+	CHECK(oldest > position + 1 || ask_is_up(c->world->broker),
 	    "lagged at %" PRIu64 ", but %" PRIu64 " is there", position,
 	    oldest);
 	c->lagged++;
 	if (id.set) {
-		struct chainfix_sub *sub = sub_of(c, id.v);
-
-		CHECK(position == sub->pos, "position of a replay");
-		sub->state = CHAINFIX_NONE;
+		lagged_one(c, sub_of(c, id.v), told, map);
 		return;
 	}
 	promote(c, position);
@@ -291,6 +324,13 @@ got(void *arg, struct slice value)
 	op = proto_get_str(value, "op");
 	if (slice_is(op, "replay"))
 		got_replay(c, value);
+	else if (slice_is(op, "snapshot"))
+		chainfix_got_snapshot(
+		    c, sub_of(c, proto_get_uint(value, "id").v), value);
+	else if (slice_is(op, "subscribed"))
+		got_subscribed(c, value);
+	else if (slice_is(op, "error"))
+		got_error(c, value);
 	else if (slice_is(op, "lagged"))
 		got_lagged(c, value);
 	else
@@ -406,6 +446,23 @@ chainfix_from(struct chainfix_client *c, const struct chainfix_spec *spec,
 }
 
 void
+chainfix_snapshot(struct chainfix_client *c, const struct chainfix_spec *spec,
+    struct proto_uint since)
+{
+	struct chainfix_sub *sub = new_sub(c, spec, CHAINFIX_ROWS, 0);
+	struct filter *filter = filter_of(c, spec);
+
+	CHECK(sub, "too many subscriptions");
+	sub->has_since = since.set;
+	sub->since = since.v;
+	send_subscribe_snapshot(&c->sender,
+	    &(const struct send_snapshot){
+		.id = { true, sub->id }, .filter = filter, .since = since });
+	(void)filter_unref(filter);
+	send_pump(&c->sender);
+}
+
+void
 chainfix_unsubscribe(struct chainfix_client *c, unsigned i)
 {
 	struct send_sub *sub = send_find(&c->sender, c->subs[i].id);
@@ -425,6 +482,9 @@ void
 chainfix_check_level(const struct chainfix_client *c)
 {
 	CHECK(count_state(c, CHAINFIX_REPLAY) == 0, "a replay does not end");
+	CHECK(count_state(c, CHAINFIX_ROWS) == 0 &&
+		  count_state(c, CHAINFIX_BETWEEN) == 0,
+	    "a snapshot does not end");
 	CHECK(next_stop(c) >= c->world->n_events, "never went live");
 	CHECK(count_state(c, CHAINFIX_LIVE) == 0 ||
 		  (c->chain && c->at == c->world->n_events),
@@ -551,14 +611,16 @@ chainfix_publish(struct chainfix *w)
 		bytes += n * (len + 100);
 		for (uint64_t i = 0; i < n; i++)
 			add_event(w,
-			    topics[chainfix_random(w, ARRAY_LEN(topics))],
+			    chainfix_topics[chainfix_random(
+				w, chainfix_n_topics)],
 			    (uint32_t)len, i + 1 == n);
 	} while (chainfix_random(w, 4));
 	if (w->n_events > first)
 		publish_from(w, first);
 	while (
 	    chainfix_random(w, 3) == 0 && w->n_ephemeral < CHAINFIX_EPHEMERAL)
-		chainfix_emit(w, topics[chainfix_random(w, ARRAY_LEN(topics))]);
+		chainfix_emit(
+		    w, chainfix_topics[chainfix_random(w, chainfix_n_topics)]);
 }
 
 void
@@ -584,9 +646,14 @@ chainfix_settle(struct chainfix *w)
 {
 	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
 		w->clients[i].conn.room = UINT32_MAX;
+	chainbroker_come(w->broker);
 	/* Each turn gives each client four blocks at least. */
-	for (unsigned i = 0; i < 400; i++)
+	for (unsigned i = 0; i < 400; i++) {
+		chainbroker_fold(w->broker, true);
+		while (chainbroker_answer(w->broker))
+			;
 		chainfix_turn(w, 10000);
+	}
 	w->now_ns += w->groups.ping_ns;
 	w->groups.now_ns = w->now_ns;
 	group_table_tick(&w->groups, 1);
@@ -612,6 +679,9 @@ chainfix_new(uint64_t seed, uint32_t slots, uint64_t payload_bytes)
 	w->catchup = catchup_new();
 	w->feed = feed_new(&w->groups);
 	send_hub_init(&w->hub, &w->groups, w->catchup);
+	w->broker = chainbroker_new(w);
+	w->fetch = fetch_new(w->broker);
+	w->hub.fetch = w->fetch;
 	CHECK(feed_ring(w->feed, w->ring.reader) == FEED_IDLE, "feed");
 	CHECK(catchup_ring(w->catchup, w->ring.reader) == 0, "catchup");
 	w->now_ns = NS_PER_S;
@@ -626,6 +696,8 @@ chainfix_free(struct chainfix *w)
 	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
 		if (w->clients[i].open)
 			chainfix_disconnect(&w->clients[i]);
+	w->fetch = fetch_free(w->fetch);
+	w->broker = chainbroker_free(w->broker);
 	w->feed = feed_free(w->feed);
 	w->catchup = catchup_free(w->catchup);
 	group_table_deinit(&w->groups);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/bytes.h"
+#include "core/proto.h"
 #include "gateway/catchup.h"
 #include "gateway/feed.h"
 #include "gateway/group.h"
@@ -24,7 +25,11 @@ enum {
 	CHAINFIX_CLIENTS = 8,
 	CHAINFIX_SUBS = 6,
 	CHAINFIX_EPHEMERAL = 1 << 16, /* ids of ephemeral events */
+	CHAINFIX_TOPICS = 7,
 };
+
+extern const char *const chainfix_topics[];
+extern const unsigned chainfix_n_topics;
 
 /* What a subscription asks for; lists end with NULL. */
 struct chainfix_spec {
@@ -44,6 +49,8 @@ struct chainfix_event {
 
 enum chainfix_state {
 	CHAINFIX_NONE = 0,
+	CHAINFIX_ROWS,	  /* of a snapshot */
+	CHAINFIX_BETWEEN, /* a snapshot ended not live: what comes? */
 	CHAINFIX_REPLAY,
 	CHAINFIX_WAIT, /* goes live at pos */
 	CHAINFIX_LIVE,
@@ -54,6 +61,13 @@ struct chainfix_sub {
 	uint64_t id;
 	uint64_t pos;
 	const struct chainfix_spec *spec;
+
+	/* Of a snapshot. */
+	bool announced; /* `subscribed` came */
+	bool has_since;
+	uint64_t since; /* rows up to here are known */
+	uint64_t seq;	/* of the round that is coming in; 0: none is */
+	uint64_t rows[CHAINFIX_TOPICS]; /* of the round: their seqs */
 };
 
 struct chainfix_client {
@@ -67,6 +81,7 @@ struct chainfix_client {
 	uint64_t at; /* upto of the last batch of the chain */
 	uint64_t next_id;
 	uint64_t events, ephemeral, lagged, batches; /* received */
+	uint64_t rounds, again, errors, retold;
 	uint8_t seen[CHAINFIX_EPHEMERAL / 8];
 };
 
@@ -76,6 +91,8 @@ struct chainfix {
 	struct catchup *catchup;
 	struct feed *feed;
 	struct send_hub hub;
+	struct ask *broker;
+	struct fetch *fetch;
 	uint64_t now_ns;
 	uint64_t random;
 	struct chainfix_event *events; /* [seq - 1] */
@@ -110,9 +127,29 @@ void chainfix_disconnect(struct chainfix_client *c);
 void chainfix_now(struct chainfix_client *c, const struct chainfix_spec *spec);
 void chainfix_from(struct chainfix_client *c, const struct chainfix_spec *spec,
     uint64_t position);
+/* From a snapshot; since: what the client has, not set: nothing. */
+void chainfix_snapshot(struct chainfix_client *c,
+    const struct chainfix_spec *spec, struct proto_uint since);
 void chainfix_unsubscribe(struct chainfix_client *c, unsigned i);
 
 /* Everything asked for has been got, up to the head. */
 void chainfix_check_level(const struct chainfix_client *c);
+
+/* --- chainfix_rows.c: what a client checks of snapshots --- */
+
+void chainfix_got_snapshot(
+    struct chainfix_client *c, struct chainfix_sub *sub, struct slice map);
+bool chainfix_matches(const struct chainfix_spec *spec, const struct acl *acl,
+    struct slice topic, struct slice type);
+
+#define CHAINFIX_CHECK(cond, ...)                                             \
+	do {                                                                  \
+		if (!(cond)) {                                                \
+			fprintf(stderr, "chain: " __VA_ARGS__);               \
+			fprintf(stderr, " (%s:%d: %s)\n", __FILE__, __LINE__, \
+			    #cond);                                           \
+			abort();                                              \
+		}                                                             \
+	} while (0)
 
 #endif

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "core/time.h"
+#include "tests/lib/chainbroker.h"
 #include "tests/lib/chainfix.h"
 
 enum {
@@ -43,23 +44,68 @@ any_free(const struct chainfix_client *c)
 	return false;
 }
 
+/* Positions that a client can have are ends of requests. */
+static uint64_t
+any_position(struct chainfix *w)
+{
+	uint64_t done = w->groups.done, back = chainfix_random(w, 150);
+	uint64_t at = done > back ? done - back : 0;
+
+	while (at > 0 && !w->events[at - 1].last)
+		at--;
+	return at;
+}
+
 static void
 subscribe_somehow(struct chainfix *w, struct chainfix_client *c)
 {
-	uint64_t done = w->groups.done;
+	struct proto_uint since = { 0 };
 
 	if (!any_free(c))
 		return;
-	if (chainfix_random(w, 2))
+	switch (chainfix_random(w, 4)) {
+	case 0:
 		chainfix_now(c, any_spec(w));
-	else {
-		uint64_t back = chainfix_random(w, 150);
-		uint64_t at = done > back ? done - back : 0;
+		break;
+	case 1:
+		chainfix_from(c, any_spec(w), any_position(w));
+		break;
+	default:
+		if (chainfix_random(w, 2))
+			since = (struct proto_uint){ true, any_position(w) };
+		chainfix_snapshot(c, any_spec(w), since);
+		break;
+	}
+}
 
-		/* Positions that a client can have are ends of requests. */
-		while (at > 0 && !w->events[at - 1].last)
-			at--;
-		chainfix_from(c, any_spec(w), at);
+static void
+act_as_broker(struct chainfix *w)
+{
+	switch (chainfix_random(w, 60)) {
+	case 0:
+		chainbroker_leave(w->broker);
+		break;
+	case 1:
+	case 2:
+	case 3:
+	case 4:
+		chainbroker_come(w->broker);
+		break;
+	case 5:
+		chainbroker_drop(w->broker);
+		break;
+	case 6:
+	case 7:
+	case 8:
+	case 9:
+	case 10:
+	case 11:
+	case 12:
+		chainbroker_fold(w->broker, chainfix_random(w, 2));
+		break;
+	default:
+		(void)chainbroker_answer(w->broker);
+		break;
 	}
 }
 
@@ -78,7 +124,7 @@ act(struct chainfix *w)
 	struct chainfix_client *c =
 	    &w->clients[chainfix_random(w, CHAINFIX_CLIENTS)];
 
-	switch (chainfix_random(w, 24)) {
+	switch (chainfix_random(w, 32)) {
 	case 0:
 		if (c->open)
 			chainfix_disconnect(c);
@@ -117,19 +163,33 @@ act(struct chainfix *w)
 	case 16:
 		chainfix_publish(w);
 		break;
+	case 24:
+	case 25:
+	case 26:
+	case 27:
+	case 28:
+	case 29:
+	case 30:
+	case 31:
+		act_as_broker(w);
+		break;
 	default:
 		chainfix_turn(w, chainfix_random(w, 4000));
 		break;
 	}
 }
 
-static uint64_t
-history(uint64_t seed)
+/* What happened in all histories: otherwise nothing of it was tried. */
+struct tally {
+	uint64_t lagged, rounds, again, errors, retold, pages;
+};
+
+static void
+history(uint64_t seed, struct tally *tally)
 {
 	bool big = seed % 4 == 3;
 	struct chainfix *w =
 	    chainfix_new(seed, big ? 1024 : 128, big ? 1 << 20 : 65536);
-	uint64_t lagged = 0;
 
 	if (big)
 		w->event_bytes = 30000;
@@ -137,12 +197,18 @@ history(uint64_t seed)
 		act(w);
 	chainfix_settle(w);
 	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++) {
-		lagged += w->clients[i].lagged;
-		if (w->clients[i].open)
-			chainfix_check_level(&w->clients[i]);
+		const struct chainfix_client *c = &w->clients[i];
+
+		tally->lagged += c->lagged;
+		tally->rounds += c->rounds;
+		tally->again += c->again;
+		tally->errors += c->errors;
+		tally->retold += c->retold;
+		if (c->open)
+			chainfix_check_level(c);
 	}
+	tally->pages += chainbroker_counts(w->broker).pages;
 	(void)chainfix_free(w);
-	return lagged;
 }
 
 static void
@@ -151,17 +217,23 @@ each_event_comes_once_and_each_gap_is_announced(void **state)
 	const char *given = getenv("CHAIN_SEED");
 	uint64_t seed =
 	    given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 1000;
-	uint64_t n = given ? 1 : 300, lagged = 0;
+	struct tally t = { 0 };
+	uint64_t n = given ? 1 : 300;
 
 	print_message("seed %llu\n", (unsigned long long)seed);
 	for (uint64_t i = 0; i < n; i++) {
 		if (getenv("CHAIN_LOUD"))
 			print_message(
 			    "history %llu\n", (unsigned long long)(seed + i));
-		lagged += history(seed + i);
+		history(seed + i, &t);
 	}
-	/* Otherwise nothing of it was tried. */
-	assert_true(given || lagged > 0);
+	print_message("lagged %llu, rounds %llu, further ones %llu, errors "
+		      "%llu, given up %llu, pages %llu\n",
+	    (unsigned long long)t.lagged, (unsigned long long)t.rounds,
+	    (unsigned long long)t.again, (unsigned long long)t.errors,
+	    (unsigned long long)t.retold, (unsigned long long)t.pages);
+	assert_true(given || (t.lagged > 0 && t.rounds > 0 && t.again > 0 &&
+				 t.errors > 0 && t.retold > 0 && t.pages > 0));
 }
 
 /* --- one by one --- */

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * An item is a part or a page: under way, with those who wait for it, or
+ * here, until newer ones need its room.  What is too large to be kept is
+ * given to those who wait, and fetched again for whoever was not ready.
+ */
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gateway/alloc.h"
+#include "gateway/fetch_priv.h"
+
+enum {
+	KEPT_BYTES = 8 << 20,
+	KEPT_ITEMS = 512,
+	RETRY_MS = 1000,
+};
+
+/* snap 0: a page, and filter is its filter; n: its after. */
+struct fetch_key {
+	const struct filter *filter;
+	uint64_t snap;
+	uint64_t n;
+};
+
+struct fetch_item {
+	LIST_ENTRY(fetch_item) link;
+	TAILQ_ENTRY(fetch_item) kept_link;
+	struct fetch *fetch;
+	struct filter *filter; /* a reference */
+	uint64_t snap, n;
+	struct fetched *here; /* NULL: under way */
+	struct ask_call *call;
+	struct fetch_waits waits;
+};
+
+/* --- those who wait --- */
+
+void
+fetch_join(struct fetch_waits *waits, struct fetch_wait *w)
+{
+	assert(!w->waiting);
+	w->waiting = true;
+	LIST_INSERT_HEAD(waits, w, link);
+}
+
+void
+fetch_leave(struct fetch_wait *w)
+{
+	if (w->waiting)
+		LIST_REMOVE(w, link);
+	w->waiting = false;
+}
+
+void
+fetch_move(struct fetch_waits *from, struct fetch_waits *to)
+{
+	struct fetch_wait *w;
+
+	LIST_INIT(to);
+	while ((w = LIST_FIRST(from)) != NULL) {
+		LIST_REMOVE(w, link);
+		LIST_INSERT_HEAD(to, w, link);
+	}
+}
+
+void
+fetch_tell(struct fetch_waits *waits, const struct fetch_refusal *no)
+{
+	struct fetch_wait *w;
+
+	while ((w = LIST_FIRST(waits)) != NULL) {
+		fetch_leave(w);
+		w->fn(w, no);
+	}
+}
+
+/* --- requests and refusals --- */
+
+void
+fetch_pack_uint(struct mp_buf *b, const char *key, uint64_t v)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_uint(b, v);
+}
+
+unsigned
+fetch_filter_pairs(const struct filter *filter, bool types)
+{
+	return 1 + (types && filter->pairs[0].n_types > 0) +
+	       2 * filter->restricted;
+}
+
+void
+fetch_pack_filter(struct mp_buf *b, const struct filter *filter, bool types)
+{
+	const struct filter_pair *first = &filter->pairs[0];
+
+	mp_pack_cstr(b, "topics");
+	mp_pack_array(b, filter->n_pairs);
+	for (unsigned i = 0; i < filter->n_pairs; i++)
+		mp_pack_str(b, filter->pairs[i].pattern);
+	/* All patterns of one subscription have the same. */
+	if (types && first->n_types > 0) {
+		mp_pack_cstr(b, "types");
+		mp_pack_array(b, first->n_types);
+		mp_pack_raw(b, first->types);
+	}
+	if (!filter->restricted)
+		return;
+	mp_pack_cstr(b, "read");
+	mp_pack_array(b, filter->acl.n_read);
+	for (unsigned i = 0; i < filter->acl.n_read; i++)
+		mp_pack_cstr(b, filter->acl.read[i]);
+	mp_pack_cstr(b, "admin");
+	mp_pack_bool(b, filter->acl.admin);
+}
+
+bool
+fetch_refusal_of(struct slice reply, struct fetch_refusal *no)
+{
+	struct slice code, message;
+
+	*no = (struct fetch_refusal){ .code = PROTO_UNAVAILABLE };
+	if (!reply.p) {
+		no->retry_ms = RETRY_MS;
+		snprintf(no->message, sizeof(no->message), "%s",
+		    "the broker is away");
+		return true;
+	}
+	if (!slice_is(proto_get_str(reply, "op"), "error"))
+		return false;
+	code = proto_get_str(reply, "code");
+	message = proto_get_str(reply, "message");
+	no->code = proto_code_find(code);
+	if (no->code == PROTO_CODES)
+		no->code = PROTO_INTERNAL;
+	no->oldest = proto_get_uint(reply, "oldest");
+	no->retry_ms = proto_get_uint(reply, "retry_ms").v;
+	snprintf(no->message, sizeof(no->message), "%.*s",
+	    (int)MIN(message.len, sizeof(no->message) - 1),
+	    message.p ? (const char *)message.p : "");
+	return true;
+}
+
+/* --- items --- */
+
+struct fetched *
+fetched_unref(struct fetched *f)
+{
+	if (f && --f->refs == 0)
+		free(f);
+	return NULL;
+}
+
+static unsigned
+bucket_of(const struct fetch_key *key)
+{
+	uint64_t h = (uintptr_t)key->filter ^ key->snap << 32 ^ key->n;
+
+	return (unsigned)((h * UINT64_C(0x9e3779b97f4a7c15)) >> 32) %
+	       FETCH_BUCKETS;
+}
+
+static struct fetch_item *
+find(struct fetch *f, const struct fetch_key *key)
+{
+	struct fetch_item *item;
+
+	LIST_FOREACH (item, &f->items[bucket_of(key)], link)
+		if (item->snap == key->snap && item->n == key->n &&
+		    item->filter == key->filter)
+			return item;
+	return NULL;
+}
+
+static struct fetch_item *
+item_new(struct fetch *f, const struct fetch_key *key, struct filter *filter)
+{
+	struct fetch_item *item = alloc_zero(1, sizeof(*item));
+
+	item->fetch = f;
+	item->filter = filter_ref(filter);
+	item->snap = key->snap;
+	item->n = key->n;
+	LIST_INIT(&item->waits);
+	LIST_INSERT_HEAD(&f->items[bucket_of(key)], item, link);
+	return item;
+}
+
+static void
+item_free(struct fetch_item *item)
+{
+	struct fetch *f = item->fetch;
+
+	assert(LIST_EMPTY(&item->waits));
+	(void)ask_cancel(item->call);
+	if (item->here) {
+		TAILQ_REMOVE(&f->kept, item, kept_link);
+		f->kept_n--;
+		f->kept_bytes -= item->here->len;
+		(void)fetched_unref(item->here);
+	}
+	LIST_REMOVE(item, link);
+	(void)filter_unref(item->filter);
+	free(item);
+}
+
+/* The newest may be larger than all that is allowed. */
+static void
+keep(struct fetch_item *item, struct fetched *here)
+{
+	struct fetch *f = item->fetch;
+
+	item->here = here;
+	TAILQ_INSERT_TAIL(&f->kept, item, kept_link);
+	f->kept_n++;
+	f->kept_bytes += here->len;
+	while (f->kept_n > 1 &&
+	       (f->kept_n > KEPT_ITEMS || f->kept_bytes > KEPT_BYTES))
+		item_free(TAILQ_FIRST(&f->kept));
+}
+
+/* The elements of a reply's array of rows or events; NULL: it has none. */
+static struct fetched *
+copy_reply(struct slice reply, const char *name)
+{
+	struct slice value = proto_get(reply, name);
+	struct mp_walk w = mp_walk(value);
+	struct fetched *got;
+	struct mp_item array;
+	size_t len;
+
+	if (value.len == 0 || !mp_next(&w, &array) || array.type != MP_ARRAY)
+		return NULL;
+	len = (size_t)(w.end - w.p);
+	got = alloc_bytes(sizeof(*got) + len);
+	*got = (struct fetched){ .refs = 1, .n = array.n, .len = len };
+	if (len > 0)
+		memcpy(got->bytes, w.p, len);
+	return got;
+}
+
+static bool
+is_last(struct slice reply)
+{
+	struct slice value = proto_get(reply, "last");
+	struct mp_walk w = mp_walk(value);
+	struct mp_item item;
+
+	return value.len > 0 && mp_next(&w, &item) && item.type == MP_BOOL &&
+	       item.boolean;
+}
+
+static struct fetched *
+read_reply(const struct fetch_item *item, struct slice reply)
+{
+	struct fetched *got = copy_reply(reply, item->snap ? "rows" : "events");
+
+	if (!got)
+		return NULL;
+	got->last = is_last(reply);
+	got->after = item->n;
+	got->upto = proto_get_uint(reply, "upto").v;
+	/* A page that does not move on would be asked for ever. */
+	if (item->snap == 0 && got->upto <= got->after)
+		return fetched_unref(got);
+	return got;
+}
+
+static void
+on_reply(void *arg, struct slice reply)
+{
+	struct fetch_item *item = arg;
+	struct fetch_waits waits;
+	struct fetch_refusal no;
+	struct fetched *got = NULL;
+
+	item->call = NULL;
+	fetch_move(&item->waits, &waits);
+	if (!fetch_refusal_of(reply, &no)) {
+		got = read_reply(item, reply);
+		no.retry_ms = RETRY_MS;
+	}
+	if (got)
+		keep(item, got);
+	else
+		item_free(item);
+	fetch_tell(&waits, got ? NULL : &no);
+}
+
+/* It is here, or it is under way and w waits; NULL: it has to be asked. */
+static struct fetch_item *
+look_up(struct fetch *f, const struct fetch_key *key, struct fetch_wait *w,
+    struct fetched **out)
+{
+	struct fetch_item *item = find(f, key);
+
+	*out = NULL;
+	if (!item)
+		return NULL;
+	f->counts.shared++;
+	if (!item->here) {
+		fetch_join(&item->waits, w);
+		return item;
+	}
+	TAILQ_REMOVE(&f->kept, item, kept_link);
+	TAILQ_INSERT_TAIL(&f->kept, item, kept_link);
+	*out = item->here;
+	item->here->refs++;
+	return item;
+}
+
+static enum fetch_found
+send(struct fetch_item *item, struct fetch_wait *w)
+{
+	struct fetch *f = item->fetch;
+
+	f->counts.asked++;
+	item->call = ask_end(f->ask, on_reply, item);
+	fetch_join(&item->waits, w);
+	return FETCH_WAITING;
+}
+
+enum fetch_found
+fetch_page(struct fetch *f, struct filter *filter, uint64_t after,
+    uint64_t upto, struct fetch_wait *w, struct fetched **out)
+{
+	const struct fetch_key key = { filter, 0, after };
+	struct proto_uint id = { .set = true };
+	struct fetch_item *item = look_up(f, &key, w, out);
+	struct mp_buf *b;
+
+	/* One that goes beyond upto was asked for by somebody who is ahead. */
+	if (*out && (*out)->upto > upto) {
+		*out = fetched_unref(*out);
+		item_free(item);
+		item = NULL;
+	}
+	if (item)
+		return *out ? FETCH_HERE : FETCH_WAITING;
+	if (!ask_is_up(f->ask))
+		return FETCH_GONE;
+	item = item_new(f, &key, filter);
+	b = ask_begin(f->ask, &id.v);
+	proto_pack_head(b, "page", id, 2 + fetch_filter_pairs(filter, true));
+	fetch_pack_uint(b, "after", after);
+	fetch_pack_uint(b, "upto", upto);
+	fetch_pack_filter(b, filter, true);
+	return send(item, w);
+}
+
+enum fetch_found
+fetch_part(struct fetch *f, struct fetch_snap *s, uint64_t n,
+    struct fetch_wait *w, struct fetched **out)
+{
+	const struct fetch_key key = { s->filter, s->number, n };
+	struct proto_uint id = { .set = true };
+	struct fetch_item *item = look_up(f, &key, w, out);
+	struct mp_buf *b;
+
+	assert(s->open);
+	if (item)
+		return *out ? FETCH_HERE : FETCH_WAITING;
+	if (!ask_is_up(f->ask) || s->generation != f->generation)
+		return FETCH_GONE;
+	item = item_new(f, &key, s->filter);
+	b = ask_begin(f->ask, &id.v);
+	proto_pack_head(b, "part", id, 2);
+	fetch_pack_uint(b, "snapshot", s->handle);
+	fetch_pack_uint(b, "n", n);
+	return send(item, w);
+}
+
+/* --- the table --- */
+
+struct fetch *
+fetch_new(struct ask *ask)
+{
+	struct fetch *f = alloc_zero(1, sizeof(*f));
+
+	f->ask = ask;
+	f->next_snap = 1;
+	TAILQ_INIT(&f->kept);
+	for (unsigned i = 0; i < FETCH_BUCKETS; i++) {
+		LIST_INIT(&f->items[i]);
+		LIST_INIT(&f->snaps[i]);
+	}
+	return f;
+}
+
+struct fetch *
+fetch_free(struct fetch *f)
+{
+	if (!f)
+		return NULL;
+	for (unsigned i = 0; i < FETCH_BUCKETS; i++)
+		while (!LIST_EMPTY(&f->items[i]))
+			item_free(LIST_FIRST(&f->items[i]));
+	free(f);
+	return NULL;
+}
+
+void
+fetch_forget(struct fetch *f)
+{
+	f->generation++;
+	while (!TAILQ_EMPTY(&f->kept))
+		item_free(TAILQ_FIRST(&f->kept));
+}
+
+bool
+fetch_is_up(const struct fetch *f)
+{
+	return ask_is_up(f->ask);
+}
+
+void
+fetch_counts(const struct fetch *f, struct fetch_counts *counts)
+{
+	*counts = f->counts;
+}

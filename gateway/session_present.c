@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Presence: the broker is told of each subscription that begins and ends,
+ * and of all of them when it comes back, since it remembers none.
+ */
+
+#include "core/time.h"
+#include "gateway/ask.h"
+#include "gateway/fetch.h"
+#include "gateway/session_priv.h"
+
+static void
+tell(struct session *s, const struct send_sub *sub)
+{
+	uint64_t id;
+	struct mp_buf *b;
+
+	if (!ask_is_up(s->gw->ask))
+		return;
+	b = ask_begin(s->gw->ask, &id);
+	proto_pack_head(b, "present", (struct proto_uint){ 0 },
+	    4 + fetch_filter_pairs(sub->filter, false));
+	mp_pack_cstr(b, "member");
+	mp_pack_uint(b, sub->member);
+	mp_pack_cstr(b, "since");
+	mp_pack_uint(b, sub->since_us);
+	mp_pack_cstr(b, "user");
+	mp_pack_cstr(b, s->user);
+	mp_pack_cstr(b, "client");
+	mp_pack_cstr(b, s->client);
+	fetch_pack_filter(b, sub->filter, false);
+	ask_tell(s->gw->ask);
+}
+
+void
+session_present(struct session *s, struct send_sub *sub)
+{
+	sub->member = ++s->gw->next_member;
+	sub->since_us = time_wall_us();
+	tell(s, sub);
+}
+
+void
+session_present_all(struct session *s)
+{
+	struct send_sub *sub;
+
+	LIST_FOREACH (sub, &s->sender.subs, link)
+		if (sub->member > 0)
+			tell(s, sub);
+}
+
+void
+session_absent(void *arg, uint64_t member)
+{
+	struct gateway *gw = arg;
+	uint64_t id;
+	struct mp_buf *b;
+
+	if (!ask_is_up(gw->ask))
+		return;
+	b = ask_begin(gw->ask, &id);
+	proto_pack_head(b, "absent", (struct proto_uint){ 0 }, 1);
+	mp_pack_cstr(b, "member");
+	mp_pack_uint(b, member);
+	ask_tell(gw->ask);
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What the broker answers.  A session has one question under way and one
+ * answer in hand at a time, so that a client who does not read costs no more;
+ * what it may see goes along with each question.
+ */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/topic.h"
+#include "gateway/alloc.h"
+#include "gateway/ask.h"
+#include "gateway/fetch.h"
+#include "gateway/session_priv.h"
+
+struct session_query *
+session_query_find(const struct session *s, uint64_t id)
+{
+	struct session_query *q;
+
+	TAILQ_FOREACH (q, &s->queries, link)
+		if (q->id.set && q->id.v == id)
+			return q;
+	return NULL;
+}
+
+void
+session_query_free(struct session_query *q)
+{
+	(void)ask_cancel(q->call);
+	TAILQ_REMOVE(&q->session->queries, q, link);
+	q->session->n_queries--;
+	free(q);
+}
+
+void
+session_query_end_all(struct session *s)
+{
+	while (!TAILQ_EMPTY(&s->queries))
+		session_query_free(TAILQ_FIRST(&s->queries));
+	s->answer = block_unref(s->answer);
+}
+
+static void
+refuse(struct session *s, struct proto_uint id, const struct fetch_refusal *no)
+{
+	struct mp_buf b = { 0 };
+
+	proto_pack_error(&b, id, no->code, no->message, no->retry_ms);
+	session_say(s, &b);
+}
+
+static void
+refuse_away(struct session *s, struct proto_uint id)
+{
+	struct fetch_refusal no;
+
+	(void)fetch_refusal_of(slice_of(NULL, 0), &no);
+	refuse(s, id, &no);
+}
+
+/* Keep the request that is being served; NULL: too many, and told so. */
+static struct session_query *
+query_new(struct session *s, const struct proto_request *req)
+{
+	struct slice msg = s->message;
+	struct session_query *q;
+
+	if (s->n_queries >= SESSION_QUERIES) {
+		session_error(s, req->id, PROTO_RATE_LIMITED,
+		    "too many queries of this connection wait for answers");
+		return NULL;
+	}
+	q = alloc_zero(1, sizeof(*q) + msg.len);
+	q->session = s;
+	q->id = req->id;
+	q->op = req->op;
+	q->len = msg.len;
+	memcpy(q->message, msg.p, msg.len);
+	TAILQ_INSERT_TAIL(&s->queries, q, link);
+	s->n_queries++;
+	return q;
+}
+
+/* --- history and presence --- */
+
+/* A key that is ours to say. */
+static bool
+is_ours(struct slice name)
+{
+	return name.p && (slice_is(name, "id") || slice_is(name, "op") ||
+			     slice_is(name, "read") || slice_is(name, "admin"));
+}
+
+/* The client's request with our id and its permissions. */
+static void
+pack_question(struct mp_buf *b, const struct session_query *q,
+    struct proto_uint id, const struct acl *acl)
+{
+	struct mp_walk w = mp_walk(slice_of(q->message, q->len));
+	struct slice name, value;
+	struct mp_item map;
+	uint32_t n = 0;
+	size_t at;
+
+	at = mp_begin(b);
+	mp_pack_cstr(b, "op");
+	mp_pack_cstr(b, proto_op_name(q->op));
+	mp_pack_cstr(b, "id");
+	mp_pack_uint(b, id.v);
+	mp_pack_cstr(b, "read");
+	mp_pack_array(b, acl->n_read);
+	for (unsigned i = 0; i < acl->n_read; i++)
+		mp_pack_cstr(b, acl->read[i]);
+	mp_pack_cstr(b, "admin");
+	mp_pack_bool(b, acl->admin);
+	for (uint32_t i = mp_next(&w, &map) ? map.n : 0; i > 0; i--) {
+		struct mp_walk key = w;
+
+		if (!mp_next_name(&w, &name) || !mp_skip(&w, &value))
+			break;
+		if (is_ours(name))
+			continue;
+		mp_buf_bytes(b, key.p, (size_t)(value.p - key.p));
+		mp_pack_raw(b, value);
+		n++;
+	}
+	mp_end_map(b, at, 4 + n);
+}
+
+static void
+on_answer(void *arg, struct slice reply)
+{
+	struct session_query *q = arg;
+	struct session *s = q->session;
+	struct fetch_refusal no;
+	struct mp_buf b = { 0 };
+
+	q->call = NULL;
+	if (reply.p) {
+		proto_pack_reply(&b, reply, q->id);
+		if (b.failed)
+			alloc_failed();
+		s->answer = alloc_message(slice_of(b.p, b.len));
+		mp_buf_deinit(&b);
+	} else {
+		(void)fetch_refusal_of(reply, &no);
+		refuse(s, q->id, &no);
+	}
+	session_query_free(q);
+	session_query_pump(s);
+}
+
+/* The first one whose turn comes; NULL: none, or one is under way. */
+static struct session_query *
+next_turn(const struct session *s)
+{
+	struct session_query *q, *next = NULL;
+
+	TAILQ_FOREACH (q, &s->queries, link) {
+		if (q->op == PROTO_SUBSCRIBE)
+			continue;
+		if (q->call)
+			return NULL;
+		if (!next)
+			next = q;
+	}
+	return next;
+}
+
+void
+session_query_pump(struct session *s)
+{
+	struct session_query *q;
+	struct proto_uint id = { .set = true };
+	struct mp_buf *b;
+
+	if (s->answer && conn_is_ready(s->conn)) {
+		(void)conn_send(s->conn, s->answer);
+		s->answer = block_unref(s->answer);
+	}
+	if (s->answer)
+		return;
+	while ((q = next_turn(s)) != NULL) {
+		if (!ask_is_up(s->gw->ask)) {
+			refuse_away(s, q->id);
+			session_query_free(q);
+			continue;
+		}
+		b = ask_begin(s->gw->ask, &id.v);
+		pack_question(b, q, id, &s->acl);
+		q->call = ask_end(s->gw->ask, on_answer, q);
+	}
+}
+
+static bool
+any_readable(const struct acl *acl, struct slice patterns)
+{
+	struct mp_walk w = mp_walk(patterns);
+	struct mp_item item;
+
+	if (!mp_next(&w, &item))
+		return false;
+	while (mp_next(&w, &item))
+		if (acl_pattern_readable(acl, item.s))
+			return true;
+	return false;
+}
+
+/* Has what is asked for anything in common with what may be read? */
+static bool
+permitted(const struct session *s, const struct proto_request *req)
+{
+	if (req->op != PROTO_HISTORY)
+		return any_readable(&s->acl, req->state.topics);
+	if (req->history.topic.p)
+		return acl_pattern_readable(&s->acl, req->history.topic);
+	return s->acl.n_read > 0;
+}
+
+void
+session_query(struct session *s, const struct proto_request *req)
+{
+	if (!permitted(s, req))
+		session_error(s, req->id, PROTO_FORBIDDEN,
+		    "nothing of what is asked for may be read");
+	else if (query_new(s, req))
+		session_query_pump(s);
+}
+
+/* --- state --- */
+
+void
+session_state(struct session *s, const struct proto_request *req)
+{
+	struct filter *filter CLEANUP(filter_unrefp) = NULL;
+
+	if (!permitted(s, req)) {
+		session_error(s, req->id, PROTO_FORBIDDEN,
+		    "none of 'topics' may be read");
+		return;
+	}
+	if (send_count(&s->sender, true) >= SESSION_QUERIES) {
+		session_error(s, req->id, PROTO_RATE_LIMITED,
+		    "too many queries of this connection wait for answers");
+		return;
+	}
+	filter = filter_make(s->gw->groups.filters, req->state.topics,
+	    slice_of(NULL, 0), &s->acl);
+	send_subscribe_snapshot(&s->sender, &(const struct send_snapshot){
+						.id = req->id,
+						.filter = filter,
+						.min_seq = req->state.min_seq.v,
+						.at = req->state.at,
+						.query = true,
+					    });
+	send_pump(&s->sender);
+}
+
+/* --- subscribing from a stored position --- */
+
+static bool
+is_stale(struct slice reply, struct slice name)
+{
+	struct slice stale = proto_get(reply, "stale");
+	struct mp_walk w = mp_walk(stale);
+	struct mp_item item;
+
+	if (stale.len == 0 || !mp_next(&w, &item))
+		return false;
+	while (mp_next(&w, &item))
+		if (item.type == MP_STR && slice_equal(item.s, name))
+			return true;
+	return false;
+}
+
+/* The value of name in the reply's `ack`, a map of uints. */
+static struct proto_uint
+stored(struct slice reply, struct slice name)
+{
+	struct slice ack = proto_get(reply, "ack"), key, value;
+	struct mp_walk w = mp_walk(ack), at;
+	struct mp_item map, item;
+
+	if (ack.len == 0 || !mp_next(&w, &map) || map.type != MP_MAP)
+		return (struct proto_uint){ 0 };
+	for (uint32_t i = 0; i < map.n; i++) {
+		if (!mp_next_name(&w, &key) || !mp_skip(&w, &value))
+			break;
+		at = mp_walk(value);
+		if (key.p && slice_equal(key, name) && mp_next(&at, &item) &&
+		    item.type == MP_UINT)
+			return (struct proto_uint){ true, item.u };
+	}
+	return (struct proto_uint){ 0 };
+}
+
+static void
+subscribe_at(
+    struct session *s, const struct proto_request *req, struct slice reply)
+{
+	struct slice name = req->subscribe.name;
+	struct proto_uint position = stored(reply, name);
+
+	if (position.set)
+		session_subscribe_from(s, req, position.v);
+	else if (is_stale(reply, name))
+		session_error(s, req->id, PROTO_LOG_CHANGED,
+		    "the stored position is one of another log");
+	else
+		session_error(s, req->id, PROTO_NOT_FOUND,
+		    "no position is stored under this name");
+}
+
+static void
+on_position(void *arg, struct slice reply)
+{
+	struct session_query *q = arg;
+	struct session *s = q->session;
+	struct proto_request req;
+	struct fetch_refusal no;
+	struct reason why;
+	enum proto_code code;
+
+	q->call = NULL;
+	TAILQ_REMOVE(&s->queries, q, link);
+	s->n_queries--;
+	if (fetch_refusal_of(reply, &no)) {
+		refuse(s, q->id, &no);
+	} else {
+		code = proto_request_parse(
+		    slice_of(q->message, q->len), &req, &why);
+		if (code == PROTO_OK)
+			subscribe_at(s, &req, reply);
+	}
+	free(q);
+}
+
+void
+session_subscribe_ack(struct session *s, const struct proto_request *req)
+{
+	struct session_query *q;
+
+	if (!s->durable) {
+		session_error(s, req->id, PROTO_NOT_FOUND,
+		    "'hello' named no client that positions are stored for");
+		return;
+	}
+	if (!ask_is_up(s->gw->ask)) {
+		refuse_away(s, req->id);
+		return;
+	}
+	q = query_new(s, req);
+	if (!q)
+		return;
+	session_ack_flush(s);
+	q->call = session_ask_cursors(s, on_position, q);
+}
