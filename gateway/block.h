@@ -26,6 +26,7 @@ struct block {
 	uint32_t n_events;
 	uint64_t after; /* the chain that it carries */
 	uint64_t upto;
+	uint64_t serial; /* of its group, from 1; 0: of none */
 	uint8_t bytes[];
 };
 

@@ -208,7 +208,7 @@ close_block(struct group *g, uint64_t upto)
 	block_finish_batch(b, g->tip, upto);
 	bytes = b->end - b->start;
 	g->tip = upto;
-	g->serial++;
+	b->serial = ++g->serial;
 	g->sent_ns = table->now_ns;
 	table->counts.blocks++;
 	table->counts.deliveries += (uint64_t)b->n_events * g->members.n;

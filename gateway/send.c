@@ -249,6 +249,13 @@ go_live(struct sender *s, uint64_t position)
 	change_group(s);
 }
 
+/* Does it hold ephemeral events that were there when the sender joined? */
+static bool
+half_fresh(const struct sender *s, const struct block *kept)
+{
+	return s->fresh > 0 && kept->serial == s->joined + 1;
+}
+
 /* From a closed block of the group: itself, or a copy of a part. */
 static void
 step_kept(struct sender *s, struct block *kept, uint64_t stop)
@@ -256,7 +263,8 @@ step_kept(struct sender *s, struct block *kept, uint64_t stop)
 	struct trim trim = { s->scan, MIN(stop, kept->upto), TRIM_NO_EPHEMERAL,
 		NULL };
 
-	if (kept->after != s->position || stop != UINT64_MAX) {
+	if (kept->after != s->position || stop != UINT64_MAX ||
+	    half_fresh(s, kept)) {
 		give(s, trim_block(kept, &trim), trim.upto);
 		return;
 	}

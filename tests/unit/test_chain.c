@@ -337,6 +337,35 @@ a_member_gets_every_ephemeral_event(void **state)
 }
 
 static void
+who_joined_behind_an_ephemeral_event_gets_it_no_second_time(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct chainfix_client *c = &w->clients[1];
+
+	chainfix_now(&w->clients[0], &everything);
+	chainfix_now(&w->clients[0], &of_a);
+	chainfix_now(c, &of_a);
+	chainfix_turn(w, 10000);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 10000);
+	/* It waits in both open blocks, and c gets it when it joins. */
+	chainfix_emit(w, "a.x");
+	chainfix_turn(w, 1);
+	assert_int_equal(c->ephemeral, 0);
+	c->conn.room = 0;
+	chainfix_now(c, &everything);
+	assert_int_equal(c->ephemeral, 1);
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_turn(w, 10000);
+	chainfix_turn(w, 10000);
+	c->conn.room = UINT32_MAX;
+	chainfix_settle(w);
+	assert_int_equal(c->ephemeral, 1);
+	chainfix_check_level(c);
+	(void)chainfix_free(w);
+}
+
+static void
 a_stalled_client_is_told_lagged_and_may_subscribe_again(void **state)
 {
 	struct chainfix *w = chainfix_new(2, 64, 16384);
@@ -516,6 +545,8 @@ main(void)
 		cmocka_unit_test(
 		    a_large_request_is_one_batch_and_so_are_small_ones),
 		cmocka_unit_test(a_member_gets_every_ephemeral_event),
+		cmocka_unit_test(
+		    who_joined_behind_an_ephemeral_event_gets_it_no_second_time),
 		cmocka_unit_test(
 		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
 		cmocka_unit_test(
