@@ -8,6 +8,7 @@
 #ifndef PEAL_GATEWAY_BLOCK_H
 #define PEAL_GATEWAY_BLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/bytes.h"
@@ -27,6 +28,7 @@ struct block {
 	uint64_t after; /* the chain that it carries */
 	uint64_t upto;
 	uint64_t serial; /* of its group, from 1; 0: of none */
+	bool ephemeral;	 /* it may hold events of seq 0 */
 	uint8_t bytes[];
 };
 

@@ -240,6 +240,7 @@ grow(struct group *g, uint32_t more)
 
 	block_add(b, events.p, (uint32_t)events.len);
 	b->n_events = g->open->n_events;
+	b->ephemeral = g->open->ephemeral;
 	(void)block_unref(g->open);
 	g->open = b;
 }
@@ -260,6 +261,7 @@ split(struct group *g, uint32_t more)
 	if (rest.len > 0) {
 		block_add(g->open, rest.p, (uint32_t)rest.len);
 		g->open->n_events = n;
+		g->open->ephemeral = whole->ephemeral;
 	}
 	(void)block_unref(whole);
 	g->cut = 0;
@@ -287,6 +289,8 @@ group_add(struct group *g, struct slice event)
 	if (len > g->open->cap - g->open->end)
 		grow(g, len);
 	block_add(g->open, event.p, len);
+	/* Behind the array's head comes the seq. */
+	g->open->ephemeral = g->open->ephemeral || event.p[1] == 0;
 }
 
 void

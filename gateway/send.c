@@ -251,9 +251,11 @@ go_live(struct sender *s, uint64_t position)
 
 /* Does it hold ephemeral events that were there when the sender joined? */
 static bool
-half_fresh(const struct sender *s, const struct block *kept)
+is_stale(const struct sender *s, const struct block *kept)
 {
-	return s->fresh > 0 && kept->serial == s->joined + 1;
+	return kept->ephemeral &&
+	       (kept->serial <= s->joined ||
+		   (s->fresh > 0 && kept->serial == s->joined + 1));
 }
 
 /* From a closed block of the group: itself, or a copy of a part. */
@@ -264,7 +266,7 @@ step_kept(struct sender *s, struct block *kept, uint64_t stop)
 		NULL };
 
 	if (kept->after != s->position || stop != UINT64_MAX ||
-	    half_fresh(s, kept)) {
+	    is_stale(s, kept)) {
 		give(s, trim_block(kept, &trim), trim.upto);
 		return;
 	}

@@ -22,6 +22,7 @@
 #include "core/reason.h"
 #include "core/rules.h"
 #include "core/time.h"
+#include "gateway/ask.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
 #include "gateway/feed.h"
@@ -238,30 +239,64 @@ sessionfix_publish(struct sessionfix *fx, const char *topic, unsigned n)
 	sessionfix_turn(fx);
 }
 
-/* --- the writer --- */
+/* --- the writer and the broker --- */
 
 static void
-accept_gateway(struct sessionfix *fx)
+accept_gateway(struct sessionfix_peer *p)
 {
-	int fd =
-	    accept4(fx->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(p->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0)
-		frame_stream_init(&fx->writer, fd, 1 << 22);
+		frame_stream_init(&p->stream, fd, 1 << 22);
 }
 
 void
 sessionfix_turn(struct sessionfix *fx)
 {
-	if (fx->listener >= 0 && fx->writer.fd < 0)
-		accept_gateway(fx);
+	struct sessionfix_peer *peers[] = { &fx->writer, &fx->broker };
+
+	for (unsigned i = 0; i < ARRAY_LEN(peers); i++)
+		if (peers[i]->listener >= 0 && peers[i]->stream.fd < 0)
+			accept_gateway(peers[i]);
 	gateway_drink(&fx->gw, 0);
 	(void)send_hub_run(&fx->gw.hub);
-	forward_flush(fx->gw.forward);
 	for (unsigned i = 0; i < SESSIONFIX_CLIENTS; i++)
 		if (fx->clients[i].session)
 			fakeconn_flush(&fx->clients[i].conn);
+	forward_flush(fx->gw.forward);
+	ask_flush(fx->gw.ask);
 	assert_int_equal(loop_once(fx->gw.loop, 0), 0);
+}
+
+static void
+say(struct sessionfix_peer *p, const char *fmt, va_list ap)
+{
+	struct mp_buf *b;
+	size_t mark;
+
+	b = frame_begin(&p->stream, &mark);
+	to_value(fmt, ap, b);
+	assert_int_equal(frame_end(&p->stream, mark), 0);
+	assert_int_equal(frame_flush(&p->stream), FRAME_IO_DONE);
+}
+
+static void PRINTF(2, 3) says(struct sessionfix_peer *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(p, fmt, ap);
+	va_end(ap);
+}
+
+/* The broker's side answers each hello, with the fold rules that it has. */
+static void
+welcome(struct sessionfix_peer *p, uint64_t id)
+{
+	says(p,
+	    "{'op':'welcome','id':%llu,'v':1,'fold':{'version':1,'rules':"
+	    "[['*','%s']]}}",
+	    (unsigned long long)id, p->fold);
 }
 
 /*
@@ -269,26 +304,29 @@ sessionfix_turn(struct sessionfix *fx)
  * which comes with each connection, is not what tests wait for.
  */
 static bool
-next_request(struct sessionfix *fx, struct slice *value)
+next_request(struct sessionfix_peer *p, struct slice *value)
 {
-	while (frame_next(&fx->writer, value) == FRAME_ONE)
+	while (frame_next(&p->stream, value) == FRAME_ONE) {
 		if (!slice_is(proto_get_str(*value, "op"), "hello"))
 			return true;
+		if (p->fold)
+			welcome(p, proto_get_uint(*value, "id").v);
+	}
 	return false;
 }
 
-const char *
-sessionfix_writer_got(struct sessionfix *fx)
+static const char *
+got_by(struct sessionfix *fx, struct sessionfix_peer *p)
 {
 	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
 	struct slice value;
 	char *text;
 
-	while (fx->writer.fd < 0 || !next_request(fx, &value)) {
+	while (p->stream.fd < 0 || !next_request(p, &value)) {
 		assert_true(time_mono_ns() < deadline);
 		sessionfix_turn(fx);
-		if (fx->writer.fd >= 0)
-			assert_true(frame_fill(&fx->writer) != FRAME_IO_CLOSED);
+		if (p->stream.fd >= 0)
+			assert_true(frame_fill(&p->stream) != FRAME_IO_CLOSED);
 	}
 	text = to_text(value);
 	fx->text.len = 0;
@@ -297,55 +335,105 @@ sessionfix_writer_got(struct sessionfix *fx)
 	return (const char *)fx->text.p;
 }
 
-void
-sessionfix_writer_quiet(struct sessionfix *fx)
+const char *
+sessionfix_writer_got(struct sessionfix *fx)
+{
+	return got_by(fx, &fx->writer);
+}
+
+const char *
+sessionfix_broker_got(struct sessionfix *fx)
+{
+	return got_by(fx, &fx->broker);
+}
+
+static void
+quiet(struct sessionfix *fx, struct sessionfix_peer *p)
 {
 	struct slice value;
 
 	sessionfix_turn(fx);
-	if (fx->writer.fd < 0)
+	if (p->stream.fd < 0)
 		return;
-	assert_true(frame_fill(&fx->writer) != FRAME_IO_CLOSED);
-	assert_false(next_request(fx, &value));
+	assert_true(frame_fill(&p->stream) != FRAME_IO_CLOSED);
+	assert_false(next_request(p, &value));
+}
+
+void
+sessionfix_writer_quiet(struct sessionfix *fx)
+{
+	quiet(fx, &fx->writer);
+}
+
+void
+sessionfix_broker_quiet(struct sessionfix *fx)
+{
+	quiet(fx, &fx->broker);
 }
 
 void
 sessionfix_writer_says(struct sessionfix *fx, const char *fmt, ...)
 {
-	struct mp_buf *b;
-	size_t mark;
 	va_list ap;
 
-	b = frame_begin(&fx->writer, &mark);
 	va_start(ap, fmt);
-	to_value(fmt, ap, b);
+	say(&fx->writer, fmt, ap);
 	va_end(ap);
-	assert_int_equal(frame_end(&fx->writer, mark), 0);
-	assert_int_equal(frame_flush(&fx->writer), FRAME_IO_DONE);
+	sessionfix_turn(fx);
+}
+
+void
+sessionfix_broker_says(struct sessionfix *fx, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(&fx->broker, fmt, ap);
+	va_end(ap);
+	sessionfix_turn(fx);
+}
+
+static void
+leave(struct sessionfix *fx, struct sessionfix_peer *p)
+{
+	closep(&p->listener);
+	p->listener = -1;
+	frame_stream_deinit(&p->stream);
+	p->stream.fd = -1;
 	sessionfix_turn(fx);
 }
 
 void
 sessionfix_writer_leave(struct sessionfix *fx)
 {
-	closep(&fx->listener);
-	fx->listener = -1;
-	frame_stream_deinit(&fx->writer);
-	sessionfix_turn(fx);
+	leave(fx, &fx->writer);
+}
+
+void
+sessionfix_broker_leave(struct sessionfix *fx)
+{
+	leave(fx, &fx->broker);
+}
+
+static void
+listen_as(struct sessionfix *fx, struct sessionfix_peer *p, const char *name)
+{
+	char path[100];
+	struct reason why;
+
+	snprintf(path, sizeof(path), "%s/%s", fx->ring.dir, name);
+	if (frame_listen(path, SOCK_STREAM | SOCK_NONBLOCK, 0600, &p->listener,
+		&why) < 0)
+		fail_msg("%s", why.text);
 }
 
 void
 sessionfix_writer_come(struct sessionfix *fx)
 {
 	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
-	char path[100];
-	struct reason why;
 
-	snprintf(path, sizeof(path), "%s/writer.sock", fx->ring.dir);
-	if (frame_listen(path, SOCK_STREAM | SOCK_NONBLOCK, 0600, &fx->listener,
-		&why) < 0)
-		fail_msg("%s", why.text);
-	while (fx->writer.fd < 0) {
+	listen_as(fx, &fx->writer, "writer.sock");
+	while (fx->writer.stream.fd < 0) {
 		assert_true(time_mono_ns() < deadline);
 		if (fx->gw.forward)
 			sessionfix_turn(fx);
@@ -355,6 +443,58 @@ sessionfix_writer_come(struct sessionfix *fx)
 			    0);
 	}
 	assert_true(forward_up(fx->gw.forward));
+}
+
+void
+sessionfix_broker_come(struct sessionfix *fx)
+{
+	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+
+	listen_as(fx, &fx->broker, "broker.sock");
+	while (!ask_is_up(fx->gw.ask)) {
+		struct slice value;
+
+		assert_true(time_mono_ns() < deadline);
+		sessionfix_turn(fx);
+		if (fx->broker.stream.fd >= 0 &&
+		    frame_fill(&fx->broker.stream) == FRAME_IO_DONE)
+			assert_false(next_request(&fx->broker, &value));
+	}
+}
+
+static void
+on_broker(void *arg, struct slice value)
+{
+	struct gateway *gw = arg;
+
+	fetch_forget(gw->fetch);
+	session_broker_up(gw);
+}
+
+static void
+on_news(void *arg, struct slice value)
+{
+}
+
+static void
+open_ask(struct sessionfix *fx)
+{
+	struct gateway *gw = &fx->gw;
+	const struct ask_handler handler = { on_broker, on_news, gw };
+
+	assert_int_equal(
+	    ask_new(gw->loop, fx->ring.dir, &handler, &gw->ask), 0);
+	gw->fetch = fetch_new(gw->ask);
+	gw->hub.fetch = gw->fetch;
+	gw->hub.absent = session_absent;
+	gw->hub.arg = gw;
+	TAILQ_INIT(&gw->greetings);
+	assert_int_equal(
+	    loop_timer_init(gw->loop, &gw->greet_timer, session_greet_due, gw),
+	    0);
+	assert_int_equal(
+	    loop_timer_init(gw->loop, &gw->shed_timer, session_shed_due, gw),
+	    0);
 }
 
 int
@@ -368,8 +508,9 @@ sessionfix_setup(void **state)
 	fx->ring.opt.slots = 64;
 	fx->ring.opt.payload_bytes = 16384;
 	ringfix_open(&fx->ring);
-	fx->listener = -1;
-	fx->writer.fd = -1;
+	fx->writer = fx->broker = (struct sessionfix_peer){ .listener = -1 };
+	fx->writer.stream.fd = fx->broker.stream.fd = -1;
+	fx->broker.fold = "set";
 	fx->conf = conf_new();
 	gw->conf = fx->conf;
 	gw->loop = loop_new();
@@ -386,6 +527,7 @@ sessionfix_setup(void **state)
 	assert_int_equal(feed_ring(gw->feed, fx->ring.reader), FEED_IDLE);
 	assert_int_equal(catchup_ring(gw->catchup, fx->ring.reader), 0);
 	session_handler(gw, &fx->handler);
+	open_ask(fx);
 	sessionfix_writer_come(fx);
 	*state = fx;
 	return 0;
@@ -405,9 +547,16 @@ sessionfix_teardown(void **state)
 			free(c->got[j]);
 	}
 	(void)forward_free(fx->gw.forward);
-	if (fx->writer.fd >= 0)
-		frame_stream_deinit(&fx->writer);
-	closep(&fx->listener);
+	(void)fetch_free(fx->gw.fetch);
+	(void)ask_free(fx->gw.ask);
+	loop_timer_deinit(&fx->gw.greet_timer);
+	loop_timer_deinit(&fx->gw.shed_timer);
+	if (fx->writer.stream.fd >= 0)
+		frame_stream_deinit(&fx->writer.stream);
+	if (fx->broker.stream.fd >= 0)
+		frame_stream_deinit(&fx->broker.stream);
+	closep(&fx->writer.listener);
+	closep(&fx->broker.listener);
 	(void)feed_free(fx->gw.feed);
 	(void)catchup_free(fx->gw.catchup);
 	group_table_deinit(&fx->gw.groups);

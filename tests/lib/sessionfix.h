@@ -32,6 +32,13 @@ struct sessionfix_client {
 	unsigned n, read;
 };
 
+/* A process that the gateway asks, played by the test. */
+struct sessionfix_peer {
+	int listener;		    /* its socket */
+	struct frame_stream stream; /* the gateway's connection to it */
+	const char *fold;	    /* how everything folds, in its welcome */
+};
+
 struct sessionfix {
 	struct ringfix ring;
 	struct gateway gw;
@@ -40,9 +47,8 @@ struct sessionfix {
 	struct sessionfix_client clients[SESSIONFIX_CLIENTS];
 	bool no_writer; /* attach_live() says false */
 
-	int listener;		    /* writer.sock */
-	struct frame_stream writer; /* the gateway's connection to it */
-	struct mp_buf text;	    /* of sessionfix_writer_got() */
+	struct sessionfix_peer writer, broker;
+	struct mp_buf text; /* of sessionfix_writer_got() and the like */
 };
 
 int sessionfix_setup(void **state);
@@ -80,5 +86,13 @@ void sessionfix_writer_says(struct sessionfix *fx, const char *fmt, ...)
 /* Hang up, and take no new connection; or take one again. */
 void sessionfix_writer_leave(struct sessionfix *fx);
 void sessionfix_writer_come(struct sessionfix *fx);
+
+/* The same of the broker; at first there is none. */
+const char *sessionfix_broker_got(struct sessionfix *fx);
+void sessionfix_broker_quiet(struct sessionfix *fx);
+void sessionfix_broker_says(struct sessionfix *fx, const char *fmt, ...)
+    PRINTF(2, 3);
+void sessionfix_broker_leave(struct sessionfix *fx);
+void sessionfix_broker_come(struct sessionfix *fx);
 
 #endif
