@@ -189,6 +189,7 @@ rows_each(const struct rows *r, bool (*fn)(void *arg, struct rows_row *row),
 struct rows_pair {
 	const struct rows *other;
 	const char *pattern;
+	const char *const *read;
 	bool both; /* compare, not only look whether it is there */
 	char *text;
 	size_t size;
@@ -212,14 +213,24 @@ rows_describe(const struct rows_row *row, char *text, size_t size)
 }
 
 static bool
+rows_wanted(const struct rows_pair *pair, struct slice topic)
+{
+	const char *name = (const char *)topic.p;
+	bool may = pair->read == NULL;
+
+	for (size_t i = 0; !may && pair->read[i] != NULL; i++)
+		may = checker_match(pair->read[i], name, topic.len);
+	return may && checker_match(pair->pattern, name, topic.len);
+}
+
+static bool
 rows_pair(void *arg, struct rows_row *row)
 {
 	struct rows_pair *pair = arg;
 	const struct rows_row *other;
 	char a[400], b[400];
 
-	if (!checker_match(pair->pattern, (const char *)row->row.topic.p,
-		row->row.topic.len))
+	if (!rows_wanted(pair, row->row.topic))
 		return true;
 	other = rows_get(pair->other, row->row.topic);
 	rows_describe(row, a, sizeof(a));
@@ -240,9 +251,9 @@ rows_pair(void *arg, struct rows_row *row)
 
 bool
 rows_equal(const struct rows *have, const struct rows *want,
-    const char *pattern, char *text, size_t size)
+    const char *pattern, const char *const *read, char *text, size_t size)
 {
-	struct rows_pair pair = { have, pattern, true, text, size, true };
+	struct rows_pair pair = { have, pattern, read, true, text, size, true };
 
 	rows_each(want, rows_pair, &pair);
 	pair.other = want;

@@ -49,11 +49,12 @@ void rows_each(const struct rows *r,
     bool (*fn)(void *arg, struct rows_row *row), void *arg);
 
 /*
- * Both hold the same rows, byte for byte, of the topics that pattern matches;
- * false: text says where they differ first.
+ * Both hold the same rows, byte for byte, of the topics that pattern matches
+ * and one of read, too (NULL behind the last; NULL: all of them); false: text
+ * says where they differ first.
  */
 bool rows_equal(const struct rows *have, const struct rows *want,
-    const char *pattern, char *text, size_t size);
+    const char *pattern, const char *const *read, char *text, size_t size);
 
 /* Fold the whole log in directory; false and a line on stderr: can't. */
 bool rows_of_log(struct rows *r, const char *directory);

@@ -45,6 +45,12 @@ view_new(struct rows *rows)
 	return v;
 }
 
+void
+view_may_read(struct view *v, const char *const *patterns)
+{
+	v->read = patterns;
+}
+
 struct view *
 view_free(struct view *v)
 {
@@ -141,9 +147,13 @@ view_asked(struct view *v, const struct view_ask *ask)
 	for (unsigned i = 0; i < VIEW_SUBS && s == NULL; i++)
 		if (v->subs[i].ask.id == ask->id)
 			s = &v->subs[i];
-	for (unsigned i = 0; i < VIEW_SUBS && s == NULL; i++)
-		if (v->subs[i].state == VIEW_ENDED)
-			s = &v->subs[i];
+	/* What ended last is asked about longest. */
+	for (unsigned i = 0; i < VIEW_SUBS && s == NULL; i++) {
+		struct view_sub *next = &v->subs[v->next++ % VIEW_SUBS];
+
+		if (next->state == VIEW_ENDED)
+			s = next;
+	}
 	if (s == NULL)
 		return false;
 	s->ask = *ask;
@@ -219,16 +229,22 @@ view_settle(struct view *v)
 }
 
 bool
-view_wants(const struct view_sub *s, const struct event *ev)
+view_wants(
+    const struct view *v, const struct view_sub *s, const struct event *ev)
 {
 	bool topic = false, type = s->ask.types[0] == NULL;
+	bool may = v->read == NULL;
+
+	for (unsigned i = 0; !may && v->read[i] != NULL; i++)
+		may = checker_match(
+		    v->read[i], (const char *)ev->topic.p, ev->topic.len);
 
 	for (unsigned i = 0; i < VIEW_TOPICS && s->ask.topics[i] != NULL; i++)
 		topic |= checker_match(
 		    s->ask.topics[i], (const char *)ev->topic.p, ev->topic.len);
 	for (unsigned i = 0; i < VIEW_TOPICS && s->ask.types[i] != NULL; i++)
 		type |= topic_glob_match(slice_cstr(s->ask.types[i]), ev->type);
-	return topic && type;
+	return may && topic && type;
 }
 
 /* Who is to get it: one, or those that are live; no version is left out. */
@@ -246,7 +262,7 @@ view_version(struct view *v, const struct view_sub *one, const struct event *ev,
 
 		if (one != NULL ? s != one : s->state != VIEW_LIVE)
 			continue;
-		if (!view_wants(s, ev))
+		if (!view_wants(v, s, ev))
 			continue;
 		*wanted = true;
 		if (ev->version > version + 1 && s->ask.types[0] == NULL &&

@@ -60,6 +60,8 @@ struct view;
  * theirs); NULL: no memory.
  */
 struct view *view_new(struct rows *rows);
+/* All that the token may read; NULL behind the last; lives as long. */
+void view_may_read(struct view *v, const char *const *patterns);
 /* The rows are the caller's. */
 struct view *view_free(struct view *v);
 

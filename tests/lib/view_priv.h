@@ -27,7 +27,9 @@ struct view_sub {
 
 struct view {
 	struct rows *rows;
+	const char *const *read; /* NULL: everything */
 	struct view_sub subs[VIEW_SUBS];
+	unsigned next; /* where a free one is looked for */
 	bool chain;
 	int64_t at; /* of the chain */
 	uint64_t last_time;
@@ -42,8 +44,9 @@ struct view {
 /* Keep the first fault; false. */
 bool view_blame(struct view *v, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* The topic and type are among what the subscription asks for. */
-bool view_wants(const struct view_sub *s, const struct event *ev);
+/* The subscription asks for its topic and type, and may have it. */
+bool view_wants(
+    const struct view *v, const struct view_sub *s, const struct event *ev);
 /* A message ended there. */
 bool view_ended_at(struct view *v, int64_t seq);
 /* All it has to catch up with is there: live, or as soon as the chain is. */

@@ -48,7 +48,7 @@ view_row_fits(struct view *v, const struct view_sub *s, const struct row *row,
 	const struct event any = { .topic = row->topic };
 	const char *what = NULL;
 
-	if (!view_wants(s, &any))
+	if (!view_wants(v, s, &any))
 		what = "was not asked for";
 	else if ((int64_t)row->seq > s->round_seq)
 		what = "is newer than its snapshot";
@@ -120,7 +120,7 @@ view_left_out(void *arg, struct rows_row *row)
 
 	if ((int64_t)row->row.seq > m->s->round_seq ||
 	    (!m->s->round_full && (int64_t)row->row.seq <= m->s->round_since) ||
-	    row->mark == m->s->round || !view_wants(m->s, &any))
+	    row->mark == m->s->round || !view_wants(m->v, m->s, &any))
 		return true;
 	return view_blame(m->v,
 	    "row '%.*s', known at %" PRIu64

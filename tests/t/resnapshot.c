@@ -380,7 +380,7 @@ resnapshot_compare(struct slow *all, const struct resnapshot *plan)
 			slow_blame(s, "did not come to the head", "");
 		for (unsigned k = 0; k < s->n; k++)
 			if (!rows_equal(s->rows, truth, s->subs[k].pattern,
-				text, sizeof(text)))
+				NULL, text, sizeof(text)))
 				slow_blame(s, text, "");
 	}
 	if (plan->rows != NULL && !rows_print(truth, plan->rows))

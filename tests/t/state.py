@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""state.py PEAL DATA EVENTS: what the tools say of a house into which the
+"""state.py PEAL DATA EVENTS [OPTION...]: what the tools say of a house into which the
 JSON lines of EVENTS were imported, and nothing else, against a fold of those
 lines.  Speaks TAP, without a plan."""
 
@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 import fold  # noqa: E402
 
-peal, data, path = sys.argv[1:4]
+peal, data, path, *how = sys.argv[1:]
 count = 0
 failed = False
 
@@ -29,7 +29,7 @@ def verdict(name, said):
 
 
 def ask(*words):
-    run = subprocess.run([peal, *words, "--data", data, "--json"],
+    run = subprocess.run([peal, *words, "--data", data, "--json", *how],
                          capture_output=True, encoding="utf-8", check=False)
     if run.returncode:
         print(f"# peal {' '.join(words)} ended with {run.returncode}: "

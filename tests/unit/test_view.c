@@ -161,6 +161,18 @@ an_event_of_another_type_is_refused(void **state)
 }
 
 static void
+an_event_that_may_not_be_read_is_refused(void **state)
+{
+	static const char *const read[] = { "a.y", "b.>", NULL };
+	struct viewfix *w = *state;
+
+	view_may_read(w->view, read);
+	viewfix_live(w, 1, 5);
+	ALLOWED("[5,6," EVENT(6, "\"a.y\"", 1, "\"t_set\"") "]");
+	REFUSED("[6,7," A(7, 1) "]", "was not asked for");
+}
+
+static void
 an_event_for_one_that_is_not_live_yet_is_refused(void **state)
 {
 	const struct view_ask a = { .id = 2,
@@ -342,6 +354,7 @@ main(void)
 		VIEWFIX_TEST(an_event_of_another_topic_is_refused),
 		VIEWFIX_TEST(an_ephemeral_event_of_another_topic_is_refused),
 		VIEWFIX_TEST(an_event_of_another_type_is_refused),
+		VIEWFIX_TEST(an_event_that_may_not_be_read_is_refused),
 		VIEWFIX_TEST(an_event_for_one_that_is_not_live_yet_is_refused),
 		VIEWFIX_TEST(a_batch_past_where_one_joins_is_refused),
 		VIEWFIX_TEST(one_that_goes_live_behind_the_chain_is_refused),

@@ -308,14 +308,16 @@ rows_that_differ_are_told_apart(void **state)
 	put(w->rows, RA(5, 2));
 	put(want, RA(5, 2));
 	put(want, ROW(6, "\"b.x\"", 1));
-	assert_true(rows_equal(w->rows, want, "a.>", text, sizeof(text)));
-	assert_false(rows_equal(w->rows, want, ">", text, sizeof(text)));
+	assert_true(rows_equal(w->rows, want, "a.>", NULL, text, sizeof(text)));
+	assert_false(rows_equal(w->rows, want, ">", NULL, text, sizeof(text)));
 	assert_non_null(strstr(text, "there is no"));
-	assert_false(rows_equal(want, w->rows, ">", text, sizeof(text)));
+	assert_false(rows_equal(want, w->rows, ">", NULL, text, sizeof(text)));
 	assert_non_null(strstr(text, "there should be no"));
 	put(w->rows, ROW(6, "\"b.x\"", 2));
-	assert_false(rows_equal(w->rows, want, ">", text, sizeof(text)));
+	assert_false(rows_equal(w->rows, want, ">", NULL, text, sizeof(text)));
 	assert_non_null(strstr(text, "should be"));
+	assert_true(rows_equal(w->rows, want, ">",
+	    (const char *const[]){ "a.*", NULL }, text, sizeof(text)));
 	rows_free(want);
 }
 

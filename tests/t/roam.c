@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Clients that subscribe to whatever from wherever, unsubscribe, stop reading
+ * for a while, and come back, all at random.  Each connection is judged by a
+ * view of its own; at the end what it was told since a snapshot has to be
+ * what folding the log gives.
+ */
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/proto.h"
+#include "tests/lib/client.h"
+#include "tests/lib/truth.h"
+#include "tests/lib/view.h"
+
+enum {
+	ROAM_SUBS = 6,
+	ROAM_TICK_MS = 5,
+	ROAM_HURRY_MS = 20000, /* from the end of the load to the head */
+};
+
+static const char *const roam_patterns[] = { ">", "load.>", "load.*.7",
+	"load.3.>", "load.4.>", "quiet.>", "load.3.19", "none.>", "*.1.>",
+	"quiet.*.3" };
+/* What the second token may read. */
+static const char *const roam_read[] = { "quiet.>", "load.3.>", "load.*.7",
+	NULL };
+
+struct roam {
+	struct wire_to to;
+	char *tokens[2]; /* the second one of few rights, or NULL */
+	unsigned clients;
+	uint64_t seed;
+	int64_t deadline_ms;
+	const char *log;
+	const char *ready, *stop;
+	int64_t head; /* -1: the load goes on */
+};
+
+struct roam_sub {
+	struct view_ask ask;
+	bool used, ending;
+	bool snapshot;	  /* what it knows came of one */
+	int64_t retry_ms; /* is asked again then, 0: is asked for */
+	struct mp_buf scope;
+};
+
+struct roamer {
+	const struct roam *plan;
+	unsigned number;
+	struct client client;
+	struct rows *rows;
+	struct view *view;
+	const char *const *read;
+	struct roam_sub subs[ROAM_SUBS];
+	uint64_t next_id, random;
+	int64_t wake_ms; /* reads nothing before */
+	unsigned connections, requests, errors, forbidden, resumed;
+	struct view_counts sum;
+	char last[300]; /* what it asked for last */
+	char fault[1200];
+};
+
+static void __attribute__((noreturn))
+roam_die(const char *what, const char *detail)
+{
+	printf("# roam: %s%s\n", what, detail);
+	exit(1);
+}
+
+static uint64_t
+roam_random(struct roamer *r, uint64_t below)
+{
+	r->random ^= r->random << 13;
+	r->random ^= r->random >> 7;
+	r->random ^= r->random << 17;
+	return r->random % below;
+}
+
+static void
+roam_blame(struct roamer *r, const char *what, const char *detail)
+{
+	if (r->fault[0] == '\0')
+		(void)snprintf(r->fault, sizeof(r->fault), "%s%s; it asked %s",
+		    what, detail, r->last);
+}
+
+/* --- requests --- */
+
+static void
+roam_send(struct roamer *r, struct mp_buf *b)
+{
+	r->requests++;
+	if (!wire_frame(r->client.wire, WIRE_FIN | WIRE_BINARY, b->p, b->len))
+		roam_blame(r, "cannot send", "");
+	mp_buf_deinit(b);
+}
+
+static void
+roam_pack_from(struct mp_buf *b, const struct view_ask *ask)
+{
+	mp_pack_cstr(b, "from");
+	if (ask->from == VIEW_POSITION)
+		mp_pack_uint(b, (uint64_t)ask->position);
+	else
+		mp_pack_cstr(b, ask->from == VIEW_NOW ? "now" : "snapshot");
+}
+
+/* Ask for what sub->ask says, under a new id. */
+static void
+roam_subscribe(struct roamer *r, struct roam_sub *sub)
+{
+	struct view_ask *ask = &sub->ask;
+	bool since = ask->from == VIEW_SNAPSHOT && ask->position >= 0;
+	bool scope = since && sub->scope.len != 0 && roam_random(r, 4) != 0;
+	bool log = since || ask->from == VIEW_POSITION;
+	bool types = ask->types[0] != NULL;
+	struct mp_buf b = { 0 };
+
+	ask->id = r->next_id++;
+	sub->used = true;
+	sub->ending = false;
+	sub->retry_ms = 0;
+	snprintf(r->last, sizeof(r->last),
+	    "id %" PRIu64 " '%s' from %d position %" PRId64 " types %s",
+	    ask->id, ask->topics[0], ask->from, ask->position,
+	    types ? ask->types[0] : "-");
+	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, ask->id },
+	    2 + since + log + scope + types);
+	mp_pack_cstr(&b, "topics");
+	mp_pack_array(&b, 1);
+	mp_pack_cstr(&b, ask->topics[0]);
+	roam_pack_from(&b, ask);
+	if (log) {
+		mp_pack_cstr(&b, "log");
+		mp_pack_cstr(&b, r->client.log);
+	}
+	if (since) {
+		mp_pack_cstr(&b, "since");
+		mp_pack_uint(&b, (uint64_t)ask->position);
+	}
+	if (scope) {
+		mp_pack_cstr(&b, "scope");
+		mp_pack_raw(&b, slice_of(sub->scope.p, sub->scope.len));
+	}
+	if (types) {
+		mp_pack_cstr(&b, "types");
+		mp_pack_array(&b, 1);
+		mp_pack_cstr(&b, ask->types[0]);
+	}
+	if (!view_asked(r->view, ask))
+		roam_blame(r, "the view has no room", "");
+	roam_send(r, &b);
+}
+
+static void
+roam_unsubscribe(struct roamer *r, struct roam_sub *sub)
+{
+	struct mp_buf b = { 0 };
+
+	sub->ending = true;
+	proto_pack_head(
+	    &b, "unsubscribe", (struct proto_uint){ true, sub->ask.id }, 0);
+	roam_send(r, &b);
+}
+
+/* A new subscription, anything. */
+static void
+roam_begin(struct roamer *r, struct roam_sub *sub)
+{
+	uint64_t kind = roam_random(r, 4);
+
+	memset(&sub->ask, 0, sizeof(sub->ask));
+	sub->scope.len = 0;
+	sub->ask.topics[0] =
+	    roam_patterns[roam_random(r, ARRAY_LEN(roam_patterns))];
+	sub->ask.position = VIEW_NO_POSITION;
+	sub->snapshot = kind < 2;
+	if (kind < 2) {
+		sub->ask.from = VIEW_SNAPSHOT;
+	} else if (kind == 2) {
+		sub->ask.from = VIEW_NOW;
+	} else {
+		sub->ask.from = VIEW_POSITION;
+		sub->ask.position = (int64_t)roam_random(r, r->client.head + 1);
+	}
+	if (kind >= 2 && roam_random(r, 3) == 0)
+		sub->ask.types[0] = "*_changed";
+	roam_subscribe(r, sub);
+}
+
+/* One that ended by itself goes on from where it was. */
+static void
+roam_again(struct roamer *r, struct roam_sub *sub)
+{
+	int64_t position = view_position(r->view, sub->ask.id);
+
+	r->resumed++;
+	sub->ask.position = position >= 0 ? position : sub->ask.position;
+	if (!sub->snapshot) {
+		/* What it missed it does without. */
+		sub->ask.from = VIEW_NOW;
+		sub->ask.position = VIEW_NO_POSITION;
+	}
+	sub->ask.whole = sub->ask.position >= 0 && sub->snapshot;
+	roam_subscribe(r, sub);
+}
+
+/* --- a connection --- */
+
+static void
+roam_open(struct roamer *r)
+{
+	const struct roam *plan = r->plan;
+	bool guest = plan->tokens[1] != NULL && roam_random(r, 3) == 0;
+	int size = 16384;
+
+	if (!client_open(&r->client, &plan->to, plan->tokens[guest]))
+		roam_die("no welcome: ", r->client.wrong);
+	if (roam_random(r, 2) == 0)
+		setsockopt(wire_fd(r->client.wire), SOL_SOCKET, SO_RCVBUF,
+		    &size, sizeof(size));
+	r->connections++;
+	r->read = guest ? roam_read : NULL;
+	r->rows = rows_new(
+	    proto_get(slice_of(r->client.bytes, r->client.len), "fold"));
+	r->view = r->rows != NULL ? view_new(r->rows) : NULL;
+	if (r->view == NULL)
+		roam_die("no room, or no fold rules in welcome", "");
+	view_may_read(r->view, r->read);
+	r->next_id = 1;
+}
+
+static void
+roam_close(struct roamer *r)
+{
+	const struct view_counts *n = view_counts(r->view);
+
+	r->sum.rounds += n->rounds;
+	r->sum.full += n->full;
+	r->sum.rows += n->rows;
+	r->sum.batches += n->batches;
+	r->sum.events += n->events;
+	r->sum.replays += n->replays;
+	r->sum.replayed += n->replayed;
+	r->sum.lagged += n->lagged;
+	for (unsigned i = 0; i < ROAM_SUBS; i++) {
+		mp_buf_deinit(&r->subs[i].scope);
+		memset(&r->subs[i], 0, sizeof(r->subs[i]));
+	}
+	view_free(r->view);
+	rows_free(r->rows);
+	client_close(&r->client);
+}
+
+static bool
+roam_meets(const struct roamer *r, const char *pattern)
+{
+	return r->read == NULL || strcmp(pattern, "none.>") != 0;
+}
+
+static void
+roam_error(struct roamer *r, struct slice message)
+{
+	struct slice code = proto_get_str(message, "code");
+	struct slice text = proto_get_str(message, "message");
+	struct proto_uint retry = proto_get_uint(message, "retry_ms");
+	struct proto_uint id = proto_get_uint(message, "id");
+	struct roam_sub *sub = NULL;
+	char said[300];
+
+	for (unsigned i = 0; i < ROAM_SUBS; i++)
+		if (r->subs[i].used && id.set && r->subs[i].ask.id == id.v)
+			sub = &r->subs[i];
+	snprintf(said, sizeof(said), "%.*s: %.*s", (int)code.len,
+	    (const char *)code.p, (int)text.len, (const char *)text.p);
+	r->errors++;
+	if (sub != NULL && slice_is(code, "forbidden") &&
+	    !roam_meets(r, sub->ask.topics[0])) {
+		r->forbidden++;
+		sub->used = false;
+	} else if (sub != NULL && (slice_is(code, "unavailable") ||
+				      slice_is(code, "rate_limited"))) {
+		sub->retry_ms =
+		    wire_now_ms() + (int64_t)(retry.set ? retry.v : 100);
+	} else {
+		roam_blame(r, "error ", said);
+	}
+}
+
+static void
+roam_message(struct roamer *r, const struct wire_message *m)
+{
+	struct slice message = slice_of(m->p, m->len);
+
+	if (m->opcode != WIRE_BINARY || !view_message(r->view, message)) {
+		roam_blame(r, view_fault(r->view), "");
+		return;
+	}
+	if (m->len > 0 && (m->p[0] & 0xf0) == 0x80 &&
+	    slice_is(proto_get_str(message, "op"), "error"))
+		roam_error(r, message);
+	for (unsigned i = 0; i < ROAM_SUBS; i++) {
+		struct roam_sub *sub = &r->subs[i];
+		struct slice scope = view_scope(r->view, sub->ask.id);
+
+		if (!sub->used || sub->retry_ms != 0)
+			continue;
+		if (scope.len != 0) {
+			sub->scope.len = 0;
+			mp_buf_bytes(&sub->scope, scope.p, scope.len);
+		}
+		if (view_state(r->view, sub->ask.id) != VIEW_ENDED)
+			continue;
+		if (sub->ending)
+			sub->used = false;
+		else
+			roam_again(r, sub);
+	}
+}
+
+/* Some messages; true when there were any. */
+static bool
+roam_read_some(struct roamer *r)
+{
+	struct wire_message m;
+	char code[20];
+
+	for (unsigned i = 0; i < 20 && r->fault[0] == '\0'; i++) {
+		switch (wire_next(r->client.wire, &m, 0)) {
+		case WIRE_LATE:
+			return i > 0;
+		case WIRE_ENDED:
+			snprintf(code, sizeof(code), "%u",
+			    wire_close_code(r->client.wire));
+			roam_blame(r, "the connection ended with ", code);
+			return true;
+		default:
+			roam_message(r, &m);
+		}
+	}
+	return true;
+}
+
+/* --- what it does --- */
+
+static bool
+roam_level(const struct roamer *r)
+{
+	for (unsigned i = 0; i < ROAM_SUBS; i++) {
+		const struct roam_sub *sub = &r->subs[i];
+
+		if (sub->used &&
+		    (sub->ending ||
+			view_state(r->view, sub->ask.id) != VIEW_LIVE ||
+			view_position(r->view, sub->ask.id) < r->plan->head))
+			return false;
+	}
+	return true;
+}
+
+static void
+roam_act(struct roamer *r)
+{
+	struct roam_sub *sub = &r->subs[roam_random(r, ROAM_SUBS)];
+	int64_t now = wire_now_ms();
+
+	for (unsigned i = 0; i < ROAM_SUBS; i++)
+		if (r->subs[i].used && r->subs[i].retry_ms != 0 &&
+		    now >= r->subs[i].retry_ms)
+			roam_again(r, &r->subs[i]);
+	if (r->plan->head >= 0)
+		return;
+	switch (roam_random(r, 60)) {
+	case 0:
+	case 1:
+	case 2:
+		if (!sub->used)
+			roam_begin(r, sub);
+		break;
+	case 3:
+		if (sub->used && !sub->ending && sub->retry_ms == 0)
+			roam_unsubscribe(r, sub);
+		break;
+	case 4:
+		r->wake_ms = now + (int64_t)roam_random(r, 400);
+		break;
+	case 5:
+		if (roam_random(r, 5) == 0) {
+			roam_close(r);
+			roam_open(r);
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+roam_stopped(struct roam *plan)
+{
+	char *text = client_read_file(plan->stop);
+
+	if (text != NULL && text[0] != '\0')
+		plan->head = strtoll(text, NULL, 10);
+	free(text);
+}
+
+static void
+roam_wait(struct roamer *all, unsigned n, struct pollfd *fds)
+{
+	int64_t now = wire_now_ms();
+	nfds_t count = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (all[i].fault[0] == '\0' && now >= all[i].wake_ms)
+			fds[count++] =
+			    (struct pollfd){ .fd = wire_fd(all[i].client.wire),
+				    .events = POLLIN };
+	(void)poll(fds, count, ROAM_TICK_MS);
+}
+
+static void
+roam_run(struct roamer *all, struct roam *plan)
+{
+	struct pollfd *fds = calloc(plan->clients, sizeof(*fds));
+
+	fclose(fopen(plan->ready, "we"));
+	for (;;) {
+		int64_t now = wire_now_ms();
+		unsigned done = 0;
+		bool some = false;
+
+		if (plan->head < 0) {
+			roam_stopped(plan);
+			if (plan->head >= 0)
+				plan->deadline_ms = now + ROAM_HURRY_MS;
+		}
+		for (unsigned i = 0; i < plan->clients; i++) {
+			struct roamer *r = &all[i];
+
+			if (r->fault[0] == '\0' && now >= r->wake_ms) {
+				some |= roam_read_some(r);
+				roam_act(r);
+			}
+			done += r->fault[0] != '\0' ||
+				(plan->head >= 0 && roam_level(r));
+		}
+		if (done == plan->clients || now > plan->deadline_ms)
+			break;
+		if (!some)
+			roam_wait(all, plan->clients, fds);
+	}
+	free(fds);
+}
+
+/* --- the end --- */
+
+struct roam_truth {
+	struct roamer *all;
+	unsigned n;
+	uint64_t request;
+};
+
+static bool
+roam_requests(void *arg, const struct truth_event *ev)
+{
+	struct roam_truth *t = arg;
+
+	if (ev->first != t->request)
+		for (unsigned i = 0; i < t->n; i++)
+			(void)view_request(t->all[i].view, ev->first, ev->last);
+	t->request = ev->first;
+	return true;
+}
+
+static void
+roam_compare_one(struct roamer *r, const struct rows *truth)
+{
+	char text[900], more[200];
+
+	if (view_fault(r->view)[0] != '\0')
+		roam_blame(r, view_fault(r->view), "");
+	for (unsigned i = 0; i < ROAM_SUBS; i++) {
+		const struct roam_sub *sub = &r->subs[i];
+
+		if (!sub->used || r->fault[0] != '\0')
+			continue;
+		if (view_state(r->view, sub->ask.id) != VIEW_LIVE ||
+		    view_position(r->view, sub->ask.id) < r->plan->head) {
+			snprintf(more, sizeof(more),
+			    "%" PRIu64 " in state %d at %" PRId64
+			    " of %" PRId64,
+			    sub->ask.id, view_state(r->view, sub->ask.id),
+			    view_position(r->view, sub->ask.id), r->plan->head);
+			roam_blame(r, "never level: subscription ", more);
+		} else if (sub->snapshot &&
+			   !rows_equal(r->rows, truth, sub->ask.topics[0],
+			       r->read, text, sizeof(text))) {
+			roam_blame(r, text, "");
+		}
+	}
+}
+
+static int
+roam_report(struct roamer *all, const struct roam *plan)
+{
+	unsigned bad = 0, connections = 0, requests = 0, errors = 0;
+	unsigned forbidden = 0, resumed = 0;
+	struct view_counts sum = { 0 };
+
+	for (unsigned i = 0; i < plan->clients; i++) {
+		struct roamer *r = &all[i];
+
+		if (r->fault[0] != '\0' && bad++ < 10)
+			printf("# client %u: %s\n", i, r->fault);
+		roam_close(r);
+		connections += r->connections;
+		requests += r->requests;
+		errors += r->errors;
+		forbidden += r->forbidden;
+		resumed += r->resumed;
+		sum.rounds += r->sum.rounds;
+		sum.full += r->sum.full;
+		sum.rows += r->sum.rows;
+		sum.batches += r->sum.batches;
+		sum.events += r->sum.events;
+		sum.replays += r->sum.replays;
+		sum.replayed += r->sum.replayed;
+		sum.lagged += r->sum.lagged;
+	}
+	printf("clients=%u faulty=%u connections=%u requests=%u errors=%u "
+	       "forbidden=%u resumed=%u lagged=%" PRIu64 " rounds=%" PRIu64
+	       " full=%" PRIu64 " rows=%" PRIu64 " batches=%" PRIu64
+	       " events=%" PRIu64 " replays=%" PRIu64 " replayed=%" PRIu64 "\n",
+	    plan->clients, bad, connections, requests, errors, forbidden,
+	    resumed, sum.lagged, sum.rounds, sum.full, sum.rows, sum.batches,
+	    sum.events, sum.replays, sum.replayed);
+	return bad != 0;
+}
+
+static void
+roam_options(struct roam *plan, int argc, char **argv)
+{
+	int o;
+
+	while ((o = getopt(argc, argv, "p:C:t:T:n:S:d:l:r:s:")) != -1)
+		switch (o) {
+		case 'p':
+			plan->to.port = (unsigned)atoi(optarg);
+			break;
+		case 'C':
+			plan->to.cafile = optarg;
+			break;
+		case 't':
+			plan->tokens[0] = client_read_file(optarg);
+			break;
+		case 'T':
+			plan->tokens[1] = client_read_file(optarg);
+			break;
+		case 'n':
+			plan->clients = (unsigned)atoi(optarg);
+			break;
+		case 'S':
+			plan->seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'd':
+			plan->deadline_ms =
+			    wire_now_ms() + 1000 * atoll(optarg);
+			break;
+		case 'l':
+			plan->log = optarg;
+			break;
+		case 'r':
+			plan->ready = optarg;
+			break;
+		case 's':
+			plan->stop = optarg;
+			break;
+		default:
+			exit(2);
+		}
+	if (plan->to.port == 0 || plan->to.cafile == NULL ||
+	    plan->tokens[0] == NULL || plan->clients == 0 ||
+	    plan->log == NULL || plan->ready == NULL || plan->stop == NULL)
+		roam_die("usage: roam -p PORT -C CAFILE -t TOKENFILE ",
+		    "[-T TOKENFILE] -n CLIENTS -l LOGDIR -r READYFILE "
+		    "-s STOPFILE [-S SEED] [-d SECONDS]");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct roam plan = { .to = { "127.0.0.1", 0, NULL },
+		.seed = (uint64_t)wire_now_ms(),
+		.deadline_ms = wire_now_ms() + 60000,
+		.head = -1 };
+	struct roam_truth truth = { 0 };
+	struct roamer *all;
+	struct rows *rows;
+
+	signal(SIGPIPE, SIG_IGN);
+	roam_options(&plan, argc, argv);
+	printf("# roam: seed %" PRIu64 "\n", plan.seed);
+	all = calloc(plan.clients, sizeof(*all));
+	rows = rows_new((struct slice){ 0 });
+	if (all == NULL || rows == NULL)
+		return 2;
+	for (unsigned i = 0; i < plan.clients; i++) {
+		all[i].plan = &plan;
+		all[i].number = i;
+		all[i].random =
+		    (plan.seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
+		roam_open(&all[i]);
+	}
+	roam_run(all, &plan);
+	truth.all = all;
+	truth.n = plan.clients;
+	if (!rows_of_log(rows, plan.log) ||
+	    !truth_each(plan.log, roam_requests, &truth))
+		roam_die("the log cannot be folded", "");
+	for (unsigned i = 0; i < plan.clients; i++)
+		roam_compare_one(&all[i], rows);
+	rows_free(rows);
+	return roam_report(all, &plan);
+}
