@@ -6,9 +6,15 @@ opinion on what a row is.  Knows nothing of peal's code.
 
 compares rows, one JSON array a line ("-": from standard input), with the fold
 of events, one JSON array a line as `peal log cat --json` prints them, up to
-seq UPTO."""
+seq UPTO.
+
+    fold.py --vectors PAGE
+
+folds the vectors of doc/protocol.md, but for those whose maps have keys that
+JSON has not."""
 
 import json
+import re
 import sys
 
 RULES = [("*created", "set"), ("*restored", "set"), ("*reverted", "set"),
@@ -18,11 +24,11 @@ RULES = [("*created", "set"), ("*restored", "set"), ("*reverted", "set"),
          ("*deleted", "delete")]
 
 
-def rule_of(topic, kind):
+def rule_of(topic, kind, rules):
     if topic.startswith("$"):
         return "set"
-    for glob, rule in RULES:
-        if kind.endswith(glob[1:]):
+    for glob, rule in rules:
+        if re.fullmatch(".*".join(map(re.escape, glob.split("*"))), kind):
             return rule
     return "touch"
 
@@ -45,6 +51,14 @@ def merge(value, patch):
     return value
 
 
+def depth(value):
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return 0
+    return 1 + max(map(depth, value), default=0)
+
+
 def element(value, data, add):
     """{field: element}: into the array of that name, or out of it; None where
     they do not fit."""
@@ -57,7 +71,11 @@ def element(value, data, add):
     if not isinstance(old, list):
         return None
     if add:
-        new = old if any(same(x, one) for x in old) else old + [one]
+        if any(same(x, one) for x in old):
+            return value
+        if depth(one) > 27:
+            return None
+        new = old + [one]
     else:
         new = [x for x in old if not same(x, one)]
     return {**value, field: new} if add or field in value else value
@@ -67,13 +85,15 @@ class Rows(dict):
     """topic -> [topic, version, seq, created_time, created_by, updated_time,
     updated_by, deleted, value]"""
 
+    rules = RULES
+
     def fold(self, event):
         seq, time, topic, version, kind, actor, data = event[:7]
         row = self.get(topic)
         if row is None:
             row = [topic, 0, 0, time, actor, time, actor, False, None]
         deleted, value = row[7], row[8]
-        rule = rule_of(topic, kind)
+        rule = rule_of(topic, kind, self.rules)
         if version != row[1] + 1:
             sys.exit(f"event {seq} is version {version} of '{topic}' and "
                      f"follows {row[1]}")
@@ -113,7 +133,37 @@ def differences(want, got):
     return said[:10]
 
 
+def vectors(path):
+    """Sentences, one for each vector that is folded otherwise."""
+    said, folded = [], 0
+    with open(path, encoding="utf-8") as page:
+        lines = [line for line in page if line.startswith('{"name":')]
+    for line in lines:
+        vector = json.loads(line)
+        if "$map" in line:
+            continue
+        rows = Rows()
+        if "rules" in vector:
+            rows.rules = [word.rsplit("=", 1)
+                          for word in vector["rules"].split()]
+        event, after = vector["event"], vector["after"]
+        if vector["before"]:
+            rows[event[2]] = vector["before"]
+        rows.fold(event)
+        folded += 1
+        if not same(rows[event[2]], after):
+            said.append(f"{vector['name']}: {json.dumps(rows[event[2]])} "
+                        f"should be {json.dumps(after)}")
+    print(f"# {folded} of {len(lines)} vectors")
+    return said if folded else ["there are no vectors"]
+
+
 def main():
+    if sys.argv[1] == "--vectors":
+        said = vectors(sys.argv[2])
+        for sentence in said:
+            print("#", sentence)
+        sys.exit(1 if said else 0)
     rows = Rows()
     upto = int(sys.argv[3]) if len(sys.argv) > 3 else None
     with open(sys.argv[1], encoding="utf-8") as lines:

@@ -66,7 +66,7 @@ struct roamer {
 	unsigned connections, requests, errors, forbidden, resumed;
 	struct view_counts sum;
 	char last[300]; /* what it asked for last */
-	char fault[1200];
+	char fault[2400];
 };
 
 static void __attribute__((noreturn))
