@@ -91,7 +91,7 @@ enum spool_put {
 /* Append an encoded row.  Enum spool_put; below zero: the disk failed. */
 MUST_CHECK int spool_put(struct spool *s, struct slice row);
 /* Empty it again, to begin anew. */
-MUST_CHECK int spool_restart(struct spool *s);
+void spool_restart(struct spool *s);
 /* An empty one for the rows of s in another order; goes to spool_replace(). */
 MUST_CHECK int spool_begin_copy(
     struct spool *s, struct spool **out, struct reason *why);

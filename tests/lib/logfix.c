@@ -169,7 +169,12 @@ logfix_roll(struct logfix *fx)
 int
 logfix_stamp(struct logfix *fx, unsigned n)
 {
-	uint8_t *frame = logfix_compose(fx, n);
+	return logfix_stamp_frame(fx, logfix_compose(fx, n));
+}
+
+int
+logfix_stamp_frame(struct logfix *fx, uint8_t *frame)
+{
 	size_t len = LOG_FRAME_HEADER + frame_payload_len(frame);
 
 	assert_true(fx->n_iov < LOGFIX_FRAMES);
@@ -183,7 +188,7 @@ logfix_stamp(struct logfix *fx, unsigned n)
 	}
 	log_writer_stamp(fx->lw, frame, fx->durable_seq);
 	fx->iov[fx->n_iov++] = (struct iovec){ frame, len };
-	fx->next_seq += n;
+	fx->next_seq += frame_n_events(frame);
 	return 0;
 }
 

@@ -56,6 +56,8 @@ void logfix_stop(struct logfix *fx);
 
 /* Stamp a frame of n events; the segment is rolled where it must be. */
 int logfix_stamp(struct logfix *fx, unsigned n);
+/* The same of a composed frame, which malloc() gave, for next_seq. */
+int logfix_stamp_frame(struct logfix *fx, uint8_t *frame);
 /* Flush what was stamped. */
 int logfix_flush(struct logfix *fx);
 /* Both; below zero: what failed. */

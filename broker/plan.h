@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Plan: the topics at which a query has to look, as few as its patterns and
+ * permissions allow.  Whether a topic is wanted is still topic_set_matches()'s
+ * to say.
+ */
+
+#ifndef PEAL_BROKER_PLAN_H
+#define PEAL_BROKER_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/bytes.h"
+#include "core/macros.h"
+#include "core/mp.h"
+
+struct topic_set;
+
+/* One topic, or all that begin with text. */
+struct plan_range {
+	struct slice text;
+	bool point;
+};
+
+/* {0} at first; to be ended with plan_deinit(). */
+struct plan {
+	/* In bytewise order of text; no two have a topic in common. */
+	struct plan_range *v;
+	size_t n, cap;
+	/* Entities whose incoming relations are wanted besides. */
+	struct slice *names;
+	size_t n_names, cap_names;
+	/* Texts, freed with the plan. */
+	void **kept;
+	size_t n_kept, cap_kept;
+};
+
+/*
+ * Of a set; NULL: all there is.  edges: patterns graph.relation.*.*.NAME
+ * become names rather than a range.  0 or -ENOMEM.
+ */
+MUST_CHECK int plan_make(
+    struct plan *plan, const struct topic_set *set, bool edges);
+void plan_deinit(struct plan *plan);
+
+/* Add a topic, which is copied; plan_settle() before the ranges are used. */
+MUST_CHECK int plan_add_point(struct plan *plan, struct slice topic);
+void plan_settle(struct plan *plan);
+
+/* Nothing but single topics. */
+bool plan_is_points(const struct plan *plan);
+/* Bytewise: below zero, zero, above. */
+int plan_compare(struct slice a, struct slice b);
+bool plan_begins(struct slice topic, struct slice prefix);
+
+#endif
