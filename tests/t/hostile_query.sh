@@ -4,7 +4,7 @@
 # than anybody reads.
 . "$(dirname "$0")/../lib/house.sh"
 
-for group in query broker; do
+for group in query broker local socket; do
 	[ -x "$programs/hostile_$group" ] || skip_all 'built without cmocka'
 done
 
@@ -24,6 +24,12 @@ export PEAL_UP CMOCKA_MESSAGE_OUTPUT
 first=$(gateways)
 second=$(broker)
 
+PEAL_SOCKET=$data/run/broker.sock PEAL_BROKER=$second
+export PEAL_SOCKET PEAL_BROKER
+"$programs/hostile_socket" >"$work/socket" 2>&1
+count_group socket "$work/socket"
+"$programs/hostile_local" >"$work/local" 2>&1
+count_group local "$work/local"
 "$programs/hostile_query" >"$work/query" 2>&1
 count_group query "$work/query"
 passes 'the broker that was there at first still serves' \
