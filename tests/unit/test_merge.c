@@ -302,6 +302,38 @@ random_changes_give_what_the_slow_way_gives(void **state)
 	assert_true(fit < ROUNDS);
 }
 
+/* A key given twice would have its new value written twice. */
+static void
+a_value_that_the_validator_refuses_is_unfit(void **state)
+{
+	static const char same[] = "\x8f\xa1k\1\xa1k\1\xa1k\1\xa1k\1\xa1k\1"
+				   "\xa1k\1\xa1k\1\xa1k\1\xa1k\1\xa1k\1"
+				   "\xa1k\1\xa1k\1\xa1k\1\xa1k\1\xa1k\1";
+	CLEANUP(mp_buf_deinit) struct mp_buf patch = { 0 };
+	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+	char text[1000] = "";
+
+	mp_pack_map(&patch, 1);
+	mp_pack_cstr(&patch, "k");
+	mp_pack_str(&patch, slice_of(text, sizeof(text)));
+	assert_int_equal(merge_patch(slice_of(same, sizeof(same) - 1),
+			     slice_of(patch.p, patch.len), &out),
+	    MERGE_UNFIT);
+	assert_int_equal(out.len, 0);
+	assert_int_equal(
+	    merge_add(SLICE_STR("\x80\0"), SLICE_STR("\x81\1\1"), &out),
+	    MERGE_UNFIT);
+	assert_int_equal(
+	    merge_add(SLICE_STR("\x80"), SLICE_STR("\x81\1\1\1"), &out),
+	    MERGE_UNFIT);
+	assert_int_equal(
+	    merge_patch(SLICE_STR("\x82\1\1"), SLICE_STR("\x81\1\1"), &out),
+	    MERGE_UNFIT);
+	assert_int_equal(
+	    merge_patch(SLICE_STR("\x80"), SLICE_STR("\x82\1\1"), &out),
+	    MERGE_UNFIT);
+}
+
 /* Bytes nobody validated, in memory of exactly their length. */
 static void
 no_damage_leads_beyond_the_bytes_that_are_there(void **state)
@@ -351,6 +383,7 @@ main(void)
 		cmocka_unit_test(maps_of_all_sizes_merge),
 		cmocka_unit_test(random_merges_give_what_the_slow_way_gives),
 		cmocka_unit_test(random_changes_give_what_the_slow_way_gives),
+		cmocka_unit_test(a_value_that_the_validator_refuses_is_unfit),
 		cmocka_unit_test(
 		    no_damage_leads_beyond_the_bytes_that_are_there),
 	};
