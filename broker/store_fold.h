@@ -56,14 +56,17 @@ bool store_fold_due(const struct store *st);
 /* Nothing to be done without a transaction.  Below zero: as above. */
 MUST_CHECK int store_fold_commit(struct store *st);
 
+/* Forget the transaction: all stands as the last commit left it. */
+void store_fold_abort(struct store *st);
+
 enum store_fail {
 	STORE_FULL,    /* no room, or an error of the disk: it may pass */
 	STORE_DAMAGED, /* only a new environment helps: end the process */
 };
 
 /*
- * Forget the transaction: all stands as the last commit left it.  The error
- * is counted, and where the environment is damaged the next start drops it.
+ * The same after an error, which is counted; where the environment is
+ * damaged the next start drops it.
  */
 enum store_fail store_fold_fail(struct store *st, int err);
 

@@ -172,8 +172,6 @@ struct store_work *store_work_free(struct store_work *w);
  */
 MUST_CHECK int store_fold_begin(
     struct store *st, MDB_txn **txn, struct store_meta **m);
-/* End it without a trace. */
-void store_fold_abort(struct store *st);
 
 /* --- store_flush.c --- */
 

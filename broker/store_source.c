@@ -54,7 +54,7 @@ store_fold_log(
 		return m->gen[STORE_LIVE].seq ? STORE_LOG_SAME : STORE_LOG_NEW;
 	}
 	proto_log_name(id, epoch, log);
-	if (m->named)
+	if (m->named && m->gen[STORE_LIVE].seq)
 		err = reset(st, txn, m, log, head);
 	memcpy(m->log_id, id, sizeof(m->log_id));
 	m->epoch = epoch;
