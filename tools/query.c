@@ -124,6 +124,28 @@ query_local_next(struct query *q, struct slice *msg, struct reason *why)
 
 /* --- a gateway --- */
 
+/* What a step of the connection is, where only one is of use. */
+static int
+query_remote_wait(struct query *q, enum remote_step wanted, struct slice *msg,
+    struct reason *why)
+{
+	int got = remote_wait(q->conn, q->timeout_ms, msg, why);
+	const char *text;
+
+	if (got < 0)
+		return got;
+	if (got == REMOTE_AGAIN)
+		return query_silent(q, why);
+	if (got == REMOTE_CLOSED) {
+		text = remote_close_text(q->conn);
+		return REFUSE(why, "the server closed (%u%s%.150s)",
+		    remote_close_code(q->conn), *text ? ": " : "", text);
+	}
+	return (enum remote_step)got == wanted
+		   ? 0
+		   : REFUSE(why, "the server opens at the wrong time");
+}
+
 static int
 query_remote_open(struct query *q, struct reason *why)
 {
@@ -135,31 +157,13 @@ query_remote_open(struct query *q, struct reason *why)
 	    q->t->url, credentials_cafile(q->t, path), &q->target, why);
 	if (err >= 0)
 		err = remote_open(q->target, &q->conn, why);
-	if (err >= 0)
-		err = remote_wait(q->conn, q->timeout_ms, &msg, why);
-	if (err == REMOTE_OPENED)
-		return 0;
-	return err < 0 ? err : query_silent(q, why);
+	return err < 0 ? err : query_remote_wait(q, REMOTE_OPENED, &msg, why);
 }
 
 static int
 query_remote_next(struct query *q, struct slice *msg, struct reason *why)
 {
-	int got = remote_wait(q->conn, q->timeout_ms, msg, why);
-	const char *text;
-
-	switch (got) {
-	case REMOTE_MESSAGE:
-		return 0;
-	case REMOTE_AGAIN:
-		return query_silent(q, why);
-	case REMOTE_CLOSED:
-		text = remote_close_text(q->conn);
-		return REFUSE(why, "the server closed (%u%s%.150s)",
-		    remote_close_code(q->conn), *text ? ": " : "", text);
-	default:
-		return got < 0 ? got : REFUSE(why, "the server opened twice");
-	}
+	return query_remote_wait(q, REMOTE_MESSAGE, msg, why);
 }
 
 /* --- either --- */
