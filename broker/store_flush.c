@@ -112,35 +112,129 @@ flush_tomb(const struct store_flush *f, struct slice topic, uint64_t seq)
 	    f->txn, store_table(f->e, f->gen, STORE_TOMBS), &key, &val, 0));
 }
 
-int
-store_flush_row(const struct store_flush *f, const struct store_dirty *d)
+/* Old places by seq go away, lowest first: neighbours share a page. */
+static int
+flush_old(const struct store_flush *f, struct store_dirty **v, size_t n)
 {
-	MDB_dbi changed = store_table(f->e, f->gen, STORE_CHANGED);
-	MDB_dbi rows = store_table(f->e, f->gen, STORE_ROWS);
-	struct slice topic = slice_of(d->topic, d->topic_len);
-	uint64_t old = d->old_seq, seq = d->seq;
-	MDB_val key = { sizeof(old), &old }, val;
-	struct row row;
-	int err, rc = 0;
+	MDB_dbi dbi = store_table(f->e, f->gen, STORE_CHANGED);
+	MDB_cursor *cur;
+	MDB_val key;
+	int rc = mdb_cursor_open(f->txn, dbi, &cur);
 
-	if (old && !d->old_dropped)
-		rc = mdb_del(f->txn, changed, &key, NULL);
-	key = (MDB_val){ sizeof(seq), &seq };
-	val = store_val(topic);
-	if (!rc)
-		rc = mdb_put(f->txn, changed, &key, &val, MDB_APPEND);
-	key = store_val(topic);
-	val = (MDB_val){ d->len, d->row };
-	if (!rc)
-		rc = mdb_put(f->txn, rows, &key, &val, 0);
 	if (rc)
 		return store_err(rc);
-	err = d->deleted ? flush_tomb(f, topic, seq) : 0;
+	for (size_t i = 0; !rc && i < n; i++) {
+		if (v[i]->old_seq == 0 || v[i]->old_dropped)
+			continue;
+		key = (MDB_val){ sizeof(v[i]->old_seq), &v[i]->old_seq };
+		rc = mdb_cursor_get(cur, &key, NULL, MDB_SET);
+		if (!rc)
+			rc = mdb_cursor_del(cur, 0);
+	}
+	mdb_cursor_close(cur);
+	return store_err(rc);
+}
+
+static int
+flush_changed(const struct store_flush *f, const struct store_dirty *oldest)
+{
+	MDB_dbi dbi = store_table(f->e, f->gen, STORE_CHANGED);
+	const struct store_dirty *d;
+	MDB_cursor *cur;
+	int rc = mdb_cursor_open(f->txn, dbi, &cur);
+
+	if (rc)
+		return store_err(rc);
+	for (d = oldest; !rc && d; d = d->newer) {
+		uint64_t seq = d->seq;
+		MDB_val key = { sizeof(seq), &seq };
+		MDB_val val = store_val(slice_of(d->topic, d->topic_len));
+
+		rc = mdb_cursor_put(cur, &key, &val, MDB_APPEND);
+	}
+	mdb_cursor_close(cur);
+	return store_err(rc);
+}
+
+static int
+flush_rows(const struct store_flush *f, struct store_dirty **v, size_t n)
+{
+	MDB_dbi dbi = store_table(f->e, f->gen, STORE_ROWS);
+	MDB_cursor *cur;
+	int rc = mdb_cursor_open(f->txn, dbi, &cur);
+
+	if (rc)
+		return store_err(rc);
+	for (size_t i = 0; !rc && i < n; i++) {
+		MDB_val key = store_val(slice_of(v[i]->topic, v[i]->topic_len));
+		MDB_val val = { v[i]->len, v[i]->row };
+
+		rc = mdb_cursor_put(cur, &key, &val, 0);
+	}
+	mdb_cursor_close(cur);
+	return store_err(rc);
+}
+
+/* Tombstone, and ends of a relation. */
+static int
+flush_rest(const struct store_flush *f, const struct store_dirty *d)
+{
+	struct slice topic = slice_of(d->topic, d->topic_len);
+	struct row row;
+	int err = d->deleted ? flush_tomb(f, topic, d->seq) : 0;
+
 	if (err < 0 || !store_is_relation(topic))
 		return err;
 	err = row_decode(slice_of(d->row + 1, d->len - 1), &row, NULL);
 	assert(err == 0);
 	return flush_ends(f, topic, &d->old_ends, row.value);
+}
+
+static int
+by_old_seq(const void *pa, const void *pb)
+{
+	const struct store_dirty *a = *(struct store_dirty *const *)pa;
+	const struct store_dirty *b = *(struct store_dirty *const *)pb;
+
+	return (a->old_seq > b->old_seq) - (a->old_seq < b->old_seq);
+}
+
+static int
+by_topic(const void *pa, const void *pb)
+{
+	const struct store_dirty *a = *(struct store_dirty *const *)pa;
+	const struct store_dirty *b = *(struct store_dirty *const *)pb;
+	int c = memcmp(a->topic, b->topic, MIN(a->topic_len, b->topic_len));
+
+	return c ? c
+		 : (a->topic_len > b->topic_len) -
+		       (a->topic_len < b->topic_len);
+}
+
+int
+store_flush_rows(
+    const struct store_flush *f, struct store_dirty *oldest, size_t n)
+{
+	CLEANUP(freep) struct store_dirty **v = malloc((n + 1) * sizeof(*v));
+	struct store_dirty *d;
+	size_t i = 0;
+	int err;
+
+	if (!v)
+		return -ENOMEM;
+	for (d = oldest; d; d = d->newer)
+		v[i++] = d;
+	assert(i == n);
+	qsort(v, n, sizeof(*v), by_old_seq);
+	err = flush_old(f, v, n);
+	if (err == 0)
+		err = flush_changed(f, oldest);
+	qsort(v, n, sizeof(*v), by_topic);
+	if (err == 0)
+		err = flush_rows(f, v, n);
+	for (d = oldest; d && err == 0; d = d->newer)
+		err = flush_rest(f, d);
+	return err;
 }
 
 static int

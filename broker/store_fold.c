@@ -232,13 +232,13 @@ flush(struct store *st, enum store_which which)
 	struct store_work *w = st->work;
 	const struct store_flush f = { &st->e, w->txn, &w->meta.gen[which],
 		time_wall_us() };
-	struct store_dirty *d;
+	struct fold_rows *fr = &w->gen[which];
 	int err = 0;
 
-	for (d = w->gen[which].oldest; d && err == 0; d = d->newer)
-		err = store_flush_row(&f, d);
+	if (fr->oldest)
+		err = store_flush_rows(&f, fr->oldest, map_count(fr->dirty));
 	if (err == 0)
-		drop_dirty(&w->gen[which]);
+		drop_dirty(fr);
 	return err;
 }
 

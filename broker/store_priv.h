@@ -206,9 +206,9 @@ struct store_flush {
 	uint64_t now_us; /* wall clock */
 };
 
-/* Write one; in the order of their seqs. */
-MUST_CHECK int store_flush_row(
-    const struct store_flush *f, const struct store_dirty *d);
+/* Write n of them, linked from the oldest on. */
+MUST_CHECK int store_flush_rows(
+    const struct store_flush *f, struct store_dirty *oldest, size_t n);
 /* A row of an archive, by topic; -EPROTO: it is none, or out of order. */
 MUST_CHECK int store_flush_restored(
     const struct store_flush *f, struct slice row, bool dropped);

@@ -44,7 +44,8 @@ within() {
 
 start() {
 	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
-	    -o ring.directory="$data/run" -o log.segment_bytes=4M
+	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
+	    -o broker.directory="$data/broker"
 }
 
 # damaged WHAT FILE OFFSET: the writer refuses, and leaves all as it is.
@@ -72,7 +73,7 @@ unverified() {
 	    "$peal" log verify --data "$data"
 }
 
-plan 19
+plan 21
 write_log
 passes 'the log of a killed writer verifies' \
     "$peal" log verify --data "$data"
@@ -96,6 +97,19 @@ restored
 # The newest one: nothing in the log itself shows that it ended later.
 mv "$(newest)" "$work/gone"
 unverified 'a newest segment that is missing'
+restored
+
+# All who stood beside it have gone, too, but for the broker.
+mv "$(newest)" "$work/gone"
+rm -f "$data/run/ring"
+mkdir -p "$data/broker"
+mv "$data/log/durable.wit" "$data/broker/position.wit"
+before=$(fingerprint "$data/log")
+exits "a log shorter than the broker's witness is refused with 3" 3 \
+    'position.wit' start
+passes "a log shorter than the broker's witness changes nothing" \
+    [ "$(fingerprint "$data/log")" = "$before" ]
+rm -r "$data/broker"
 restored
 
 # Bytes behind the last frame: a write that was never acknowledged.
