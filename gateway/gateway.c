@@ -223,20 +223,24 @@ take_rules(struct gateway *gw, struct slice welcome)
 }
 
 static void
+on_broker_news(void *arg, struct slice welcome)
+{
+	struct gateway *gw = arg;
+	struct slice counts = proto_get(welcome, "counts");
+
+	gw->stalled = counts.len > 0 && proto_get_uint(counts, "stalled").v > 0;
+	take_rules(gw, welcome);
+}
+
+static void
 on_broker(void *arg, struct slice welcome)
 {
 	struct gateway *gw = arg;
 
 	diag_note("reached the broker");
 	fetch_forget(gw->fetch);
-	take_rules(gw, welcome);
+	on_broker_news(gw, welcome);
 	session_broker_up(gw);
-}
-
-static void
-on_broker_news(void *arg, struct slice welcome)
-{
-	take_rules(arg, welcome);
 }
 
 static int

@@ -59,6 +59,7 @@ struct gateway {
 	char node[65];			 /* this host's name */
 	char log[PROTO_LOG_NAME];	 /* empty: not attached yet */
 	bool draining;
+	bool stalled; /* the broker cannot store what it folds */
 
 	struct loop_timer due_timer;	/* a block is due */
 	struct loop_timer mark_timer;	/* empty batches */

@@ -126,6 +126,11 @@ on_serving(void *arg, struct reason *why)
 		reason_set(why, 0, "no writer runs");
 		return false;
 	}
+	if (gw->stalled) {
+		reason_set(why, 0,
+		    "the broker's map or disk is full: it folds no more");
+		return false;
+	}
 	return true;
 }
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "core/reason.h"
 #include "core/time.h"
 #include "gateway/ask.h"
 #include "gateway/gateway_priv.h"
@@ -347,6 +348,18 @@ a_stored_position_begins_a_subscription(void **state)
 }
 
 static void
+a_broker_that_cannot_store_makes_the_gateway_unready(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct reason why = { "" };
+
+	assert_true(fx->handler.serving(&fx->gw, &why));
+	fx->gw.stalled = true;
+	assert_false(fx->handler.serving(&fx->gw, &why));
+	assert_non_null(strstr(why.text, "full"));
+}
+
+static void
 everybody_goes_in_a_slot_of_its_own_when_rules_change(void **state)
 {
 	struct sessionfix *fx = *state;
@@ -385,6 +398,7 @@ main(void)
 		TEST(
 		    positions_are_gathered_told_and_told_again_to_a_new_broker),
 		TEST(a_stored_position_begins_a_subscription),
+		TEST(a_broker_that_cannot_store_makes_the_gateway_unready),
 		TEST(everybody_goes_in_a_slot_of_its_own_when_rules_change),
 	};
 
