@@ -18,8 +18,8 @@
 #include "tools/up.h"
 
 static const char up_text[] =
-    "Run a writer and gateways on one directory until Ctrl-C, and start "
-    "again what dies.\nThe directory gets a self-signed certificate "
+    "Run a writer, a broker and gateways on one directory until Ctrl-C, and\n"
+    "start again what dies. The directory gets a self-signed certificate "
     "(tls/cert.pem) and a development\ntoken with all rights (dev.token). "
     "Prints one line once clients can connect:\n\n"
     "  peal: ready https://ADDRESS:PORT/#token=TOKEN\n\n"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The house: one directory stands for log, run directory, certificate and
- * keys.  What the configuration file says about certificate and keys wins
- * over DIR; log and run directory are always DIR's.
+ * The house: one directory stands for log, run directory, the broker's,
+ * certificate and keys.  What the configuration file says about certificate
+ * and keys wins over DIR; the directories are always DIR's.
  */
 
 #include <errno.h>
@@ -54,6 +54,10 @@ house_use_dir(struct house *h, const char *dir, struct reason *why)
 
 	snprintf(h->dir, sizeof(h->dir), "%s", dir);
 	err = house_set(h, CONF_log_directory, house_path(h, "log", path), why);
+	if (err < 0)
+		return err;
+	err = house_set(
+	    h, CONF_broker_directory, house_path(h, "broker", path), why);
 	if (err < 0)
 		return err;
 	/* The link's target is short enough for the address of a socket. */

@@ -35,8 +35,29 @@ enum {
 	UP_GRACE_MS = 20000, /* then SIGKILL */
 };
 
+/* What a child is, in the order in which they are stopped. */
+enum up_role {
+	UP_GATEWAY,
+	UP_BROKER,
+	UP_WRITER,
+	UP_ROLES
+};
+
+/* The first children; gateways follow. */
+enum {
+	UP_CHILD_WRITER,
+	UP_CHILD_BROKER,
+	UP_CHILD_GATEWAYS
+};
+
+static const char *const up_programs[UP_ROLES] = {
+	[UP_GATEWAY] = "peal-gateway",
+	[UP_BROKER] = "peal-broker",
+	[UP_WRITER] = "peal-writer",
+};
+
 struct up_child {
-	const char *program;
+	enum up_role role;
 	pid_t pid; /* 0: not running */
 	bool ready;
 	bool ever_ready;
@@ -45,18 +66,12 @@ struct up_child {
 	uint64_t retry_ms; /* when to start it */
 };
 
-enum up_phase {
-	UP_RUNNING,
-	UP_STOP_GATEWAYS,
-	UP_STOP_WRITER
-};
-
-/* child[0] is the writer. */
 struct up {
 	const struct up_plan *plan;
-	struct up_child child[1 + UP_GATEWAYS_MAX];
+	struct up_child child[UP_CHILD_GATEWAYS + UP_GATEWAYS_MAX];
 	unsigned n;
-	enum up_phase phase;
+	bool stopping;
+	enum up_role phase; /* while stopping: who is stopped */
 	bool announced;
 	uint64_t kill_ms; /* of the phase: when patience ends; 0: never */
 	int exit_code;
@@ -117,7 +132,7 @@ up_exec(const struct up *up, const struct up_child *child)
 	setenv("NOTIFY_SOCKET", up->socket_path, 1);
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("LISTEN_FDNAMES");
-	if (child != up->child) {
+	if (child->role == UP_GATEWAY) {
 		/* dup2() onto itself would leave it close-on-exec. */
 		if (plan->listen_fd == NOTIFY_FDS_START
 			? fcntl(plan->listen_fd, F_SETFD, 0) < 0
@@ -127,7 +142,7 @@ up_exec(const struct up *up, const struct up_child *child)
 		setenv("LISTEN_PID", pid, 1);
 		setenv("LISTEN_FDS", "1", 1);
 	}
-	up_find_program(child->program, path);
+	up_find_program(up_programs[child->role], path);
 	argv[n++] = path;
 	/* What counts was read and checked here already. */
 	argv[n++] = "-c/dev/null";
@@ -148,8 +163,8 @@ up_start(struct up *up, struct up_child *child)
 	pid_t pid = fork();
 
 	if (pid < 0) {
-		tool_note(up->plan->t, "cannot start %s: %s", child->program,
-		    strerror(errno));
+		tool_note(up->plan->t, "cannot start %s: %s",
+		    up_programs[child->role], strerror(errno));
 		child->retry_ms = up_now_ms() + 1000;
 		return;
 	}
@@ -166,12 +181,13 @@ up_start_due(struct up *up)
 {
 	uint64_t now = up_now_ms(), wait = UINT64_MAX;
 
-	if (up->phase != UP_RUNNING)
+	if (up->stopping)
 		return -1;
 	for (unsigned i = 0; i < up->n; i++) {
 		struct up_child *child = &up->child[i];
 
-		if (child->pid || (i > 0 && !up->child[0].ever_ready))
+		if (child->pid || (child->role != UP_WRITER &&
+				      !up->child[UP_CHILD_WRITER].ever_ready))
 			continue;
 		if (child->retry_ms <= now)
 			up_start(up, child);
@@ -185,52 +201,56 @@ up_start_due(struct up *up)
 /* --- stopping --- */
 
 static void
-up_signal(struct up *up, bool gateways, int signo)
+up_signal(struct up *up, enum up_role role, int signo)
 {
 	for (unsigned i = 0; i < up->n; i++)
-		if (up->child[i].pid && (i > 0) == gateways)
+		if (up->child[i].pid && up->child[i].role == role)
 			(void)kill(up->child[i].pid, signo);
 }
 
 static bool
-up_any_gateway(const struct up *up)
+up_any(const struct up *up, enum up_role role)
 {
-	for (unsigned i = 1; i < up->n; i++)
-		if (up->child[i].pid)
+	for (unsigned i = 0; i < up->n; i++)
+		if (up->child[i].pid && up->child[i].role == role)
 			return true;
 	return false;
+}
+
+static void
+up_stop_role(struct up *up, enum up_role role)
+{
+	up->phase = role;
+	up->kill_ms = up_now_ms() + UP_GRACE_MS;
+	up_signal(up, role, SIGTERM);
 }
 
 /* Go on with stopping where nothing is left to wait for. */
 static void
 up_stop_further(struct up *up)
 {
-	if (up->phase != UP_STOP_GATEWAYS || up_any_gateway(up))
-		return;
-	up->phase = UP_STOP_WRITER;
-	up->kill_ms = up_now_ms() + UP_GRACE_MS;
-	up_signal(up, false, SIGTERM);
+	while (up->phase != UP_WRITER && !up_any(up, up->phase))
+		up_stop_role(up, up->phase + 1);
 }
 
 static void
 up_stop(struct up *up, int exit_code)
 {
-	if (up->phase != UP_RUNNING) {
+	if (up->stopping) {
 		/* Told twice: no more patience. */
-		up_signal(up, up->phase == UP_STOP_GATEWAYS, SIGKILL);
+		up_signal(up, up->phase, SIGKILL);
 		return;
 	}
 	up->exit_code = exit_code;
-	up->phase = UP_STOP_GATEWAYS;
-	up->kill_ms = up_now_ms() + UP_GRACE_MS;
-	up_signal(up, true, SIGTERM);
+	up->stopping = true;
+	up_stop_role(up, UP_GATEWAY);
 	up_stop_further(up);
 }
 
 static bool
 up_done(const struct up *up)
 {
-	return up->phase == UP_STOP_WRITER && !up->child[0].pid;
+	return up->stopping && up->phase == UP_WRITER && !up_any(up, UP_WRITER);
 }
 
 static void
@@ -239,8 +259,8 @@ up_out_of_patience(struct up *up)
 	if (!up->kill_ms || up_now_ms() < up->kill_ms)
 		return;
 	tool_note(up->plan->t, "%s does not stop: killing it",
-	    up->phase == UP_STOP_WRITER ? "peal-writer" : "a peal-gateway");
-	up_signal(up, up->phase == UP_STOP_GATEWAYS, SIGKILL);
+	    up_programs[up->phase]);
+	up_signal(up, up->phase, SIGKILL);
 	up->kill_ms = up_now_ms() + UP_GRACE_MS;
 }
 
@@ -270,10 +290,10 @@ up_say_end(struct up *up, const struct up_child *child, pid_t pid, int status)
 {
 	if (WIFSIGNALED(status))
 		tool_note(up->plan->t, "%s (pid %ld) was ended by signal %d",
-		    child->program, (long)pid, WTERMSIG(status));
+		    up_programs[child->role], (long)pid, WTERMSIG(status));
 	else
 		tool_note(up->plan->t, "%s (pid %ld) ended with exit code %d",
-		    child->program, (long)pid, WEXITSTATUS(status));
+		    up_programs[child->role], (long)pid, WEXITSTATUS(status));
 }
 
 static void
@@ -283,7 +303,7 @@ up_child_ended(struct up *up, struct up_child *child, int status)
 	uint64_t now = up_now_ms();
 	unsigned shift;
 
-	if (up->phase != UP_RUNNING) {
+	if (up->stopping) {
 		if (status != 0)
 			up_say_end(up, child, child->pid, status);
 		child->pid = 0;
@@ -335,7 +355,7 @@ up_child_ready(struct up *up, pid_t pid)
 		}
 		all = all && child->ready;
 	}
-	if (all && !up->announced && up->phase == UP_RUNNING) {
+	if (all && !up->announced && !up->stopping) {
 		up->announced = true;
 		up->plan->ready(up->plan->arg);
 	}
@@ -382,7 +402,7 @@ up_read_signals(struct up *up)
 		if (info.ssi_signo == SIGCHLD)
 			up_reap(up);
 		else if (info.ssi_signo == SIGHUP)
-			up_signal(up, true, SIGHUP);
+			up_signal(up, UP_GATEWAY, SIGHUP);
 		else
 			up_stop(up, TOOL_OK);
 	}
@@ -434,7 +454,7 @@ up_loop(struct up *up)
 	while (!up_done(up)) {
 		int wait = up_start_due(up);
 
-		if (up->phase != UP_RUNNING)
+		if (up->stopping)
 			wait = 200;
 		if (poll(pfd, 2, wait) < 0 && errno != EINTR)
 			break;
@@ -450,15 +470,14 @@ int
 up_run(const struct up_plan *plan)
 {
 	struct up up = { .plan = plan,
-		.n = 1 + plan->gateways,
+		.n = UP_CHILD_GATEWAYS + plan->gateways,
 		.notify_fd = -1,
 		.signal_fd = -1,
 		.pid = getpid() };
 	struct reason why;
 
-	up.child[0].program = "peal-writer";
-	for (unsigned i = 1; i < up.n; i++)
-		up.child[i].program = "peal-gateway";
+	up.child[UP_CHILD_WRITER].role = UP_WRITER;
+	up.child[UP_CHILD_BROKER].role = UP_BROKER;
 	if (up_open(&up, &why) < 0)
 		up.exit_code = tool_fail(plan->t, &why);
 	else

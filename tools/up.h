@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The supervisor of `peal up`: one writer, several gateways, in the
- * foreground.  Gateways start once the writer is ready, and stop before it.
+ * The supervisor of `peal up`: one writer, one broker, several gateways, in
+ * the foreground.  Broker and gateways start once the writer is ready; the
+ * gateways stop first, the writer last.
  */
 
 #ifndef PEAL_TOOLS_UP_H

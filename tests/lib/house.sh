@@ -155,6 +155,10 @@ writer() {
 	children peal-writer
 }
 
+broker() {
+	children peal-broker
+}
+
 # Several copies of the sample, each line in it as often.
 copies() {
 	i=0
