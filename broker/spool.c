@@ -20,7 +20,8 @@
 #include "core/time.h"
 
 enum {
-	SPOOL_PART_BYTES = 240 << 10,
+	/* What a client that does not read costs a gateway. */
+	SPOOL_PART_BYTES = 60 << 10,
 	SPOOL_BUFFER = 1 << 20,
 	SPOOL_DIR_MAX = 400,
 };

@@ -20,7 +20,7 @@
 #include "tests/lib/tmpdir.h"
 
 enum {
-	PART = 240 << 10
+	PART = 60 << 10
 };
 
 static struct spools *
@@ -98,7 +98,7 @@ an_empty_snapshot_has_one_empty_part(void **state)
 }
 
 static void
-parts_are_full_but_never_over_240_kib(void **state)
+parts_are_full_but_never_over_60_kib(void **state)
 {
 	static const struct {
 		size_t len;
@@ -115,7 +115,7 @@ parts_are_full_but_never_over_240_kib(void **state)
 		{ (1 << 20) - 1, 3, 3 },
 		{ 1 << 20, 3, 3 },
 		{ (1 << 20) + 1, 3, 3 },
-		{ 100, 30000, 13 },
+		{ 100, 30000, 49 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
@@ -382,7 +382,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_snapshot_has_one_empty_part),
-		TEST(parts_are_full_but_never_over_240_kib),
+		TEST(parts_are_full_but_never_over_60_kib),
 		TEST(who_asks_for_the_same_while_nothing_moved_shares),
 		TEST(a_young_spool_is_shared_unless_it_is_below_what_is_asked),
 		TEST(another_key_or_generation_is_another_spool),
