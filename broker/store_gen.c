@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "broker/store_priv.h"
 #include "core/diag.h"
@@ -156,6 +157,11 @@ store_gen_settle(struct store *st, struct reason *why)
 	if (rc)
 		return reason_set(why, store_err(rc), "%s", mdb_strerror(rc));
 	err = settle(st, txn, &m, why);
+	if (err == 0 && !memcmp(&m, &st->meta, sizeof(m))) {
+		/* A map that is full does not keep us from serving it. */
+		mdb_txn_abort(txn);
+		return 0;
+	}
 	if (err == 0)
 		err = store_meta_put(&st->e, txn, &m);
 	if (err < 0) {

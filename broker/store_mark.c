@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,6 +84,24 @@ store_mark_read(int dirfd, struct reason *why)
 	return STORE_MARK_DAMAGED;
 }
 
+/* Without room for a new file the old one's bytes have to do. */
+static int
+overwrite(int dirfd, const char *text, size_t len, struct reason *why)
+{
+	CLEANUP(closep)
+	int fd = openat(dirfd, MARK_NAME, O_WRONLY | O_CLOEXEC);
+	int err = fd < 0 ? -errno : 0;
+
+	if (err == 0)
+		err = sysio_pwrite(&sysio_posix, fd, text, len, 0);
+	if (err == 0)
+		err = sysio_ftruncate(&sysio_posix, fd, len);
+	if (err == 0)
+		err = sysio_fsync(&sysio_posix, fd);
+	return err < 0 ? reason_set(why, err, "cannot write '%s'", MARK_NAME)
+		       : 0;
+}
+
 int
 store_mark_write(int dirfd, enum store_left how, struct reason *why)
 {
@@ -92,6 +111,7 @@ store_mark_write(int dirfd, enum store_left how, struct reason *why)
 	if (err < 0)
 		return err;
 	n = snprintf(text, sizeof(text), MARK_HEAD "%s %s\n", boot, words[how]);
-	return fs_replace(
+	err = fs_replace(
 	    &sysio_posix, dirfd, MARK_NAME, text, (size_t)n, 0640, why);
+	return err == -ENOSPC ? overwrite(dirfd, text, (size_t)n, why) : err;
 }
