@@ -382,14 +382,15 @@ verify_summary(const struct verify *v)
 	    v->rows, v->seq, v->differ ? " and" : " are what is folded from",
 	    rf->events);
 	if (v->dropped)
-		printf("; %" PRIu64 " deleted ones were dropped", v->dropped);
+		printf(
+		    "; deleted rows that were dropped: %" PRIu64, v->dropped);
 	if (v->partial)
-		printf("; %" PRIu64
-		       " begin before the oldest event and were not compared",
+		printf("; rows that begin before the oldest event, not "
+		       "compared: %" PRIu64,
 		    v->partial);
 	if (rf->unfoldable || rf->too_large)
-		printf("; %" PRIu64 " events could not be folded, %" PRIu64
-		       " met a row that is too large",
+		printf("; events that could not be folded: %" PRIu64
+		       ", of rows that are too large: %" PRIu64,
 		    rf->unfoldable, rf->too_large);
 	putchar('\n');
 }

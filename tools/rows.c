@@ -74,15 +74,16 @@ rows_patterns(
 static void
 rows_told(const struct rows_state *st, const struct snapshot *snap)
 {
+	uint64_t shown = snap->rows - st->hidden;
 	char hidden[60] = "";
 
 	if (st->show.json)
 		return;
 	if (st->hidden)
-		snprintf(hidden, sizeof(hidden),
-		    " and %" PRIu64 " that are deleted", st->hidden);
-	tool_note(st->rows->t, "at seq %" PRIu64 ": %" PRIu64 " rows%s",
-	    snap->seq, snap->rows - st->hidden, hidden);
+		snprintf(hidden, sizeof(hidden), " and %" PRIu64 " deleted",
+		    st->hidden);
+	tool_note(st->rows->t, "at seq %" PRIu64 ": %" PRIu64 " row%s%s",
+	    snap->seq, shown, shown == 1 ? "" : "s", hidden);
 }
 
 int

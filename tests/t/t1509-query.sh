@@ -58,6 +58,18 @@ quietly_to_head() {
 way=local
 exits 'without a peal it says so' 1 'no broker is running here' \
 	"$peal" state -o "ring.directory=$work"
+
+# Another log, of as many events.
+data=$work/other
+house_up --gateways 1
+append item.a item_created '{"n":1}' --actor ann
+append item.b item_created '{"n":99}' --actor bo
+append item.b item_updated '{"n":10}' --actor bo
+append item.b item_deleted --actor ann
+append other.c note_added '{"tags":"x"}' --actor ann
+append other.d note_added --actor ann
+house_down
+data=$work/data
 house_up --gateways 1
 append item.a item_created '{"n":1}' --actor ann
 append item.b item_created '{"n":10}' --actor bo
@@ -72,7 +84,7 @@ for way in local remote; do
 	same "$way: a state has the rows that match" \
 		columns state --min-seq 6 'item.*'
 	exits "$way: people see no deleted rows, but how many there are" 0 \
-		'at seq 6: 2 rows and 1 that are deleted' ask state
+		'at seq 6: 2 rows and 1 deleted' ask state
 	exits "$way: unless they ask for them" 0 'deleted  {"n":10}' \
 		ask state --deleted item.b
 	exits "$way: a line has topic, version, actor and value" 0 \
@@ -107,6 +119,13 @@ for way in local remote; do
 		quietly_to_head state --json
 	passes "$way: and a history" quietly_to_head history --all --json
 done
+
+way=local
+exits 'a state that is not what the log folds to is found out' 1 \
+	'"differences":4,' ask verify --json -o "log.directory=$work/other/log"
+cp "$work/out" "$work/differ"
+passes 'each difference is shown with both rows' \
+	[ "$(grep -c '^{"topic":.*"folded":.*"served":' "$work/differ")" = 4 ]
 
 # Taking back, and taking that back.
 way=local
@@ -156,7 +175,7 @@ done
 
 "$peal" token --data "$data" --sub guest --read 'other.>' >"$work/guest"
 token=$work/guest
-printf '%s\n' '"other.c" 1 5 false {"tags":"x"}' >"$work/expected"
+printf '%s\n' '"other.c" 1 5 false {"tags":["x"]}' >"$work/expected"
 same 'a token sees in the state what it may read' columns state '>'
 passes 'and in history' seqs_are '5 '
 exits 'and it is enough to verify that' 0 '"differences":0,"seq":71,'`
@@ -164,3 +183,9 @@ exits 'and it is enough to verify that' 0 '"differences":0,"seq":71,'`
 exits 'what it may not read is not there for a revert' 1 \
 	'item.a' ask revert item.a --to 1
 house_down
+exits 'without a broker it says so' 1 'no broker is running here' \
+	"$peal" verify --data "$data"
+segment=$(find "$data/log" -name '*.seg' | head -n 1)
+printf 'x' | dd of="$segment" bs=1 seek=9000 conv=notrunc 2>/dev/null
+exits 'a damaged log is told before anything is asked' 3 'problems' \
+	"$peal" verify --data "$data"
