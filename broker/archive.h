@@ -9,6 +9,7 @@
 #ifndef PEAL_BROKER_ARCHIVE_H
 #define PEAL_BROKER_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/bytes.h"
@@ -30,6 +31,7 @@ struct archive_id {
 	uint64_t epoch;
 	uint64_t seq;
 	uint64_t rules_version;
+	uint64_t floor; /* the store's tombstone_floor */
 };
 
 void archive_name(char name[ARCHIVE_NAME_SIZE], uint64_t seq);
@@ -39,9 +41,12 @@ void archive_name(char name[ARCHIVE_NAME_SIZE], uint64_t seq);
 /* Begin "archive.tmp" in dirfd, which outlives it. */
 MUST_CHECK int archive_create(int dirfd, const struct archive_id *id,
     struct archive_writer **out, struct reason *why);
-/* Rows come in the order of their topics, each once. */
+/*
+ * Rows come in the order of their topics, each once; marked: behind a bool,
+ * is it dropped?
+ */
 MUST_CHECK int archive_put(
-    struct archive_writer *w, struct slice row, struct reason *why);
+    struct archive_writer *w, struct slice marked, struct reason *why);
 /* Give the file its name, durably; *bytes is its size. */
 MUST_CHECK int archive_finish(
     struct archive_writer *w, uint64_t *bytes, struct reason *why);
@@ -74,11 +79,15 @@ MUST_CHECK int archive_verify(struct archive *a, struct reason *why);
 
 /* The next row to be read is the first at or behind topic. */
 void archive_seek(struct archive *a, struct slice topic);
-/*
- * The next row: its bytes, and topic, live until the next call.  Enum
- * archive_read or below zero.
- */
-MUST_CHECK int archive_next(struct archive *a, struct slice *row,
-    struct slice *topic, struct reason *why);
+/* A row, whose bytes live until the next call. */
+struct archive_row {
+	struct slice topic;
+	struct slice row;
+	bool dropped;
+};
+
+/* The next row.  Enum archive_read or below zero. */
+MUST_CHECK int archive_next(
+    struct archive *a, struct archive_row *out, struct reason *why);
 
 #endif

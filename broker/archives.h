@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "broker/archive.h"
-#include "core/bytes.h"
+#include "broker/store.h"
 #include "core/macros.h"
 #include "core/proto.h"
 
@@ -43,9 +43,11 @@ struct archives_status {
 
 void archives_status(struct archives *ar, struct archives_status *out);
 
-/* Is one of the state at seq to be written?  Any thread, cheap. */
-bool archives_due(
-    struct archives *ar, const char log[PROTO_LOG_NAME], uint64_t seq);
+/*
+ * Is one of the state at seq to be written?  Any thread, cheap.  log is a
+ * name as proto_log_name() makes it, here and below.
+ */
+bool archives_due(struct archives *ar, const char *log, uint64_t seq);
 /*
  * Write one of the present state, and let others go where they are too many;
  * a worker's job.  Only one thread writes: another's call does nothing.  0,
@@ -57,24 +59,17 @@ MUST_CHECK int archives_write(struct query *q, struct reason *why);
  * The newest archive of this log, and rules, at or before seq: *out, NULL
  * where there is none.  Damaged ones are passed over.  0 or -ENOMEM.
  */
-MUST_CHECK int archives_find(struct archives *ar,
-    const char log[PROTO_LOG_NAME], uint64_t rules_version, uint64_t seq,
-    struct archive **out);
+MUST_CHECK int archives_find(struct archives *ar, const char *log,
+    uint64_t rules_version, uint64_t seq, struct archive **out);
 /* The seq of the oldest such archive; 0: there is none. */
-uint64_t archives_oldest(struct archives *ar, const char log[PROTO_LOG_NAME],
-    uint64_t rules_version);
+uint64_t archives_oldest(
+    struct archives *ar, const char *log, uint64_t rules_version);
 /* This one is damaged: count it, say so, and do not find it again. */
 void archives_condemn(
     struct archives *ar, uint64_t seq, const struct reason *what);
 
-/*
- * Feed all rows of the newest whole archive at or before seq to fn, in the
- * order of their topics; *found is its seq, 0 where there is none.  The file
- * is verified first, as a whole.  Below zero: what fn returned, or -errno.
- */
-MUST_CHECK int archives_restore(struct archives *ar,
-    const char log[PROTO_LOG_NAME], uint64_t rules_version, uint64_t seq,
-    int (*fn)(void *arg, struct slice row), void *arg, uint64_t *found,
-    struct reason *why);
+/* A store_restore_fn: arg is the archives.  Files are verified as a whole. */
+MUST_CHECK int archives_restore(void *arg, struct store_archive *a,
+    store_add_row *add, void *ctx, struct reason *why);
 
 #endif

@@ -25,7 +25,6 @@ enum {
 	HISTORY_LOOKED = 1 << 16, /* events looked at for a page */
 	HISTORY_CLOCK = 64,	  /* events between two looks at the clock */
 	HISTORY_CHUNK = 512,	  /* events read at once in reverse */
-	HISTORY_STEP = 256,	  /* farther on, seeking is quicker */
 };
 
 /* Beside enum log_read: the page is full, or has taken long enough. */
@@ -119,25 +118,6 @@ history_look(struct history *h, uint64_t seq, struct slice bytes)
 
 /* --- scans --- */
 
-/* The next frame; the log must not end. */
-static int
-history_read(struct history *h)
-{
-	int got;
-
-	h->frame.n_events = 0;
-	got = log_reader_next(h->lease.rd, &h->frame, &h->why);
-	if (got == LOG_READ_FRAME)
-		return got;
-	h->frame.n_events = 0;
-	if (got == LOG_READ_END) {
-		reason_set(&h->why, 0, "the log ends before seq %llu",
-		    (unsigned long long)h->high - 1);
-		return LOG_READ_DAMAGED;
-	}
-	return got;
-}
-
 /*
  * Call fn for events first to last; what it returns other than HISTORY_DONE
  * ends the walk.
@@ -157,7 +137,7 @@ history_walk(struct history *h, uint64_t first, uint64_t last,
 		uint32_t crc;
 		size_t at = 0;
 
-		got = history_read(h);
+		got = logs_next(&h->lease, &h->frame, &h->why);
 		if (got != LOG_READ_FRAME)
 			return got;
 		seq = h->frame.first_seq;
@@ -296,33 +276,6 @@ history_scan_back(struct history *h, uint64_t first, uint64_t last)
 
 /* --- indexes --- */
 
-/* The bytes of event seq, which live until the next frame is read. */
-static int
-history_fetch(struct history *h, uint64_t seq, struct slice *bytes)
-{
-	const struct log_frame *f = &h->frame;
-	uint32_t crc;
-	size_t at = 0;
-	int got;
-
-	if (f->n_events == 0 || seq < f->first_seq ||
-	    seq >= f->first_seq + f->n_events + HISTORY_STEP) {
-		got = log_reader_seek(h->lease.rd, seq, &h->why);
-		if (got < 0)
-			return got;
-		h->frame.n_events = 0;
-	}
-	while (f->n_events == 0 || f->first_seq + f->n_events <= seq) {
-		got = history_read(h);
-		if (got != LOG_READ_FRAME)
-			return got;
-	}
-	for (uint64_t i = f->first_seq; i <= seq; i++)
-		if (!log_frame_event(f, &at, bytes, &crc))
-			return -EPROTO;
-	return LOG_READ_FRAME;
-}
-
 /* Events of the topic or actor, as far as the index covers the range. */
 static int
 history_index(struct history *h, struct store_read *r)
@@ -347,7 +300,8 @@ history_index(struct history *h, struct store_read *r)
 		if (item.seq <= h->low || item.seq >= h->high ||
 		    item.seq > h->covered)
 			return HISTORY_DONE;
-		got = history_fetch(h, item.seq, &bytes);
+		got =
+		    logs_fetch(&h->lease, &h->frame, item.seq, &bytes, &h->why);
 		if (got != LOG_READ_FRAME)
 			return got;
 		got = history_look(h, item.seq, bytes);

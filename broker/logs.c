@@ -17,6 +17,7 @@
 
 enum {
 	LOGS_KEPT = 8,
+	LOGS_STEP = 256, /* seqs; farther on, seeking is quicker */
 };
 
 struct logs_idle {
@@ -169,6 +170,51 @@ logs_discard(struct logs_lease *lease)
 	pthread_mutex_unlock(&logs->lock);
 }
 
+int
+logs_next(struct logs_lease *lease, struct log_frame *frame, struct reason *why)
+{
+	int got;
+
+	frame->n_events = 0;
+	got = log_reader_next(lease->rd, frame, why);
+	if (got == LOG_READ_FRAME)
+		return got;
+	frame->n_events = 0;
+	if (got == LOG_READ_END) {
+		reason_set(why, 0, "the log ends before seq %llu",
+		    (unsigned long long)lease->limit);
+		return LOG_READ_DAMAGED;
+	}
+	return got;
+}
+
+int
+logs_fetch(struct logs_lease *lease, struct log_frame *frame, uint64_t seq,
+    struct slice *bytes, struct reason *why)
+{
+	uint32_t crc;
+	size_t at = 0;
+	int got;
+
+	if (frame->n_events == 0 || seq < frame->first_seq ||
+	    seq >= frame->first_seq + frame->n_events + LOGS_STEP) {
+		frame->n_events = 0;
+		got = log_reader_seek(lease->rd, seq, why);
+		if (got < 0)
+			return got;
+	}
+	while (
+	    frame->n_events == 0 || frame->first_seq + frame->n_events <= seq) {
+		got = logs_next(lease, frame, why);
+		if (got != LOG_READ_FRAME)
+			return got;
+	}
+	for (uint64_t i = frame->first_seq; i <= seq; i++)
+		if (!log_frame_event(frame, &at, bytes, &crc))
+			return -EPROTO;
+	return LOG_READ_FRAME;
+}
+
 /* The frame that holds seq. */
 static int
 logs_frame_at(struct logs_lease *lease, uint64_t seq, struct log_frame *frame,
@@ -176,15 +222,7 @@ logs_frame_at(struct logs_lease *lease, uint64_t seq, struct log_frame *frame,
 {
 	int got = log_reader_seek(lease->rd, seq, why);
 
-	if (got < 0)
-		return got;
-	got = log_reader_next(lease->rd, frame, why);
-	if (got == LOG_READ_END) {
-		reason_set(why, 0, "the log ends before seq %llu",
-		    (unsigned long long)seq);
-		return LOG_READ_DAMAGED;
-	}
-	return got;
+	return got < 0 ? got : logs_next(lease, frame, why);
 }
 
 int

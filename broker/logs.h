@@ -10,8 +10,10 @@
 
 #include <stdint.h>
 
+#include "core/bytes.h"
 #include "core/macros.h"
 
+struct log_frame;
 struct log_reader;
 struct logs;
 struct reason;
@@ -39,6 +41,19 @@ MUST_CHECK int logs_lease(struct logs *logs, uint64_t need, uint64_t tail,
 void logs_return(struct logs_lease *lease);
 /* The same where the log was damaged: whoever comes next looks anew. */
 void logs_discard(struct logs_lease *lease);
+
+/*
+ * The next frame, which must be there: LOG_READ_FRAME, LOG_READ_DAMAGED or
+ * below zero.  n_events is 0 where there is none.
+ */
+MUST_CHECK int logs_next(
+    struct logs_lease *lease, struct log_frame *frame, struct reason *why);
+/*
+ * The bytes of event seq, which live until the next call; *frame is the last
+ * one read, {0} at first.  LOG_READ_FRAME, LOG_READ_DAMAGED or below zero.
+ */
+MUST_CHECK int logs_fetch(struct logs_lease *lease, struct log_frame *frame,
+    uint64_t seq, struct slice *bytes, struct reason *why);
 
 /*
  * The last seq with a time at or before time_us, 0 where there is none, over

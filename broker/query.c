@@ -86,6 +86,15 @@ query_key_patterns(struct mp_buf *key, const struct slice *v, unsigned n)
 		mp_pack_str(key, v[i]);
 }
 
+void
+query_pack_set(struct mp_buf *key, const struct topic_set *set)
+{
+	mp_pack_bool(key, set->restricted);
+	mp_pack_bool(key, set->admin);
+	query_key_patterns(key, set->patterns, set->n);
+	query_key_patterns(key, set->read, set->n_read);
+}
+
 /* All that decides which rows there are, but for the seq. */
 static void
 query_key(struct mp_buf *key, const struct topic_set *set,
@@ -94,10 +103,7 @@ query_key(struct mp_buf *key, const struct topic_set *set,
 	mp_pack_bool(key, dropped);
 	mp_pack_bool(key, since.set);
 	mp_pack_uint(key, since.set ? since.v : 0);
-	mp_pack_bool(key, set->restricted);
-	mp_pack_bool(key, set->admin);
-	query_key_patterns(key, set->patterns, set->n);
-	query_key_patterns(key, set->read, set->n_read);
+	query_pack_set(key, set);
 }
 
 /* Generation and floor of the present state; its seq. */

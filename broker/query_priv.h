@@ -35,6 +35,8 @@ enum proto_code query_refuse_spool(
 /* The last seq that may be read. */
 uint64_t query_tail(const struct query *q);
 
+/* All of a set, for keys of spools. */
+void query_pack_set(struct mp_buf *key, const struct topic_set *set);
 /* The present state; dropped: tombstones past their time, too. */
 MUST_CHECK enum proto_code query_present(struct query *q,
     const struct proto_request *req, const struct topic_set *set, bool dropped,

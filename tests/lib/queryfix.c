@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "broker/archives.h"
 #include "broker/logs.h"
 #include "broker/spool.h"
 #include "core/crc32c.h"
@@ -60,8 +61,20 @@ queryfix_setup(void **state)
 	fx->q.tail_arg = fx;
 	assert_int_equal(spools_new(fx->dir->path, 1 << 30, &fx->q.spools), 0);
 	assert_int_equal(logs_new(fx->log->path, &fx->q.logs, &why), 0);
+	queryfix_archives(fx, 1 << 30, 100);
 	*state = fx;
 	return 0;
+}
+
+void
+queryfix_archives(struct queryfix *fx, uint64_t max_bytes, uint64_t every)
+{
+	struct archives_options opt = { fx->dir->path, max_bytes, every };
+	struct reason why;
+
+	fx->q.archives = archives_free(fx->q.archives);
+	if (archives_new(&opt, &fx->q.archives, &why) < 0)
+		fail_msg("%s", why.text);
 }
 
 int
@@ -69,6 +82,7 @@ queryfix_teardown(void **state)
 {
 	struct queryfix *fx = *state;
 
+	(void)archives_free(fx->q.archives);
 	(void)spools_free(fx->q.spools);
 	(void)logs_free(fx->q.logs);
 	(void)fakestore_free(fx->store);

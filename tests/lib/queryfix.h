@@ -46,6 +46,9 @@ struct queryfix {
 int queryfix_setup(void **state);
 int queryfix_teardown(void **state);
 
+/* Look into the directory anew, with other limits. */
+void queryfix_archives(struct queryfix *fx, uint64_t max_bytes, uint64_t every);
+
 /* 0 to n - 1, by the printed seed. */
 unsigned queryfix_random(struct queryfix *fx, unsigned n);
 

@@ -521,9 +521,9 @@ damage_is_told_by_segment_and_never_sent(void **state)
 	snprintf(name, sizeof(name), "%s/%020d-%010d.seg", fx->log->path, 1, 1);
 	fd = open(name, O_RDWR);
 	assert_true(fd >= 0);
-	assert_int_equal(pread(fd, &byte, 1, 8192 + 3000), 1);
+	assert_int_equal(pread(fd, &byte, 1, 8192 + 70), 1);
 	byte ^= 1;
-	assert_int_equal(pwrite(fd, &byte, 1, 8192 + 3000), 1);
+	assert_int_equal(pwrite(fd, &byte, 1, 8192 + 70), 1);
 	(void)close(fd);
 	assert_int_equal(refusal(fx, "{\"op\":\"history\",\"limit\":10000}"),
 	    PROTO_INTERNAL);
