@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Folding.  A row that many events of a transaction change is kept in memory
- * and written once; postings go straight into the environment.  An event is
+ * Folding.  What the events of a transaction change is kept in memory, a row
+ * that many of them change once, and written at its end.  An event is
  * for whatever stands right before it, so that what lags behind needs no
  * state but its position, and has caught up when it takes the same event.
  */
@@ -36,6 +36,8 @@ struct fold_rows {
 struct store_work {
 	struct fold fold;
 	struct fold_rows gen[STORE_GENS];
+	struct store_posts topics;
+	struct store_posts actors;
 	MDB_txn *txn;
 	struct store_meta meta; /* as the transaction has it */
 	uint32_t events;
@@ -245,22 +247,25 @@ flush(struct store *st, enum store_which which)
 /* --- history --- */
 
 static int
-post(struct store *st, const struct event *ev)
+post(struct store_work *w, const struct event *ev)
+{
+	static const uint8_t head[] = { STORE_ACTOR };
+	int err =
+	    store_posts_add(&w->topics, slice_of(NULL, 0), ev->topic, ev->seq);
+
+	return err < 0 ? err
+		       : store_posts_add(&w->actors,
+			     slice_of(head, sizeof(head)), ev->actor, ev->seq);
+}
+
+static int
+flush_posts(struct store *st)
 {
 	struct store_work *w = st->work;
-	uint8_t actor[1 + TOPIC_ACTOR_MAX] = { STORE_ACTOR };
-	MDB_val key = store_val(ev->topic);
-	uint64_t seq = ev->seq;
-	MDB_val val = { sizeof(seq), &seq };
-	int rc = mdb_put(w->txn, st->e.topics, &key, &val, MDB_APPENDDUP);
+	int err = store_posts_flush(&w->topics, w->txn, st->e.topics);
 
-	if (rc)
-		return store_err(rc);
-	memcpy(actor + 1, ev->actor.p, ev->actor.len);
-	key = (MDB_val){ 1 + ev->actor.len, actor };
-	val = (MDB_val){ sizeof(seq), &seq };
-	return store_err(
-	    mdb_put(w->txn, st->e.actors, &key, &val, MDB_APPENDDUP));
+	return err < 0 ? err
+		       : store_posts_flush(&w->actors, w->txn, st->e.actors);
 }
 
 /* --- the transaction --- */
@@ -276,6 +281,8 @@ store_work_free(struct store_work *w)
 		drop_dirty(&w->gen[i]);
 		w->gen[i].dirty = map_free(w->gen[i].dirty);
 	}
+	store_posts_deinit(&w->topics);
+	store_posts_deinit(&w->actors);
 	fold_deinit(&w->fold);
 	free(w->spare);
 	free(w);
@@ -390,7 +397,7 @@ store_fold_event(struct store *st, uint64_t seq, struct slice bytes)
 	}
 	if (err == 0 && !st->opt.state_only && w->meta.history_seq + 1 == seq) {
 		w->meta.history_seq = seq;
-		err = good ? post(st, &ev) : 0;
+		err = good ? post(w, &ev) : 0;
 	}
 	w->events++;
 	return err;
@@ -429,6 +436,8 @@ store_fold_commit(struct store *st)
 	next = &w->meta.gen[STORE_NEXT];
 	for (int i = 0; err == 0 && i < STORE_GENS; i++)
 		err = flush(st, i);
+	if (err == 0)
+		err = flush_posts(st);
 	if (err == 0 && next->number && next->seq == live->seq)
 		err = store_gen_switch(&st->e, w->txn, &w->meta);
 	if (err == 0)
@@ -454,18 +463,6 @@ store_fold_commit(struct store *st)
 	return 0;
 }
 
-static bool
-passes(int err)
-{
-	switch (err) {
-	case -EBADMSG:
-	case -EINVAL:
-		return false;
-	default:
-		return true;
-	}
-}
-
 void
 store_fold_abort(struct store *st)
 {
@@ -477,6 +474,8 @@ store_fold_abort(struct store *st)
 		mdb_txn_abort(w->txn);
 	w->txn = NULL;
 	w->meta = st->meta;
+	store_posts_clear(&w->topics);
+	store_posts_clear(&w->actors);
 	for (int i = 0; i < STORE_GENS; i++)
 		drop_dirty(&w->gen[i]);
 }
@@ -490,7 +489,7 @@ store_fold_fail(struct store *st, int err)
 	pthread_mutex_lock(&st->mutex);
 	st->status.commit_failed++;
 	pthread_mutex_unlock(&st->mutex);
-	if (passes(err))
+	if (err != -EBADMSG)
 		return STORE_FULL;
 	st->damaged = true;
 	if (store_mark_write(st->dirfd, STORE_LEFT_DAMAGED, &why) < 0)

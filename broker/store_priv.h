@@ -213,6 +213,26 @@ MUST_CHECK int store_flush_rows(
 MUST_CHECK int store_flush_restored(
     const struct store_flush *f, struct slice row, bool dropped);
 
+/* --- store_post.c --- */
+
+struct store_post;
+
+/* Seqs to be added to those of their keys; {0} is empty. */
+struct store_posts {
+	struct mp_buf bytes; /* of the keys */
+	struct store_post *v;
+	size_t n, cap;
+};
+
+void store_posts_deinit(struct store_posts *ps);
+void store_posts_clear(struct store_posts *ps);
+/* The key is head and key; seqs of one key only grow. */
+MUST_CHECK int store_posts_add(
+    struct store_posts *ps, struct slice head, struct slice key, uint64_t seq);
+/* Write them, and forget them. */
+MUST_CHECK int store_posts_flush(
+    struct store_posts *ps, MDB_txn *txn, MDB_dbi dbi);
+
 /* --- store.c --- */
 
 /* What was committed is what readers of the status see now. */
