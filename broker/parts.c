@@ -75,6 +75,7 @@ open_store(struct parts *p, struct reason *why)
 		.map_bytes = conf_uint(p->conf, CONF_broker_map_bytes),
 		.tombstone_s =
 		    conf_uint(p->conf, CONF_broker_tombstone_seconds),
+		.state_only = !conf_bool(p->conf, CONF_broker_history),
 	};
 	int err =
 	    rules_parse(conf_text(p->conf, CONF_fold_rules), &p->rules, why);

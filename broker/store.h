@@ -35,7 +35,7 @@ struct store_options {
 	uint64_t map_bytes;
 	uint64_t tombstone_s;
 	const struct rules *rules; /* as configured; outlives the store */
-	bool state_only;	   /* no topics, no actors: benchmarks */
+	bool state_only;	   /* no topics, no actors */
 };
 
 /*

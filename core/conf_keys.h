@@ -76,6 +76,8 @@ CONF_KEY(broker, map_bytes, BYTES, "64G", 16777216, 17592186044416,
     "how large the state may grow on the disk")
 CONF_KEY(broker, spool_bytes, BYTES, "1G", 1048576, 1099511627776,
     "disk for snapshots that are being read, in all")
+CONF_KEY(broker, history, BOOL, "yes", 0, 0,
+    "whether events are indexed by topic and actor; without, history reads the log")
 CONF_KEY(broker, archive_bytes, BYTES, "20G", 0, 17592186044416,
     "disk for archives of past states; 0: none are kept")
 CONF_KEY(broker, archive_events, UINT, "200000", 1, 1000000000,
