@@ -70,18 +70,7 @@ bare_frame(struct bare *b)
 	mp_pack_uint(&head, b->seq);
 	len = head.len + b->events.len;
 	b->frame.len = 0;
-	if (len < 126)
-		mp_buf_bytes(&b->frame, (uint8_t[]){ 0x82, (uint8_t)len }, 2);
-	else if (len <= UINT16_MAX)
-		mp_buf_bytes(&b->frame,
-		    (uint8_t[]){ 0x82, 126, (uint8_t)(len >> 8), (uint8_t)len },
-		    4);
-	else
-		mp_buf_bytes(&b->frame,
-		    (uint8_t[]){ 0x82, 127, 0, 0, 0, 0, (uint8_t)(len >> 24),
-			(uint8_t)(len >> 16), (uint8_t)(len >> 8),
-			(uint8_t)len },
-		    10);
+	tls_bare_pack_head(&b->frame, len);
 	mp_pack_raw(&b->frame, slice_of(head.p, head.len));
 	mp_pack_raw(&b->frame, slice_of(b->events.p, b->events.len));
 	mp_buf_deinit(&head);

@@ -61,3 +61,14 @@ bench_hist_percentile(const struct bench_hist *h, double percent)
 	}
 	return h->max;
 }
+
+uint64_t
+bench_hist_above(const struct bench_hist *h, uint64_t ns)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = bench_hist_bucket(ns) + 1; i < BENCH_HIST_BUCKETS;
+	     i++)
+		sum += h->n[i];
+	return sum;
+}

@@ -25,5 +25,7 @@ void bench_hist_add(struct bench_hist *h, uint64_t ns, uint64_t times);
 void bench_hist_merge(struct bench_hist *to, const struct bench_hist *from);
 /* The duration that percent of all do not exceed; 0 of an empty one. */
 uint64_t bench_hist_percentile(const struct bench_hist *h, double percent);
+/* How many were longer than ns, to the bucket. */
+uint64_t bench_hist_above(const struct bench_hist *h, uint64_t ns);
 
 #endif

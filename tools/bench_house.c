@@ -82,11 +82,9 @@ bench_house_await(int fd, struct reason *why)
 }
 
 int
-bench_house_start(struct bench_house *own, struct tool *t, unsigned gateways,
-    struct reason *why)
+bench_house_make(struct bench_house *own, struct reason *why)
 {
 	const char *tmp = getenv("TMPDIR");
-	int out[2], err;
 
 	/* Not /tmp, which may be memory: flushes are what is measured. */
 	snprintf(own->dir, sizeof(own->dir), "%s/peal-bench-XXXXXX",
@@ -96,6 +94,17 @@ bench_house_start(struct bench_house *own, struct tool *t, unsigned gateways,
 		return reason_set(
 		    why, -errno, "cannot make a temporary directory");
 	}
+	return 0;
+}
+
+int
+bench_house_start(struct bench_house *own, struct tool *t, unsigned gateways,
+    struct reason *why)
+{
+	int out[2], err = bench_house_make(own, why);
+
+	if (err < 0)
+		return err;
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return reason_set(why, -errno, "cannot make a pipe");
 	own->pid = fork();
@@ -195,9 +204,9 @@ bench_house_owns(
 }
 
 static void
-bench_house_add(const char *pid, char *buf, struct bench_usage *usage)
+bench_house_add_cpu(const char *pid, char *buf, struct bench_usage *usage)
 {
-	uint64_t user = 0, system = 0, kib;
+	uint64_t user = 0, system = 0;
 	const char *p;
 	size_t len;
 
@@ -210,6 +219,16 @@ bench_house_add(const char *pid, char *buf, struct bench_usage *usage)
 		&user, &system) == 2)
 		usage->cpu_ns += (user + system) *
 				 (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+static void
+bench_house_add(const char *pid, char *buf, struct bench_usage *usage)
+{
+	const char *p;
+	uint64_t kib;
+	size_t len;
+
+	bench_house_add_cpu(pid, buf, usage);
 	if (bench_house_proc(pid, "smaps_rollup", buf, &len) == 0) {
 		if ((p = strstr(buf, "\nRss:")) &&
 		    sscanf(p, "\nRss: %" SCNu64, &kib) == 1)
@@ -217,6 +236,9 @@ bench_house_add(const char *pid, char *buf, struct bench_usage *usage)
 		if ((p = strstr(buf, "\nPss:")) &&
 		    sscanf(p, "\nPss: %" SCNu64, &kib) == 1)
 			usage->pss_bytes += kib * 1024;
+		if ((p = strstr(buf, "\nPss_Anon:")) &&
+		    sscanf(p, "\nPss_Anon: %" SCNu64, &kib) == 1)
+			usage->anon_bytes += kib * 1024;
 	}
 	usage->processes++;
 }
@@ -244,8 +266,10 @@ bench_house_usage(const struct tool *t, const char *process,
 	return 0;
 }
 
-int
-bench_house_usage_of(pid_t pid, struct bench_usage *usage, struct reason *why)
+static int
+bench_house_look(pid_t pid,
+    void (*add)(const char *pid, char *buf, struct bench_usage *usage),
+    struct bench_usage *usage, struct reason *why)
 {
 	CLEANUP(freep) char *buf = malloc(BENCH_FILE_MAX);
 	char name[16];
@@ -254,6 +278,22 @@ bench_house_usage_of(pid_t pid, struct bench_usage *usage, struct reason *why)
 	if (!buf)
 		return reason_set(why, -ENOMEM, "cannot read /proc");
 	snprintf(name, sizeof(name), "%ld", (long)pid);
-	bench_house_add(name, buf, usage);
+	add(name, buf, usage);
 	return 0;
+}
+
+int
+bench_house_usage_of(pid_t pid, struct bench_usage *usage, struct reason *why)
+{
+	return bench_house_look(pid, bench_house_add, usage, why);
+}
+
+int
+bench_house_cpu_of(pid_t pid, uint64_t *cpu_ns, struct reason *why)
+{
+	struct bench_usage usage;
+	int err = bench_house_look(pid, bench_house_add_cpu, &usage, why);
+
+	*cpu_ns = usage.cpu_ns;
+	return err;
 }

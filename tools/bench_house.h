@@ -23,6 +23,8 @@ struct bench_house {
 	char dir[PATH_MAX];
 };
 
+/* Make the temporary directory alone. */
+MUST_CHECK int bench_house_make(struct bench_house *own, struct reason *why);
 /*
  * Start `peal up` with gateways processes on a free port, wait until it is
  * ready and make it the house of t.
@@ -37,6 +39,7 @@ struct bench_usage {
 	uint64_t cpu_ns; /* user and system time */
 	uint64_t rss_bytes;
 	uint64_t pss_bytes;
+	uint64_t anon_bytes; /* of pss_bytes: what is not in any file */
 	unsigned processes;
 };
 
@@ -47,5 +50,8 @@ MUST_CHECK int bench_house_usage(const struct tool *t, const char *process,
 /* Of one process. */
 MUST_CHECK int bench_house_usage_of(
     pid_t pid, struct bench_usage *usage, struct reason *why);
+/* The CPU time alone, which does not stop the process to look at its memory. */
+MUST_CHECK int bench_house_cpu_of(
+    pid_t pid, uint64_t *cpu_ns, struct reason *why);
 
 #endif

@@ -30,8 +30,7 @@ static const char up_text[] =
 struct up_command {
 	struct tool t;
 	struct up_address address;
-	char **options;
-	unsigned n_options;
+	struct up_options options;
 	char *token;
 };
 
@@ -45,35 +44,17 @@ up_command_url(const struct up_command *up, char *buf, size_t size)
 	    up->address.host, v6 ? "]" : "", up->address.port);
 }
 
-/* Each child is told all that is not a default: it reads no file. */
 static int
-up_command_options(struct up_command *up)
+up_command_options(struct up_command *up, struct reason *why)
 {
-	struct conf_entry entry;
-	int len;
+	int err = up_house_options(&up->t, &up->options, why);
 
-	up->options = calloc(CONF_KEYS + 1, sizeof(*up->options));
-	if (!up->options)
-		return -ENOMEM;
-	for (unsigned key = 0; key < CONF_KEYS; key++) {
-		conf_describe(up->t.house.conf, (enum conf_key)key, &entry);
-		if (!strcmp(entry.source, "default") ||
-		    key == CONF_gateway_listen)
-			continue;
-		len = asprintf(&up->options[up->n_options], "%s=%s", entry.name,
-		    entry.value);
-		if (len < 0)
-			return -ENOMEM;
-		up->n_options++;
-	}
-	len = asprintf(&up->options[up->n_options],
+	if (err < 0)
+		return err;
+	return up_house_option(&up->options, why,
 	    strchr(up->address.host, ':') ? "gateway.listen=[%s]:%s"
 					  : "gateway.listen=%s:%s",
 	    up->address.host, up->address.port);
-	if (len < 0)
-		return -ENOMEM;
-	up->n_options++;
-	return 0;
 }
 
 /* For tools that have only DIR: where this house listens. */
@@ -151,11 +132,11 @@ up_command_run(struct up_command *up, const char *listen, const char *dir,
 	    up_house_token(&up->t, &up->token, &why) < 0 ||
 	    up_command_leave_url(up, &why) < 0)
 		return tool_fail(&up->t, &why);
-	if (up_command_options(up) < 0)
-		return tool_error(&up->t, "out of memory");
+	if (up_command_options(up, &why) < 0)
+		return tool_fail(&up->t, &why);
 	plan.listen_fd = fd;
-	plan.options = (const char *const *)up->options;
-	plan.n_options = up->n_options;
+	plan.options = (const char *const *)up->options.v;
+	plan.n_options = up->options.n;
 	status = up_run(&plan);
 	up_command_forget_url(up);
 	return status;
@@ -195,9 +176,7 @@ cmd_up(int argc, char **argv)
 		return status;
 	status = up_command_run(&up, listen,
 	    up.t.data ? up.t.data : "peal-data", (unsigned)gateways);
-	for (unsigned i = 0; i < up.n_options; i++)
-		free(up.options[i]);
-	free(up.options);
+	up_house_options_free(&up.options);
 	free(up.token);
 	return tool_end(&up.t, status);
 }

@@ -17,6 +17,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "core/mp.h"
 #include "core/reason.h"
 #include "tools/refuse.h"
 #include "tools/remote_priv.h"
@@ -185,6 +186,18 @@ tls_bare_try(SSL *ssl, const void *p, size_t len, struct reason *why)
 		return 0;
 	ERR_clear_error();
 	return REFUSE(why, "a client of the bare server left");
+}
+
+void
+tls_bare_pack_head(struct mp_buf *b, size_t len)
+{
+	uint8_t head[10] = { 0x82 };
+	size_t more = len < 126 ? 0 : len <= UINT16_MAX ? 2 : 8;
+
+	head[1] = more == 0 ? (uint8_t)len : more == 2 ? 126 : 127;
+	for (size_t i = more, rest = len; i-- > 0; rest >>= 8)
+		head[2 + i] = (uint8_t)rest;
+	mp_buf_bytes(b, head, 2 + more);
 }
 
 int

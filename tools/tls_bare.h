@@ -28,6 +28,10 @@ CLEANUP_FN(struct tls_bare *, tls_bare_free)
 MUST_CHECK int tls_bare_accept(
     struct tls_bare *s, int timeout_ms, struct reason *why);
 
+/* Pack the head of a binary WebSocket message of len bytes. */
+struct mp_buf;
+void tls_bare_pack_head(struct mp_buf *b, size_t len);
+
 /* One SSL_write() of these bytes to each client, waiting for room. */
 MUST_CHECK int tls_bare_write(
     struct tls_bare *s, const void *p, size_t len, struct reason *why);

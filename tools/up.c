@@ -91,8 +91,7 @@ up_now_ms(void)
 
 /* --- starting --- */
 
-/* Beside our own executable, where a build and an installation put it. */
-static void
+void
 up_find_program(const char *name, char path[PATH_MAX])
 {
 	char self[PATH_MAX];

@@ -9,6 +9,7 @@
 #ifndef PEAL_TOOLS_UP_H
 #define PEAL_TOOLS_UP_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -35,6 +36,22 @@ MUST_CHECK int up_house_make(
 
 /* Write DIR/dev.token anew; on success the caller frees *token. */
 MUST_CHECK int up_house_token(struct tool *t, char **token, struct reason *why);
+
+/*
+ * What children are told: each key that is not a default, as
+ * "section.key=value".  They read no file.
+ */
+struct up_options {
+	char **v;
+	unsigned n;
+};
+
+MUST_CHECK int up_house_options(
+    const struct tool *t, struct up_options *options, struct reason *why);
+/* One more, printed. */
+MUST_CHECK int up_house_option(struct up_options *options, struct reason *why,
+    const char *fmt, ...) PRINTF(3, 4);
+void up_house_options_free(struct up_options *options);
 
 /* --- up_listen.c: the socket that all gateways share --- */
 
@@ -65,6 +82,8 @@ struct up_plan {
 	void *arg;
 };
 
+/* Beside our own executable, where a build and an installation put it. */
+void up_find_program(const char *name, char path[PATH_MAX]);
 /* Run until told to stop or until it makes no sense; returns the exit code. */
 int up_run(const struct up_plan *plan);
 

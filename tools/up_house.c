@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -200,6 +201,55 @@ up_house_token(struct tool *t, char **token, struct reason *why)
 		return err;
 	*token = TAKE(made);
 	return 0;
+}
+
+/* --- what children are told --- */
+
+int
+up_house_option(
+    struct up_options *options, struct reason *why, const char *fmt, ...)
+{
+	char **bigger =
+	    reallocarray(options->v, options->n + 1, sizeof(*options->v));
+	va_list args;
+	int len;
+
+	if (!bigger)
+		return reason_set(why, -ENOMEM, "out of memory");
+	options->v = bigger;
+	va_start(args, fmt);
+	len = vasprintf(&options->v[options->n], fmt, args);
+	va_end(args);
+	if (len < 0)
+		return reason_set(why, -ENOMEM, "out of memory");
+	options->n++;
+	return 0;
+}
+
+int
+up_house_options(
+    const struct tool *t, struct up_options *options, struct reason *why)
+{
+	struct conf_entry entry;
+	int err = 0;
+
+	for (unsigned key = 0; key < CONF_KEYS && err >= 0; key++) {
+		conf_describe(t->house.conf, (enum conf_key)key, &entry);
+		if (strcmp(entry.source, "default") != 0 &&
+		    key != CONF_gateway_listen)
+			err = up_house_option(
+			    options, why, "%s=%s", entry.name, entry.value);
+	}
+	return err;
+}
+
+void
+up_house_options_free(struct up_options *options)
+{
+	for (unsigned i = 0; i < options->n; i++)
+		free(options->v[i]);
+	free(options->v);
+	*options = (struct up_options){ 0 };
 }
 
 /* --- all of it --- */

@@ -32,6 +32,8 @@ percentiles_of_a_ramp_are_where_they_belong(void **state)
 	assert_close(bench_hist_percentile(h, 99.9), 99900000);
 	assert_int_equal(bench_hist_percentile(h, 100), 100000000);
 	assert_int_equal(h->max, 100000000);
+	assert_int_equal(bench_hist_above(h, 100000000), 0);
+	assert_in_range(bench_hist_above(h, 75000000), 24000, 25000);
 	free(h);
 }
 
