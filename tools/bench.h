@@ -9,6 +9,7 @@
 #define PEAL_TOOLS_BENCH_H
 
 int bench_append(int argc, char **argv);
+int bench_broker(int argc, char **argv);
 int bench_fanout(int argc, char **argv);
 int bench_ring(int argc, char **argv);
 

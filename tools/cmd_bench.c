@@ -16,6 +16,7 @@ static const struct bench_command {
 	const char *text;
 } bench_commands[] = {
 	{ "append", bench_append, "appends, alone and many in flight" },
+	{ "broker", bench_broker, "folding, snapshots, past states, starting" },
 	{ "fanout", bench_fanout, "from one producer to many TLS clients" },
 	{ "ring", bench_ring, "publishing, reading and waking" },
 };

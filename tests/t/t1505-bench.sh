@@ -2,7 +2,7 @@
 # `peal bench`: short runs that end well, measure what they say, and leave
 # nothing behind.
 . "$(dirname "$0")/../lib/house.sh"
-plan 10
+plan 15
 
 TMPDIR=$work
 export TMPDIR
@@ -34,6 +34,18 @@ passes 'flat out every client gets every event' \
 	    --pairs 1 --gateways 2
 passes 'the memory of idle clients is measured' \
 	"$peal" bench fanout --own --clients 50 --idle
+passes 'what the broker makes of a log is measured' \
+	measure broker --events 3000 --topics 700 --clients 1 --rate 2000 \
+	    fold snapshot start size
+passes 'a snapshot has every row' \
+	grep -q '"how":"TLS, new","rows":700\.' "$work/json"
+passes 'an append takes time, with snapshots and without' \
+	test "$(grep '"figure":"appends"' "$work/json" |
+	    grep -c '"p50_us":[1-9]')" -eq 2
+exits 'a figure that is none is named' 2 "no figure 'nothing'" \
+	"$peal" bench broker nothing
+exits 'more topics than events are refused' 2 '--events 700 at least' \
+	"$peal" bench broker --events 699 --topics 700
 exits 'without a peal it says so' 1 'no peal is running' \
 	"$peal" bench append -o "ring.directory=$work"
 passes 'nothing is left behind' \
