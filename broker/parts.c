@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "broker/archiver.h"
+#include "broker/archives.h"
 #include "broker/clients.h"
 #include "broker/folder.h"
 #include "broker/jobs.h"
@@ -29,7 +31,7 @@
 #include "core/time.h"
 
 enum {
-	/* Two for history and past states, and one for the rest always. */
+	/* One for snapshots, one for history, and one for an archive. */
 	THREADS = 3,
 	PATH_SIZE = 600,
 };
@@ -86,6 +88,19 @@ open_store(struct parts *p, struct reason *why)
 		return reason_set(why, err, "cannot read fold.rules");
 	opt.rules = p->rules;
 	return store_open(&opt, &p->query.store, why);
+}
+
+static int
+open_archives(struct parts *p, struct reason *why)
+{
+	char path[PATH_SIZE];
+	const struct archives_options opt = {
+		.dir = path_in(p, "archives", path),
+		.max_bytes = conf_uint(p->conf, CONF_broker_archive_bytes),
+		.every = conf_uint(p->conf, CONF_broker_archive_events),
+	};
+
+	return archives_new(&opt, &p->query.archives, why);
 }
 
 static int
@@ -150,11 +165,15 @@ start(struct parts *p, struct reason *why)
 		.run_dir = conf_text(p->conf, CONF_ring_directory),
 		.log_dir = p->query.log_dir,
 		.dir = dir_of(p),
+		.restore = archives_restore,
+		.restore_arg = p->query.archives,
 	};
 	int err = serve_new(&serve, &p->serve, why);
 
 	if (!err)
 		err = folder_start(&folder, p->query.store, &p->folder, why);
+	if (!err)
+		err = archiver_new(p->loop, p->jobs, &p->query, &p->archiver);
 	if (!err)
 		err = serve_open(p->serve, p->folder, why);
 	return err;
@@ -174,6 +193,8 @@ parts_open(struct parts *p, struct reason *why)
 	if (err)
 		return err == -ENOENT ? PARTS_NO_LOG : err;
 	err = open_store(p, why);
+	if (!err)
+		err = open_archives(p, why);
 	if (!err)
 		err = open_spools(p, why);
 	if (!err)
@@ -202,11 +223,13 @@ parts_close(struct parts *p)
 	p->jobs = jobs_free(p->jobs);
 	flush_clients(p);
 	p->folder = folder_stop(p->folder);
+	p->archiver = archiver_free(p->archiver);
 	p->serve = serve_free(p->serve);
 	closep(&p->listen_fd);
 	p->listen_fd = -1;
 	p->clients = clients_free(p->clients);
 	p->query.spools = spools_free(p->query.spools);
+	p->query.archives = archives_free(p->query.archives);
 	p->query.store = store_free(p->query.store);
 	p->query.logs = logs_free(p->query.logs);
 	p->rules = rules_free(p->rules);

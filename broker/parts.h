@@ -8,6 +8,7 @@
 #include "broker/query.h"
 #include "core/macros.h"
 
+struct archiver;
 struct clients;
 struct conf;
 struct folder;
@@ -27,6 +28,7 @@ struct parts {
 	struct jobs *jobs;
 	struct clients *clients;
 	struct serve *serve;
+	struct archiver *archiver;
 	struct folder *folder;
 };
 

@@ -5,6 +5,7 @@
  * that the broker keeps.
  */
 
+#include "broker/archives.h"
 #include "broker/clients.h"
 #include "broker/folder.h"
 #include "broker/presence.h"
@@ -16,6 +17,7 @@ struct counts {
 	struct store_status store;
 	struct folder_status folder;
 	struct spools_status spools;
+	struct archives_status archives;
 	struct clients_counts clients;
 	struct presence_counts presence;
 };
@@ -26,6 +28,7 @@ collect(struct serve *sv, struct counts *c)
 	store_status(sv->parts.store, &c->store);
 	folder_status(sv->folder, &c->folder);
 	spools_status(sv->parts.query->spools, &c->spools);
+	archives_status(sv->parts.query->archives, &c->archives);
 	clients_counts(sv->parts.clients, &c->clients);
 	presence_counts(sv->presence, &c->presence);
 }
@@ -49,6 +52,12 @@ pack_counts(struct mp_buf *b, struct serve *sv, const struct counts *c)
 		{ "snapshots_built", c->spools.built },
 		{ "snapshots_shared", c->spools.shared },
 		{ "snapshots_gone", c->spools.gone },
+		{ "archives", c->archives.archives },
+		{ "archive_bytes", c->archives.bytes },
+		{ "archive_newest", c->archives.newest },
+		{ "archives_written", c->archives.written },
+		{ "archives_failed", c->archives.failed },
+		{ "archives_damaged", c->archives.damaged },
 		{ "acks", c->clients.acks },
 		{ "acks_refused", c->clients.refused },
 		{ "clients_unflushed", c->clients.unflushed },

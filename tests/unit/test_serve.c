@@ -482,7 +482,8 @@ a_welcome_says_where_all_stands(void **state)
 	    "'fold':{}",
 	    "'projections':{'state':100,'graph':100,'timeline':100,"
 	    "'activity':100}",
-	    "'snapshots_built':77", "'connections':1", NULL);
+	    "'snapshots_built':77", "'archive_newest':88", "'connections':1",
+	    NULL);
 }
 
 static void
