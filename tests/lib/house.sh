@@ -116,6 +116,8 @@ await_here() {
 
 # house_up [OPTION...]: start everything; $port is where clients connect.
 house_up() {
+	# What an earlier one said is not to be taken for this one's.
+	: >"$work/up.out"
 	"$peal" up --data "$data" --listen 127.0.0.1:0 "$@" \
 	    >"$work/up.out" 2>"$work/up.err" &
 	up=$!

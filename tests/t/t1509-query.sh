@@ -180,12 +180,17 @@ same 'a token sees in the state what it may read' columns state '>'
 passes 'and in history' seqs_are '5 '
 exits 'and it is enough to verify that' 0 '"differences":0,"seq":71,'`
 	`'"events":1,"rows":1' ask verify --json
-exits 'what it may not read is not there for a revert' 1 \
-	'item.a' ask revert item.a --to 1
+exits 'what it may not read it can not revert' 1 forbidden \
+	ask revert item.a --to 1
+exits 'nor what it may not write' 1 forbidden ask revert other.c --to 1
+exits 'a patient question outlives the broker' 0 ' ann  {"tags":["x"]}' \
+	sh -c "kill -KILL $(children peal-broker)
+	    '$peal' state --url 'https://127.0.0.1:$port' --cafile '$cafile' \
+		--token-file '$token' other.c"
 house_down
 exits 'without a broker it says so' 1 'no broker is running here' \
 	"$peal" verify --data "$data"
 segment=$(find "$data/log" -name '*.seg' | head -n 1)
-printf 'x' | dd of="$segment" bs=1 seek=9000 conv=notrunc 2>/dev/null
+printf 'x' | dd of="$segment" bs=1 seek=8250 conv=notrunc 2>/dev/null
 exits 'a damaged log is told before anything is asked' 3 'problems' \
 	"$peal" verify --data "$data"
