@@ -2,7 +2,7 @@
 # `peal state`, `at`, `history`, `graph`, `revert` and `verify`: on the
 # broker's socket and through a gateway.
 . "$(dirname "$0")/../lib/house.sh"
-plan 68
+plan 76
 
 # What follows asks in the way that $way says.
 ask() {
@@ -182,7 +182,9 @@ exits 'and it is enough to verify that' 0 '"differences":0,"seq":71,'`
 	`'"events":1,"rows":1' ask verify --json
 exits 'what it may not read it can not revert' 1 forbidden \
 	ask revert item.a --to 1
-exits 'nor what it may not write' 1 forbidden ask revert other.c --to 1
+"$peal" token --data "$data" --sub reader --read '>' >"$work/reader"
+exits 'nor what it may not write' 1 forbidden \
+	ask revert item.a --to 1 --token-file "$work/reader"
 exits 'a patient question outlives the broker' 0 ' ann  {"tags":["x"]}' \
 	sh -c "kill -KILL $(children peal-broker)
 	    '$peal' state --url 'https://127.0.0.1:$port' --cafile '$cafile' \
