@@ -79,49 +79,11 @@ plan_add(struct plan *plan, struct slice text, bool point)
 	return 0;
 }
 
-int
-plan_add_point(struct plan *plan, struct slice topic)
-{
-	return plan_add(plan, topic, true);
-}
-
 static int
-plan_add_name(struct plan *plan, struct slice name)
+plan_add_pattern(struct plan *plan, struct slice pattern)
 {
-	struct slice kept;
-	int err = plan_room(&plan->names, plan->n_names, &plan->cap_names,
-	    sizeof(*plan->names));
-
-	if (err == 0)
-		err = plan_keep(plan, name, &kept);
-	if (err < 0)
-		return err;
-	plan->names[plan->n_names++] = kept;
-	return 0;
-}
-
-/* Is it graph.relation.*.*.NAME? */
-static bool
-plan_is_incoming(struct slice pattern, struct slice *name)
-{
-	static const char *const want[] = { "graph", "relation", "*", "*" };
-	struct slice rest = pattern;
-
-	for (unsigned i = 0; i < ARRAY_LEN(want); i++)
-		if (!topic_next_token(&rest, name) || !slice_is(*name, want[i]))
-			return false;
-	return topic_next_token(&rest, name) && rest.len == 0 &&
-	       !slice_is(*name, "*") && !slice_is(*name, ">");
-}
-
-static int
-plan_add_pattern(struct plan *plan, struct slice pattern, bool edges)
-{
-	struct slice name;
 	size_t n = 0;
 
-	if (edges && plan_is_incoming(pattern, &name))
-		return plan_add_name(plan, name);
 	/* '*' and '>' are tokens, never a part of one. */
 	while (n < pattern.len && pattern.p[n] != '*' && pattern.p[n] != '>')
 		n++;
@@ -129,45 +91,20 @@ plan_add_pattern(struct plan *plan, struct slice pattern, bool edges)
 }
 
 static int
-plan_add_crosses(
-    struct plan *plan, const struct topic_set *set, unsigned i, bool edges)
+plan_add_crosses(struct plan *plan, const struct topic_set *set, unsigned i)
 {
 	char buf[2 * TOPIC_MAX + 2];
 	int err = 0;
 
 	if (!set->restricted)
-		return plan_add_pattern(plan, set->patterns[i], edges);
+		return plan_add_pattern(plan, set->patterns[i]);
 	for (unsigned k = 0; err == 0 && k < set->n_read; k++) {
 		size_t len = topic_cross(set->patterns[i], set->read[k], buf);
 
 		if (len > 0)
-			err = plan_add_pattern(plan, slice_of(buf, len), edges);
+			err = plan_add_pattern(plan, slice_of(buf, len));
 	}
 	return err;
-}
-
-int
-plan_make(struct plan *plan, const struct topic_set *set, bool edges)
-{
-	int err = 0;
-
-	if (!set)
-		err = plan_add(plan, slice_of("", 0), false);
-	for (unsigned i = 0; set && err == 0 && i < set->n; i++)
-		err = plan_add_crosses(plan, set, i, edges);
-	plan_settle(plan);
-	return err;
-}
-
-void
-plan_deinit(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->n_kept; i++)
-		free(plan->kept[i]);
-	free(plan->kept);
-	free(plan->names);
-	free(plan->v);
-	*plan = (struct plan){ 0 };
 }
 
 /* Of equal texts the wider range comes first. */
@@ -180,7 +117,7 @@ plan_order(const void *a, const void *b)
 	return c != 0 ? c : x->point - y->point;
 }
 
-void
+static void
 plan_settle(struct plan *plan)
 {
 	size_t n = 0;
@@ -201,11 +138,34 @@ plan_settle(struct plan *plan)
 	plan->n = n;
 }
 
+int
+plan_make(struct plan *plan, const struct topic_set *set)
+{
+	int err = 0;
+
+	if (!set)
+		err = plan_add(plan, slice_of("", 0), false);
+	for (unsigned i = 0; set && err == 0 && i < set->n; i++)
+		err = plan_add_crosses(plan, set, i);
+	plan_settle(plan);
+	return err;
+}
+
+void
+plan_deinit(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_kept; i++)
+		free(plan->kept[i]);
+	free(plan->kept);
+	free(plan->v);
+	*plan = (struct plan){ 0 };
+}
+
 bool
 plan_is_points(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n; i++)
 		if (!plan->v[i].point)
 			return false;
-	return plan->n_names == 0;
+	return true;
 }

@@ -29,25 +29,14 @@ struct plan {
 	/* In bytewise order of text; no two have a topic in common. */
 	struct plan_range *v;
 	size_t n, cap;
-	/* Entities whose incoming relations are wanted besides. */
-	struct slice *names;
-	size_t n_names, cap_names;
 	/* Texts, freed with the plan. */
 	void **kept;
 	size_t n_kept, cap_kept;
 };
 
-/*
- * Of a set; NULL: all there is.  edges: patterns graph.relation.*.*.NAME
- * become names rather than a range.  0 or -ENOMEM.
- */
-MUST_CHECK int plan_make(
-    struct plan *plan, const struct topic_set *set, bool edges);
+/* Of a set; NULL: all there is.  0 or -ENOMEM. */
+MUST_CHECK int plan_make(struct plan *plan, const struct topic_set *set);
 void plan_deinit(struct plan *plan);
-
-/* Add a topic, which is copied; plan_settle() before the ranges are used. */
-MUST_CHECK int plan_add_point(struct plan *plan, struct slice topic);
-void plan_settle(struct plan *plan);
 
 /* Nothing but single topics. */
 bool plan_is_points(const struct plan *plan);

@@ -182,8 +182,7 @@ snapshot_put_later(struct snapshot *sn, const struct store_item *item,
 static bool
 snapshot_is_covered(const struct snapshot *sn, struct slice topic)
 {
-	/* Relations are looked up in the first slice, and new ones are not. */
-	if (sn->by_seq || sn->plan.n_names > 0)
+	if (sn->by_seq)
 		return true;
 	return plan_compare(topic, slice_of(sn->cursor, sn->cursor_len)) <= 0;
 }
@@ -323,31 +322,6 @@ snapshot_walk_ranges(struct snapshot *sn)
 	return got;
 }
 
-/* The relations into the entities that the plan names. */
-static int
-snapshot_find_edges(struct snapshot *sn)
-{
-	struct store_item item;
-	int got = STORE_END;
-
-	for (size_t i = 0; i < sn->plan.n_names; i++) {
-		CLEANUP(store_iter_freep) struct store_iter *it = NULL;
-
-		got = store_iter_edges(sn->r, STORE_IN, sn->plan.names[i], &it);
-		if (got < 0)
-			return got;
-		while ((got = store_iter_next(it, &item)) == STORE_FOUND) {
-			got = plan_add_point(&sn->plan, item.topic);
-			if (got < 0)
-				return got;
-		}
-		if (got < 0)
-			return got;
-	}
-	plan_settle(&sn->plan);
-	return got;
-}
-
 /* The first slice: how to go about it. */
 static int
 snapshot_begin(struct snapshot *sn, struct snapshot_made *made)
@@ -366,16 +340,15 @@ snapshot_begin(struct snapshot *sn, struct snapshot_made *made)
 	sn->seen = sn->first_seq;
 	sn->full = !want->since.set || want->since.v < store_read_floor(sn->r);
 	made->generation = store_read_generation(sn->r);
-	err = plan_make(&sn->plan, want->set, true);
+	err = plan_make(&sn->plan, want->set);
 	if (err < 0)
 		return err;
 	/* A look-up by topic takes about four times as long as a row met. */
 	sn->by_seq = !sn->full && !plan_is_points(&sn->plan) &&
 		     (want->since.v >= sn->first_seq ||
 			 sn->first_seq - want->since.v < st.rows / 4 + 1000);
-	if (!sn->by_seq)
-		return snapshot_find_edges(sn);
-	sn->seen = want->since.v;
+	if (sn->by_seq)
+		sn->seen = want->since.v;
 	return 0;
 }
 
