@@ -347,10 +347,12 @@ archive_step(struct archive *a, struct archive_row *out, struct reason *why)
 		a->next++;
 	}
 	a->left--;
-	if (!mp_next(&a->walk, &item) || item.type != MP_BOOL ||
-	    !mp_skip(&a->walk, &out->row))
+	if (!mp_next(&a->walk, &item) || item.type != MP_UINT ||
+	    item.u >> 1 > (size_t)(a->walk.end - a->walk.p))
 		return archive_damaged(a, "a block ends within a row", why);
-	out->dropped = item.boolean;
+	out->row = slice_of(a->walk.p, item.u >> 1);
+	out->dropped = item.u & 1;
+	a->walk.p += out->row.len;
 	in = mp_walk(out->row);
 	if (!mp_next(&in, &item) || item.type != MP_ARRAY ||
 	    !mp_next_name(&in, &out->topic) || !out->topic.p)

@@ -42,8 +42,8 @@ void archive_name(char name[ARCHIVE_NAME_SIZE], uint64_t seq);
 MUST_CHECK int archive_create(int dirfd, const struct archive_id *id,
     struct archive_writer **out, struct reason *why);
 /*
- * Rows come in the order of their topics, each once; marked: behind a bool,
- * is it dropped?
+ * Rows come in the order of their topics, each once; marked: behind a uint,
+ * twice the row's bytes, and 1 where it is dropped.
  */
 MUST_CHECK int archive_put(
     struct archive_writer *w, struct slice marked, struct reason *why);

@@ -466,19 +466,22 @@ archives_identify(struct query *q, struct archive_id *id,
 	return err < 0 ? reason_set(why, err, "the rules cannot be read") : 0;
 }
 
+/* The rows of a part, each behind its mark. */
 static int
 archives_put_part(struct archive_writer *w, struct slice part, uint32_t rows,
     struct reason *why)
 {
 	struct mp_walk walk = mp_walk(part);
-	struct slice value;
+	struct mp_item mark;
 	int err = 0;
 
 	while (err == 0 && rows-- > 0) {
 		const uint8_t *begin = walk.p;
 
-		if (!mp_skip(&walk, &value) || !mp_skip(&walk, &value))
+		if (!mp_next(&walk, &mark) || mark.type != MP_UINT ||
+		    mark.u >> 1 > (size_t)(walk.end - walk.p))
 			return -EPROTO;
+		walk.p += mark.u >> 1;
 		err = archive_put(
 		    w, slice_of(begin, (size_t)(walk.p - begin)), why);
 	}

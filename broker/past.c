@@ -335,6 +335,7 @@ past_take_base(struct past *p)
 
 struct past_merge {
 	struct past *p;
+	const struct plan_range *in;
 	size_t next; /* of the sorted rows */
 	size_t n;
 };
@@ -368,7 +369,7 @@ past_put_base(struct past_merge *m, const struct archive_row *row)
 	if (m->next < m->n &&
 	    slice_equal(m->p->sorted[m->next]->topic, row->topic))
 		return SPOOL_PUT;
-	if (!topic_set_matches(m->p->set, row->topic))
+	if (!plan_wants(m->in, m->p->set, row->topic))
 		return SPOOL_PUT;
 	return spool_put(m->p->s, row->row);
 }
@@ -381,6 +382,7 @@ past_merge_range(struct past_merge *m, const struct plan_range *range)
 	struct archive_row row;
 	int got;
 
+	m->in = range;
 	archive_seek(p->base, range->text);
 	while ((got = archive_next(p->base, &row, &p->why)) == ARCHIVE_ROW) {
 		if (!plan_begins(row.topic, range->text) ||

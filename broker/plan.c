@@ -66,7 +66,7 @@ plan_keep(struct plan *plan, struct slice text, struct slice *kept)
 }
 
 static int
-plan_add(struct plan *plan, struct slice text, bool point)
+plan_add(struct plan *plan, struct slice text, bool point, bool exact)
 {
 	struct slice kept;
 	int err = plan_room(&plan->v, plan->n, &plan->cap, sizeof(*plan->v));
@@ -75,7 +75,7 @@ plan_add(struct plan *plan, struct slice text, bool point)
 		err = plan_keep(plan, text, &kept);
 	if (err < 0)
 		return err;
-	plan->v[plan->n++] = (struct plan_range){ kept, point };
+	plan->v[plan->n++] = (struct plan_range){ kept, point, exact };
 	return 0;
 }
 
@@ -87,7 +87,8 @@ plan_add_pattern(struct plan *plan, struct slice pattern)
 	/* '*' and '>' are tokens, never a part of one. */
 	while (n < pattern.len && pattern.p[n] != '*' && pattern.p[n] != '>')
 		n++;
-	return plan_add(plan, slice_of(pattern.p, n), n == pattern.len);
+	return plan_add(plan, slice_of(pattern.p, n), n == pattern.len,
+	    n == pattern.len || (pattern.p[n] == '>' && n + 1 == pattern.len));
 }
 
 static int
@@ -107,14 +108,16 @@ plan_add_crosses(struct plan *plan, const struct topic_set *set, unsigned i)
 	return err;
 }
 
-/* Of equal texts the wider range comes first. */
+/* Of equal texts the wider range comes first, and that which knows more. */
 static int
 plan_order(const void *a, const void *b)
 {
 	const struct plan_range *x = a, *y = b;
 	int c = plan_compare(x->text, y->text);
 
-	return c != 0 ? c : x->point - y->point;
+	if (c != 0)
+		return c;
+	return x->point != y->point ? x->point - y->point : y->exact - x->exact;
 }
 
 static void
@@ -144,7 +147,7 @@ plan_make(struct plan *plan, const struct topic_set *set)
 	int err = 0;
 
 	if (!set)
-		err = plan_add(plan, slice_of("", 0), false);
+		err = plan_add(plan, slice_of("", 0), false, true);
 	for (unsigned i = 0; set && err == 0 && i < set->n; i++)
 		err = plan_add_crosses(plan, set, i);
 	plan_settle(plan);
@@ -159,6 +162,15 @@ plan_deinit(struct plan *plan)
 	free(plan->kept);
 	free(plan->v);
 	*plan = (struct plan){ 0 };
+}
+
+bool
+plan_wants(const struct plan_range *range, const struct topic_set *set,
+    struct slice topic)
+{
+	if (!set || (range->exact && topic.p[0] != '$'))
+		return true;
+	return topic_set_matches(set, topic);
 }
 
 bool

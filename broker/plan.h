@@ -22,6 +22,7 @@ struct topic_set;
 struct plan_range {
 	struct slice text;
 	bool point;
+	bool exact; /* all topics of it are wanted, but for those with '$' */
 };
 
 /* {0} at first; to be ended with plan_deinit(). */
@@ -37,6 +38,10 @@ struct plan {
 /* Of a set; NULL: all there is.  0 or -ENOMEM. */
 MUST_CHECK int plan_make(struct plan *plan, const struct topic_set *set);
 void plan_deinit(struct plan *plan);
+
+/* Is a topic of the range wanted?  set: what the plan was made of. */
+bool plan_wants(const struct plan_range *range, const struct topic_set *set,
+    struct slice topic);
 
 /* Nothing but single topics. */
 bool plan_is_points(const struct plan *plan);

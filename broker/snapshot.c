@@ -56,6 +56,7 @@ struct snapshot {
 	struct map *later;
 	bool by_seq; /* a walk over what changed */
 	bool full;
+	const struct plan_range *in; /* whose topics are met; NULL: changes */
 	/* How far it has got. */
 	size_t range;
 	uint8_t cursor[TOPIC_MAX + 2]; /* no topic behind it was met */
@@ -108,7 +109,7 @@ snapshot_mark(struct snapshot *sn, struct slice row, bool dropped)
 	if (!sn->want->marked)
 		return row;
 	sn->marked.len = 0;
-	mp_pack_bool(&sn->marked, dropped);
+	mp_pack_uint(&sn->marked, (uint64_t)row.len << 1 | dropped);
 	mp_pack_raw(&sn->marked, row);
 	return slice_of(sn->marked.p, sn->marked.len);
 }
@@ -116,6 +117,8 @@ snapshot_mark(struct snapshot *sn, struct slice row, bool dropped)
 static bool
 snapshot_wants_topic(const struct snapshot *sn, struct slice topic)
 {
+	if (sn->in)
+		return plan_wants(sn->in, sn->want->set, topic);
 	return !sn->want->set || topic_set_matches(sn->want->set, topic);
 }
 
@@ -304,6 +307,7 @@ snapshot_walk_ranges(struct snapshot *sn)
 	for (; sn->range < sn->plan.n; sn->range++) {
 		const struct plan_range *range = &sn->plan.v[sn->range];
 
+		sn->in = range;
 		if (!range->point) {
 			got = snapshot_walk_prefix(sn, range->text);
 			if (got != SPOOL_PUT)
@@ -377,6 +381,7 @@ snapshot_slice(struct snapshot *sn, bool *begun, struct snapshot_made *made)
 	}
 	made->seq = store_read_seq(r);
 	made->floor = store_read_floor(r);
+	sn->in = NULL;
 	got = snapshot_walk_changed(sn);
 	if (got == SPOOL_PUT && !sn->by_seq)
 		got = snapshot_walk_ranges(sn);

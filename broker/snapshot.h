@@ -24,7 +24,7 @@ struct snapshot_want {
 	/* Only rows that changed after it, where that can still be told. */
 	struct proto_uint since;
 	bool dropped; /* tombstones past their time, too */
-	/* Each row behind a bool: is it dropped? */
+	/* Each row behind a uint: twice its bytes, and 1 where it is dropped. */
 	bool marked;
 };
 
