@@ -168,35 +168,69 @@ past_find_few(struct past *p)
 	return 0;
 }
 
-/* Call fn for each event after the base that the set matches. */
+typedef int past_event_fn(struct past *p, const struct event *ev);
+
+/* One event after the base: where the set matches it, it is fn's. */
 static enum proto_code
-past_each_event(
-    struct past *p, int (*fn)(struct past *p, const struct event *ev))
+past_look(struct past *p, struct slice bytes, past_event_fn *fn)
 {
-	uint64_t seq = p->base_seq + 1;
-	struct slice bytes;
 	struct event ev;
+	int got = event_decode(bytes, &ev, &p->why);
+
+	if (got == 0 && topic_set_matches(p->set, ev.topic))
+		got = fn(p, &ev);
+	if (got < 0)
+		return got == -ENOMEM ? past_no_memory(p)
+				      : past_bad_log(p, got);
+	return PROTO_OK;
+}
+
+static enum proto_code
+past_each_few(struct past *p, past_event_fn *fn)
+{
+	enum proto_code code = PROTO_OK;
+	struct slice bytes;
 	int got;
 
 	p->frame.n_events = 0;
-	for (size_t i = 0; p->few ? i < p->n_seqs : seq <= p->at; i++) {
-		if (p->few)
-			seq = p->seqs[i];
-		got = logs_fetch(&p->lease, &p->frame, seq, &bytes, &p->why);
+	for (size_t i = 0; !code && i < p->n_seqs; i++) {
+		got = logs_fetch(
+		    &p->lease, &p->frame, p->seqs[i], &bytes, &p->why);
+		code = got == LOG_READ_FRAME ? past_look(p, bytes, fn)
+					     : past_bad_log(p, got);
+	}
+	return code;
+}
+
+/* Call fn for each event after the base that the set matches. */
+static enum proto_code
+past_each_event(struct past *p, past_event_fn *fn)
+{
+	enum proto_code code = PROTO_OK;
+	uint64_t seq = p->base_seq + 1;
+	struct slice bytes;
+	uint32_t crc;
+	int got;
+
+	if (p->few)
+		return past_each_few(p, fn);
+	got = log_reader_seek(p->lease.rd, seq, &p->why);
+	if (got < 0)
+		return past_bad_log(p, got);
+	while (!code && seq <= p->at) {
+		size_t at = 0;
+
+		got = logs_next(&p->lease, &p->frame, &p->why);
 		if (got != LOG_READ_FRAME)
 			return past_bad_log(p, got);
-		got = event_decode(bytes, &ev, &p->why);
-		if (got < 0)
-			return past_bad_log(p, got);
-		seq++;
-		if (!topic_set_matches(p->set, ev.topic))
-			continue;
-		got = fn(p, &ev);
-		if (got < 0)
-			return got == -ENOMEM ? past_no_memory(p)
-					      : past_bad_log(p, got);
+		seq = p->frame.first_seq;
+		for (; !code && seq <= p->at &&
+		       log_frame_event(&p->frame, &at, &bytes, &crc);
+		     seq++)
+			if (seq > p->base_seq)
+				code = past_look(p, bytes, fn);
 	}
-	return PROTO_OK;
+	return code;
 }
 
 static struct past_row *
