@@ -239,7 +239,7 @@ graph_run(struct tool *t, struct slice name)
 
 	err = query_open(t, &q, &why);
 	if (err >= 0)
-		err = entity_read(q, name, t->min_seq, &e, &why);
+		err = entity_read(q, name, query_min_seq(q), &e, &why);
 	if (err < 0)
 		status = tool_fail(t, &why);
 	else if (!e.bytes && e.out.n == 0 && e.in.n == 0)

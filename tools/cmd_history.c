@@ -42,7 +42,6 @@ history_bounds(struct history *h)
 	p->before.set = p->before.v < PROTO_SEQ_MAX;
 	if (h->all)
 		p->left = UINT64_MAX;
-	p->min_seq = h->t.min_seq;
 }
 
 static int
@@ -113,6 +112,8 @@ history_print(struct history *h)
 	p->event = history_event;
 	p->arg = h;
 	err = query_open(&h->t, &q, &why);
+	if (err >= 0)
+		p->min_seq = query_min_seq(q);
 	if (err >= 0)
 		err = pages_read(q, p, &why);
 	if (err < 0) {

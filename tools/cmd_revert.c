@@ -185,15 +185,13 @@ revert_rules(struct revert *r, struct reason *why)
 static int
 revert_read(struct revert *r, struct reason *why)
 {
-	uint64_t head;
 	int err;
 
 	err = query_open(&r->t, &r->q, why);
 	if (err < 0)
 		return err;
 	/* What was stored before this began is looked at, too. */
-	head = proto_get_uint(query_welcome(r->q), "head").v;
-	r->min_seq = MAX(head, r->t.min_seq);
+	r->min_seq = query_min_seq(r->q);
 	err = revert_read_current(r, why);
 	if (err >= 0)
 		err = revert_read_seq(r, why);

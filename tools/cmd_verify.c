@@ -323,7 +323,7 @@ verify_state(struct verify *v, struct reason *why)
 	char(*text)[TOPIC_MAX + 3] = calloc(VERIFY_SYSTEM, sizeof(*text));
 	struct slice patterns[TOPIC_SET_MAX];
 	struct snapshot snap = { .patterns = patterns,
-		.min_seq = MAX(v->refold.seq, v->t.min_seq),
+		.min_seq = MAX(v->refold.seq, query_min_seq(v->q)),
 		.begin = verify_begin,
 		.row = verify_row,
 		.arg = v };

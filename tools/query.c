@@ -248,6 +248,19 @@ query_retry(struct query *q, struct slice body, struct reason *why)
 	return 1;
 }
 
+/* What to do about it stands behind a sentence that the default led to. */
+static int
+query_told(const struct query *q, struct slice body, struct reason *why)
+{
+	int err = query_refused(body, why);
+	size_t len = strlen(why->text);
+
+	if (q->code == PROTO_BEHIND && q->t->min_seq == TOOL_HEAD)
+		snprintf(why->text + len, sizeof(why->text) - len,
+		    " (--min-seq 0 takes what is there)");
+	return err;
+}
+
 static bool
 query_is_map(struct slice msg)
 {
@@ -280,7 +293,7 @@ query_reply(
 			err = query_retry(q, msg, why);
 			if (err > 0)
 				continue;
-			return err < 0 ? err : query_refused(msg, why);
+			return err < 0 ? err : query_told(q, msg, why);
 		}
 		if (!slice_is(reply.op, op) ||
 		    (reply.id.set && reply.id.v != q->id))
@@ -377,4 +390,12 @@ enum proto_code
 query_code(const struct query *q)
 {
 	return q->code;
+}
+
+uint64_t
+query_min_seq(const struct query *q)
+{
+	if (q->t->min_seq != TOOL_HEAD)
+		return q->t->min_seq;
+	return proto_get_uint(query_welcome(q), "head").v;
 }

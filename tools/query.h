@@ -32,6 +32,9 @@ CLEANUP_FN(struct query *, query_free)
 /* What the server said to hello: log, head, fold and so on. */
 struct slice query_welcome(const struct query *q);
 
+/* What an answer has to include: as asked, or what was stored at hello. */
+uint64_t query_min_seq(const struct query *q);
+
 /*
  * Begin a request: the caller packs n pairs, or n is what it will have packed
  * into the map.  Then send it.

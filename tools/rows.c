@@ -94,7 +94,6 @@ rows_print(const struct rows *rows)
 	struct slice patterns[TOPIC_SET_MAX];
 	struct snapshot snap = { .patterns = patterns,
 		.at = rows->at,
-		.min_seq = rows->t->min_seq,
 		.begin = rows_begin,
 		.row = rows_row,
 		.arg = &st };
@@ -104,6 +103,10 @@ rows_print(const struct rows *rows)
 	if (status != TOOL_OK)
 		return status;
 	err = query_open(rows->t, &q, &why);
+	/* The past is what it is: nothing has to be waited for. */
+	if (err >= 0 &&
+	    (rows->at.kind == WHEN_NONE || rows->t->min_seq != TOOL_HEAD))
+		snap.min_seq = query_min_seq(q);
 	if (err >= 0)
 		err = snapshot_read(q, &snap, &why);
 	show_deinit(&st.show);

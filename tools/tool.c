@@ -144,7 +144,8 @@ tool_options_gather(
 			     .kind = TOOL_UINT,
 			     .value = &t->min_seq,
 			     .arg = "SEQ",
-			     .help = "wait until the answer includes SEQ",
+			     .help = "what the answer includes (default: all; "
+				     "0: anything)",
 			     .max = PROTO_SEQ_MAX });
 		tool_options_add(all,
 		    (struct tool_option){ .name = "timeout",
@@ -326,9 +327,10 @@ tool_begin(struct tool *t, const struct tool_usage *usage, int argc,
 	struct tool_options all = { .n = 0 };
 	struct reason why;
 
-	*t = (struct tool){
-		.usage = usage, .timeout_s = 30, .tty = isatty(STDOUT_FILENO)
-	};
+	*t = (struct tool){ .usage = usage,
+		.min_seq = TOOL_HEAD,
+		.timeout_s = 30,
+		.tty = isatty(STDOUT_FILENO) };
 	signal(SIGPIPE, SIG_IGN);
 	tool_options_gather(t, usage, &all);
 	*status = tool_options_parse(t, &all, argc, argv);

@@ -73,13 +73,16 @@ struct tool_usage {
 	int max_operands; /* below zero: any number */
 };
 
+/* As min_seq: all that is stored when the tool asks. */
+#define TOOL_HEAD UINT64_MAX
+
 struct tool {
 	const struct tool_usage *usage;
 	struct house house;
 	const char *url;
 	const char *token_file;
 	const char *cafile;
-	uint64_t min_seq;   /* what an answer has to include, 0: anything */
+	uint64_t min_seq;   /* what an answer has to include; TOOL_HEAD */
 	uint64_t timeout_s; /* without a word from the server */
 	bool json;
 	bool tty; /* stdout is a terminal */

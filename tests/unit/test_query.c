@@ -77,6 +77,7 @@ ping(struct tmpdir *dir, struct script *script, uint64_t timeout_s,
 	why->text[0] = '\0';
 	fakebroker_house(&t, dir->path);
 	t.timeout_s = timeout_s;
+	t.min_seq = TOOL_HEAD;
 	fakebroker_start(&fb, dir->path);
 	assert_int_equal(query_open(&t, &q, why), 0);
 	assert_true(proto_get(query_welcome(q), "fold").len > 0);
@@ -110,6 +111,17 @@ a_refusal_is_a_sentence_with_its_code(void **state)
 
 	assert_int_equal(ping(*state, &script, 10, &why), -EPROTO);
 	assert_string_equal(why.text, "forbidden: it is so");
+}
+
+static void
+being_behind_comes_with_what_to_do(void **state)
+{
+	struct script script = { .code = PROTO_BEHIND };
+	struct reason why;
+
+	assert_int_equal(ping(*state, &script, 10, &why), -EPROTO);
+	assert_string_equal(
+	    why.text, "behind: it is so (--min-seq 0 takes what is there)");
 }
 
 static void
@@ -201,6 +213,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_answer_is_found_among_what_comes_unasked),
 		TEST(a_refusal_is_a_sentence_with_its_code),
+		TEST(being_behind_comes_with_what_to_do),
 		TEST(what_is_unavailable_is_asked_for_again),
 		TEST(silence_ends_with_a_sentence),
 		TEST(a_broker_that_goes_is_told_of),
