@@ -73,6 +73,7 @@ struct spools {
 	pthread_cond_t built;
 	struct spool *list;
 	uint64_t max_bytes;
+	uint64_t idle_ns;
 	struct spools_status counts;
 	char dir[SPOOL_DIR_MAX];
 };
@@ -90,9 +91,16 @@ spools_new(const char *dir, uint64_t max_bytes, struct spools **out)
 	pthread_mutex_init(&ss->lock, NULL);
 	pthread_cond_init(&ss->built, NULL);
 	ss->max_bytes = max_bytes;
+	ss->idle_ns = SPOOL_IDLE_NS;
 	strcpy(ss->dir, dir);
 	*out = ss;
 	return 0;
+}
+
+void
+spools_set_idle(struct spools *ss, uint64_t idle_ns)
+{
+	ss->idle_ns = idle_ns;
 }
 
 static void
@@ -201,6 +209,19 @@ spool_parts(const struct spool *s)
 
 /* --- reading --- */
 
+/* The lock is not needed: it is but a hint of who has to go. */
+static void
+spool_note_read(struct spool *s, uint64_t now_ns)
+{
+	__atomic_store_n(&s->read_ns, now_ns, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+spool_last_read(const struct spool *s)
+{
+	return __atomic_load_n(&s->read_ns, __ATOMIC_RELAXED);
+}
+
 static bool
 spool_is_gone(struct spool *s)
 {
@@ -221,7 +242,7 @@ spool_read_part(struct spool *s, uint64_t n, struct mp_buf *b, uint32_t *rows)
 
 	if (n >= spool_parts(s))
 		return SPOOL_NONE;
-	__atomic_store_n(&s->read_ns, time_mono_ns(), __ATOMIC_RELAXED);
+	spool_note_read(s, time_mono_ns());
 	*rows = 0;
 	if (s->n_parts == 0)
 		return spool_is_gone(s) ? SPOOL_GONE : SPOOL_PART;
@@ -267,12 +288,11 @@ spools_victim(struct spools *ss, uint64_t now_ns)
 	uint64_t oldest_ns = UINT64_MAX;
 
 	for (struct spool *s = ss->list; s; s = s->next) {
-		uint64_t read_ns =
-		    __atomic_load_n(&s->read_ns, __ATOMIC_RELAXED);
+		uint64_t read_ns = spool_last_read(s);
 
 		if (s->building || s->bytes == 0 || read_ns >= oldest_ns)
 			continue;
-		if (s->refs > 0 && now_ns - read_ns < SPOOL_IDLE_NS)
+		if (s->refs > 0 && now_ns < read_ns + ss->idle_ns)
 			continue;
 		oldest = s;
 		oldest_ns = read_ns;
@@ -375,13 +395,12 @@ spools_prune(struct spools *ss, const struct spool_want *want)
 	uint64_t now_ns = time_mono_ns();
 
 	for (; s; s = next) {
-		uint64_t read_ns =
-		    __atomic_load_n(&s->read_ns, __ATOMIC_RELAXED);
+		uint64_t read_ns = spool_last_read(s);
 
 		next = s->next;
 		if (s->building || s->refs > 0)
 			continue;
-		if (now_ns - read_ns > SPOOL_FORGET_NS ||
+		if (now_ns > read_ns + SPOOL_FORGET_NS ||
 		    (s->generation != 0 && s->seq < want->seq_now &&
 			now_ns - s->built_ns >= SPOOL_YOUNG_NS))
 			spool_unlist(s);
@@ -416,7 +435,7 @@ spools_share(struct spools *ss, const struct spool_want *want)
 				wait = true;
 			} else if (spool_will_do(s, want, now_ns)) {
 				s->refs++;
-				s->read_ns = now_ns;
+				spool_note_read(s, now_ns);
 				ss->counts.shared++;
 				return s;
 			}
@@ -635,7 +654,7 @@ spool_finish(struct spool *s, uint64_t seq, bool full)
 	s->full = full;
 	s->building = false;
 	s->built_ns = time_mono_ns();
-	s->read_ns = s->built_ns;
+	spool_note_read(s, s->built_ns);
 	ss->counts.built++;
 	pthread_cond_broadcast(&ss->built);
 	pthread_mutex_unlock(&ss->lock);

@@ -25,6 +25,9 @@ MUST_CHECK int spools_new(
 struct spools *spools_free(struct spools *ss);
 CLEANUP_FN(struct spools *, spools_free)
 
+/* For tests: who has not read for so long may lose it; else 10 s. */
+void spools_set_idle(struct spools *ss, uint64_t idle_ns);
+
 /* --- reading; any thread --- */
 
 /* Drop a reference; the spool may stay for the next one who asks. */

@@ -273,6 +273,32 @@ the_one_that_nobody_holds_makes_room_for_others(void **state)
 }
 
 static void
+who_has_not_read_for_long_finds_it_gone(void **state)
+{
+	CLEANUP(spools_freep) struct spools *ss = spools(state, 3 << 20);
+	CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
+	struct spools_status st;
+	struct spool *a, *c;
+
+	spools_set_idle(ss, 0);
+	a = built(ss, "a", 1, 2, 1 << 20);
+	assert_int_equal(spool_pack_part(a, 0, &b), SPOOL_PART);
+	c = built(ss, "c", 1, 2, 1 << 20);
+	b.len = 0;
+	assert_int_equal(spool_pack_part(a, 1, &b), SPOOL_GONE);
+	assert_int_equal(b.len, 0);
+	assert_int_equal(spool_pack_part(a, 2, &b), SPOOL_NONE);
+	spools_status(ss, &st);
+	assert_int_equal(st.gone, 1);
+	assert_int_equal(st.bytes, 2 << 20);
+	/* Nobody is given what has gone. */
+	(void)spool_unref(a);
+	assert_int_equal(find(ss, want("a", 1), &a), SPOOLS_BUILD);
+	spool_abandon(a);
+	(void)spool_unref(c);
+}
+
+static void
 without_room_the_one_that_asks_is_refused(void **state)
 {
 	CLEANUP(spools_freep) struct spools *ss = spools(state, 3 << 20);
@@ -389,6 +415,7 @@ main(void)
 		TEST(who_asks_while_it_is_built_waits_for_it),
 		TEST(who_waits_for_one_that_fails_builds_his_own),
 		TEST(the_one_that_nobody_holds_makes_room_for_others),
+		TEST(who_has_not_read_for_long_finds_it_gone),
 		TEST(without_room_the_one_that_asks_is_refused),
 		TEST(one_that_is_larger_than_all_that_is_allowed_is_too_large),
 		TEST(a_disk_that_takes_no_more_is_an_error_and_no_spool),
