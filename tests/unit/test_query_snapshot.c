@@ -390,6 +390,40 @@ rounds_of_since_under_change_end_in_the_fold(void **state)
 		free(row);
 }
 
+/* A topic appears in a range that was walked to its end. */
+static void
+append_behind(void *arg)
+{
+	struct queryfix *fx = arg;
+
+	if (fakestore_reads(fx->store) == 4)
+		queryfix_append(fx, "a.zz", "created", "ada", "1");
+}
+
+static void
+a_topic_that_appears_in_a_finished_range_is_not_missed(void **state)
+{
+	struct queryfix *fx = *state;
+	static const char json[] =
+	    "{\"op\":\"open\",\"topics\":[\"a.>\",\"b.>\"]}";
+	struct spool *s;
+
+	queryfix_append(fx, "a.1", "created", "ada", "1");
+	for (unsigned i = 0; i < 9; i++) {
+		char topic[8];
+
+		snprintf(topic, sizeof(topic), "b.%u", i);
+		queryfix_append(fx, topic, "created", "ada", "1");
+	}
+	fakestore_on_read(fx->store, append_behind, fx);
+	fx->q.slice_rows = 2;
+	s = snapshot(fx, json);
+	assert_int_equal(spool_seq(s), 11);
+	assert_int_equal(spool_rows(s), 11);
+	expect_fold(fx, json, s);
+	(void)spool_unref(s);
+}
+
 /* The rows are folded anew while a snapshot is under way. */
 static void
 regenerate_once(void *arg)
@@ -458,6 +492,7 @@ main(void)
 		TEST(what_has_no_room_is_unavailable_or_too_large),
 		TEST(many_slices_under_change_give_one_seq),
 		TEST(rounds_of_since_under_change_end_in_the_fold),
+		TEST(a_topic_that_appears_in_a_finished_range_is_not_missed),
 		TEST(rows_folded_anew_meanwhile_begin_the_snapshot_anew),
 		TEST(a_floor_that_passes_since_meanwhile_gives_all_rows),
 	};
