@@ -111,6 +111,22 @@ unreadable(struct folder *f, const struct reason *why)
 	f->retry_ns = MAX(f->retry_ns, time_mono_ns() + NS_PER_S);
 }
 
+/* What lags has a way to go, or the tail has. */
+static bool
+is_far(const struct folder *f)
+{
+	struct tail_log log;
+
+	tail_log(f->tail, &log);
+	return log.head > store_fold_behind(f->st) + STORE_FAR;
+}
+
+static bool
+due(const struct folder *f)
+{
+	return store_fold_due(f->st, false) && store_fold_due(f->st, is_far(f));
+}
+
 static int
 on_event(void *arg, uint64_t seq, struct slice bytes, bool last)
 {
@@ -119,7 +135,7 @@ on_event(void *arg, uint64_t seq, struct slice bytes, bool last)
 
 	f->whole = last;
 	f->fresh = true;
-	if (err == 0 && last && store_fold_due(f->st))
+	if (err == 0 && last && due(f))
 		err = commit_now(f);
 	return err;
 }
@@ -237,8 +253,7 @@ turn(struct folder *f, uint64_t now)
 		catch_up(f, now);
 	if (f->retry_ns)
 		return false;
-	if (f->whole &&
-	    (store_fold_due(f->st) || (!more && f->fresh) || (!more && !old)))
+	if (f->whole && (due(f) || (!more && f->fresh) || (!more && !old)))
 		commit(f);
 	if (f->whole && !f->retry_ns && now >= f->tombs_ns)
 		hide_tombs(f, now);

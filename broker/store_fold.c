@@ -23,6 +23,7 @@
 enum {
 	DUE_EVENTS = 4096,
 	DUE_NS = 20 * 1000 * 1000,
+	FAR_NS = 100 * 1000 * 1000,
 	DIRTY_BYTES = 64 << 20, /* rows kept in memory */
 	ROW_SPARE = 64, /* so that a row that grows is not moved each time */
 };
@@ -404,13 +405,14 @@ store_fold_event(struct store *st, uint64_t seq, struct slice bytes)
 }
 
 bool
-store_fold_due(const struct store *st)
+store_fold_due(const struct store *st, bool far)
 {
 	const struct store_work *w = st->work;
+	uint64_t ns = far ? FAR_NS : DUE_NS;
+	uint32_t events = far ? STORE_FAR : DUE_EVENTS;
 
 	return w && w->txn &&
-	       (w->events >= DUE_EVENTS ||
-		   time_mono_ns() - w->began_ns >= DUE_NS);
+	       (w->events >= events || time_mono_ns() - w->began_ns >= ns);
 }
 
 /* Rules of a generation that is no more. */

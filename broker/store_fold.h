@@ -51,8 +51,16 @@ uint64_t store_fold_behind(const struct store *st);
  */
 MUST_CHECK int store_fold_event(
     struct store *st, uint64_t seq, struct slice bytes);
-/* At the end of a request: is it time to commit? */
-bool store_fold_due(const struct store *st);
+/*
+ * At the end of a request: is it time to commit?  far: there are so many
+ * events to come that nobody waits for just these, and larger transactions
+ * are cheaper.
+ */
+bool store_fold_due(const struct store *st, bool far);
+
+enum {
+	STORE_FAR = 16384 /* events to come */
+};
 /* Nothing to be done without a transaction.  Below zero: as above. */
 MUST_CHECK int store_fold_commit(struct store *st);
 
