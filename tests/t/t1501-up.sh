@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal up`: one line when ready, restarts, refusals, and an orderly end.
 . "$(dirname "$0")/../lib/house.sh"
-plan 16
+plan 17
 
 # Is every process with these ids gone?
 gone() {
@@ -38,6 +38,10 @@ was=$(gateways | head -n 1)
 kill -KILL "$was"
 passes 'a gateway that was killed is started again' \
 	await_here replaced "$was" peal-gateway
+was=$(broker)
+kill -KILL "$was"
+passes 'a broker that was killed is started again' \
+	await_here replaced "$was" peal-broker
 was=$(writer)
 "$peal" append --data "$data" a.b before >/dev/null
 kill -KILL "$was"
@@ -46,7 +50,7 @@ passes 'a writer that was killed is started again with its log' \
 	await "$peal" append --data "$data" a.b after --expect 1
 # With one gateway unable to end, the writer must still serve.
 await_here [ "$(gateways | wc -l)" -eq 2 ] || bail 'a gateway is missing'
-all="$(gateways) $(writer)"
+all="$(gateways) $(broker) $(writer)"
 slow=$(gateways | head -n 1)
 quick=$(gateways | tail -n 1)
 kill -STOP "$slow"
@@ -66,7 +70,7 @@ fi
 house_up --gateways 1
 passes 'it starts where the run directory has gone' \
 	"$peal" append --data "$data" a.b again --expect 3
-all="$(gateways) $(writer)"
+all="$(gateways) $(broker) $(writer)"
 kill -KILL "$up"
 wait "$up" 2>/dev/null
 # shellcheck disable=SC2086 # a list of words
