@@ -225,50 +225,67 @@ keep(struct fetch_item *item, struct fetched *here)
 		item_free(TAILQ_FIRST(&f->kept));
 }
 
-/* The elements of a reply's array of rows or events; NULL: it has none. */
-static struct fetched *
-copy_reply(struct slice reply, const char *name)
-{
-	struct slice value = proto_get(reply, name);
-	struct mp_walk w = mp_walk(value);
-	struct fetched *got;
-	struct mp_item array;
-	size_t len;
+/* What a reply says; its array is nearly all of it, and walked once. */
+struct contents {
+	struct mp_walk elements; /* p NULL: no array of that name */
+	uint32_t n;
+	bool last;
+	uint64_t upto;
+};
 
-	if (value.len == 0 || !mp_next(&w, &array) || array.type != MP_ARRAY)
-		return NULL;
-	len = (size_t)(w.end - w.p);
-	got = alloc_bytes(sizeof(*got) + len);
-	*got = (struct fetched){ .refs = 1, .n = array.n, .len = len };
-	if (len > 0)
-		memcpy(got->bytes, w.p, len);
-	return got;
-}
-
-static bool
-is_last(struct slice reply)
+static void
+take_pair(
+    struct contents *c, const char *array, struct slice key, struct slice value)
 {
-	struct slice value = proto_get(reply, "last");
 	struct mp_walk w = mp_walk(value);
 	struct mp_item item;
 
-	return value.len > 0 && mp_next(&w, &item) && item.type == MP_BOOL &&
-	       item.boolean;
+	if (!key.p || !mp_next(&w, &item))
+		return;
+	if (item.type == MP_ARRAY && slice_is(key, array)) {
+		c->elements = w;
+		c->n = item.n;
+	} else if (item.type == MP_BOOL && slice_is(key, "last")) {
+		c->last = item.boolean;
+	} else if (item.type == MP_UINT && slice_is(key, "upto")) {
+		c->upto = MIN(item.u, PROTO_SEQ_MAX);
+	}
+}
+
+static struct contents
+contents_of(struct slice reply, const char *array)
+{
+	struct contents c = { 0 };
+	struct mp_walk w = mp_walk(reply);
+	struct slice key, value;
+	struct mp_item map;
+
+	if (!mp_next(&w, &map) || map.type != MP_MAP)
+		return c;
+	while (map.n-- > 0 && mp_next_name(&w, &key) && mp_skip(&w, &value))
+		take_pair(&c, array, key, value);
+	return c;
 }
 
 static struct fetched *
 read_reply(const struct fetch_item *item, struct slice reply)
 {
-	struct fetched *got = copy_reply(reply, item->snap ? "rows" : "events");
+	struct contents c = contents_of(reply, item->snap ? "rows" : "events");
+	size_t len = (size_t)(c.elements.end - c.elements.p);
+	struct fetched *got;
 
-	if (!got)
-		return NULL;
-	got->last = is_last(reply);
-	got->after = item->n;
-	got->upto = proto_get_uint(reply, "upto").v;
 	/* A page that does not move on would be asked for ever. */
-	if (item->snap == 0 && got->upto <= got->after)
-		return fetched_unref(got);
+	if (!c.elements.p || (item->snap == 0 && c.upto <= item->n))
+		return NULL;
+	got = alloc_bytes(sizeof(*got) + len);
+	*got = (struct fetched){ .refs = 1,
+		.n = c.n,
+		.last = c.last,
+		.after = item->n,
+		.upto = c.upto,
+		.len = len };
+	if (len > 0)
+		memcpy(got->bytes, c.elements.p, len);
 	return got;
 }
 
