@@ -29,8 +29,9 @@ static const struct broker_figure {
 	{ "fold", bench_broker_fold },
 	{ "snapshot", bench_broker_snapshot },
 	{ "at", bench_broker_at },
-	{ "start", bench_broker_start },
+	/* Before it starts anew: memory that it took is told. */
 	{ "size", bench_broker_size },
+	{ "start", bench_broker_start },
 };
 
 /* --- telling --- */

