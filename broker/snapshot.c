@@ -59,7 +59,7 @@ struct snapshot {
 	const struct plan_range *in; /* whose topics are met; NULL: changes */
 	/* How far it has got. */
 	size_t range;
-	uint8_t cursor[TOPIC_MAX + 2]; /* no topic behind it was met */
+	uint8_t cursor[TOPIC_MAX + 1]; /* the last topic met */
 	size_t cursor_len;
 	uint64_t first_seq; /* of the first slice */
 	uint64_t seen;	    /* changes up to here are taken in */
@@ -239,14 +239,6 @@ snapshot_move_cursor(struct snapshot *sn, struct slice topic)
 	memcpy(sn->cursor, topic.p, sn->cursor_len);
 }
 
-/* Behind all topics that begin with prefix: no character has a byte ff. */
-static void
-snapshot_pass_prefix(struct snapshot *sn, struct slice prefix)
-{
-	snapshot_move_cursor(sn, prefix);
-	sn->cursor[sn->cursor_len++] = 0xff;
-}
-
 /* All rows whose topic begins with prefix, from behind the cursor on. */
 static int
 snapshot_walk_prefix(struct snapshot *sn, struct slice prefix)
@@ -312,7 +304,6 @@ snapshot_walk_ranges(struct snapshot *sn)
 			got = snapshot_walk_prefix(sn, range->text);
 			if (got != SPOOL_PUT)
 				return got;
-			snapshot_pass_prefix(sn, range->text);
 			continue;
 		}
 		got = snapshot_take_point(sn, range->text);
