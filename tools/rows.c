@@ -58,8 +58,9 @@ rows_patterns(
 	struct reason why;
 
 	if (rows->n > TOPIC_SET_MAX)
-		return tool_usage_error(
-		    rows->t, "%d patterns are allowed", TOPIC_SET_MAX);
+		return tool_usage_error(rows->t,
+		    "%d patterns are too many, %d are allowed", rows->n,
+		    TOPIC_SET_MAX);
 	for (int i = 0; i < rows->n; i++) {
 		patterns[i] = slice_cstr(rows->patterns[i]);
 		if (!topic_pattern_valid(patterns[i], &why))
