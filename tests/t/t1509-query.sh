@@ -2,7 +2,7 @@
 # `peal state`, `at`, `history`, `graph`, `revert` and `verify`: on the
 # broker's socket and through a gateway.
 . "$(dirname "$0")/../lib/house.sh"
-plan 77
+plan 80
 
 # What follows asks in the way that $way says.
 ask() {
@@ -76,6 +76,16 @@ append item.b item_updated '{"n":10}' --actor bo
 append item.b item_deleted --actor ann
 append other.c note_added '{"tags":"x"}' --actor ann
 append other.d note_added --actor ann
+house_down
+rm -rf "$data/broker"
+house_up --gateways 1 -o broker.history=no
+passes 'without indexes history reads the log for topics' \
+	seqs_are '2 3 4 ' item.b
+passes 'and for actors' seqs_are '1 4 5 6 ' --actor ann
+house_down
+house_up --gateways 1
+passes 'indexes are made when they are wanted again' \
+	seqs_are '1 4 5 6 ' --actor ann
 house_down
 data=$work/data
 house_up --gateways 1
