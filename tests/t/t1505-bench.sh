@@ -2,7 +2,7 @@
 # `peal bench`: short runs that end well, measure what they say, and leave
 # nothing behind.
 . "$(dirname "$0")/../lib/house.sh"
-plan 15
+plan 16
 
 TMPDIR=$work
 export TMPDIR
@@ -35,10 +35,12 @@ passes 'flat out every client gets every event' \
 passes 'the memory of idle clients is measured' \
 	"$peal" bench fanout --own --clients 50 --idle
 passes 'what the broker makes of a log is measured' \
-	measure broker --events 3000 --topics 700 --clients 1 --rate 2000 \
-	    fold snapshot start size
+	measure broker --events 3000 --topics 700 --clients 1 --rate 2000
 passes 'a snapshot has every row' \
 	grep -q '"how":"TLS, new","rows":700\.' "$work/json"
+passes 'so has a state of the past' \
+	grep -q '"figure":"at","how":"all rows","rows":[67][0-9][0-9]\.' \
+	    "$work/json"
 passes 'an append takes time, with snapshots and without' \
 	test "$(grep '"figure":"appends"' "$work/json" |
 	    grep -c '"p50_us":[1-9]')" -eq 2
