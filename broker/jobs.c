@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Two rings of lanes, one for each pace, behind one lock.  One thread looks
- * at slow jobs first and all others at quick ones, and one is always kept
- * from slow ones: neither pace can starve the other.
+ * One ring of lanes for each pace, behind one lock: the lane at its front
+ * gives a job and goes to its end.
  */
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,12 +24,11 @@ TAILQ_HEAD(lane_list, jobs_lane);
 
 struct jobs {
 	pthread_mutex_t lock;
-	pthread_cond_t work;
+	pthread_cond_t work[JOBS_PACES];
 	LIST_HEAD(, jobs_lane) lanes;
 	struct lane_list turns[JOBS_PACES];
 	struct job_list finished;
 	uint64_t waiting;
-	unsigned slow_running;
 	bool stopping;
 
 	int wake_fd;
@@ -38,7 +37,7 @@ struct jobs {
 	struct worker {
 		struct jobs *jobs;
 		pthread_t thread;
-		bool prefers_slow;
+		enum jobs_pace pace;
 	} workers[THREADS_MAX];
 };
 
@@ -60,22 +59,14 @@ lane_settle(struct jobs_lane *lane, enum jobs_pace pace)
 	lane->of[pace].in_turn = due;
 }
 
-/* One thread is kept from slow jobs, where there is more than one. */
-static unsigned
-slow_most(const struct jobs *jobs)
-{
-	return MAX(jobs->n, 2u) - 1;
-}
-
 /* The first job of the lane whose turn it is, which goes to the end. */
 static struct job *
-take_of(struct jobs *jobs, enum jobs_pace pace)
+take(struct jobs *jobs, enum jobs_pace pace)
 {
 	struct jobs_lane *lane = TAILQ_FIRST(&jobs->turns[pace]);
 	struct job *job;
 
-	if (!lane ||
-	    (pace == JOBS_SLOW && jobs->slow_running >= slow_most(jobs)))
+	if (!lane)
 		return NULL;
 	job = TAILQ_FIRST(&lane->of[pace].queue);
 	TAILQ_REMOVE(&lane->of[pace].queue, job, link);
@@ -83,17 +74,7 @@ take_of(struct jobs *jobs, enum jobs_pace pace)
 	lane->of[pace].in_turn = false;
 	lane_settle(lane, pace);
 	jobs->waiting--;
-	jobs->slow_running += pace == JOBS_SLOW;
 	return job;
-}
-
-static struct job *
-take(struct worker *w)
-{
-	enum jobs_pace first = w->prefers_slow ? JOBS_SLOW : JOBS_QUICK;
-	struct job *job = take_of(w->jobs, first);
-
-	return job ? job : take_of(w->jobs, JOBS_PACES - 1 - first);
 }
 
 /* --- threads --- */
@@ -117,18 +98,14 @@ work(void *arg)
 
 	pthread_mutex_lock(&jobs->lock);
 	while (!jobs->stopping) {
-		job = take(w);
+		job = take(jobs, w->pace);
 		if (!job) {
-			pthread_cond_wait(&jobs->work, &jobs->lock);
+			pthread_cond_wait(&jobs->work[w->pace], &jobs->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&jobs->lock);
 		job->run(job);
 		pthread_mutex_lock(&jobs->lock);
-		if (job->pace == JOBS_SLOW) {
-			jobs->slow_running--;
-			pthread_cond_signal(&jobs->work);
-		}
 		if (TAILQ_EMPTY(&jobs->finished))
 			wake_loop(jobs);
 		TAILQ_INSERT_TAIL(&jobs->finished, job, link);
@@ -158,32 +135,31 @@ on_wake(void *arg, unsigned what)
 
 /* Signals are the loop's. */
 static int
-start_threads(struct jobs *jobs, unsigned threads)
+start_threads(struct jobs *jobs, const unsigned threads[JOBS_PACES])
 {
 	sigset_t all, before;
 	int err = 0;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	/* Below one lock, so that no thread sees a count of too few. */
-	pthread_mutex_lock(&jobs->lock);
-	for (unsigned i = 0; i < threads && !err; i++) {
-		struct worker *w = &jobs->workers[i];
+	for (unsigned pace = 0; pace < JOBS_PACES; pace++)
+		for (unsigned i = 0; i < threads[pace] && !err; i++) {
+			struct worker *w = &jobs->workers[jobs->n];
 
-		w->jobs = jobs;
-		w->prefers_slow = i == 0 && threads > 1;
-		err = pthread_create(&w->thread, NULL, work, w);
-		if (!err)
-			jobs->n++;
-	}
-	pthread_mutex_unlock(&jobs->lock);
+			assert(jobs->n < THREADS_MAX);
+			w->jobs = jobs;
+			w->pace = pace;
+			err = pthread_create(&w->thread, NULL, work, w);
+			if (!err)
+				jobs->n++;
+		}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -err;
 }
 
 int
-jobs_new(
-    struct loop *loop, unsigned threads, struct jobs **out, struct reason *why)
+jobs_new(struct loop *loop, const unsigned threads[JOBS_PACES],
+    struct jobs **out, struct reason *why)
 {
 	CLEANUP(jobs_freep) struct jobs *jobs = calloc(1, sizeof(*jobs));
 	int err;
@@ -191,18 +167,19 @@ jobs_new(
 	if (!jobs)
 		return reason_set(why, -ENOMEM, "cannot start workers");
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_cond_init(&jobs->work, NULL);
 	TAILQ_INIT(&jobs->finished);
 	LIST_INIT(&jobs->lanes);
-	for (unsigned i = 0; i < JOBS_PACES; i++)
+	for (unsigned i = 0; i < JOBS_PACES; i++) {
+		pthread_cond_init(&jobs->work[i], NULL);
 		TAILQ_INIT(&jobs->turns[i]);
+	}
 	jobs->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (jobs->wake_fd < 0)
 		return reason_set(why, -errno, "cannot start workers");
 	err = loop_io_add(
 	    loop, &jobs->wake_io, jobs->wake_fd, LOOP_READ, on_wake, jobs);
 	if (!err)
-		err = start_threads(jobs, MIN(threads, (unsigned)THREADS_MAX));
+		err = start_threads(jobs, threads);
 	if (err)
 		return reason_set(why, err, "cannot start workers");
 	*out = TAKE(jobs);
@@ -245,7 +222,8 @@ jobs_free(struct jobs *jobs)
 		return NULL;
 	pthread_mutex_lock(&jobs->lock);
 	jobs->stopping = true;
-	pthread_cond_broadcast(&jobs->work);
+	for (unsigned i = 0; i < JOBS_PACES; i++)
+		pthread_cond_broadcast(&jobs->work[i]);
 	pthread_mutex_unlock(&jobs->lock);
 	for (unsigned i = 0; i < jobs->n; i++)
 		(void)pthread_join(jobs->workers[i].thread, NULL);
@@ -256,7 +234,8 @@ jobs_free(struct jobs *jobs)
 	report_dropped(&dropped);
 	loop_io_deinit(&jobs->wake_io);
 	closep(&jobs->wake_fd);
-	pthread_cond_destroy(&jobs->work);
+	for (unsigned i = 0; i < JOBS_PACES; i++)
+		pthread_cond_destroy(&jobs->work[i]);
 	pthread_mutex_destroy(&jobs->lock);
 	free(jobs);
 	return NULL;
@@ -296,10 +275,11 @@ jobs_lane_pause(struct jobs_lane *lane, bool paused)
 		return;
 	pthread_mutex_lock(&jobs->lock);
 	lane->paused = paused;
-	for (unsigned i = 0; i < JOBS_PACES; i++)
+	for (unsigned i = 0; i < JOBS_PACES; i++) {
 		lane_settle(lane, i);
-	if (!paused)
-		pthread_cond_broadcast(&jobs->work);
+		if (!paused)
+			pthread_cond_broadcast(&jobs->work[i]);
+	}
 	pthread_mutex_unlock(&jobs->lock);
 }
 
@@ -312,7 +292,7 @@ jobs_put(struct jobs_lane *lane, struct job *job)
 	TAILQ_INSERT_TAIL(&lane->of[job->pace].queue, job, link);
 	lane_settle(lane, job->pace);
 	jobs->waiting++;
-	pthread_cond_signal(&jobs->work);
+	pthread_cond_signal(&jobs->work[job->pace]);
 	pthread_mutex_unlock(&jobs->lock);
 }
 

@@ -19,9 +19,11 @@ struct jobs;
 struct loop;
 struct reason;
 
+/* Each has threads of its own: none waits for another. */
 enum jobs_pace {
-	JOBS_QUICK,
-	JOBS_SLOW, /* behind the lane's quick ones; never in all threads */
+	JOBS_QUICK,    /* milliseconds */
+	JOBS_SNAPSHOT, /* of the present state; may wait for the same one */
+	JOBS_SLOW,     /* reads the log, or all rows */
 	JOBS_PACES
 };
 
@@ -49,9 +51,9 @@ struct jobs_lane {
 	} of[JOBS_PACES];
 };
 
-/* The caller owns *out. */
-MUST_CHECK int jobs_new(
-    struct loop *loop, unsigned threads, struct jobs **out, struct reason *why);
+/* threads: of each pace.  The caller owns *out. */
+MUST_CHECK int jobs_new(struct loop *loop, const unsigned threads[JOBS_PACES],
+    struct jobs **out, struct reason *why);
 /*
  * Waits for what runs, drops what does not run yet: done() is called for
  * each, which puts no other one, and all lanes are empty afterwards.

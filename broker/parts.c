@@ -31,9 +31,14 @@
 #include "core/time.h"
 
 enum {
-	/* One for snapshots, one for history, and one for an archive. */
-	THREADS = 3,
-	PATH_SIZE = 600,
+	PATH_SIZE = 600
+};
+
+/* Two of each, so that one that is long delays no other of its kind. */
+static const unsigned threads[JOBS_PACES] = {
+	[JOBS_QUICK] = 2,
+	[JOBS_SNAPSHOT] = 2,
+	[JOBS_SLOW] = 2,
 };
 
 static const char *
@@ -200,7 +205,7 @@ parts_open(struct parts *p, struct reason *why)
 	if (!err)
 		err = open_clients(p, why);
 	if (!err)
-		err = jobs_new(p->loop, THREADS, &p->jobs, why);
+		err = jobs_new(p->loop, threads, &p->jobs, why);
 	if (!err)
 		err = listen_at(p, why);
 	return err ? err : start(p, why);

@@ -249,13 +249,18 @@ serve_call_run(struct serve_call *call)
 }
 
 /* Past states and history read the log, and may take their time. */
-static bool
-is_slow(const struct proto_request *req)
+static enum jobs_pace
+pace_of(const struct proto_request *req)
 {
-	if (req->op == PROTO_HISTORY)
-		return true;
-	return (req->op == PROTO_OPEN || req->op == PROTO_STATE) &&
-	       req->state.at.p;
+	switch (req->op) {
+	case PROTO_HISTORY:
+		return JOBS_SLOW;
+	case PROTO_OPEN:
+	case PROTO_STATE:
+		return req->state.at.p ? JOBS_SLOW : JOBS_SNAPSHOT;
+	default:
+		return JOBS_QUICK;
+	}
 }
 
 /* What has to be there before a worker begins. */
@@ -306,7 +311,7 @@ call_new(struct serve_conn *p, struct slice value)
 		free(call);
 		return NULL;
 	}
-	call->job.pace = is_slow(req) ? JOBS_SLOW : JOBS_QUICK;
+	call->job.pace = pace_of(req);
 	set_needs(call);
 	return call;
 }

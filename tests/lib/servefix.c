@@ -317,6 +317,7 @@ query_page(struct query *q, const struct proto_request *req,
 int
 servefix_setup(void **state)
 {
+	static const unsigned threads[JOBS_PACES] = { 1, 1, 1 };
 	struct servefix *fx = calloc(1, sizeof(*fx));
 	struct serve_parts parts = { .query = &no_query, .listen_fd = -1 };
 
@@ -333,7 +334,7 @@ servefix_setup(void **state)
 	servefix_store("log-1", 100, 100);
 	servefix_attached(true);
 	fx->loop = loop_new();
-	if (jobs_new(fx->loop, 3, &fx->jobs, NULL) != 0 ||
+	if (jobs_new(fx->loop, threads, &fx->jobs, NULL) != 0 ||
 	    clients_open(tmpdir_path(fx->dir, "clients"), 1000 * US_PER_S,
 		&fx->clients, NULL) != CLIENTS_OPENED)
 		return -1;

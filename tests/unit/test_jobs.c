@@ -98,7 +98,9 @@ teardown(void **state)
 static void
 start(struct world *w, unsigned threads)
 {
-	assert_int_equal(jobs_new(w->loop, threads, &w->jobs, NULL), 0);
+	const unsigned each[JOBS_PACES] = { threads, threads, threads };
+
+	assert_int_equal(jobs_new(w->loop, each, &w->jobs, NULL), 0);
 	for (unsigned i = 0; i < ARRAY_LEN(w->lanes); i++)
 		jobs_lane_init(&w->lanes[i], w->jobs);
 }
@@ -171,64 +173,26 @@ lanes_take_turns(void **state)
 }
 
 static void
-quick_jobs_of_a_lane_go_before_its_slow_ones(void **state)
+no_pace_waits_for_another(void **state)
 {
 	struct world *w = *state;
 
-	start(w, 1);
-	put(w, 0, 2, JOBS_QUICK, &w->gate);
-	await_started(w, 1);
-	put(w, 1, 0, JOBS_SLOW, NULL);
-	put(w, 2, 0, JOBS_SLOW, NULL);
-	put(w, 3, 0, JOBS_QUICK, NULL);
-	sem_post(&w->gate);
-	await_done(w, 4);
-	assert_int_equal(w->tasks[3].begun, 2);
-	assert_int_equal(w->tasks[1].begun, 3);
-	assert_int_equal(w->tasks[2].begun, 4);
-}
-
-static void
-slow_jobs_never_fill_all_threads(void **state)
-{
-	struct world *w = *state;
-
-	start(w, 3);
-	for (unsigned i = 0; i < 5; i++)
-		put(w, i, i % 2, JOBS_SLOW, &w->gate);
-	await_started(w, 2);
-	put(w, 5, 2, JOBS_QUICK, NULL);
-	await_done(w, 1);
-	assert_true(w->tasks[5].ran);
-	assert_int_equal(w->begun, 3);
-	for (unsigned i = 0; i < 5; i++)
-		sem_post(&w->gate);
-	await_done(w, 6);
-}
-
-static void
-quick_jobs_do_not_starve_slow_ones(void **state)
-{
-	struct world *w = *state;
-	sem_t hold;
-
-	sem_init(&hold, 0, 0);
 	start(w, 2);
-	put(w, 0, 0, JOBS_QUICK, &hold);
-	put(w, 1, 0, JOBS_QUICK, &hold);
-	await_started(w, 2);
-	for (unsigned i = 2; i < 20; i++)
-		put(w, i, i % 2, JOBS_QUICK, &w->gate);
-	put(w, 20, 2, JOBS_SLOW, NULL);
-	sem_post(&hold);
-	sem_post(&hold);
-	/* One thread is held by a quick job until the slow one was begun. */
-	await_done(w, 3);
-	assert_true(w->tasks[20].ran);
-	for (unsigned i = 2; i < 20; i++)
-		sem_post(&w->gate);
-	await_done(w, 21);
-	sem_destroy(&hold);
+	for (unsigned held = 0; held < JOBS_PACES; held++) {
+		unsigned begin = w->done;
+
+		for (unsigned i = 0; i < 5; i++)
+			put(w, i, i % 2, held, &w->gate);
+		await_started(w, 2);
+		for (unsigned i = 1; i < JOBS_PACES; i++)
+			put(w, 5 + i, 0, (held + i) % JOBS_PACES, NULL);
+		await_done(w, begin + JOBS_PACES - 1);
+		assert_int_equal(jobs_waiting(w->jobs), 3);
+		for (unsigned i = 0; i < 5; i++)
+			sem_post(&w->gate);
+		await_done(w, begin + 5 + JOBS_PACES - 1);
+		await_started(w, 3 + JOBS_PACES - 1);
+	}
 }
 
 static void
@@ -257,7 +221,7 @@ what_does_not_run_is_dropped_with_its_lane(void **state)
 	put(w, 0, 0, JOBS_QUICK, &w->gate);
 	await_started(w, 1);
 	put(w, 1, 0, JOBS_QUICK, NULL);
-	put(w, 2, 0, JOBS_SLOW, NULL);
+	put(w, 2, 0, JOBS_QUICK, NULL);
 	put(w, 3, 1, JOBS_QUICK, NULL);
 	jobs_lane_deinit(&w->lanes[0]);
 	assert_true(w->tasks[1].done && !w->tasks[1].ran);
@@ -298,9 +262,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_job_runs_in_a_thread_and_is_done_in_the_loop),
 		TEST(lanes_take_turns),
-		TEST(quick_jobs_of_a_lane_go_before_its_slow_ones),
-		TEST(slow_jobs_never_fill_all_threads),
-		TEST(quick_jobs_do_not_starve_slow_ones),
+		TEST(no_pace_waits_for_another),
 		TEST(a_paused_lane_keeps_its_jobs),
 		TEST(what_does_not_run_is_dropped_with_its_lane),
 		TEST(the_end_reports_every_job),
