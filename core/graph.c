@@ -35,10 +35,11 @@ static size_t
 graph_digest(const char *tokens, size_t len, char *buf)
 {
 	uint8_t sum[SHA256_BYTES];
-	size_t at = 1;
+	size_t at = 2;
 
 	sha256(tokens, len, sum);
-	buf[0] = '~';
+	/* A token of its own, so that these are a range of topics. */
+	memcpy(buf, "~.", at);
 	for (unsigned i = 0; i < GRAPH_DIGEST; i++)
 		at += (size_t)sprintf(buf + at, "%02x", sum[i]);
 	return at;

@@ -19,7 +19,7 @@
  * valid topic; buf is NUL-ended.
  */
 size_t graph_entity_topic(struct slice name, char buf[TOPIC_MAX + 1]);
-/* Beyond TOPIC_MAX bytes it is graph.relation.~DIGEST. */
+/* Beyond TOPIC_MAX bytes it is graph.relation.~.DIGEST. */
 size_t graph_relation_topic(struct slice from, struct slice type,
     struct slice to, char buf[TOPIC_MAX + 1]);
 

@@ -153,7 +153,7 @@ entity_read_own(
 	snprintf(text[2], sizeof(text[2]), "graph.relation.*.*.%s", token);
 	for (unsigned i = 0; i < 3; i++)
 		patterns[i] = slice_cstr(text[i]);
-	patterns[3] = SLICE_STR("graph.relation.*");
+	patterns[3] = SLICE_STR("graph.relation.~.*");
 	err = snapshot_read(q, &snap, why);
 	e->seq = snap.seq;
 	return err;

@@ -104,7 +104,7 @@ relations_go_out_and_in_and_some_dangle(void **state)
 		fail_msg("%s", why.text);
 	assert_string_equal(script.first,
 	    "[\"graph.entity.a%2Eb\",\"graph.relation.a%2Eb.>\","
-	    "\"graph.relation.*.*.a%2Eb\",\"graph.relation.*\"]");
+	    "\"graph.relation.*.*.a%2Eb\",\"graph.relation.~.*\"]");
 	assert_int_equal(script.asked, 2);
 	assert_int_equal(script.topics, 3);
 	assert_int_equal(e.seq, 9);
@@ -125,12 +125,12 @@ static void
 of_hashed_relations_those_that_name_it_are_taken(void **state)
 {
 	struct script script = {
-		.rows = PART(RELATION("~1", "x", "knows", "y") "," RELATION(
-		    "~2", "a", "knows", "y") "," RELATION("~3", "x", "knows",
-		    "a") "," RELATION("~4", "a", "is",
-		    "a") "," ROW("graph.relation.~5", "false",
-		    "7") "," ROW("graph.relation.~6", "false",
-		    "{\"from\":\"a\"}") "," ROW("graph.relation.~7", "true",
+		.rows = PART(RELATION("~.1", "x", "knows", "y") "," RELATION(
+		    "~.2", "a", "knows", "y") "," RELATION("~.3", "x", "knows",
+		    "a") "," RELATION("~.4", "a", "is",
+		    "a") "," ROW("graph.relation.~.5", "false",
+		    "7") "," ROW("graph.relation.~.6", "false",
+		    "{\"from\":\"a\"}") "," ROW("graph.relation.~.7", "true",
 		    "{\"from\":\"a\",\"relationType\":\"t\",\"to\":\"y\"}")),
 		.others = PART("")
 	};
