@@ -15,6 +15,14 @@
 
 #include "tests/lib/query.h"
 
+/* cmocka keeps a sentence to itself in this form of output. */
+#define QUERY_FAIL(...)                   \
+	do {                              \
+		printf("# " __VA_ARGS__); \
+		printf("\n");             \
+		fail();                   \
+	} while (0)
+
 static void
 query_copy(char *to, size_t size, const msgpack_object *o)
 {
@@ -106,9 +114,9 @@ query_answer(struct client *c, uint64_t id, struct query *q)
 	do {
 		kind = client_next(c, WIRE_DEADLINE_MS);
 		if (kind == CLIENT_ENDED)
-			fail_msg("closed with %u", wire_close_code(c->wire));
+			QUERY_FAIL("closed with %u", wire_close_code(c->wire));
 		if (kind != CLIENT_BATCH && kind != CLIENT_CONTROL)
-			fail_msg("no answer: %s", c->wrong);
+			QUERY_FAIL("no answer: %s", c->wrong);
 	} while (kind == CLIENT_BATCH || c->id != id || !query_message(c, q));
 	q->ms = wire_now_ms() - begun;
 }
@@ -130,7 +138,7 @@ query_refused(struct client *c, const char *json, const char *code)
 	live_say(c->wire, json);
 	query_answer(c, 1, &q);
 	if (strcmp(q.code, code) != 0)
-		fail_msg("'%s' (%s) came after %s, not '%s'",
+		QUERY_FAIL("'%s' (%s) came after %s, not '%s'",
 		    q.code[0] != '\0' ? q.code : c->op, q.text, json, code);
 	live_answered(c, "{\"op\":\"ping\",\"id\":4000000000}", "pong");
 }
@@ -161,7 +169,7 @@ query_append(struct client *c, const char *topic, const char *type)
 		enum client_kind kind = client_next(c, WIRE_DEADLINE_MS);
 
 		if (kind != CLIENT_BATCH && kind != CLIENT_CONTROL)
-			fail_msg("no answer to %s", json);
+			QUERY_FAIL("no answer to %s", json);
 		if (kind != CLIENT_CONTROL || c->id != 3999999999)
 			continue;
 		assert_string_equal(c->op, "appended");

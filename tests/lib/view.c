@@ -34,12 +34,12 @@ view_blame(struct view *v, const char *fmt, ...)
 }
 
 struct view *
-view_new(struct rows *rows)
+view_new(struct slice fold)
 {
 	struct view *v = calloc(1, sizeof(*v));
 
 	if (v != NULL) {
-		v->rows = rows;
+		v->fold = fold;
 		v->lagged = VIEW_NO_POSITION;
 	}
 	return v;
@@ -56,8 +56,10 @@ view_free(struct view *v)
 {
 	if (v == NULL)
 		return NULL;
-	for (unsigned i = 0; i < VIEW_SUBS; i++)
+	for (unsigned i = 0; i < VIEW_SUBS; i++) {
 		mp_buf_deinit(&v->subs[i].scope);
+		rows_free(v->subs[i].rows);
+	}
 	free(v->ends);
 	free(v);
 	return NULL;
@@ -128,6 +130,14 @@ view_position(const struct view *v, uint64_t id)
 	return s != NULL ? s->position : VIEW_NO_POSITION;
 }
 
+struct rows *
+view_rows(const struct view *v, uint64_t id)
+{
+	const struct view_sub *s = view_find(v, id);
+
+	return s != NULL ? s->rows : NULL;
+}
+
 struct slice
 view_scope(const struct view *v, uint64_t id)
 {
@@ -140,10 +150,20 @@ view_scope(const struct view *v, uint64_t id)
 bool
 view_asked(struct view *v, const struct view_ask *ask)
 {
+	const struct view_sub *heir_of =
+	    ask->heir_of != 0 ? view_find(v, ask->heir_of) : NULL;
 	struct view_sub *s = NULL;
+	struct rows *rows;
+	int64_t base = ask->position;
 
 	if (view_sub(v, ask->id) != NULL)
 		return false;
+	if (heir_of != NULL) {
+		base = heir_of->base;
+		rows = TAKE(v->subs[heir_of - v->subs].rows);
+	} else {
+		rows = rows_new(v->fold);
+	}
 	for (unsigned i = 0; i < VIEW_SUBS && s == NULL; i++)
 		if (v->subs[i].ask.id == ask->id)
 			s = &v->subs[i];
@@ -154,14 +174,18 @@ view_asked(struct view *v, const struct view_ask *ask)
 		if (next->state == VIEW_ENDED)
 			s = next;
 	}
-	if (s == NULL)
+	if (s == NULL || rows == NULL) {
+		rows_free(rows);
 		return false;
+	}
+	rows_free(s->rows);
+	s->rows = rows;
 	s->ask = *ask;
 	s->state = VIEW_ASKED;
 	s->answered = false;
 	s->position =
 	    ask->from == VIEW_POSITION ? ask->position : VIEW_NO_POSITION;
-	s->base = ask->whole ? 0 : ask->position;
+	s->base = base;
 	if (ask->from == VIEW_SNAPSHOT && ask->position == VIEW_NO_POSITION)
 		s->base = 0;
 	s->scope.len = 0;
@@ -247,91 +271,87 @@ view_wants(
 	return may && topic && type;
 }
 
-/* Who is to get it: one, or those that are live; no version is left out. */
+/* It follows what the subscription knows, and is known from now on. */
 static bool
-view_version(struct view *v, const struct view_sub *one, const struct event *ev,
-    bool *wanted)
+view_fold(struct view *v, struct view_sub *s, const struct event *ev)
 {
-	const struct rows_row *row = rows_get(v->rows, ev->topic);
+	const struct rows_row *row = rows_get(s->rows, ev->topic);
 	uint64_t version = row != NULL ? row->row.version : 0;
-	int64_t seq = row != NULL ? (int64_t)row->row.seq : 0;
+	uint64_t seq = row != NULL ? row->row.seq : 0;
+	const char *what = NULL;
 
+	if (ev->version > version + 1 && s->ask.types[0] == NULL &&
+	    s->base <= (int64_t)seq)
+		what = "leaves versions out";
+	else if (ev->version <= version || ev->seq <= seq)
+		what = "does not follow";
+	if (what != NULL)
+		return view_blame(v,
+		    "event %" PRIu64 " of '%.*s', version %" PRIu64
+		    ", %s: subscription %" PRIu64 " knows version %" PRIu64
+		    " at %" PRIu64,
+		    ev->seq, (int)ev->topic.len, (const char *)ev->topic.p,
+		    ev->version, what, s->ask.id, version, seq);
+	return rows_fold(s->rows, ev) != NULL || view_blame(v, "out of memory");
+}
+
+/* To one, or to all that are live and want it; *wanted: there was any. */
+static bool
+view_hand(
+    struct view *v, struct view_sub *one, const struct event *ev, bool *wanted)
+{
 	*wanted = false;
 	for (unsigned i = 0; i < VIEW_SUBS; i++) {
-		const struct view_sub *s = &v->subs[i];
+		struct view_sub *s = &v->subs[i];
 
 		if (one != NULL ? s != one : s->state != VIEW_LIVE)
 			continue;
 		if (!view_wants(v, s, ev))
 			continue;
 		*wanted = true;
-		if (ev->version > version + 1 && s->ask.types[0] == NULL &&
-		    s->base <= seq)
-			return view_blame(v,
-			    "event %" PRIu64 " of '%.*s' is version %" PRIu64
-			    ", and version %" PRIu64 " at %" PRId64
-			    " is the last one known",
-			    ev->seq, (int)ev->topic.len,
-			    (const char *)ev->topic.p, ev->version, version,
-			    seq);
+		if (ev->seq != 0 && !view_fold(v, s, ev))
+			return false;
 	}
 	return true;
 }
 
 /* An event that came; one: in a replay for it. */
 static bool
-view_event(struct view *v, const struct view_sub *one, struct slice bytes,
+view_event(struct view *v, struct view_sub *one, struct slice bytes,
     int64_t *after, int64_t upto)
 {
-	const struct rows_row *row;
 	struct reason why;
 	struct event ev;
 	bool wanted;
 
 	if (event_decode(bytes, &ev, &why) < 0)
 		return view_blame(v, "not an event: %s", why.text);
-	if (!view_version(v, one, &ev, &wanted))
+	if ((ev.seq == 0) != (ev.version == 0) || (ev.seq == 0 && one != NULL))
+		return view_blame(v,
+		    "event %" PRIu64 " is version %" PRIu64 "%s", ev.seq,
+		    ev.version, one != NULL ? " and replayed" : "");
+	if (ev.seq != 0 &&
+	    ((int64_t)ev.seq <= *after || (int64_t)ev.seq > upto))
+		return view_blame(v,
+		    "event %" PRIu64 " comes in (%" PRId64 ", %" PRId64 "]",
+		    ev.seq, *after, upto);
+	if (!view_hand(v, one, &ev, &wanted))
 		return false;
 	if (!wanted)
 		return view_blame(v,
 		    "event %" PRIu64 " of '%.*s' was not asked for", ev.seq,
 		    (int)ev.topic.len, (const char *)ev.topic.p);
-	if (ev.seq == 0 && one != NULL)
-		return view_blame(v, "an ephemeral event is replayed");
-	if (ev.seq == 0) {
+	if (ev.seq == 0)
 		v->counts.ephemeral++;
-		return ev.version == 0 ||
-		       view_blame(v, "an ephemeral event has a version");
-	}
-	if ((int64_t)ev.seq <= *after || (int64_t)ev.seq > upto)
-		return view_blame(v,
-		    "event %" PRIu64 " comes in (%" PRId64 ", %" PRId64 "]",
-		    ev.seq, *after, upto);
-	*after = (int64_t)ev.seq;
-	row = rows_get(v->rows, ev.topic);
-	if (ev.version == 0 ||
-	    (row != NULL &&
-		(ev.version < row->row.version) != (ev.seq < row->row.seq)) ||
-	    (row != NULL &&
-		(ev.version == row->row.version) != (ev.seq == row->row.seq)))
-		return view_blame(v,
-		    "event %" PRIu64 " is version %" PRIu64
-		    " of '%.*s', which is known as version %" PRIu64
-		    " at %" PRIu64,
-		    ev.seq, ev.version, (int)ev.topic.len,
-		    (const char *)ev.topic.p,
-		    row != NULL ? row->row.version : 0,
-		    row != NULL ? row->row.seq : 0);
-	if (row != NULL && ev.version <= row->row.version)
-		return true;
-	return rows_fold(v->rows, &ev) != NULL ||
-	       view_blame(v, "out of memory");
+	else
+		*after = (int64_t)ev.seq;
+	return true;
 }
 
 /* Events up to the end of the walk. */
 static bool
-view_events(struct view *v, const struct view_sub *one, struct mp_walk *w,
-    uint32_t n, int64_t after, int64_t upto, uint64_t *count)
+view_events(struct view *v, struct view_sub *one, struct mp_walk *w, uint32_t n,
+    int64_t after, int64_t upto, uint64_t *count)
 {
 	struct slice bytes;
 

@@ -3,8 +3,8 @@
 /*
  * The judge of one connection, written from doc/protocol.md: is told what the
  * client asks for and shown every message it gets, and says what is wrong
- * with the first one that is not allowed.  Keeps the rows that the client
- * would know by then.
+ * with the first one that is not allowed.  For each subscription it keeps the
+ * rows that the client would know by then.
  */
 
 #ifndef PEAL_TESTS_LIB_VIEW_H
@@ -35,7 +35,7 @@ struct view_ask {
 	const char *types[VIEW_TOPICS];	 /* none: all */
 	enum view_from from;
 	int64_t position; /* of from, or since; VIEW_NO_POSITION: none */
-	bool whole;	  /* as of position, the rows of its topics are known */
+	uint64_t heir_of; /* goes on with the rows of this one, 0: of none */
 };
 
 enum view_state {
@@ -55,14 +55,10 @@ struct view_counts {
 
 struct view;
 
-/*
- * rows: what the client knows already, and keeps (the view's rules are
- * theirs); NULL: no memory.
- */
-struct view *view_new(struct rows *rows);
+/* fold: as for rows_new(); lives as long.  NULL: no memory. */
+struct view *view_new(struct slice fold);
 /* All that the token may read; NULL behind the last; lives as long. */
 void view_may_read(struct view *v, const char *const *patterns);
-/* The rows are the caller's. */
 struct view *view_free(struct view *v);
 
 /* The client subscribes; false where it may not (its id is in use). */
@@ -75,6 +71,8 @@ const char *view_fault(const struct view *v);
 enum view_state view_state(const struct view *v, uint64_t id);
 /* How far the subscription is complete; VIEW_NO_POSITION: not at all yet. */
 int64_t view_position(const struct view *v, uint64_t id);
+/* What is known of its topics; NULL: there was no such subscription. */
+struct rows *view_rows(const struct view *v, uint64_t id);
 /* The last scope its snapshot carried, len 0: none. */
 struct slice view_scope(const struct view *v, uint64_t id);
 /* Of the last lagged: its position, VIEW_NO_POSITION where it had none. */

@@ -16,6 +16,7 @@ struct view_sub {
 	struct view_ask ask;
 	enum view_state state;
 	bool answered; /* subscribed has come */
+	struct rows *rows;
 	int64_t position;
 	/* Where a row is known as of here or later, no version is left out. */
 	int64_t base;
@@ -26,7 +27,7 @@ struct view_sub {
 };
 
 struct view {
-	struct rows *rows;
+	struct slice fold;
 	const char *const *read; /* NULL: everything */
 	struct view_sub subs[VIEW_SUBS];
 	unsigned next; /* where a free one is looked for */

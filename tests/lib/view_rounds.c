@@ -87,7 +87,7 @@ view_row(struct view *v, struct view_sub *s, struct slice bytes)
 
 	if (row_decode(bytes, &row, &why) < 0)
 		return view_blame(v, "not a row: %s", why.text);
-	known = rows_get(v->rows, row.topic);
+	known = rows_get(s->rows, row.topic);
 	if (!view_row_fits(v, s, &row, known))
 		return false;
 	if (known != NULL && !known->hole &&
@@ -98,7 +98,7 @@ view_row(struct view *v, struct view_sub *s, struct slice bytes)
 		    " is not what its events give",
 		    (int)row.topic.len, (const char *)row.topic.p, row.version);
 	if (known == NULL || known->hole || row.version > known->row.version)
-		known = rows_put(v->rows, bytes);
+		known = rows_put(s->rows, bytes);
 	if (known == NULL)
 		return view_blame(v, "out of memory");
 	known->mark = s->round;
@@ -136,7 +136,7 @@ view_round_ends(struct view *v, struct view_sub *s, struct slice message)
 	struct view_missing missing = { v, s };
 	struct slice scope = proto_get(message, "scope");
 
-	rows_each(v->rows, view_left_out, &missing);
+	rows_each(s->rows, view_left_out, &missing);
 	if (v->fault[0] != '\0')
 		return false;
 	if (scope.len == 0)

@@ -22,10 +22,9 @@ viewfix_setup(void **state)
 	struct viewfix *w = calloc(1, sizeof(*w));
 
 	assert_non_null(w);
-	w->rows = rows_new((struct slice){ 0 });
-	w->view = view_new(w->rows);
+	w->view = view_new((struct slice){ 0 });
 	*state = w;
-	return w->rows == NULL || w->view == NULL;
+	return w->view == NULL;
 }
 
 int
@@ -34,7 +33,6 @@ viewfix_teardown(void **state)
 	struct viewfix *w = *state;
 
 	view_free(w->view);
-	rows_free(w->rows);
 	free(w);
 	return 0;
 }
@@ -61,7 +59,7 @@ viewfix_ask(
 		.topics = { "a.>" },
 		.from = from,
 		.position = position,
-		.whole = position == 0 };
+		.heir_of = view_rows(w->view, id) != NULL ? id : 0 };
 
 	assert_true(view_asked(w->view, &a));
 }

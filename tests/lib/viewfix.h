@@ -11,7 +11,6 @@
 #include "tests/lib/view.h"
 
 struct viewfix {
-	struct rows *rows;
 	struct view *view;
 };
 
@@ -20,7 +19,7 @@ int viewfix_teardown(void **state);
 
 /* Show the view a message, written as JSON. */
 bool viewfix_show(struct viewfix *w, const char *json);
-/* Ask for a.> ; live from seq on; asked for a snapshot, and subscribed. */
+/* Ask for a.>, as the heir of who had the id; live from seq on; asked for a snapshot, and subscribed. */
 void viewfix_ask(
     struct viewfix *w, uint64_t id, enum view_from from, int64_t position);
 void viewfix_live(struct viewfix *w, uint64_t id, unsigned seq);

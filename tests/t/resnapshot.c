@@ -52,7 +52,7 @@ struct subscription {
 
 struct slow {
 	struct client client;
-	struct rows *rows;
+	struct mp_buf fold;
 	struct view *view;
 	struct subscription subs[RESNAPSHOT_SUBS];
 	unsigned n;
@@ -86,7 +86,7 @@ slow_subscribe(struct slow *s, struct subscription *sub)
 		.topics = { sub->pattern },
 		.from = VIEW_SNAPSHOT,
 		.position = sub->position,
-		.whole = true };
+		.heir_of = sub->position >= 0 ? sub->id : 0 };
 	bool since = sub->position >= 0;
 	struct mp_buf b = { 0 };
 
@@ -109,7 +109,7 @@ slow_subscribe(struct slow *s, struct subscription *sub)
 		mp_pack_cstr(&b, "scope");
 		mp_pack_raw(&b, slice_of(sub->scope.p, sub->scope.len));
 	}
-	if (!view_asked(s->view, &ask) ||
+	if (!view_asked(s->view, &ask) || b.failed ||
 	    !wire_frame(s->client.wire, WIRE_FIN | WIRE_BINARY, b.p, b.len))
 		slow_blame(s, "cannot subscribe", "");
 	mp_buf_deinit(&b);
@@ -254,15 +254,16 @@ slow_begin(struct slow *s, const struct resnapshot *plan, unsigned i)
 								     NULL },
 		{ "quiet.>", "load.>" }, { "load.3.>", "load.*.4" } };
 	int size = RESNAPSHOT_RCVBUF;
+	struct slice fold;
 
 	if (!client_open(&s->client, &plan->to, plan->token))
 		resnapshot_die("no welcome: ", s->client.wrong);
 	setsockopt(wire_fd(s->client.wire), SOL_SOCKET, SO_RCVBUF, &size,
 	    sizeof(size));
-	s->rows = rows_new(
-	    proto_get(slice_of(s->client.bytes, s->client.len), "fold"));
-	s->view = s->rows != NULL ? view_new(s->rows) : NULL;
-	if (s->view == NULL)
+	fold = proto_get(slice_of(s->client.bytes, s->client.len), "fold");
+	mp_pack_raw(&s->fold, fold);
+	s->view = view_new(slice_of(s->fold.p, s->fold.len));
+	if (s->view == NULL || fold.len == 0)
 		resnapshot_die("no room, or no fold rules in welcome", "");
 	s->next_id = 1;
 	for (unsigned k = 0; k < RESNAPSHOT_SUBS; k++) {
@@ -379,8 +380,9 @@ resnapshot_compare(struct slow *all, const struct resnapshot *plan)
 		if (!slow_done(s, plan))
 			slow_blame(s, "did not come to the head", "");
 		for (unsigned k = 0; k < s->n; k++)
-			if (!rows_equal(s->rows, truth, s->subs[k].pattern,
-				NULL, text, sizeof(text)))
+			if (!rows_equal(view_rows(s->view, s->subs[k].id),
+				truth, s->subs[k].pattern, NULL, text,
+				sizeof(text)))
 				slow_blame(s, text, "");
 	}
 	if (plan->rows != NULL && !rows_print(truth, plan->rows))
@@ -497,7 +499,7 @@ main(int argc, char **argv)
 		for (unsigned k = 0; k < all[i].n; k++)
 			mp_buf_deinit(&all[i].subs[k].scope);
 		view_free(all[i].view);
-		rows_free(all[i].rows);
+		mp_buf_deinit(&all[i].fold);
 		client_close(&all[i].client);
 	}
 	free(all);

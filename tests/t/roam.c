@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/json.h"
 #include "core/proto.h"
 #include "tests/lib/client.h"
 #include "tests/lib/truth.h"
@@ -42,7 +43,8 @@ struct roam {
 	int64_t deadline_ms;
 	const char *log;
 	const char *ready, *stop;
-	int64_t head; /* -1: the load goes on */
+	const char *trace; /* directory for what faulty clients saw, or NULL */
+	int64_t head;	   /* -1: the load goes on */
 };
 
 struct roam_sub {
@@ -57,7 +59,7 @@ struct roamer {
 	const struct roam *plan;
 	unsigned number;
 	struct client client;
-	struct rows *rows;
+	struct mp_buf fold;
 	struct view *view;
 	const char *const *read;
 	struct roam_sub subs[ROAM_SUBS];
@@ -66,6 +68,9 @@ struct roamer {
 	unsigned connections, requests, errors, forbidden, resumed;
 	struct view_counts sum;
 	char last[300]; /* what it asked for last */
+	FILE *trace;	/* what it asked and was told, without events */
+	char *traced;
+	size_t trace_len;
 	char fault[2400];
 };
 
@@ -95,13 +100,52 @@ roam_blame(struct roamer *r, const char *what, const char *detail)
 
 /* --- requests --- */
 
+static void roam_trace(struct roamer *r, struct slice message);
+
 static void
 roam_send(struct roamer *r, struct mp_buf *b)
 {
 	r->requests++;
+	if (r->plan->trace != NULL) {
+		fprintf(r->trace, "> ");
+		roam_trace(r, slice_of(b->p, b->len));
+	}
 	if (!wire_frame(r->client.wire, WIRE_FIN | WIRE_BINARY, b->p, b->len))
 		roam_blame(r, "cannot send", "");
 	mp_buf_deinit(b);
+}
+
+/* A line for each message; what a batch or part holds is left out. */
+static void
+roam_trace(struct roamer *r, struct slice message)
+{
+	struct mp_walk w = mp_walk(message);
+	struct slice op = proto_get_str(message, "op");
+	struct mp_item head, after, upto;
+	struct mp_buf json = { 0 };
+
+	if (r->plan->trace == NULL)
+		return;
+	if (mp_next(&w, &head) && head.type == MP_ARRAY &&
+	    mp_next(&w, &after) && mp_next(&w, &upto))
+		fprintf(r->trace, "[%" PRIu64 ",%" PRIu64 "] %u events\n",
+		    after.u, upto.u, head.n - 2);
+	else if (slice_is(op, "snapshot") || slice_is(op, "replay"))
+		fprintf(r->trace,
+		    "%.*s id=%" PRIu64 " seq=%" PRIu64 " after=%" PRIu64
+		    " upto=%" PRIu64 " full=%d last=%d live=%d bytes=%zu\n",
+		    (int)op.len, (const char *)op.p,
+		    proto_get_uint(message, "id").v,
+		    proto_get_uint(message, "seq").v,
+		    proto_get_uint(message, "after").v,
+		    proto_get_uint(message, "upto").v,
+		    slice_is(proto_get(message, "full"), "\xc3"),
+		    slice_is(proto_get(message, "last"), "\xc3"),
+		    !slice_is(proto_get(message, "live"), "\xc2"), message.len);
+	else if (json_from_mp(message, &json) == 0)
+		fprintf(
+		    r->trace, "%.*s\n", (int)json.len, (const char *)json.p);
+	mp_buf_deinit(&json);
 }
 
 static void
@@ -210,7 +254,8 @@ roam_again(struct roamer *r, struct roam_sub *sub)
 		sub->ask.from = VIEW_NOW;
 		sub->ask.position = VIEW_NO_POSITION;
 	}
-	sub->ask.whole = sub->ask.position >= 0 && sub->snapshot;
+	sub->ask.heir_of =
+	    sub->ask.position >= 0 && sub->snapshot ? sub->ask.id : 0;
 	roam_subscribe(r, sub);
 }
 
@@ -222,6 +267,7 @@ roam_open(struct roamer *r)
 	const struct roam *plan = r->plan;
 	bool guest = plan->tokens[1] != NULL && roam_random(r, 3) == 0;
 	int size = 16384;
+	struct slice fold;
 
 	if (!client_open(&r->client, &plan->to, plan->tokens[guest]))
 		roam_die("no welcome: ", r->client.wrong);
@@ -230,13 +276,30 @@ roam_open(struct roamer *r)
 		    &size, sizeof(size));
 	r->connections++;
 	r->read = guest ? roam_read : NULL;
-	r->rows = rows_new(
-	    proto_get(slice_of(r->client.bytes, r->client.len), "fold"));
-	r->view = r->rows != NULL ? view_new(r->rows) : NULL;
-	if (r->view == NULL)
+	fold = proto_get(slice_of(r->client.bytes, r->client.len), "fold");
+	mp_pack_raw(&r->fold, fold);
+	r->view = view_new(slice_of(r->fold.p, r->fold.len));
+	if (r->view == NULL || fold.len == 0)
 		roam_die("no room, or no fold rules in welcome", "");
 	view_may_read(r->view, r->read);
+	if (plan->trace != NULL)
+		r->trace = open_memstream(&r->traced, &r->trace_len);
 	r->next_id = 1;
+}
+
+/* A faulty client's goes to a file. */
+static void
+roam_trace_keep(struct roamer *r)
+{
+	char path[400];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/client%u", r->plan->trace, r->number);
+	f = r->fault[0] != '\0' ? fopen(path, "we") : NULL;
+	if (f == NULL)
+		return;
+	fprintf(f, "%s%s\n", r->traced, r->fault);
+	fclose(f);
 }
 
 static void
@@ -257,8 +320,14 @@ roam_close(struct roamer *r)
 		memset(&r->subs[i], 0, sizeof(r->subs[i]));
 	}
 	view_free(r->view);
-	rows_free(r->rows);
+	mp_buf_deinit(&r->fold);
+	memset(&r->fold, 0, sizeof(r->fold));
 	client_close(&r->client);
+	if (r->trace != NULL) {
+		fclose(r->trace);
+		roam_trace_keep(r);
+		free(r->traced);
+	}
 }
 
 static bool
@@ -301,6 +370,7 @@ roam_message(struct roamer *r, const struct wire_message *m)
 {
 	struct slice message = slice_of(m->p, m->len);
 
+	roam_trace(r, message);
 	if (m->opcode != WIRE_BINARY || !view_message(r->view, message)) {
 		roam_blame(r, view_fault(r->view), "");
 		return;
@@ -503,8 +573,9 @@ roam_compare_one(struct roamer *r, const struct rows *truth)
 			    view_position(r->view, sub->ask.id), r->plan->head);
 			roam_blame(r, "never level: subscription ", more);
 		} else if (sub->snapshot &&
-			   !rows_equal(r->rows, truth, sub->ask.topics[0],
-			       r->read, text, sizeof(text))) {
+			   !rows_equal(view_rows(r->view, sub->ask.id), truth,
+			       sub->ask.topics[0], r->read, text,
+			       sizeof(text))) {
 			roam_blame(r, text, "");
 		}
 	}
@@ -552,7 +623,7 @@ roam_options(struct roam *plan, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:C:t:T:n:S:d:l:r:s:")) != -1)
+	while ((o = getopt(argc, argv, "p:C:t:T:n:S:d:l:r:s:D:")) != -1)
 		switch (o) {
 		case 'p':
 			plan->to.port = (unsigned)atoi(optarg);
@@ -585,6 +656,9 @@ roam_options(struct roam *plan, int argc, char **argv)
 		case 's':
 			plan->stop = optarg;
 			break;
+		case 'D':
+			plan->trace = optarg;
+			break;
 		default:
 			exit(2);
 		}
@@ -593,7 +667,7 @@ roam_options(struct roam *plan, int argc, char **argv)
 	    plan->log == NULL || plan->ready == NULL || plan->stop == NULL)
 		roam_die("usage: roam -p PORT -C CAFILE -t TOKENFILE ",
 		    "[-T TOKENFILE] -n CLIENTS -l LOGDIR -r READYFILE "
-		    "-s STOPFILE [-S SEED] [-d SECONDS]");
+		    "-s STOPFILE [-S SEED] [-d SECONDS] [-D DIRECTORY]");
 }
 
 int

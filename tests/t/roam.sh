@@ -2,7 +2,8 @@
 # Clients that subscribe, unsubscribe, stall and reconnect at random while a
 # small ring moves on under them: no message is wrong, and they end with what
 # folding the log gives.  PEAL_SEED repeats a run, PEAL_CLIENTS, PEAL_SECONDS
-# and PEAL_RATE name other sizes.
+# and PEAL_RATE name other sizes; PEAL_TRACE is a directory for what clients
+# saw that found a fault.
 . "$(dirname "$0")/../lib/house.sh"
 
 clients=${PEAL_CLIENTS:-24}
@@ -28,7 +29,8 @@ passes 'there is something before' load -n 10000 -T 600
 rm -f "$work/ready" "$work/stop"
 "$programs/roam" -p "$port" -C "$cafile" -t "$token" -T "$work/guest" \
     -n "$clients" -S "$seed" -l "$data/log" -r "$work/ready" \
-    -s "$work/stop" -d "$deadline" >"$work/roam" 2>&1 &
+    -s "$work/stop" -d "$deadline" ${PEAL_TRACE:+-D "$PEAL_TRACE"} \
+    >"$work/roam" 2>&1 &
 roam=$!
 others="$others $roam"
 await sh -c "test -e '$work/ready' || ! kill -0 $roam 2>/dev/null"
@@ -45,5 +47,7 @@ mv "$work/head" "$work/stop"
 ends $roam
 sed 's/^/# /' "$work/roam"
 verdict 'no client was told anything wrong, or was left behind' $status
+[ -z "${PEAL_TRACE-}" ] ||
+	"$peal" log cat --data "$data" --json >"$PEAL_TRACE/events"
 passes 'told to stop, all of it ends' house_down
 plan $count
