@@ -68,13 +68,21 @@ wire_wait(struct wire *w, int result, int64_t until_ms)
 	return left > 0 && poll(&pfd, 1, (int)left) > 0;
 }
 
+static int wire_window;
+
+void
+wire_narrow(int bytes)
+{
+	wire_window = bytes;
+}
+
 static bool
 wire_connect(struct wire *w, const struct wire_to *to, int64_t until_ms)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)to->port) };
 	struct pollfd pfd = { .events = POLLOUT };
-	int one = 1, err = 0;
+	int one = 1, err = 0, segment = 1448;
 	socklen_t len = sizeof(err);
 
 	if (inet_pton(AF_INET, to->host, &sin.sin_addr) != 1)
@@ -83,6 +91,12 @@ wire_connect(struct wire *w, const struct wire_to *to, int64_t until_ms)
 	if (w->fd < 0)
 		return false;
 	setsockopt(w->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (wire_window > 0) {
+		setsockopt(w->fd, SOL_SOCKET, SO_RCVBUF, &wire_window,
+		    sizeof(wire_window));
+		setsockopt(
+		    w->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+	}
 	if (connect(w->fd, (struct sockaddr *)&sin, sizeof(sin)) == 0)
 		return true;
 	pfd.fd = w->fd;

@@ -35,6 +35,13 @@ struct wire_to {
 
 struct wire;
 
+/*
+ * Connections dialled from now on have a receive buffer of so many bytes, and
+ * segments as on an Ethernet, so that the window goes on moving in it; 0: as
+ * the system has it.
+ */
+void wire_narrow(int bytes);
+
 /* A TCP connection with TLS on it, or NULL and a line on stderr. */
 struct wire *wire_dial(const struct wire_to *to, int timeout_ms);
 struct wire *wire_free(struct wire *w);

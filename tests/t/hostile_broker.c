@@ -17,7 +17,6 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include "tests/lib/query.h"
 
@@ -236,11 +235,9 @@ the_death_of_the_broker_is_survived(void **state)
 static void
 unread_begins(struct client *c, const char *token)
 {
-	int size = 4096;
-
+	wire_narrow(4096);
 	live_open(c, token);
-	setsockopt(
-	    wire_fd(c->wire), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	wire_narrow(0);
 	live_say(c->wire, SNAPSHOT);
 }
 

@@ -621,7 +621,7 @@ more_names_than_allowed_are_refused(void **state)
 	}
 	query_refused(&c,
 	    "{\"op\":\"ack\",\"id\":1,\"seq\":1,\"name\":\"n16\"}",
-	    "bad_request");
+	    "too_large");
 	live_say(c.wire, "{\"op\":\"ack\",\"seq\":2,\"name\":\"n3\"}");
 	live_answered(&c, "{\"op\":\"ping\",\"id\":2}", "pong");
 	client_close(&c);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "core/proto.h"
 #include "tests/lib/client.h"
@@ -253,13 +252,11 @@ slow_begin(struct slow *s, const struct resnapshot *plan, unsigned i)
 	static const char *const patterns[][RESNAPSHOT_SUBS] = { { "load.>",
 								     NULL },
 		{ "quiet.>", "load.>" }, { "load.3.>", "load.*.4" } };
-	int size = RESNAPSHOT_RCVBUF;
 	struct slice fold;
 
+	wire_narrow(RESNAPSHOT_RCVBUF);
 	if (!client_open(&s->client, &plan->to, plan->token))
 		resnapshot_die("no welcome: ", s->client.wrong);
-	setsockopt(wire_fd(s->client.wire), SOL_SOCKET, SO_RCVBUF, &size,
-	    sizeof(size));
 	fold = proto_get(slice_of(s->client.bytes, s->client.len), "fold");
 	mp_pack_raw(&s->fold, fold);
 	s->view = view_new(slice_of(s->fold.p, s->fold.len));

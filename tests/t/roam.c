@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "core/json.h"
 #include "core/proto.h"
@@ -266,14 +265,11 @@ roam_open(struct roamer *r)
 {
 	const struct roam *plan = r->plan;
 	bool guest = plan->tokens[1] != NULL && roam_random(r, 3) == 0;
-	int size = 16384;
 	struct slice fold;
 
+	wire_narrow(roam_random(r, 2) == 0 ? 16384 : 0);
 	if (!client_open(&r->client, &plan->to, plan->tokens[guest]))
 		roam_die("no welcome: ", r->client.wrong);
-	if (roam_random(r, 2) == 0)
-		setsockopt(wire_fd(r->client.wire), SOL_SOCKET, SO_RCVBUF,
-		    &size, sizeof(size));
 	r->connections++;
 	r->read = guest ? roam_read : NULL;
 	fold = proto_get(slice_of(r->client.bytes, r->client.len), "fold");
