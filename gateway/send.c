@@ -389,17 +389,29 @@ step_chain(struct sender *s)
 	return true;
 }
 
-/* Give the next one that is not live yet something; false: there is none. */
+/* The one that is not live yet and waits longest; NULL: there is none. */
+static struct send_sub *
+next_turn(const struct sender *s)
+{
+	struct send_sub *sub, *next = NULL;
+
+	LIST_FOREACH (sub, &s->subs, link)
+		if (sub->state < SEND_WAIT && !sub->wait.waiting &&
+		    (!next || sub->turn <= next->turn))
+			next = sub;
+	return next;
+}
+
+/* Give one that is not live yet something; false: there is none. */
 static bool
 step_sub(struct sender *s)
 {
-	struct send_sub *sub;
+	struct send_sub *sub = next_turn(s);
 
-	LIST_FOREACH (sub, &s->subs, link)
-		if (sub->state < SEND_WAIT && !sub->wait.waiting)
-			break;
 	if (!sub || !conn_is_ready(s->conn))
 		return false;
+	/* One that takes round after round leaves room for the others. */
+	sub->turn = ++s->turns;
 	if (sub->state == SEND_REPLAY)
 		send_step_replay(s, sub);
 	else

@@ -57,6 +57,7 @@ struct send_sub {
 	enum send_sub_state state;
 	uint64_t position; /* replayed up to here; waiting: goes live here */
 	uint64_t scan;	   /* nothing matches in (position, scan] */
+	uint64_t turn;	   /* of its last step */
 	uint64_t member;   /* what presence calls it; 0: nothing */
 	uint64_t since_us; /* wall clock, for presence */
 	struct fetch_wait wait;
@@ -103,6 +104,7 @@ struct sender {
 	struct group *group; /* of the live set; NULL in SEND_NONE */
 	uint64_t position;   /* upto of the last batch; not of a member */
 	uint64_t scan;	     /* nothing matches in (position, scan] */
+	uint64_t turns;	     /* of those that are not live yet */
 	uint64_t joined;     /* the group's serial then, ... */
 	uint32_t fresh;	     /* and the bytes of its open block */
 	uint32_t index;	     /* in the group's array */

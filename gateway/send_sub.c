@@ -42,6 +42,7 @@ send_sub_new(struct sender *s, struct proto_uint id, struct filter *filter,
 	sub->filter = filter_ref(filter);
 	sub->state = state;
 	sub->position = sub->scan = position;
+	sub->turn = s->turns;
 	LIST_INSERT_HEAD(&s->subs, sub, link);
 	return sub;
 }

@@ -428,6 +428,33 @@ clients_at_the_same_place_share_what_is_read_for_them(void **state)
 }
 
 static void
+those_that_catch_up_take_turns(void **state)
+{
+	struct chainfix *w = chainfix_new(4, 4096, 1 << 20);
+	struct chainfix_client *c = &w->clients[0];
+
+	for (unsigned i = 0; i < 300; i++)
+		chainfix_append(w, "a.y", 1, 1000);
+	chainfix_turn(w, 1000);
+	chainfix_connect(c);
+	c->conn.room = 0;
+	for (unsigned i = 0; i < 3; i++)
+		chainfix_from(c, &everything, 0);
+	/* A part for each is let through, and some more. */
+	c->conn.room = 5;
+	for (unsigned i = 0; i < 10; i++)
+		chainfix_turn(w, 1000);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(c->subs[i].pos > 0);
+		assert_true(c->subs[i].pos < 300);
+	}
+	c->conn.room = UINT32_MAX;
+	chainfix_settle(w);
+	chainfix_check_level(c);
+	(void)chainfix_free(w);
+}
+
+static void
 what_is_remembered_goes_no_further_than_was_asked(void **state)
 {
 	struct chainfix *w = two_clients();
@@ -563,6 +590,7 @@ main(void)
 		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
 		cmocka_unit_test(
 		    clients_at_the_same_place_share_what_is_read_for_them),
+		cmocka_unit_test(those_that_catch_up_take_turns),
 		cmocka_unit_test(
 		    what_is_remembered_goes_no_further_than_was_asked),
 		cmocka_unit_test(
