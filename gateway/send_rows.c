@@ -237,7 +237,8 @@ end_round(struct send_sub *sub, enum ending ending)
 	t->since = (struct proto_uint){ true, seq };
 	t->full = false;
 	t->round = true;
-	t->min_seq = seq;
+	/* A broker that is behind the ring would give the same once more. */
+	t->min_seq = seq + 1;
 	sub->position = sub->scan = seq;
 	if (ending == NEXT_ROUND) {
 		sub->state = SEND_OPENING;
