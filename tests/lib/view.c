@@ -77,6 +77,31 @@ view_counts(const struct view *v)
 	return &v->counts;
 }
 
+void
+view_counts_add(struct view_counts *sum, const struct view_counts *more)
+{
+	sum->rounds += more->rounds;
+	sum->full += more->full;
+	sum->parts += more->parts;
+	sum->rows += more->rows;
+	sum->batches += more->batches;
+	sum->events += more->events;
+	sum->replays += more->replays;
+	sum->replayed += more->replayed;
+	sum->ephemeral += more->ephemeral;
+	sum->lagged += more->lagged;
+}
+
+void
+view_counts_print(const struct view_counts *n)
+{
+	printf("lagged=%" PRIu64 " rounds=%" PRIu64 " full=%" PRIu64
+	       " parts=%" PRIu64 " rows=%" PRIu64 " batches=%" PRIu64
+	       " events=%" PRIu64 " replays=%" PRIu64 " replayed=%" PRIu64,
+	    n->lagged, n->rounds, n->full, n->parts, n->rows, n->batches,
+	    n->events, n->replays, n->replayed);
+}
+
 int64_t
 view_lagged(const struct view *v)
 {

@@ -80,6 +80,9 @@ int64_t view_lagged(const struct view *v);
 /* upto of the last batch, where a chain is running. */
 int64_t view_chain(const struct view *v);
 const struct view_counts *view_counts(const struct view *v);
+void view_counts_add(struct view_counts *sum, const struct view_counts *more);
+/* name=value, separated by spaces. */
+void view_counts_print(const struct view_counts *n);
 
 /*
  * The log said that seqs first to last are one request: no batch, part of a

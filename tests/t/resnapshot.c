@@ -395,17 +395,7 @@ resnapshot_report(const struct slow *all, const struct resnapshot *plan)
 	int64_t longest = 0;
 
 	for (unsigned i = 0; i < plan->clients; i++) {
-		const struct view_counts *n = view_counts(all[i].view);
-
-		sum.rounds += n->rounds;
-		sum.full += n->full;
-		sum.parts += n->parts;
-		sum.rows += n->rows;
-		sum.batches += n->batches;
-		sum.events += n->events;
-		sum.replays += n->replays;
-		sum.replayed += n->replayed;
-		sum.lagged += n->lagged;
+		view_counts_add(&sum, view_counts(all[i].view));
 		bytes += all[i].bytes;
 		errors += all[i].errors;
 		for (unsigned k = 0; k < all[i].n; k++)
@@ -413,14 +403,10 @@ resnapshot_report(const struct slow *all, const struct resnapshot *plan)
 		if (all[i].fault[0] != '\0' && bad++ < 10)
 			printf("# client %u: %s\n", i, all[i].fault);
 	}
-	printf("clients=%u faulty=%" PRIu64 " lagged=%" PRIu64
-	       " rounds=%" PRIu64 " full=%" PRIu64 " parts=%" PRIu64
-	       " rows=%" PRIu64 " batches=%" PRIu64 " events=%" PRIu64
-	       " replays=%" PRIu64 " replayed=%" PRIu64 " bytes=%" PRIu64
-	       " errors=%" PRIu64 " longest_ms=%" PRId64 "\n",
-	    plan->clients, bad, sum.lagged, sum.rounds, sum.full, sum.parts,
-	    sum.rows, sum.batches, sum.events, sum.replays, sum.replayed, bytes,
-	    errors, longest);
+	printf("clients=%u faulty=%" PRIu64 " ", plan->clients, bad);
+	view_counts_print(&sum);
+	printf(" bytes=%" PRIu64 " errors=%" PRIu64 " longest_ms=%" PRId64 "\n",
+	    bytes, errors, longest);
 	return bad != 0;
 }
 

@@ -301,16 +301,7 @@ roam_trace_keep(struct roamer *r)
 static void
 roam_close(struct roamer *r)
 {
-	const struct view_counts *n = view_counts(r->view);
-
-	r->sum.rounds += n->rounds;
-	r->sum.full += n->full;
-	r->sum.rows += n->rows;
-	r->sum.batches += n->batches;
-	r->sum.events += n->events;
-	r->sum.replays += n->replays;
-	r->sum.replayed += n->replayed;
-	r->sum.lagged += n->lagged;
+	view_counts_add(&r->sum, view_counts(r->view));
 	for (unsigned i = 0; i < ROAM_SUBS; i++) {
 		mp_buf_deinit(&r->subs[i].scope);
 		memset(&r->subs[i], 0, sizeof(r->subs[i]));
@@ -595,22 +586,14 @@ roam_report(struct roamer *all, const struct roam *plan)
 		errors += r->errors;
 		forbidden += r->forbidden;
 		resumed += r->resumed;
-		sum.rounds += r->sum.rounds;
-		sum.full += r->sum.full;
-		sum.rows += r->sum.rows;
-		sum.batches += r->sum.batches;
-		sum.events += r->sum.events;
-		sum.replays += r->sum.replays;
-		sum.replayed += r->sum.replayed;
-		sum.lagged += r->sum.lagged;
+		view_counts_add(&sum, &r->sum);
 	}
 	printf("clients=%u faulty=%u connections=%u requests=%u errors=%u "
-	       "forbidden=%u resumed=%u lagged=%" PRIu64 " rounds=%" PRIu64
-	       " full=%" PRIu64 " rows=%" PRIu64 " batches=%" PRIu64
-	       " events=%" PRIu64 " replays=%" PRIu64 " replayed=%" PRIu64 "\n",
+	       "forbidden=%u resumed=%u ",
 	    plan->clients, bad, connections, requests, errors, forbidden,
-	    resumed, sum.lagged, sum.rounds, sum.full, sum.rows, sum.batches,
-	    sum.events, sum.replays, sum.replayed);
+	    resumed);
+	view_counts_print(&sum);
+	printf("\n");
 	return bad != 0;
 }
 
