@@ -448,7 +448,7 @@ roam_act(struct roamer *r)
 			roam_unsubscribe(r, sub);
 		break;
 	case 4:
-		r->wake_ms = now + (int64_t)roam_random(r, 400);
+		r->wake_ms = now + (int64_t)roam_random(r, 2000);
 		break;
 	case 5:
 		if (roam_random(r, 5) == 0) {

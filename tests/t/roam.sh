@@ -8,7 +8,7 @@
 
 clients=${PEAL_CLIENTS:-24}
 seconds=${PEAL_SECONDS:-10}
-rate=${PEAL_RATE:-4000}
+rate=${PEAL_RATE:-6000}
 seed=${PEAL_SEED:-$(date +%s)}
 deadline=$((60 + 2 * seconds))
 
@@ -21,7 +21,7 @@ head_seq() {
 		sed 's/.*"head":\([0-9]*\).*/\1/'
 }
 
-house_up --gateways 2 -o ring.slots=4096 -o ring.payload_bytes=512K \
+house_up --gateways 2 -o ring.slots=2048 -o ring.payload_bytes=256K \
     -o gateway.mark_interval=500
 "$peal" token --data "$data" --sub guest --read 'quiet.>' --read 'load.3.>' \
     --read 'load.*.7' >"$work/guest"
