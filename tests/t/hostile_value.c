@@ -273,12 +273,7 @@ what_is_not_served_is_said_to_be_unavailable(void **state)
 	live_open(&c, live_token());
 	live_refused(&c,
 	    "{\"op\":\"subscribe\",\"id\":1,\"topics\":[\"a\"],"
-	    "\"from\":\"snapshot\"}",
-	    "unavailable");
-	live_refused(&c, "{\"op\":\"state\",\"id\":1,\"topics\":[\"a\"]}",
-	    "unavailable");
-	live_refused(&c, "{\"op\":\"history\",\"id\":1}", "unavailable");
-	live_refused(&c, "{\"op\":\"presence\",\"id\":1,\"topics\":[\"a\"]}",
+	    "\"from\":\"now\",\"conflate\":100}",
 	    "unavailable");
 	client_close(&c);
 }
