@@ -22,6 +22,12 @@
 
 enum {
 	WAIT_MS = 100,
+	/*
+	 * Between commits of what drains the ring: each writes every page on
+	 * the way to what it changed, however little that is.  The first event
+	 * in a while does not wait.
+	 */
+	GAP_MS = 10,
 	TOMBS_S = 60,
 };
 
@@ -39,6 +45,7 @@ struct folder {
 	uint64_t retry_ns;     /* the tail is not read before; 0: now */
 	uint64_t behind_ns;    /* and the log for what lags not before that */
 	uint64_t tombs_ns;     /* when to look next */
+	uint64_t commit_ns;    /* no commit before, unless it is due */
 	atomic_bool stalled;
 	atomic_bool failed;
 };
@@ -75,6 +82,8 @@ commit_now(struct folder *f)
 
 	if (err < 0)
 		return err;
+	if (f->fresh)
+		f->commit_ns = time_mono_ns() + GAP_MS * NS_PER_MS;
 	f->fresh = false;
 	atomic_store(&f->stalled, false);
 	tail_report(f->tail, store_fold_seq(f->st));
@@ -237,6 +246,25 @@ hide_tombs(struct folder *f, uint64_t now)
 		f->tombs_ns = now + TOMBS_S * NS_PER_S;
 }
 
+static bool
+rested(const struct folder *f)
+{
+	return !f->fresh || time_mono_ns() >= f->commit_ns;
+}
+
+/* For how long nothing is to be done. */
+static unsigned
+wait_ms(const struct folder *f)
+{
+	uint64_t now = time_mono_ns();
+
+	if (!f->fresh)
+		return WAIT_MS;
+	return f->commit_ns > now
+		   ? (unsigned)((f->commit_ns - now) / NS_PER_MS) + 1
+		   : 0;
+}
+
 /* One turn; true: there is more to do at once. */
 static bool
 turn(struct folder *f, uint64_t now)
@@ -253,7 +281,7 @@ turn(struct folder *f, uint64_t now)
 		catch_up(f, now);
 	if (f->retry_ns)
 		return false;
-	if (f->whole && (due(f) || (!more && f->fresh) || (!more && !old)))
+	if (f->whole && (due(f) || (!more && (f->fresh || !old) && rested(f))))
 		commit(f);
 	if (f->whole && !f->retry_ns && now >= f->tombs_ns)
 		hide_tombs(f, now);
@@ -274,7 +302,7 @@ run(void *arg)
 		}
 		f->retry_ns = 0;
 		if (!turn(f, now) && !f->retry_ns)
-			tail_wait(f->tail, WAIT_MS);
+			tail_wait(f->tail, wait_ms(f));
 	}
 	if (f->whole && !f->retry_ns)
 		commit(f);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -219,6 +220,29 @@ what_is_appended_is_folded(void **state)
 	assert_false(s.stalled);
 	assert_int_equal(s.tail_seq, fx->s->seq);
 	expect_as_folded_afresh(fx);
+}
+
+static void
+commits_are_ten_milliseconds_apart(void **state)
+{
+	struct fix *fx = *state;
+	struct store_status before, after;
+	uint64_t begin, ms;
+
+	tailfix_start(&fx->w);
+	start(fx);
+	append(fx, "a", "x_set", "1");
+	await(fx, level);
+	store_status(fx->s->st, &before);
+	begin = time_mono_ns();
+	for (int i = 0; i < 300; i++) {
+		append(fx, "a", "x_set", "1");
+		(void)sched_yield();
+	}
+	await(fx, level);
+	ms = (time_mono_ns() - begin) / NS_PER_MS;
+	store_status(fx->s->st, &after);
+	assert_in_range(after.commits - before.commits, 1, ms / 10 + 2);
 }
 
 static void
@@ -528,6 +552,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(what_is_appended_is_folded),
+		T(commits_are_ten_milliseconds_apart),
 		T(a_new_writer_is_followed),
 		T(another_log_is_folded_anew),
 		T(it_goes_on_where_it_stopped),
