@@ -150,6 +150,19 @@ watch(struct process *p)
 	return err;
 }
 
+/* Each snapshot that is being read is an open file. */
+static void
+raise_files(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
+		return;
+	lim.rlim_cur = lim.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+		diag_warn("cannot open more files than at the start");
+}
+
 static void
 run(struct process *p)
 {
@@ -186,6 +199,7 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
 		diag_warn("cannot be nice to the other processes");
+	raise_files();
 	process.parts.conf = conf;
 	run(&process);
 	return process.exit_code;

@@ -24,6 +24,7 @@ enum {
 	SPOOL_PART_BYTES = 60 << 10,
 	SPOOL_BUFFER = 1 << 20,
 	SPOOL_DIR_MAX = 400,
+	SPOOL_KEPT = 64, /* that nobody holds: each is an open file */
 };
 
 /* A spool this young is shared though the state has moved on. */
@@ -407,6 +408,29 @@ spools_prune(struct spools *ss, const struct spool_want *want)
 	}
 }
 
+/* Under the lock: of those that nobody holds, keep the last read. */
+static void
+spools_keep(struct spools *ss)
+{
+	struct spool *oldest;
+	unsigned kept;
+
+	do {
+		oldest = NULL;
+		kept = 0;
+		for (struct spool *s = ss->list; s; s = s->next) {
+			if (s->building || s->refs > 0)
+				continue;
+			kept++;
+			if (!oldest ||
+			    spool_last_read(s) < spool_last_read(oldest))
+				oldest = s;
+		}
+		if (kept >= SPOOL_KEPT)
+			spool_unlist(oldest);
+	} while (kept > SPOOL_KEPT);
+}
+
 static bool
 spool_is_for(const struct spool *s, const struct spool_want *want)
 {
@@ -481,8 +505,10 @@ spools_find(struct spools *ss, const struct spool_want *want,
 	spools_prune(ss, want);
 	s = spools_share(ss, want);
 	shared = s != NULL;
-	if (!s)
+	if (!s) {
+		spools_keep(ss);
 		s = spools_begin(ss, want);
+	}
 	pthread_mutex_unlock(&ss->lock);
 	if (!s)
 		return -ENOMEM;

@@ -98,6 +98,36 @@ an_empty_snapshot_has_one_empty_part(void **state)
 }
 
 static void
+of_what_nobody_holds_the_last_64_are_kept(void **state)
+{
+	CLEANUP(spools_freep) struct spools *ss = spools(state, 1 << 20);
+	struct spools_status st;
+	struct spool *s;
+	char key[16];
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct spool_want w;
+
+		snprintf(key, sizeof(key), "%u", i);
+		w = (struct spool_want){ slice_cstr(key), 0, 7, 0 };
+		assert_int_equal(find(ss, w, &s), SPOOLS_BUILD);
+		spool_finish(s, 7, true);
+		(void)spool_unref(s);
+		spools_status(ss, &st);
+		assert_int_equal(st.spools, MIN(i + 1, 64));
+	}
+	s = NULL;
+	assert_int_equal(
+	    find(ss, (struct spool_want){ slice_cstr("136"), 0, 7, 0 }, &s),
+	    SPOOLS_SHARED);
+	(void)spool_unref(s);
+	assert_int_equal(
+	    find(ss, (struct spool_want){ slice_cstr("135"), 0, 7, 0 }, &s),
+	    SPOOLS_BUILD);
+	spool_abandon(s);
+}
+
+static void
 parts_are_full_but_never_over_60_kib(void **state)
 {
 	static const struct {
@@ -408,6 +438,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_snapshot_has_one_empty_part),
+		TEST(of_what_nobody_holds_the_last_64_are_kept),
 		TEST(parts_are_full_but_never_over_60_kib),
 		TEST(who_asks_for_the_same_while_nothing_moved_shares),
 		TEST(a_young_spool_is_shared_unless_it_is_below_what_is_asked),
