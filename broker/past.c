@@ -478,7 +478,7 @@ past_begin(struct past *p)
 	p->base_seq = p->base ? archive_id(p->base)->seq : 0;
 	if (p->at > p->base_seq && p->base_seq + 1 < p->lease.oldest)
 		return past_too_old(p);
-	err = plan_make(&p->plan, p->set);
+	err = plan_make(&p->plan, p->set, false);
 	if (err == 0)
 		err = past_find_few(p);
 	if (err < 0)

@@ -11,8 +11,11 @@
 #include <string.h>
 
 #include "broker/plan.h"
+#include "core/graph.h"
 #include "core/topic.h"
 #include "core/topic_set.h"
+
+static const char plan_relations[] = "graph.relation.";
 
 int
 plan_compare(struct slice a, struct slice b)
@@ -79,11 +82,56 @@ plan_add(struct plan *plan, struct slice text, bool point, bool exact)
 	return 0;
 }
 
-static int
-plan_add_pattern(struct plan *plan, struct slice pattern)
+int
+plan_add_point(struct plan *plan, struct slice topic)
 {
+	return plan_add(plan, topic, true, false);
+}
+
+int
+plan_add_relations(struct plan *plan)
+{
+	return plan_add(plan, slice_cstr(plan_relations), false, false);
+}
+
+bool
+plan_is_relation(struct slice topic)
+{
+	return plan_begins(topic, slice_cstr(plan_relations));
+}
+
+static int
+plan_add_name(struct plan *plan, struct slice name)
+{
+	struct slice kept;
+	int err = plan_room(&plan->names, plan->n_names, &plan->cap_names,
+	    sizeof(*plan->names));
+
+	if (err == 0)
+		err = plan_keep(plan, name, &kept);
+	if (err < 0)
+		return err;
+	plan->names[plan->n_names++] = kept;
+	return 0;
+}
+
+/* With a literal FROM the range of what leaves it is as good. */
+static bool
+plan_is_incoming(struct slice pattern, struct slice *name)
+{
+	return plan_begins(pattern, SLICE_STR("graph.relation.*.")) &&
+	       graph_relation_to(pattern, name) && !slice_is(*name, "*") &&
+	       !slice_is(*name, ">");
+}
+
+static int
+plan_add_pattern(struct plan *plan, struct slice pattern, bool names)
+{
+	struct slice name;
 	size_t n = 0;
 
+	if (names && plan_is_incoming(pattern, &name))
+		return plan_add_name(plan, name);
 	/* '*' and '>' are tokens, never a part of one. */
 	while (n < pattern.len && pattern.p[n] != '*' && pattern.p[n] != '>')
 		n++;
@@ -92,18 +140,19 @@ plan_add_pattern(struct plan *plan, struct slice pattern)
 }
 
 static int
-plan_add_crosses(struct plan *plan, const struct topic_set *set, unsigned i)
+plan_add_crosses(
+    struct plan *plan, const struct topic_set *set, unsigned i, bool names)
 {
 	char buf[2 * TOPIC_MAX + 2];
 	int err = 0;
 
 	if (!set->restricted)
-		return plan_add_pattern(plan, set->patterns[i]);
+		return plan_add_pattern(plan, set->patterns[i], names);
 	for (unsigned k = 0; err == 0 && k < set->n_read; k++) {
 		size_t len = topic_cross(set->patterns[i], set->read[k], buf);
 
 		if (len > 0)
-			err = plan_add_pattern(plan, slice_of(buf, len));
+			err = plan_add_pattern(plan, slice_of(buf, len), names);
 	}
 	return err;
 }
@@ -120,7 +169,33 @@ plan_order(const void *a, const void *b)
 	return x->point != y->point ? x->point - y->point : y->exact - x->exact;
 }
 
+static int
+plan_order_name(const void *a, const void *b)
+{
+	const struct slice *x = a, *y = b;
+
+	return plan_compare(*x, *y);
+}
+
 static void
+plan_settle_names(struct plan *plan)
+{
+	const struct slice all = slice_cstr(plan_relations);
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n; i++)
+		if (!plan->v[i].point && plan_begins(all, plan->v[i].text))
+			plan->n_names = 0;
+	if (plan->n_names > 1)
+		qsort(plan->names, plan->n_names, sizeof(*plan->names),
+		    plan_order_name);
+	for (size_t i = 0; i < plan->n_names; i++)
+		if (n == 0 || !slice_equal(plan->names[n - 1], plan->names[i]))
+			plan->names[n++] = plan->names[i];
+	plan->n_names = n;
+}
+
+void
 plan_settle(struct plan *plan)
 {
 	size_t n = 0;
@@ -139,17 +214,18 @@ plan_settle(struct plan *plan)
 		plan->v[n++] = plan->v[i];
 	}
 	plan->n = n;
+	plan_settle_names(plan);
 }
 
 int
-plan_make(struct plan *plan, const struct topic_set *set)
+plan_make(struct plan *plan, const struct topic_set *set, bool names)
 {
 	int err = 0;
 
 	if (!set)
 		err = plan_add(plan, slice_of("", 0), false, true);
 	for (unsigned i = 0; set && err == 0 && i < set->n; i++)
-		err = plan_add_crosses(plan, set, i);
+		err = plan_add_crosses(plan, set, i, names);
 	plan_settle(plan);
 	return err;
 }
@@ -160,6 +236,7 @@ plan_deinit(struct plan *plan)
 	for (size_t i = 0; i < plan->n_kept; i++)
 		free(plan->kept[i]);
 	free(plan->kept);
+	free(plan->names);
 	free(plan->v);
 	*plan = (struct plan){ 0 };
 }
@@ -179,5 +256,5 @@ plan_is_points(const struct plan *plan)
 	for (size_t i = 0; i < plan->n; i++)
 		if (!plan->v[i].point)
 			return false;
-	return true;
+	return plan->n_names == 0;
 }

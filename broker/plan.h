@@ -30,14 +30,34 @@ struct plan {
 	/* In bytewise order of text; no two have a topic in common. */
 	struct plan_range *v;
 	size_t n, cap;
+	/*
+	 * Last tokens of relations that are wanted besides, each once; none
+	 * where a range has all relations.
+	 */
+	struct slice *names;
+	size_t n_names, cap_names;
 	/* Texts, freed with the plan. */
 	void **kept;
 	size_t n_kept, cap_kept;
 };
 
-/* Of a set; NULL: all there is.  0 or -ENOMEM. */
-MUST_CHECK int plan_make(struct plan *plan, const struct topic_set *set);
+/*
+ * Of a set; NULL: all there is.  names: a pattern graph.relation.*.TYPE.NAME,
+ * TYPE '*' or not, is a name rather than a range.  0 or -ENOMEM.
+ */
+MUST_CHECK int plan_make(
+    struct plan *plan, const struct topic_set *set, bool names);
 void plan_deinit(struct plan *plan);
+
+/*
+ * Add a topic, which is copied, or all relations in place of names; then
+ * plan_settle() before the ranges are used.  0 or -ENOMEM.
+ */
+MUST_CHECK int plan_add_point(struct plan *plan, struct slice topic);
+MUST_CHECK int plan_add_relations(struct plan *plan);
+void plan_settle(struct plan *plan);
+/* Is a topic a relation's, which the names of a plan may stand for? */
+bool plan_is_relation(struct slice topic);
 
 /* Is a topic of the range wanted?  set: what the plan was made of. */
 bool plan_wants(const struct plan_range *range, const struct topic_set *set,

@@ -31,6 +31,7 @@
 
 enum {
 	SNAPSHOT_CLOCK_ROWS = 256, /* between two looks at the clock */
+	SNAPSHOT_EDGES = 1 << 18,  /* topics held; beyond, all are scanned */
 };
 
 /* What a slice has come to; below zero or enum spool_put otherwise. */
@@ -55,6 +56,7 @@ struct snapshot {
 	struct plan plan;
 	struct map *later;
 	bool by_seq; /* a walk over what changed */
+	bool edges;  /* relations are those that the first slice found */
 	bool full;
 	const struct plan_range *in; /* whose topics are met; NULL: changes */
 	/* How far it has got. */
@@ -185,7 +187,7 @@ snapshot_put_later(struct snapshot *sn, const struct store_item *item,
 static bool
 snapshot_is_covered(const struct snapshot *sn, struct slice topic)
 {
-	if (sn->by_seq)
+	if (sn->by_seq || (sn->edges && plan_is_relation(topic)))
 		return true;
 	return plan_compare(topic, slice_of(sn->cursor, sn->cursor_len)) <= 0;
 }
@@ -317,12 +319,62 @@ snapshot_walk_ranges(struct snapshot *sn)
 	return got;
 }
 
+/*
+ * The topics of what the plan's names stand for; where there are more of them
+ * than `most`, all relations.  One that comes to be later is a change.
+ */
+static int
+snapshot_find_edges(struct snapshot *sn, uint64_t most)
+{
+	struct store_item item;
+	uint64_t n = 0;
+	int got = STORE_END;
+
+	sn->edges = sn->plan.n_names > 0;
+	for (size_t i = 0; got == STORE_END && i < sn->plan.n_names; i++) {
+		CLEANUP(store_iter_freep) struct store_iter *it = NULL;
+
+		got = store_iter_edges(sn->r, sn->plan.names[i], &it);
+		if (got < 0)
+			return got;
+		while ((got = store_iter_next(it, &item)) == STORE_FOUND &&
+		       n++ < most) {
+			int err = plan_add_point(&sn->plan, item.topic);
+
+			if (err < 0)
+				return err;
+		}
+	}
+	if (got == STORE_FOUND) {
+		sn->edges = false;
+		got = plan_add_relations(&sn->plan);
+	}
+	sn->plan.n_names = 0;
+	plan_settle(&sn->plan);
+	return got;
+}
+
+/* Is a walk over what changed shorter than one through the plan? */
+static bool
+snapshot_is_by_seq(const struct snapshot *sn, uint64_t look_ups)
+{
+	uint64_t since = sn->want->since.v;
+	uint64_t changes = sn->first_seq > since ? sn->first_seq - since : 0;
+
+	if (sn->full)
+		return false;
+	if (plan_is_points(&sn->plan))
+		return sn->edges && changes < sn->plan.n;
+	return changes < look_ups;
+}
+
 /* The first slice: how to go about it. */
 static int
 snapshot_begin(struct snapshot *sn, struct snapshot_made *made)
 {
 	const struct snapshot_want *want = sn->want;
 	struct store_status st;
+	uint64_t look_ups;
 	int err;
 
 	store_status(sn->q->store, &st);
@@ -335,13 +387,14 @@ snapshot_begin(struct snapshot *sn, struct snapshot_made *made)
 	sn->seen = sn->first_seq;
 	sn->full = !want->since.set || want->since.v < store_read_floor(sn->r);
 	made->generation = store_read_generation(sn->r);
-	err = plan_make(&sn->plan, want->set);
+	/* A look-up by topic takes about four times as long as a row met. */
+	look_ups = st.rows / 4 + 1000;
+	err = plan_make(&sn->plan, want->set, true);
+	if (err == 0)
+		err = snapshot_find_edges(sn, MIN(look_ups, SNAPSHOT_EDGES));
 	if (err < 0)
 		return err;
-	/* A look-up by topic takes about four times as long as a row met. */
-	sn->by_seq = !sn->full && !plan_is_points(&sn->plan) &&
-		     (want->since.v >= sn->first_seq ||
-			 sn->first_seq - want->since.v < st.rows / 4 + 1000);
+	sn->by_seq = snapshot_is_by_seq(sn, look_ups);
 	if (sn->by_seq)
 		sn->seen = want->since.v;
 	return 0;

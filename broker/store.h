@@ -7,7 +7,7 @@
  *
  *	rows      topic -> flags, row           (of a generation of rules)
  *	changed   seq -> topic                  rows by last changed seq
- *	edges     escaped name -> topics        relations in and out
+ *	edges     token -> topics               graph.relation.*.*.token
  *	topics    topic -> seqs                 the n-th is version n
  *	actors    actor -> seqs
  *	tombs     time of folding, seq -> topic deleted rows, oldest first
@@ -138,13 +138,12 @@ MUST_CHECK int store_iter_rows(struct store_read *r, struct slice from,
 /* Topics by the seq of their last change, from the first beyond after. */
 MUST_CHECK int store_iter_changed(
     struct store_read *r, uint64_t after, struct store_iter **out);
-enum store_edge {
-	STORE_OUT, /* relations from this entity */
-	STORE_IN   /* relations to it */
-};
-/* Topics of relations; name is escaped as in topics. */
-MUST_CHECK int store_iter_edges(struct store_read *r, enum store_edge way,
-    struct slice name, struct store_iter **out);
+/*
+ * Topics graph.relation.FROM.TYPE.NAME, bytewise; name is escaped as in them.
+ * Those whose rows are dropped or deleted are among them.
+ */
+MUST_CHECK int store_iter_edges(
+    struct store_read *r, struct slice name, struct store_iter **out);
 /*
  * Seqs of a topic's or an actor's events: ascending from the first beyond
  * `seq`, or in reverse, descending from the last before it.

@@ -79,8 +79,11 @@ store_meta_get(const struct store_env *e, MDB_txn *txn, struct store_meta *m)
 	if (rc)
 		return store_err(rc);
 	p = val.mv_data;
-	if (val.mv_size != META_BYTES || get_le64(p) != META_MAGIC ||
-	    get_le64(p + 8) != STORE_VERSION ||
+	if (val.mv_size < 16 || get_le64(p) != META_MAGIC)
+		return -EBADMSG;
+	if (get_le64(p + 8) != STORE_VERSION)
+		return -EPROTO;
+	if (val.mv_size != META_BYTES ||
 	    get_le32(p + META_BYTES - 4) != crc32c(0, p, META_BYTES - 4))
 		return -EBADMSG;
 	memcpy(m->log_id, p + 16, 16);
@@ -246,8 +249,11 @@ open_txn(
 		rc = store_meta_get(e, txn, m);
 		if (rc < 0) {
 			mdb_txn_abort(txn);
-			return reason_set(
-			    why, rc, "its positions don't verify");
+			return rc == -EPROTO
+				   ? reason_set(why, -EBADMSG,
+					 "it is of another version")
+				   : reason_set(
+					 why, rc, "its positions don't verify");
 		}
 	}
 	rc = mdb_txn_commit(txn);

@@ -2,95 +2,35 @@
 
 /*
  * Changed rows on their way into the environment: the row, its place by seq,
- * its tombstone, and the ends of relations, whose four tables agree.
+ * its tombstone, and the edge of a relation, whose four tables agree.
  */
 
 #include <assert.h>
 #include <errno.h>
 
 #include "broker/store_priv.h"
-#include "core/mp.h"
+#include "core/graph.h"
 #include "core/topic.h"
 
 enum {
 	TOMB_KEY = 16, /* time and seq, big-endian */
-	EDGE_KEY = 1 + TOPIC_ESCAPED_MAX + 1,
 };
 
-bool
-store_is_relation(struct slice topic)
-{
-	static const char prefix[] = "graph.relation.";
-
-	return topic.len >= sizeof(prefix) &&
-	       !memcmp(topic.p, prefix, sizeof(prefix) - 1);
-}
-
-struct store_ends
-store_ends(struct slice value)
-{
-	struct store_ends ends = { { NULL, 0 }, { NULL, 0 } };
-	struct mp_walk w = mp_walk(value);
-	struct mp_item item;
-	struct slice name, v;
-
-	if (!mp_next(&w, &item) || item.type != MP_MAP)
-		return ends;
-	for (uint32_t n = item.n; n > 0; n--) {
-		struct slice *end = NULL;
-		struct mp_walk one;
-
-		if (!mp_next_name(&w, &name) || !mp_skip(&w, &v))
-			break;
-		if (name.p && slice_is(name, "from"))
-			end = &ends.from;
-		else if (name.p && slice_is(name, "to"))
-			end = &ends.to;
-		one = mp_walk(v);
-		if (end && mp_next(&one, &item) && item.type == MP_STR)
-			*end = item.s;
-	}
-	return ends;
-}
-
-static MDB_val
-edge_key(char way, struct slice name, char buf[EDGE_KEY])
-{
-	buf[0] = way;
-	return (MDB_val){ 1 + topic_escape(name, buf + 1), buf };
-}
-
+/*
+ * A relation's topic by its last token.  It depends on nothing but the topic,
+ * so it is written with the first row and stands as long as the row does.
+ */
 static int
-flush_end(const struct store_flush *f, char way, struct slice topic,
-    struct slice was, struct slice is)
+flush_edge(const struct store_flush *f, struct slice topic)
 {
 	MDB_dbi dbi = store_table(f->e, f->gen, STORE_EDGES);
-	MDB_val val = store_val(topic), key;
-	char buf[EDGE_KEY];
-	int rc;
+	MDB_val key, val = store_val(topic);
+	struct slice to;
 
-	if (!was.p == !is.p && slice_equal(was, is))
+	if (!graph_relation_to(topic, &to))
 		return 0;
-	if (was.p) {
-		key = edge_key(way, was, buf);
-		rc = mdb_del(f->txn, dbi, &key, &val);
-		if (rc)
-			return store_err(rc);
-	}
-	if (!is.p)
-		return 0;
-	key = edge_key(way, is, buf);
+	key = store_val(to);
 	return store_err(mdb_put(f->txn, dbi, &key, &val, 0));
-}
-
-static int
-flush_ends(const struct store_flush *f, struct slice topic,
-    const struct store_ends *was, struct slice value)
-{
-	struct store_ends is = store_ends(value);
-	int err = flush_end(f, 'o', topic, was->from, is.from);
-
-	return err < 0 ? err : flush_end(f, 'i', topic, was->to, is.to);
 }
 
 static void
@@ -175,19 +115,14 @@ flush_rows(const struct store_flush *f, struct store_dirty **v, size_t n)
 	return store_err(rc);
 }
 
-/* Tombstone, and ends of a relation. */
+/* Tombstone, and the edge of a new relation. */
 static int
 flush_rest(const struct store_flush *f, const struct store_dirty *d)
 {
 	struct slice topic = slice_of(d->topic, d->topic_len);
-	struct row row;
 	int err = d->deleted ? flush_tomb(f, topic, d->seq) : 0;
 
-	if (err < 0 || !store_is_relation(topic))
-		return err;
-	err = row_decode(slice_of(d->row + 1, d->len - 1), &row, NULL);
-	assert(err == 0);
-	return flush_ends(f, topic, &d->old_ends, row.value);
+	return err < 0 || d->old_seq ? err : flush_edge(f, topic);
 }
 
 static int
@@ -259,7 +194,6 @@ int
 store_flush_restored(
     const struct store_flush *f, struct slice bytes, bool dropped)
 {
-	static const struct store_ends none = { { NULL, 0 }, { NULL, 0 } };
 	MDB_dbi changed = store_table(f->e, f->gen, STORE_CHANGED);
 	MDB_val key, val;
 	struct row row;
@@ -268,8 +202,8 @@ store_flush_restored(
 	if (err < 0 || !topic_valid(row.topic, NULL))
 		return -EPROTO;
 	err = put_restored(f, row.topic, bytes, dropped);
-	if (err == 0 && store_is_relation(row.topic))
-		err = flush_ends(f, row.topic, &none, row.value);
+	if (err == 0)
+		err = flush_edge(f, row.topic);
 	if (err < 0 || dropped)
 		return err;
 	f->gen->rows++;

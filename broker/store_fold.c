@@ -56,8 +56,6 @@ drop_dirty(struct fold_rows *fr)
 
 	while ((d = fr->oldest)) {
 		fr->oldest = d->newer;
-		free((void *)(uintptr_t)d->old_ends.from.p);
-		free((void *)(uintptr_t)d->old_ends.to.p);
 		free(d->row);
 		free(d);
 	}
@@ -83,28 +81,12 @@ link_newest(struct fold_rows *fr, struct store_dirty *d)
 	fr->newest = d;
 }
 
-static int
-copy_name(struct slice from, struct slice *to)
-{
-	uint8_t *p;
-
-	if (!from.p)
-		return 0;
-	p = malloc(from.len + 1);
-	if (!p)
-		return -ENOMEM;
-	memcpy(p, from.p, from.len);
-	*to = slice_of(p, from.len);
-	return 0;
-}
-
 /* A row that this transaction touches first; before is as it was, or NULL. */
 static int
 new_dirty(struct fold_rows *fr, struct slice topic, const struct row *before,
     bool dropped, struct store_dirty **out)
 {
 	struct store_dirty *d = calloc(1, sizeof(*d) + topic.len);
-	struct store_ends ends;
 	int err;
 
 	if (!d)
@@ -115,12 +97,6 @@ new_dirty(struct fold_rows *fr, struct slice topic, const struct row *before,
 	d->old_dropped = dropped;
 	link_newest(fr, d);
 	err = map_put(fr->dirty, slice_of(d->topic, topic.len), d);
-	if (err == 0 && before && store_is_relation(topic)) {
-		ends = store_ends(before->value);
-		err = copy_name(ends.from, &d->old_ends.from);
-		if (err == 0)
-			err = copy_name(ends.to, &d->old_ends.to);
-	}
 	*out = d;
 	return err;
 }

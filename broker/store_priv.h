@@ -16,7 +16,7 @@
 #include "core/rules.h"
 
 enum {
-	STORE_VERSION = 1,     /* of the environment; others are dropped */
+	STORE_VERSION = 2,     /* of the environment; others are dropped */
 	STORE_ROW_DROPPED = 1, /* flag in front of a row */
 	STORE_PATH = 512,
 	STORE_ACTOR = 'a', /* in front of an actor's name, which may be "" */
@@ -99,6 +99,7 @@ void store_env_close(struct store_env *e);
  * which LMDB leaves free ones at the end unwritten.
  */
 MUST_CHECK int store_env_extend(const struct store_env *e);
+/* -EPROTO: it is of another version. */
 MUST_CHECK int store_meta_get(
     const struct store_env *e, MDB_txn *txn, struct store_meta *m);
 MUST_CHECK int store_meta_put(
@@ -175,16 +176,6 @@ MUST_CHECK int store_fold_begin(
 
 /* --- store_flush.c --- */
 
-/* Names of a relation; p NULL where there is none. */
-struct store_ends {
-	struct slice from;
-	struct slice to;
-};
-
-bool store_is_relation(struct slice topic);
-/* The ends that a row's value names. */
-struct store_ends store_ends(struct slice value);
-
 /* A row that the transaction under way has changed. */
 struct store_dirty {
 	struct store_dirty *older, *newer; /* by seq */
@@ -192,7 +183,6 @@ struct store_dirty {
 	uint64_t old_seq; /* of the row that is replaced; 0: none */
 	bool old_dropped;
 	bool deleted;
-	struct store_ends old_ends; /* copies */
 	size_t len, cap;
 	uint8_t *row; /* flags, row */
 	uint32_t topic_len;

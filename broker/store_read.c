@@ -205,20 +205,23 @@ store_iter_changed(
 	return err;
 }
 
-int
-store_iter_edges(struct store_read *r, enum store_edge way, struct slice name,
-    struct store_iter **out)
+/* A topic as a key, or a key that no topic is. */
+static MDB_val
+topic_key(struct slice topic)
 {
-	uint8_t buf[1 + TOPIC_ESCAPED_MAX];
-	MDB_val key = { 1 + name.len, buf };
+	static const uint8_t none[KEY_MAX];
 
-	buf[0] = way == STORE_OUT ? 'o' : 'i';
-	if (name.len > TOPIC_ESCAPED_MAX)
-		key.mv_size = 1; /* nobody is called "" */
-	else if (name.len > 0)
-		memcpy(buf + 1, name.p, name.len);
+	if (topic.len == 0 || topic.len > TOPIC_MAX)
+		topic = slice_of(none, sizeof(none));
+	return store_val(topic);
+}
+
+int
+store_iter_edges(
+    struct store_read *r, struct slice name, struct store_iter **out)
+{
 	return walk_new(r, table(r, STORE_EDGES), WALK_EDGES, MDB_SET_KEY,
-	    MDB_NEXT_DUP, key, (MDB_val){ 0, NULL }, out);
+	    MDB_NEXT_DUP, topic_key(name), (MDB_val){ 0, NULL }, out);
 }
 
 /* Descending from the last before seq, of those that key has. */
@@ -271,12 +274,7 @@ int
 store_iter_topic(struct store_read *r, struct slice topic, uint64_t seq,
     bool reverse, struct store_iter **out)
 {
-	/* No topic is as long as that. */
-	static const uint8_t none[KEY_MAX];
-
-	if (topic.len == 0 || topic.len > TOPIC_MAX)
-		topic = slice_of(none, sizeof(none));
-	return walk_seqs(r, r->e->topics, store_val(topic), seq, reverse, out);
+	return walk_seqs(r, r->e->topics, topic_key(topic), seq, reverse, out);
 }
 
 int

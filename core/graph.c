@@ -63,3 +63,17 @@ graph_relation_topic(struct slice from, struct slice type, struct slice to,
 	memcpy(buf + head, tokens, len + 1);
 	return head + len;
 }
+
+bool
+graph_relation_to(struct slice topic, struct slice *to)
+{
+	const size_t head = sizeof(graph_relation) - 1;
+	struct slice from, type, rest;
+
+	if (topic.len <= head || memcmp(topic.p, graph_relation, head) != 0)
+		return false;
+	rest = slice_of(topic.p + head, topic.len - head);
+	return topic_next_token(&rest, &from) &&
+	       topic_next_token(&rest, &type) && topic_next_token(&rest, to) &&
+	       to->len > 0 && rest.len == 0;
+}

@@ -9,6 +9,7 @@
 #ifndef PEAL_CORE_GRAPH_H
 #define PEAL_CORE_GRAPH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/bytes.h"
@@ -22,5 +23,10 @@ size_t graph_entity_topic(struct slice name, char buf[TOPIC_MAX + 1]);
 /* Beyond TOPIC_MAX bytes it is graph.relation.~.DIGEST. */
 size_t graph_relation_topic(struct slice from, struct slice type,
     struct slice to, char buf[TOPIC_MAX + 1]);
+/*
+ * Has the topic, or pattern, the five tokens of a relation?  *to is the last
+ * of them, as it stands there.
+ */
+bool graph_relation_to(struct slice topic, struct slice *to);
 
 #endif

@@ -413,8 +413,8 @@ store_iter_changed(
 }
 
 int
-store_iter_edges(struct store_read *r, enum store_edge way, struct slice name,
-    struct store_iter **out)
+store_iter_edges(
+    struct store_read *r, struct slice name, struct store_iter **out)
 {
 	struct store_iter *it = fake_iter(r, FAKE_LIST);
 
@@ -428,8 +428,7 @@ store_iter_edges(struct store_read *r, enum store_edge way, struct slice name,
 			n++;
 		if (n == 5 && slice_is(token[0], "graph") &&
 		    slice_is(token[1], "relation") &&
-		    slice_equal(token[way == STORE_IN ? 4 : 2], name) &&
-		    fake_version(t, r->seq))
+		    slice_equal(token[4], name) && fake_version(t, r->seq))
 			fake_list(it, 0, fake_name(t));
 	}
 	pthread_mutex_unlock(&r->st->lock);

@@ -257,9 +257,9 @@ storefix_changed(struct storefix *fx, uint64_t after)
 }
 
 const char *
-storefix_edges(struct storefix *fx, enum store_edge way, const char *name)
+storefix_edges(struct storefix *fx, const char *name)
 {
-	WALK(store_iter_edges(r, way, slice_cstr(name), &it));
+	WALK(store_iter_edges(r, slice_cstr(name), &it));
 }
 
 const char *

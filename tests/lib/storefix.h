@@ -59,8 +59,7 @@ const char *storefix_walk(struct storefix *fx, struct store_iter *it);
 /* Several walks, each in a transaction of its own. */
 const char *storefix_rows(struct storefix *fx, const char *from, bool dropped);
 const char *storefix_changed(struct storefix *fx, uint64_t after);
-const char *storefix_edges(
-    struct storefix *fx, enum store_edge way, const char *name);
+const char *storefix_edges(struct storefix *fx, const char *name);
 const char *storefix_topic(
     struct storefix *fx, const char *topic, uint64_t seq, bool reverse);
 const char *storefix_actor(

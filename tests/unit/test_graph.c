@@ -87,6 +87,25 @@ the_digest_is_that_of_the_escaped_tokens(void **state)
 	assert_string_equal(buf, "graph.relation.~.fc3096ef59cfc82536f71d1c");
 }
 
+static void
+the_last_of_five_tokens_is_what_a_relation_leads_to(void **state)
+{
+	static const char *const none[] = { "", "graph", "graph.relation",
+		"graph.relation.", "graph.relation.a", "graph.relation.a.b",
+		"graph.relation.a.b.", "graph.relation.a.b.c.d",
+		"graph.relations.a.b.c", "graph.entity.a.b.c",
+		"$graph.relation.a.b.c", "graph.relation.>" };
+	struct slice to;
+
+	for (unsigned i = 0; i < sizeof(none) / sizeof(*none); i++)
+		assert_false(graph_relation_to(slice_cstr(none[i]), &to));
+	assert_true(
+	    graph_relation_to(SLICE_STR("graph.relation.a.b.c%2E"), &to));
+	assert_true(slice_is(to, "c%2E"));
+	assert_true(graph_relation_to(SLICE_STR("graph.relation.*.*.*"), &to));
+	assert_true(slice_is(to, "*"));
+}
+
 int
 main(void)
 {
@@ -95,6 +114,8 @@ main(void)
 		cmocka_unit_test(a_relation_is_named_by_its_ends_and_its_type),
 		cmocka_unit_test(a_relation_beyond_a_topics_length_is_hashed),
 		cmocka_unit_test(the_digest_is_that_of_the_escaped_tokens),
+		cmocka_unit_test(
+		    the_last_of_five_tokens_is_what_a_relation_leads_to),
 	};
 
 	return cmocka_run_group_tests_name("graph", tests, NULL, NULL);

@@ -128,39 +128,6 @@ long_histories_are_walked_both_ways(void **state)
 }
 
 static void
-relations_are_found_from_both_ends(void **state)
-{
-	struct storefix *fx = *state;
-	const char *ab = "graph.relation.A.knows.B%2EC";
-	const char *ad = "graph.relation.A.knows.D";
-
-	storefix_fold(fx, ab, "relation_created",
-	    "{\"from\":\"A\",\"to\":\"B.C\",\"relationType\":\"knows\"}");
-	storefix_fold(fx, ad, "relation_created",
-	    "{\"from\":\"A\",\"to\":\"D\",\"relationType\":\"knows\"}");
-	storefix_fold(fx, "other", "x_set", "{\"from\":\"A\",\"to\":\"D\"}");
-	storefix_commit(fx);
-	assert_string_equal(storefix_edges(fx, STORE_OUT, "A"),
-	    "graph.relation.A.knows.B%2EC graph.relation.A.knows.D");
-	assert_string_equal(storefix_edges(fx, STORE_IN, "B%2EC"), ab);
-	assert_string_equal(storefix_edges(fx, STORE_IN, "D"), ad);
-	assert_string_equal(storefix_edges(fx, STORE_OUT, "D"), "");
-	assert_string_equal(storefix_edges(fx, STORE_OUT, ""), "");
-	/* One that was deleted stays, one that moved does not. */
-	storefix_fold(fx, ab, "relation_deleted", "null");
-	storefix_fold(fx, ad, "relation_changed", "{\"to\":\"E\"}");
-	storefix_commit(fx);
-	assert_string_equal(storefix_edges(fx, STORE_IN, "B%2EC"), ab);
-	assert_string_equal(storefix_edges(fx, STORE_IN, "D"), "");
-	assert_string_equal(storefix_edges(fx, STORE_IN, "E"), ad);
-	storefix_fold(fx, ad, "relation_set", "[]");
-	storefix_fold(fx, ab, "relation_set", "{\"from\":3,\"to\":\"E\"}");
-	storefix_commit(fx);
-	assert_string_equal(storefix_edges(fx, STORE_OUT, "A"), "");
-	assert_string_equal(storefix_edges(fx, STORE_IN, "E"), ab);
-}
-
-static void
 what_can_not_be_folded_is_counted(void **state)
 {
 	struct storefix *fx = *state;
@@ -494,7 +461,6 @@ main(void)
 		T(rows_are_walked_by_topic_and_by_change),
 		T(history_is_walked_both_ways),
 		T(long_histories_are_walked_both_ways),
-		T(relations_are_found_from_both_ends),
 		T(what_can_not_be_folded_is_counted),
 		T(events_that_were_folded_are_not_folded_again),
 		T(a_kill_leaves_what_was_committed),
