@@ -2,7 +2,7 @@
 """Folding as doc/protocol.md tells it, in as few lines as it takes: the other
 opinion on what a row is.  Knows nothing of peal's code.
 
-    fold.py EVENTS ROWS [UPTO]
+    fold.py [--rules RULES] EVENTS ROWS [UPTO]
 
 compares rows, one JSON array a line ("-": from standard input), with the fold
 of events, one JSON array a line as `peal log cat --json` prints them, up to
@@ -22,6 +22,11 @@ RULES = [("*created", "set"), ("*restored", "set"), ("*reverted", "set"),
          ("*removed", "remove"), ("*added", "add"), ("*updated", "merge"),
          ("*changed", "merge"), ("*renamed", "merge"), ("*moved", "merge"),
          ("*deleted", "delete")]
+
+
+def rules_of(text):
+    """As fold.rules is written."""
+    return [word.rsplit("=", 1) for word in text.split()]
 
 
 def rule_of(topic, kind, rules):
@@ -144,8 +149,7 @@ def vectors(path):
             continue
         rows = Rows()
         if "rules" in vector:
-            rows.rules = [word.rsplit("=", 1)
-                          for word in vector["rules"].split()]
+            rows.rules = rules_of(vector["rules"])
         event, after = vector["event"], vector["after"]
         if vector["before"]:
             rows[event[2]] = vector["before"]
@@ -165,6 +169,9 @@ def main():
             print("#", sentence)
         sys.exit(1 if said else 0)
     rows = Rows()
+    if sys.argv[1] == "--rules":
+        rows.rules = rules_of(sys.argv[2])
+        del sys.argv[1:3]
     upto = int(sys.argv[3]) if len(sys.argv) > 3 else None
     with open(sys.argv[1], encoding="utf-8") as lines:
         for line in lines:

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Clients that subscribe, unsubscribe, stall and reconnect at random while a
-# small ring moves on under them: no message is wrong, and they end with what
-# folding the log gives.  PEAL_SEED repeats a run, PEAL_CLIENTS, PEAL_SECONDS
-# and PEAL_RATE name other sizes; PEAL_TRACE is a directory for what clients
+# small ring moves on under them and the broker is killed: no message is wrong,
+# and they end with what folding the log gives.  PEAL_SEED repeats a run,
+# PEAL_CLIENTS, PEAL_SECONDS, PEAL_RATE and PEAL_KILLS name other sizes; PEAL_TRACE is a directory for what clients
 # saw that found a fault.
 . "$(dirname "$0")/../lib/house.sh"
 
@@ -10,10 +10,15 @@ clients=${PEAL_CLIENTS:-24}
 seconds=${PEAL_SECONDS:-10}
 rate=${PEAL_RATE:-6000}
 seed=${PEAL_SEED:-$(date +%s)}
+kills=${PEAL_KILLS:-2}
 deadline=$((60 + 2 * seconds))
 
 load() {
 	"$programs/load" -s "$data/run/writer.sock" -d "$deadline" "$@"
+}
+
+beyond() {
+	[ "$(head_seq)" -gt "$1" ]
 }
 
 head_seq() {
@@ -37,8 +42,18 @@ await sh -c "test -e '$work/ready' || ! kill -0 $roam 2>/dev/null"
 load -p quiet -r 50 -n $((50 * seconds)) -T 40 >"$work/quiet" 2>&1 &
 quiet=$!
 others="$others $quiet"
-load -r "$rate" -n $((rate * seconds)) -T 600 >"$work/load" 2>&1
-status=$?
+load -r "$rate" -n $((rate * seconds)) -T 600 >"$work/load" 2>&1 &
+main=$!
+others="$others $main"
+i=0
+while [ $i -lt "$kills" ]; do
+	i=$((i + 1))
+	await_here beyond $((10000 + i * rate * seconds / (kills + 1))) ||
+		bail 'the log stands still'
+	victim=$(children peal-broker)
+	[ -z "$victim" ] || kill -KILL "$victim"
+done
+ends $main
 sed 's/^/# /' "$work/load"
 verdict 'everything offered was stored' $status
 ends $quiet
