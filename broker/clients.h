@@ -102,7 +102,7 @@ MUST_CHECK int clients_read(struct clients *c, struct slice user,
 
 /*
  * Make durable what was taken so far, and once an hour remove what nobody
- * has used for long.  One at a time.  Below zero: it stays in memory, to be
+ * has used for long.  Any thread.  Below zero: it stays in memory, to be
  * tried again.
  */
 MUST_CHECK int clients_flush(

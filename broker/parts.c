@@ -225,6 +225,8 @@ parts_close(struct parts *p)
 {
 	if (p->serve)
 		serve_close(p->serve);
+	/* Before jobs, too: a long one may cost the time that is left. */
+	flush_clients(p);
 	p->jobs = jobs_free(p->jobs);
 	flush_clients(p);
 	p->folder = folder_stop(p->folder);
