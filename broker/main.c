@@ -65,6 +65,12 @@ on_tick(void *arg)
 	struct folder_status folder;
 	struct store_status store;
 
+	if (!parts_have_directory(&p->parts)) {
+		diag_error("broker.directory was taken away: what is in it is "
+			   "built anew at the next start");
+		stop(p, OPTIONS_EXIT_ERROR);
+		return;
+	}
 	folder_status(p->parts.folder, &folder);
 	store_status(p->parts.query.store, &store);
 	if (folder.failed) {

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "broker/archiver.h"
 #include "broker/archives.h"
@@ -72,6 +73,18 @@ take_lock(struct parts *p, struct reason *why)
 	(void)reason_set(why, 0, "'%s' is held by another broker, pid %ld",
 	    dir_of(p), holder);
 	return PARTS_HELD;
+}
+
+bool
+parts_have_directory(const struct parts *p)
+{
+	char path[PATH_SIZE];
+	struct stat held, named;
+
+	if (fstat(p->lock, &held) < 0 ||
+	    stat(path_in(p, "LOCK", path), &named) < 0)
+		return errno != ENOENT && errno != ENOTDIR;
+	return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 static int

@@ -5,6 +5,8 @@
 #ifndef PEAL_BROKER_PARTS_H
 #define PEAL_BROKER_PARTS_H
 
+#include <stdbool.h>
+
 #include "broker/query.h"
 #include "core/macros.h"
 
@@ -44,6 +46,11 @@ enum parts_opened {
  * parts_opened or below zero, other than PARTS_OPENED with a sentence.
  */
 MUST_CHECK int parts_open(struct parts *p, struct reason *why);
+/*
+ * Is the directory still the one that is held?  False: it was deleted, or
+ * another one is in its place, and nothing that is stored will be found.
+ */
+bool parts_have_directory(const struct parts *p);
 /* Close what is open; cursors are flushed, the state left clean. */
 void parts_close(struct parts *p);
 
