@@ -86,12 +86,23 @@ query_new(struct session *s, const struct proto_request *req)
 
 /* --- history and presence --- */
 
-/* A key that is ours to say. */
+/*
+ * What the broker is told of a client's request.  Keys that nobody knows are
+ * ignored here: they may be longer than any frame that the broker takes.
+ */
 static bool
-is_ours(struct slice name)
+is_passed_on(enum proto_op op, struct slice name)
 {
-	return name.p && (slice_is(name, "id") || slice_is(name, "op") ||
-			     slice_is(name, "read") || slice_is(name, "admin"));
+	static const char *const of_history[] = { "topic", "actor", "type",
+		"after", "before", "from_time", "to_time", "limit", "reverse",
+		"min_seq" };
+
+	if (op != PROTO_HISTORY)
+		return slice_is(name, "topics");
+	for (unsigned i = 0; i < ARRAY_LEN(of_history); i++)
+		if (slice_is(name, of_history[i]))
+			return true;
+	return false;
 }
 
 /* The client's request with our id and its permissions. */
@@ -121,7 +132,7 @@ pack_question(struct mp_buf *b, const struct session_query *q,
 
 		if (!mp_next_name(&w, &name) || !mp_skip(&w, &value))
 			break;
-		if (is_ours(name))
+		if (!name.p || !is_passed_on(q->op, name))
 			continue;
 		mp_buf_bytes(b, key.p, (size_t)(value.p - key.p));
 		mp_pack_raw(b, value);
@@ -232,9 +243,27 @@ session_query(struct session *s, const struct proto_request *req)
 
 /* --- state --- */
 
+/* As it is asked of the broker: a map may hold more than the time. */
+static void
+pack_at(struct mp_buf *b, struct slice at)
+{
+	struct proto_uint time = proto_get_uint(at, "time");
+
+	if (time.set) {
+		mp_pack_map(b, 1);
+		mp_pack_cstr(b, "time");
+		mp_pack_uint(b, time.v);
+	} else if (at.len > 0) {
+		mp_pack_raw(b, at);
+	}
+	if (b->failed)
+		alloc_failed();
+}
+
 void
 session_state(struct session *s, const struct proto_request *req)
 {
+	struct mp_buf at CLEANUP(mp_buf_deinit) = { 0 };
 	struct filter *filter CLEANUP(filter_unrefp) = NULL;
 
 	if (!permitted(s, req)) {
@@ -249,11 +278,12 @@ session_state(struct session *s, const struct proto_request *req)
 	}
 	filter = filter_make(s->gw->groups.filters, req->state.topics,
 	    slice_of(NULL, 0), &s->acl);
+	pack_at(&at, req->state.at);
 	send_subscribe_snapshot(&s->sender, &(const struct send_snapshot){
 						.id = req->id,
 						.filter = filter,
 						.min_seq = req->state.min_seq.v,
-						.at = req->state.at,
+						.at = slice_of(at.p, at.len),
 						.query = true,
 					    });
 	send_pump(&s->sender);

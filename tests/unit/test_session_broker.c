@@ -173,6 +173,36 @@ questions_go_one_by_one_with_what_may_be_read(void **state)
 	sessionfix_expect(c, "'code':'forbidden'", NULL);
 }
 
+/* They may be longer than what the broker takes, which would hang up. */
+static void
+keys_that_nobody_knows_stay_here(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+	unsigned long long id;
+	const char *got;
+
+	sessionfix_broker_come(fx);
+	sessionfix_say(
+	    c, "{'op':'history','id':1,'junk':'x','limit':5,'topics':['a']}");
+	got = sessionfix_broker_got(fx);
+	assert_non_null(strstr(got, "'limit':5"));
+	assert_null(strstr(got, "junk"));
+	assert_null(strstr(got, "topics"));
+	id = number(got, "'id':");
+	sessionfix_broker_says(
+	    fx, "{'op':'history','id':%llu,'events':[]}", id);
+	sessionfix_expect(c, "'op':'history'", "'id':1", NULL);
+	sessionfix_say(
+	    c, "{'op':'presence','id':1,'junk':'x','topics':['a.>']}");
+	got = sessionfix_broker_got(fx);
+	assert_non_null(strstr(got, "'topics':['a.>']"));
+	assert_null(strstr(got, "junk"));
+	sessionfix_say(c, "{'op':'state','id':2,'topics':['a.>'],"
+			  "'at':{'junk':'x','time':5}}");
+	asked(fx, "'op':'open'", "'at':{'time':5}", NULL);
+}
+
 static void
 a_state_is_a_snapshot_that_ends(void **state)
 {
@@ -391,6 +421,7 @@ main(void)
 		TEST(a_scope_that_no_longer_holds_takes_all_rows),
 		TEST(a_snapshot_that_is_refused_is_one_error),
 		TEST(questions_go_one_by_one_with_what_may_be_read),
+		TEST(keys_that_nobody_knows_stay_here),
 		TEST(a_state_is_a_snapshot_that_ends),
 		TEST(
 		    the_welcome_brings_stored_positions_and_what_comes_meanwhile_waits),
