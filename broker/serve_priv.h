@@ -65,6 +65,7 @@ struct serve {
 	struct serve_parts parts;
 	const struct folder *folder;
 	struct loop_io accept_io;
+	struct loop_timer accept_again; /* when there was no descriptor */
 	TAILQ_HEAD(, serve_conn) conns;
 	struct handles ids; /* of connections */
 	size_t call_bytes;  /* of all */
