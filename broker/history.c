@@ -21,7 +21,8 @@
 
 enum {
 	HISTORY_LIMIT = 100,
-	HISTORY_BYTES = 4 << 20,  /* of the events of a page */
+	/* Of the events of a page, so that its message is 256 KiB at most. */
+	HISTORY_BYTES = (256 << 10) - 256,
 	HISTORY_LOOKED = 1 << 16, /* events looked at for a page */
 	HISTORY_CLOCK = 64,	  /* events between two looks at the clock */
 	HISTORY_CHUNK = 512,	  /* events read at once in reverse */
