@@ -659,6 +659,7 @@ main(int argc, char **argv)
 	struct roam_truth truth = { 0 };
 	struct roamer *all;
 	struct rows *rows;
+	int status;
 
 	signal(SIGPIPE, SIG_IGN);
 	roam_options(&plan, argc, argv);
@@ -683,5 +684,9 @@ main(int argc, char **argv)
 	for (unsigned i = 0; i < plan.clients; i++)
 		roam_compare_one(&all[i], rows);
 	rows_free(rows);
-	return roam_report(all, &plan);
+	status = roam_report(all, &plan);
+	free(all);
+	free(plan.tokens[0]);
+	free(plan.tokens[1]);
+	return status;
 }
