@@ -295,6 +295,16 @@ week_options(struct week *w, int argc, char **argv)
 		}
 }
 
+static int
+week_store(struct week *w)
+{
+	week_open(w);
+	week_ack(w, w->seq);
+	week_ping(w);
+	client_close(&w->client);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -302,6 +312,7 @@ main(int argc, char **argv)
 		.pattern = ">",
 		.deadline_ms = wire_now_ms() + 60000 };
 	const char *what = argc > 1 ? argv[1] : "";
+	int status;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1)
@@ -312,14 +323,13 @@ main(int argc, char **argv)
 		    "[-P PATTERN -l LOGDIR -s STOPFILE] [-L LIVEFILE] "
 		    "[-d SECONDS]");
 	if (strcmp(what, "acks") == 0)
-		return week_acks(&w);
-	if (strcmp(what, "resume") == 0 && w.log != NULL && w.stop != NULL)
-		return week_resume(&w);
-	if (strcmp(what, "ack") != 0)
+		status = week_acks(&w);
+	else if (strcmp(what, "resume") == 0 && w.log != NULL && w.stop != NULL)
+		status = week_resume(&w);
+	else if (strcmp(what, "ack") == 0)
+		status = week_store(&w);
+	else
 		week_die("ack, acks or resume, not ", what);
-	week_open(&w);
-	week_ack(&w, w.seq);
-	week_ping(&w);
-	client_close(&w.client);
-	return 0;
+	free(w.token);
+	return status;
 }
