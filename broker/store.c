@@ -162,7 +162,7 @@ store_free(struct store *st)
 	store_env_close(&st->e);
 	if (rc)
 		diag_error("the state can't be synced: %s", mdb_strerror(rc));
-	err = rc || st->damaged
+	err = rc || st->damaged || st->unsynced
 		  ? 0
 		  : store_mark_write(st->dirfd, STORE_LEFT_CLEAN, &why);
 	if (err < 0)

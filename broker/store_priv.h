@@ -76,6 +76,7 @@ struct store {
 	struct rules *old;	 /* of live rows; NULL: as configured */
 	struct store_work *work; /* the folder's */
 	bool damaged;		 /* to be dropped by the next start */
+	bool unsynced;		 /* the same, since a sync failed */
 	void (*on_commit)(void *arg);
 	void *on_commit_arg;
 	pthread_mutex_t mutex; /* of status, and of rules against readers */

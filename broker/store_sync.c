@@ -24,6 +24,7 @@ struct store_sync {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	bool stop;
+	bool failed; /* a sync did: what is on the disk is anybody's guess */
 	uint64_t commits; /* as of the last sync */
 	struct witness *wit;
 	struct store_meta of; /* whose log the witness names */
@@ -50,6 +51,27 @@ remember(struct store_sync *sy, const struct store_meta *m)
 		diag_limited("broker witness", "%s", why.text);
 }
 
+/*
+ * The kernel may have dropped the pages that it could not write, and the next
+ * sync would succeed without them: nothing vouches for this environment any
+ * more, and the next start folds anew.
+ */
+static void
+fail(struct store_sync *sy, int rc)
+{
+	struct store *st = sy->st;
+	struct reason why = { "" };
+
+	diag_error("the state can't be synced: %s; the next start folds anew",
+	    mdb_strerror(rc));
+	sy->failed = true;
+	pthread_mutex_lock(&st->mutex);
+	st->unsynced = true;
+	pthread_mutex_unlock(&st->mutex);
+	if (store_mark_write(st->dirfd, STORE_LEFT_DAMAGED, &why) < 0)
+		diag_error("%s", why.text);
+}
+
 static void
 round_of(struct store_sync *sy)
 {
@@ -62,12 +84,11 @@ round_of(struct store_sync *sy)
 	commits = st->status.commits;
 	m = st->published;
 	pthread_mutex_unlock(&st->mutex);
-	if (commits == sy->commits)
+	if (sy->failed || commits == sy->commits)
 		return;
 	rc = mdb_env_sync(st->e.env, 1);
 	if (rc) {
-		diag_limited("state sync", "the state can't be synced: %s",
-		    mdb_strerror(rc));
+		fail(sy, rc);
 		return;
 	}
 	sy->commits = commits;

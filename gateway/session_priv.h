@@ -114,6 +114,8 @@ void session_query(struct session *s, const struct proto_request *req);
 void session_subscribe_ack(struct session *s, const struct proto_request *req);
 /* Give the answer that waits, and ask the next question. */
 void session_query_pump(struct session *s);
+/* The permissions have changed: what was asked under the old ones is void. */
+void session_query_again(struct session *s);
 /* The one with this id; NULL: none. */
 struct session_query *session_query_find(const struct session *s, uint64_t id);
 void session_query_free(struct session_query *q);

@@ -182,6 +182,17 @@ next_turn(const struct session *s)
 }
 
 void
+session_query_again(struct session *s)
+{
+	struct session_query *q;
+
+	TAILQ_FOREACH (q, &s->queries, link)
+		if (q->op != PROTO_SUBSCRIBE)
+			q->call = ask_cancel(q->call);
+	session_query_pump(s);
+}
+
+void
 session_query_pump(struct session *s)
 {
 	struct session_query *q;

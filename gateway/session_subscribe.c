@@ -299,6 +299,7 @@ session_permissions(struct session *s)
 		else
 			send_lagged_sub(&s->sender, sub, "permissions");
 	}
+	session_query_again(s);
 	send_pump(&s->sender);
 }
 

@@ -339,6 +339,26 @@ verify_state(struct verify *v, struct reason *why)
 	return err;
 }
 
+/*
+ * Where the rules change between the welcome and the rows, all rows that they
+ * fold otherwise differ, and nothing is wrong.
+ */
+static int
+verify_same_rules(struct verify *v, struct reason *why)
+{
+	CLEANUP(query_freep) struct query *q = NULL;
+	CLEANUP(rules_freep) struct rules *now = NULL;
+	int err = query_open(&v->t, &q, why);
+
+	if (err >= 0)
+		err = rules_unpack(
+		    proto_get(query_welcome(q), "fold"), &now, why);
+	if (err >= 0 && rules_version(now) != rules_version(v->rules))
+		return REFUSE(why, "%s",
+		    "the fold rules changed meanwhile: run it again");
+	return err;
+}
+
 /* --- the command --- */
 
 static int
@@ -358,7 +378,11 @@ verify_read(struct verify *v, struct reason *why)
 	if (err >= 0)
 		err = v->t.url ? verify_replay(v, why)
 			       : verify_walk(v, UINT64_MAX, why);
-	return err < 0 ? err : verify_state(v, why);
+	if (err >= 0)
+		err = verify_state(v, why);
+	if (err >= 0 && v->differ)
+		err = verify_same_rules(v, why);
+	return err;
 }
 
 static void

@@ -204,6 +204,27 @@ keys_that_nobody_knows_stay_here(void **state)
 }
 
 static void
+a_question_is_asked_again_when_permissions_change(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+	unsigned long long id;
+
+	sessionfix_broker_come(fx);
+	sessionfix_say(c, "{'op':'history','id':1}");
+	id = asked(fx, "'read':['>']", NULL);
+	sessionfix_say(c, "{'op':'auth','id':2,'token':'ada b.> - 3600'}");
+	sessionfix_expect(c, "'op':'ok'", "'id':2", NULL);
+	sessionfix_broker_says(
+	    fx, "{'op':'history','id':%llu,'events':[[1]]}", id);
+	id = asked(fx, "'op':'history'", "'read':['b.>']", NULL);
+	sessionfix_quiet(c);
+	sessionfix_broker_says(
+	    fx, "{'op':'history','id':%llu,'events':[]}", id);
+	sessionfix_expect(c, "'id':1", "'events':[]", NULL);
+}
+
+static void
 a_state_is_a_snapshot_that_ends(void **state)
 {
 	struct sessionfix *fx = *state;
@@ -422,6 +443,7 @@ main(void)
 		TEST(a_snapshot_that_is_refused_is_one_error),
 		TEST(questions_go_one_by_one_with_what_may_be_read),
 		TEST(keys_that_nobody_knows_stay_here),
+		TEST(a_question_is_asked_again_when_permissions_change),
 		TEST(a_state_is_a_snapshot_that_ends),
 		TEST(
 		    the_welcome_brings_stored_positions_and_what_comes_meanwhile_waits),
