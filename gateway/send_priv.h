@@ -9,12 +9,15 @@
 #ifndef PEAL_GATEWAY_SEND_PRIV_H
 #define PEAL_GATEWAY_SEND_PRIV_H
 
+#include "core/mp.h"
 #include "gateway/send.h"
 
 /* Out of the list; the live set is not looked at. */
 void send_sub_free(struct send_sub *sub);
 struct send_sub *send_sub_new(struct sender *s, struct proto_uint id,
     struct filter *filter, enum send_sub_state state, uint64_t position);
+/* A packed message in the lane of data; the connection is ready. */
+void send_message(struct sender *s, struct mp_buf *b);
 /* The position that it would resume from, if it has one. */
 struct proto_uint send_sub_position(const struct send_sub *sub);
 

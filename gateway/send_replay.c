@@ -28,7 +28,6 @@ send_part(struct sender *s, const struct send_sub *sub, const struct part *part,
     bool last)
 {
 	struct mp_buf b = { 0 };
-	struct block *block;
 
 	proto_pack_head(&b, "replay", sub->id, 4);
 	mp_pack_cstr(&b, "after");
@@ -40,12 +39,7 @@ send_part(struct sender *s, const struct send_sub *sub, const struct part *part,
 	mp_pack_raw(&b, part->events);
 	mp_pack_cstr(&b, "last");
 	mp_pack_bool(&b, last);
-	if (b.failed)
-		alloc_failed();
-	block = alloc_message(slice_of(b.p, b.len));
-	mp_buf_deinit(&b);
-	(void)conn_send(s->conn, block);
-	(void)block_unref(block);
+	send_message(s, &b);
 }
 
 /* What was found goes out where there is something to say. */

@@ -193,7 +193,6 @@ send_part(struct sender *s, const struct send_sub *sub,
 	bool scope = part->last && !t->query;
 	struct mp_buf b = { 0 };
 	char text[SEND_SCOPE];
-	struct block *block;
 
 	proto_pack_head(&b, "snapshot", sub->id, 4 + scope + !live);
 	mp_pack_cstr(&b, "seq");
@@ -214,12 +213,7 @@ send_part(struct sender *s, const struct send_sub *sub,
 		mp_pack_cstr(&b, "live");
 		mp_pack_bool(&b, false);
 	}
-	if (b.failed)
-		alloc_failed();
-	block = alloc_message(slice_of(b.p, b.len));
-	mp_buf_deinit(&b);
-	(void)conn_send(s->conn, block);
-	(void)block_unref(block);
+	send_message(s, &b);
 }
 
 /* All rows of the round are out. */

@@ -135,6 +135,19 @@ say(struct sender *s, struct mp_buf *b)
 	mp_buf_deinit(b);
 }
 
+void
+send_message(struct sender *s, struct mp_buf *b)
+{
+	struct block *block;
+
+	if (b->failed)
+		alloc_failed();
+	block = alloc_message(slice_of(b->p, b->len));
+	mp_buf_deinit(b);
+	(void)conn_send(s->conn, block);
+	(void)block_unref(block);
+}
+
 static void
 say_lagged(struct sender *s, struct proto_uint id, const char *reason,
     struct proto_uint position)

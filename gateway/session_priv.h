@@ -98,6 +98,8 @@ void session_close(struct session *s, unsigned code, const char *text);
 void session_hello(struct session *s, const struct proto_request *req);
 void session_auth(struct session *s, const struct proto_request *req);
 
+/* Has any of the patterns a topic in common with what may be read? */
+bool session_readable(const struct session *s, struct slice topics);
 void session_subscribe(struct session *s, const struct proto_request *req);
 void session_unsubscribe(struct session *s, const struct proto_request *req);
 /* The permissions have changed: end what now lets other events through. */

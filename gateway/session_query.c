@@ -217,26 +217,12 @@ session_query_pump(struct session *s)
 	}
 }
 
-static bool
-any_readable(const struct acl *acl, struct slice patterns)
-{
-	struct mp_walk w = mp_walk(patterns);
-	struct mp_item item;
-
-	if (!mp_next(&w, &item))
-		return false;
-	while (mp_next(&w, &item))
-		if (acl_pattern_readable(acl, item.s))
-			return true;
-	return false;
-}
-
 /* Has what is asked for anything in common with what may be read? */
 static bool
 permitted(const struct session *s, const struct proto_request *req)
 {
 	if (req->op != PROTO_HISTORY)
-		return any_readable(&s->acl, req->state.topics);
+		return session_readable(s, req->state.topics);
 	if (req->history.topic.p)
 		return acl_pattern_readable(&s->acl, req->history.topic);
 	return s->acl.n_read > 0;

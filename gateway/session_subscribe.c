@@ -35,9 +35,8 @@ count_patterns(const struct session *s)
 	return n;
 }
 
-/* Has any of the patterns a topic in common with what may be read? */
-static bool
-readable(const struct acl *acl, struct slice topics)
+bool
+session_readable(const struct session *s, struct slice topics)
 {
 	struct mp_walk w = mp_walk(topics);
 	struct mp_item item;
@@ -45,7 +44,7 @@ readable(const struct acl *acl, struct slice topics)
 	if (!mp_next(&w, &item))
 		return false;
 	while (mp_next(&w, &item))
-		if (acl_pattern_readable(acl, item.s))
+		if (acl_pattern_readable(&s->acl, item.s))
 			return true;
 	return false;
 }
@@ -109,7 +108,7 @@ check(const struct session *s, const struct proto_request *req,
 	code = check_limits(s, req, why);
 	if (code != PROTO_OK)
 		return code;
-	if (!readable(&s->acl, req->subscribe.topics)) {
+	if (!session_readable(s, req->subscribe.topics)) {
 		reason_set(why, 0, "none of 'topics' may be read");
 		return PROTO_FORBIDDEN;
 	}
