@@ -122,14 +122,17 @@ snapshot(struct live *live, uint64_t since, bool *right)
 	CLEANUP(topic_set_deinit) struct topic_set set = { 0 };
 	CLEANUP(spool_unrefp) struct spool *s = NULL;
 	struct query_refusal no;
+	struct store_status now;
 	struct proto_request req;
 	struct reason why;
-	char json[100];
+	char json[120];
 
+	/* A young one of an older seq would be shared. */
+	store_status(live->q.store, &now);
 	snprintf(json, sizeof(json),
 	    "{\"op\":\"open\",\"id\":1,\"topics\":[\"t.*\"],"
-	    "\"since\":%" PRIu64 "}",
-	    since);
+	    "\"since\":%" PRIu64 ",\"min_seq\":%" PRIu64 "}",
+	    since, now.seq);
 	*right =
 	    !json_to_mp(slice_cstr(json), &msg, &why) &&
 	    !proto_request_parse_local(slice_of(msg.p, msg.len), &req, &why) &&
@@ -152,7 +155,7 @@ ask(void *arg)
 		last = __atomic_load_n(&live->done, __ATOMIC_ACQUIRE);
 		seq = snapshot(live, since, &right);
 	} while (right && !last);
-	return right && seq > 0 ? live : NULL;
+	return right && seq == EVENTS ? live : NULL;
 }
 
 static void
