@@ -28,15 +28,7 @@ handle_ping(struct serve_conn *p, const struct proto_request *req)
 
 	folder_status(p->sv->folder, &folder);
 	b = serve_begin(p, &mark);
-	proto_pack_head(b, "pong", req->id, req->ping.t.len ? 3 : 2);
-	if (req->ping.t.len) {
-		mp_pack_cstr(b, "t");
-		mp_pack_raw(b, req->ping.t);
-	}
-	mp_pack_cstr(b, "time");
-	mp_pack_uint(b, time_wall_us());
-	mp_pack_cstr(b, "head");
-	mp_pack_uint(b, folder.tail_seq);
+	proto_pack_pong(b, req, time_wall_us(), folder.tail_seq);
 	serve_end(p, mark);
 }
 

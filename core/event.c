@@ -47,29 +47,6 @@ event_encode(const struct event *ev, uint8_t *p)
 	return p;
 }
 
-static bool
-next_uint(struct mp_walk *w, uint64_t max, uint64_t *v)
-{
-	struct mp_item item;
-
-	if (!mp_next(w, &item) || item.type != MP_UINT || item.u > max)
-		return false;
-	*v = item.u;
-	return true;
-}
-
-static bool
-next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s)
-{
-	struct mp_item item;
-
-	if (!mp_next(w, &item) || item.type != MP_STR || item.s.len < least ||
-	    item.s.len > most)
-		return false;
-	*s = item.s;
-	return true;
-}
-
 static int
 not_an_event(struct reason *why, const char *field)
 {
@@ -108,17 +85,17 @@ event_decode(struct slice bytes, struct event *out, struct reason *why)
 	if (!mp_next(&w, &head) || head.type != MP_ARRAY ||
 	    (head.n != FIELDS && head.n != FIELDS_WITH_META))
 		return not_an_event(why, "array of 7 or 8");
-	if (!next_uint(&w, EVENT_SEQ_MAX, &ev.seq))
+	if (!mp_next_uint(&w, EVENT_SEQ_MAX, &ev.seq))
 		return not_an_event(why, "seq");
-	if (!next_uint(&w, INT64_MAX, &ev.time_us))
+	if (!mp_next_uint(&w, INT64_MAX, &ev.time_us))
 		return not_an_event(why, "time");
-	if (!next_str(&w, 1, TOPIC_MAX, &ev.topic))
+	if (!mp_next_str(&w, 1, TOPIC_MAX, &ev.topic))
 		return not_an_event(why, "topic");
-	if (!next_uint(&w, EVENT_SEQ_MAX, &ev.version))
+	if (!mp_next_uint(&w, EVENT_SEQ_MAX, &ev.version))
 		return not_an_event(why, "version");
-	if (!next_str(&w, 1, TOPIC_TYPE_MAX, &ev.type))
+	if (!mp_next_str(&w, 1, TOPIC_TYPE_MAX, &ev.type))
 		return not_an_event(why, "type");
-	if (!next_str(&w, 0, TOPIC_ACTOR_MAX, &ev.actor))
+	if (!mp_next_str(&w, 0, TOPIC_ACTOR_MAX, &ev.actor))
 		return not_an_event(why, "actor");
 	err = decode_rest(&w, head.n == FIELDS_WITH_META, &ev, why);
 	if (err)

@@ -266,6 +266,29 @@ mp_next(struct mp_walk *w, struct mp_item *item)
 }
 
 bool
+mp_next_uint(struct mp_walk *w, uint64_t max, uint64_t *v)
+{
+	struct mp_item item;
+
+	if (!mp_next(w, &item) || item.type != MP_UINT || item.u > max)
+		return false;
+	*v = item.u;
+	return true;
+}
+
+bool
+mp_next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s)
+{
+	struct mp_item item;
+
+	if (!mp_next(w, &item) || item.type != MP_STR || item.s.len < least ||
+	    item.s.len > most)
+		return false;
+	*s = item.s;
+	return true;
+}
+
+bool
 mp_skip(struct mp_walk *w, struct slice *value)
 {
 	const uint8_t *p = w->p;

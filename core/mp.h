@@ -115,6 +115,9 @@ mp_walk(struct slice s)
 
 /* Read the next item; false at the end (or on bytes nobody validated). */
 bool mp_next(struct mp_walk *w, struct mp_item *item);
+/* Read a uint of at most max, or a str of so many bytes; false: other. */
+bool mp_next_uint(struct mp_walk *w, uint64_t max, uint64_t *v);
+bool mp_next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s);
 /* Step over one whole value; *value is its bytes.  false as above. */
 bool mp_skip(struct mp_walk *w, struct slice *value);
 

@@ -132,6 +132,23 @@ proto_pack_head(
 }
 
 void
+proto_pack_pong(struct mp_buf *b, const struct proto_request *req,
+    uint64_t time_us, uint64_t head)
+{
+	bool t = req->ping.t.len > 0;
+
+	proto_pack_head(b, "pong", req->id, 2 + t);
+	if (t) {
+		mp_pack_cstr(b, "t");
+		mp_pack_raw(b, req->ping.t);
+	}
+	mp_pack_cstr(b, "time");
+	mp_pack_uint(b, time_us);
+	mp_pack_cstr(b, "head");
+	mp_pack_uint(b, head);
+}
+
+void
 proto_pack_reply(struct mp_buf *b, struct slice body, struct proto_uint id)
 {
 	bool had = proto_get_uint(body, "id").set;

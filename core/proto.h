@@ -229,6 +229,10 @@ struct slice proto_get_str(struct slice map, const char *key);
 void proto_pack_head(
     struct mp_buf *b, const char *op, struct proto_uint id, unsigned n);
 
+/* The answer to a ping: what it brought comes back. */
+void proto_pack_pong(struct mp_buf *b, const struct proto_request *req,
+    uint64_t time_us, uint64_t head);
+
 /* The reply of a whole map under another id, or under none. */
 void proto_pack_reply(
     struct mp_buf *b, struct slice body, struct proto_uint id);

@@ -44,29 +44,6 @@ row_encode(const struct row *row, uint8_t *p)
 	return mp_put_bytes(p, row->value);
 }
 
-static bool
-next_uint(struct mp_walk *w, uint64_t max, uint64_t *v)
-{
-	struct mp_item item;
-
-	if (!mp_next(w, &item) || item.type != MP_UINT || item.u > max)
-		return false;
-	*v = item.u;
-	return true;
-}
-
-static bool
-next_str(struct mp_walk *w, size_t least, size_t most, struct slice *s)
-{
-	struct mp_item item;
-
-	if (!mp_next(w, &item) || item.type != MP_STR || item.s.len < least ||
-	    item.s.len > most)
-		return false;
-	*s = item.s;
-	return true;
-}
-
 static int
 not_a_row(struct reason *why, const char *field)
 {
@@ -83,19 +60,19 @@ row_decode(struct slice bytes, struct row *out, struct reason *why)
 
 	if (!mp_next(&w, &item) || item.type != MP_ARRAY || item.n != FIELDS)
 		return not_a_row(why, "array of 9");
-	if (!next_str(&w, 1, TOPIC_MAX, &row.topic))
+	if (!mp_next_str(&w, 1, TOPIC_MAX, &row.topic))
 		return not_a_row(why, "topic");
-	if (!next_uint(&w, EVENT_SEQ_MAX, &row.version))
+	if (!mp_next_uint(&w, EVENT_SEQ_MAX, &row.version))
 		return not_a_row(why, "version");
-	if (!next_uint(&w, EVENT_SEQ_MAX, &row.seq))
+	if (!mp_next_uint(&w, EVENT_SEQ_MAX, &row.seq))
 		return not_a_row(why, "seq");
-	if (!next_uint(&w, INT64_MAX, &row.created_us))
+	if (!mp_next_uint(&w, INT64_MAX, &row.created_us))
 		return not_a_row(why, "created_time");
-	if (!next_str(&w, 0, TOPIC_ACTOR_MAX, &row.created_by))
+	if (!mp_next_str(&w, 0, TOPIC_ACTOR_MAX, &row.created_by))
 		return not_a_row(why, "created_by");
-	if (!next_uint(&w, INT64_MAX, &row.updated_us))
+	if (!mp_next_uint(&w, INT64_MAX, &row.updated_us))
 		return not_a_row(why, "updated_time");
-	if (!next_str(&w, 0, TOPIC_ACTOR_MAX, &row.updated_by))
+	if (!mp_next_str(&w, 0, TOPIC_ACTOR_MAX, &row.updated_by))
 		return not_a_row(why, "updated_by");
 	if (!mp_next(&w, &item) || item.type != MP_BOOL)
 		return not_a_row(why, "deleted");

@@ -99,18 +99,6 @@ topic_set_matches(const struct topic_set *set, struct slice topic)
 	       any_matches(set->read, set->n_read, topic);
 }
 
-bool
-topic_set_is_literal(const struct topic_set *set)
-{
-	for (unsigned i = 0; i < set->n; i++) {
-		struct slice s = set->patterns[i];
-
-		if (memchr(s.p, '*', s.len) || memchr(s.p, '>', s.len))
-			return false;
-	}
-	return true;
-}
-
 /* Is any topic of pattern, which set's patterns match, readable? */
 static bool
 is_readable(const struct topic_set *set, struct slice pattern)

@@ -39,8 +39,6 @@ MUST_CHECK int topic_set_init(
 void topic_set_deinit(struct topic_set *set);
 
 bool topic_set_matches(const struct topic_set *set, struct slice topic);
-/* Every pattern is a topic: no '*' and no '>'. */
-bool topic_set_is_literal(const struct topic_set *set);
 /* Has the pattern anything in common with a pattern and, where restricted,
  * a readable one: all three at once. */
 bool topic_set_meets(const struct topic_set *set, struct slice pattern);

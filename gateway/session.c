@@ -152,22 +152,13 @@ static void
 serve_ping(struct session *s, const struct proto_request *req)
 {
 	struct mp_buf b = { 0 };
-	bool t = req->ping.t.len > 0;
 
 	if (req->ping.t.len > PING_T_MAX) {
 		session_error(s, req->id, PROTO_BAD_REQUEST,
 		    "field \"t\" of ping: more than 1024 bytes");
 		return;
 	}
-	proto_pack_head(&b, "pong", req->id, t ? 3 : 2);
-	if (t) {
-		mp_pack_cstr(&b, "t");
-		mp_pack_raw(&b, req->ping.t);
-	}
-	mp_pack_cstr(&b, "time");
-	mp_pack_uint(&b, time_wall_us());
-	mp_pack_cstr(&b, "head");
-	mp_pack_uint(&b, s->gw->groups.done);
+	proto_pack_pong(&b, req, time_wall_us(), s->gw->groups.done);
 	session_say(s, &b);
 }
 

@@ -21,17 +21,7 @@ cmd_at(int argc, char **argv)
 {
 	struct tool t;
 	struct rows rows = { .t = &t };
-	const struct tool_option options[] = {
-		{ .name = "deleted",
-		    .kind = TOOL_FLAG,
-		    .value = &rows.deleted,
-		    .help = "show deleted rows, too (--json always does)" },
-		{ .name = "seq",
-		    .kind = TOOL_FLAG,
-		    .value = &rows.seq_first,
-		    .help = "begin with a line that is the seq" },
-		{ .name = NULL },
-	};
+	const struct tool_option options[] = { ROWS_OPTIONS(rows) };
 	const struct tool_usage usage = { .name = "at",
 		.operands = "SEQ|TIME [PATTERN...]",
 		.text = at_text,

@@ -22,17 +22,7 @@ cmd_state(int argc, char **argv)
 {
 	struct tool t;
 	struct rows rows = { .t = &t };
-	const struct tool_option options[] = {
-		{ .name = "deleted",
-		    .kind = TOOL_FLAG,
-		    .value = &rows.deleted,
-		    .help = "show deleted rows, too (--json always does)" },
-		{ .name = "seq",
-		    .kind = TOOL_FLAG,
-		    .value = &rows.seq_first,
-		    .help = "begin with a line that is the seq" },
-		{ .name = NULL },
-	};
+	const struct tool_option options[] = { ROWS_OPTIONS(rows) };
 	const struct tool_usage usage = { .name = "state",
 		.operands = "[PATTERN...]",
 		.text = state_text,

@@ -251,15 +251,8 @@ handle_ping(struct producer *p, const struct proto_request *req)
 	size_t mark;
 	struct mp_buf *b = begin_now(p, &mark);
 
-	proto_pack_head(b, "pong", req->id, req->ping.t.len ? 3 : 2);
-	if (req->ping.t.len) {
-		mp_pack_cstr(b, "t");
-		mp_pack_raw(b, req->ping.t);
-	}
-	mp_pack_cstr(b, "time");
-	mp_pack_uint(b, time_wall_us());
-	mp_pack_cstr(b, "head");
-	mp_pack_uint(b, syncer_durable_seq(p->in->parts.syncer));
+	proto_pack_pong(
+	    b, req, time_wall_us(), syncer_durable_seq(p->in->parts.syncer));
 	end_now(p, mark);
 }
 

@@ -265,35 +265,6 @@ a_set_without_patterns_matches_nothing(void **state)
 	topic_set_deinit(&set);
 }
 
-static void
-a_set_of_topics_is_literal(void **state)
-{
-	struct topic_set set;
-
-	assert_int_equal(topic_set_init(&set,
-			     SLICE_STR("\x92\xa3"
-				       "a.b\xa2$c"),
-			     slice_of(NULL, 0), false),
-	    0);
-	assert_true(topic_set_is_literal(&set));
-	topic_set_deinit(&set);
-	assert_int_equal(topic_set_init(&set,
-			     SLICE_STR("\x92\xa3"
-				       "a.b\xa3"
-				       "a.*"),
-			     slice_of(NULL, 0), false),
-	    0);
-	assert_false(topic_set_is_literal(&set));
-	topic_set_deinit(&set);
-	assert_int_equal(topic_set_init(&set,
-			     SLICE_STR("\x91\xa3"
-				       "a.>"),
-			     slice_of(NULL, 0), false),
-	    0);
-	assert_false(topic_set_is_literal(&set));
-	topic_set_deinit(&set);
-}
-
 int
 main(void)
 {
@@ -305,7 +276,6 @@ main(void)
 		cmocka_unit_test(
 		    a_set_has_what_its_patterns_match_and_may_be_read),
 		cmocka_unit_test(a_set_without_patterns_matches_nothing),
-		cmocka_unit_test(a_set_of_topics_is_literal),
 	};
 
 	return cmocka_run_group_tests_name("topic_set", tests, spell_all, NULL);
