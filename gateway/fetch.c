@@ -320,7 +320,6 @@ look_up(struct fetch *f, const struct fetch_key *key, struct fetch_wait *w,
 	*out = NULL;
 	if (!item)
 		return NULL;
-	f->counts.shared++;
 	if (!item->here) {
 		fetch_join(&item->waits, w);
 		return item;
@@ -337,7 +336,6 @@ send(struct fetch_item *item, struct fetch_wait *w)
 {
 	struct fetch *f = item->fetch;
 
-	f->counts.asked++;
 	item->call = ask_end(f->ask, on_reply, item);
 	fetch_join(&item->waits, w);
 	return FETCH_WAITING;
@@ -434,10 +432,4 @@ bool
 fetch_is_up(const struct fetch *f)
 {
 	return ask_is_up(f->ask);
-}
-
-void
-fetch_counts(const struct fetch *f, struct fetch_counts *counts)
-{
-	*counts = f->counts;
 }

@@ -113,11 +113,4 @@ bool fetch_snap_full(const struct fetch_snap *s);
 MUST_CHECK enum fetch_found fetch_part(struct fetch *f, struct fetch_snap *s,
     uint64_t n, struct fetch_wait *w, struct fetched **out);
 
-/* What was asked of the broker, and what others got without asking. */
-struct fetch_counts {
-	uint64_t asked;
-	uint64_t shared;
-};
-void fetch_counts(const struct fetch *f, struct fetch_counts *counts);
-
 #endif

@@ -22,7 +22,6 @@ struct fetch {
 	struct ask *ask;
 	uint64_t generation; /* of what the broker has open for us */
 	uint64_t next_snap;
-	struct fetch_counts counts;
 	LIST_HEAD(, fetch_item) items[FETCH_BUCKETS];
 	TAILQ_HEAD(fetch_kept, fetch_item) kept; /* oldest use first */
 	size_t kept_n, kept_bytes;

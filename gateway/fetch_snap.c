@@ -133,7 +133,6 @@ ask_for(struct fetch *f, struct fetch_snap *s, const struct fetch_query *query)
 	if (min)
 		fetch_pack_uint(b, "min_seq", query->min_seq);
 	fetch_pack_filter(b, query->filter, false);
-	f->counts.asked++;
 	s->call = ask_end(f->ask, on_opened, s);
 }
 
@@ -146,7 +145,6 @@ fetch_open(struct fetch *f, const struct fetch_query *query, uint64_t now_ns,
 	if (!s && !ask_is_up(f->ask))
 		return FETCH_GONE;
 	if (s) {
-		f->counts.shared++;
 		s->refs++;
 	} else {
 		s = alloc_zero(1, sizeof(*s));

@@ -378,6 +378,42 @@ who_joined_behind_an_ephemeral_event_gets_it_no_second_time(void **state)
 }
 
 static void
+who_asks_for_the_same_snapshot_shares_what_the_broker_gives(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct chainbroker_counts counts;
+
+	chainfix_append(w, "a.x", 1, 10);
+	chainfix_append(w, "a.y", 1, 10);
+	chainfix_turn(w, 1000);
+	chainbroker_fold(w->broker, true);
+	for (unsigned i = 0; i < 2; i++)
+		chainfix_snapshot(
+		    &w->clients[i], &of_a, (struct proto_uint){ 0 });
+	/* The opening, and then the part. */
+	for (unsigned i = 0; i < 2; i++) {
+		while (chainbroker_answer(w->broker))
+			;
+		chainfix_turn(w, 1000);
+	}
+	counts = chainbroker_counts(w->broker);
+	assert_int_equal(counts.opens, 1);
+	assert_int_equal(counts.parts, 1);
+	/* Who has other rows already asks for others. */
+	chainfix_snapshot(
+	    &w->clients[0], &of_a, (struct proto_uint){ true, 1 });
+	while (chainbroker_answer(w->broker))
+		;
+	assert_int_equal(chainbroker_counts(w->broker).opens, 2);
+	chainfix_settle(w);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(w->clients[i].rounds, 2 - i);
+		chainfix_check_level(&w->clients[i]);
+	}
+	(void)chainfix_free(w);
+}
+
+static void
 a_stalled_client_is_told_lagged_and_may_subscribe_again(void **state)
 {
 	struct chainfix *w = chainfix_new(2, 64, 16384);
@@ -586,6 +622,8 @@ main(void)
 		cmocka_unit_test(a_member_gets_every_ephemeral_event),
 		cmocka_unit_test(
 		    who_joined_behind_an_ephemeral_event_gets_it_no_second_time),
+		cmocka_unit_test(
+		    who_asks_for_the_same_snapshot_shares_what_the_broker_gives),
 		cmocka_unit_test(
 		    a_stalled_client_is_told_lagged_and_may_subscribe_again),
 		cmocka_unit_test(
