@@ -186,6 +186,12 @@ ask_is_up(const struct ask *a)
 	return a->welcomed && a->silent < LATE_TICKS && local_is_up(&a->broker);
 }
 
+bool
+ask_takes(const struct ask *a)
+{
+	return a->welcomed && a->broker.up && !a->broker.failed;
+}
+
 struct mp_buf *
 ask_begin(struct ask *a, uint64_t *id)
 {

@@ -45,6 +45,12 @@ CLEANUP_FN(struct ask *, ask_free)
 bool ask_is_up(const struct ask *a);
 
 /*
+ * Does it take what has no reply?  Also when it is late: it has forgotten
+ * nothing, and would not hear of it again.
+ */
+bool ask_takes(const struct ask *a);
+
+/*
  * Begin a request where the broker is up: returns the buffer to pack its map
  * into, with the id that it has to carry.  Then ask_end(), or ask_tell() for
  * what has no reply.

@@ -33,6 +33,7 @@ struct fetch_item {
 	struct fetch *fetch;
 	struct filter *filter; /* a reference */
 	uint64_t snap, n;
+	uint64_t generation;  /* of the fetch when it was asked */
 	struct fetched *here; /* NULL: under way */
 	struct ask_call *call;
 	struct fetch_waits waits;
@@ -173,7 +174,8 @@ find(struct fetch *f, const struct fetch_key *key)
 
 	LIST_FOREACH (item, &f->items[bucket_of(key)], link)
 		if (item->snap == key->snap && item->n == key->n &&
-		    item->filter == key->filter)
+		    item->filter == key->filter &&
+		    item->generation == f->generation)
 			return item;
 	return NULL;
 }
@@ -187,6 +189,7 @@ item_new(struct fetch *f, const struct fetch_key *key, struct filter *filter)
 	item->filter = filter_ref(filter);
 	item->snap = key->snap;
 	item->n = key->n;
+	item->generation = f->generation;
 	LIST_INIT(&item->waits);
 	LIST_INSERT_HEAD(&f->items[bucket_of(key)], item, link);
 	return item;

@@ -27,6 +27,10 @@ bucket_of(const struct fetch_query *query)
 	       FETCH_BUCKETS;
 }
 
+/*
+ * One that is still being opened may wait for its min_seq in vain: who needs
+ * less does not share that fate.
+ */
 static struct fetch_snap *
 find(struct fetch *f, const struct fetch_query *query, uint64_t now_ns)
 {
@@ -40,7 +44,8 @@ find(struct fetch *f, const struct fetch_query *query, uint64_t now_ns)
 		    s->since.set == query->since.set &&
 		    s->since.v == query->since.v &&
 		    now_ns - s->born_ns < SHARED_NS &&
-		    query->min_seq <= (s->open ? s->seq : s->min_seq))
+		    (s->open ? query->min_seq <= s->seq
+			     : query->min_seq == s->min_seq))
 			return s;
 	return NULL;
 }
@@ -67,7 +72,7 @@ fetch_snap_unref(struct fetch_snap *s)
 	if (s->call)
 		return NULL;
 	if (s->open && s->generation == s->fetch->generation &&
-	    ask_is_up(s->fetch->ask)) {
+	    ask_takes(s->fetch->ask)) {
 		uint64_t id;
 
 		b = ask_begin(s->fetch->ask, &id);

@@ -294,6 +294,7 @@ session_close_all(struct gateway *gw, unsigned code, const char *text)
 	LIST_FOREACH (s, &gw->sessions, link) {
 		send_end(&s->sender);
 		session_query_end_all(s);
+		session_ack_leave(s); /* under the name of this log */
 		session_close(s, code, text);
 	}
 }

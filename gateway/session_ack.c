@@ -80,7 +80,7 @@ session_ack_flush(struct session *s)
 {
 	struct session_mark *m;
 
-	if (!s->marks_dirty || !ask_is_up(s->gw->ask))
+	if (!s->marks_dirty || !ask_takes(s->gw->ask))
 		return;
 	LIST_FOREACH (m, &s->marks, link)
 		if (m->dirty)
@@ -104,7 +104,7 @@ session_ack_leave(struct session *s)
 	uint64_t id;
 
 	session_ack_flush(s);
-	if (s->n_marks > 0 && ask_is_up(s->gw->ask)) {
+	if (s->n_marks > 0 && ask_takes(s->gw->ask)) {
 		struct mp_buf *b = ask_begin(s->gw->ask, &id);
 
 		proto_pack_head(b, "leave", (struct proto_uint){ 0 }, 2);

@@ -16,7 +16,7 @@ tell(struct session *s, const struct send_sub *sub)
 	uint64_t id;
 	struct mp_buf *b;
 
-	if (!ask_is_up(s->gw->ask))
+	if (!ask_takes(s->gw->ask))
 		return;
 	b = ask_begin(s->gw->ask, &id);
 	proto_pack_head(b, "present", (struct proto_uint){ 0 },
@@ -58,7 +58,7 @@ session_absent(void *arg, uint64_t member)
 	uint64_t id;
 	struct mp_buf *b;
 
-	if (!ask_is_up(gw->ask))
+	if (!ask_takes(gw->ask))
 		return;
 	b = ask_begin(gw->ask, &id);
 	proto_pack_head(b, "absent", (struct proto_uint){ 0 }, 1);

@@ -64,9 +64,8 @@ struct session {
 	char name[33];	    /* of the session, in hex digits */
 	char *bearer;	    /* from HTTP, until hello */
 	uint64_t expires_s; /* 0: never */
-	uint32_t n_subs;
-	uint32_t slot_ms; /* draining: when to close */
-	bool warned;	  /* of the token's end */
+	uint32_t slot_ms;   /* draining: when to close */
+	bool warned;	    /* of the token's end */
 	bool closing;
 	bool shed; /* slot_ms counts */
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/conf.h"
 #include "core/topic.h"
 #include "gateway/alloc.h"
 #include "gateway/ask.h"
@@ -65,10 +66,15 @@ refuse_away(struct session *s, struct proto_uint id)
 static struct session_query *
 query_new(struct session *s, const struct proto_request *req)
 {
+	uint64_t max = conf_uint(s->gw->conf, CONF_gateway_max_message);
 	struct slice msg = s->message;
 	struct session_query *q;
+	size_t held = 0;
 
-	if (s->n_queries >= SESSION_QUERIES) {
+	TAILQ_FOREACH (q, &s->queries, link)
+		held += q->len;
+	if (s->n_queries >= SESSION_QUERIES ||
+	    (held > 0 && held + msg.len > max)) {
 		session_error(s, req->id, PROTO_RATE_LIMITED,
 		    "too many queries of this connection wait for answers");
 		return NULL;

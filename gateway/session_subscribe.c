@@ -31,7 +31,8 @@ count_patterns(const struct session *s)
 	unsigned n = 0;
 
 	LIST_FOREACH (sub, &s->sender.subs, link)
-		n += sub->filter->n_pairs;
+		if (!send_is_query(sub))
+			n += sub->filter->n_pairs;
 	return n;
 }
 
@@ -181,6 +182,9 @@ session_subscribe_from(
 
 	gateway_drink(gw, position);
 	code = check_position(s, slice_cstr(gw->log), position, &why);
+	/* It may have waited for its stored position beside others. */
+	if (code == PROTO_OK)
+		code = check_limits(s, req, &why);
 	if (code == PROTO_OK &&
 	    position + 1 < catchup_log_oldest(gw->catchup)) {
 		say_too_old(s, req->id, position);

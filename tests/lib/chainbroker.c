@@ -54,6 +54,12 @@ ask_is_up(const struct ask *a)
 	return a->up;
 }
 
+bool
+ask_takes(const struct ask *a)
+{
+	return a->up;
+}
+
 struct mp_buf *
 ask_begin(struct ask *a, uint64_t *id)
 {

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "core/conf.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "gateway/ask.h"
@@ -54,6 +55,22 @@ static void
 presence_hears_of(struct sessionfix *fx, const char *op)
 {
 	asked(fx, op, NULL);
+}
+
+/* A client that has a name of its own. */
+static struct sessionfix_client *
+named(struct sessionfix *fx, unsigned i)
+{
+	struct sessionfix_client *c = sessionfix_client(fx, i, NULL);
+	unsigned long long id;
+
+	sessionfix_say(
+	    c, "{'op':'hello','v':1,'token':'" ALL "','client':'tab'}");
+	id = asked(fx, "'op':'cursors'", NULL);
+	sessionfix_broker_says(
+	    fx, "{'op':'cursors','id':%llu,'ack':{},'stale':[]}", id);
+	sessionfix_expect(c, "'op':'welcome'", "'ack':{}", NULL);
+	return c;
 }
 
 static void
@@ -225,6 +242,60 @@ a_question_is_asked_again_when_permissions_change(void **state)
 }
 
 static void
+a_snapshot_that_waits_in_vain_keeps_nobody_else(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+
+	sessionfix_broker_come(fx);
+	sessionfix_say(c,
+	    "{'op':'state','id':1,'topics':['a'],'min_seq':9007199254740991}");
+	asked(fx, "'op':'open'", "'min_seq':9007199254740991", NULL);
+	c = sessionfix_client(fx, 1, ALL);
+	sessionfix_say(c, "{'op':'state','id':1,'topics':['a']}");
+	asked(fx, "'op':'open'", NULL);
+}
+
+static void
+questions_that_wait_hold_no_more_than_a_message_may_have(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+	char junk[2001];
+
+	assert_int_equal(
+	    conf_set(fx->conf, "gateway.max_message=8192", NULL), 0);
+	memset(junk, 'x', sizeof(junk) - 1);
+	junk[sizeof(junk) - 1] = '\0';
+	sessionfix_broker_come(fx);
+	for (int i = 1; i <= 4; i++)
+		sessionfix_say(
+		    c, "{'op':'history','id':%d,'junk':'%s'}", i, junk);
+	sessionfix_quiet(c);
+	sessionfix_say(c, "{'op':'history','id':5,'junk':'%s'}", junk);
+	sessionfix_expect(c, "'code':'rate_limited'", "'id':5", NULL);
+}
+
+static void
+positions_go_under_the_log_that_they_are_of(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c;
+
+	sessionfix_broker_come(fx);
+	sessionfix_publish(fx, "a.b", 9);
+	c = named(fx, 0);
+	sessionfix_say(c, "{'op':'ack','seq':5}");
+	session_close_all(&fx->gw, PROTO_CLOSE_RESTART, "the log changed");
+	snprintf(fx->gw.log, sizeof(fx->gw.log), "log-2");
+	fx->handler.closed(c->session);
+	c->session = NULL;
+	asked(fx, "'op':'ack'", "'seq':5", "'log':'log-1'", NULL);
+	asked(fx, "'op':'leave'", NULL);
+	sessionfix_broker_quiet(fx);
+}
+
+static void
 a_state_is_a_snapshot_that_ends(void **state)
 {
 	struct sessionfix *fx = *state;
@@ -306,22 +377,6 @@ the_welcome_waits_for_no_broker_that_is_away(void **state)
 	c = sessionfix_client(fx, 2, NULL);
 	sessionfix_say(c, "{'op':'hello','v':1,'token':'" ALL "'}");
 	sessionfix_expect(c, "'op':'welcome'", "'ack':{}", NULL);
-}
-
-/* A client that has a name of its own. */
-static struct sessionfix_client *
-named(struct sessionfix *fx, unsigned i)
-{
-	struct sessionfix_client *c = sessionfix_client(fx, i, NULL);
-	unsigned long long id;
-
-	sessionfix_say(
-	    c, "{'op':'hello','v':1,'token':'" ALL "','client':'tab'}");
-	id = asked(fx, "'op':'cursors'", NULL);
-	sessionfix_broker_says(
-	    fx, "{'op':'cursors','id':%llu,'ack':{},'stale':[]}", id);
-	sessionfix_expect(c, "'op':'welcome'", "'ack':{}", NULL);
-	return c;
 }
 
 static void
@@ -444,6 +499,9 @@ main(void)
 		TEST(questions_go_one_by_one_with_what_may_be_read),
 		TEST(keys_that_nobody_knows_stay_here),
 		TEST(a_question_is_asked_again_when_permissions_change),
+		TEST(a_snapshot_that_waits_in_vain_keeps_nobody_else),
+		TEST(questions_that_wait_hold_no_more_than_a_message_may_have),
+		TEST(positions_go_under_the_log_that_they_are_of),
 		TEST(a_state_is_a_snapshot_that_ends),
 		TEST(
 		    the_welcome_brings_stored_positions_and_what_comes_meanwhile_waits),
