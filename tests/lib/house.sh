@@ -95,6 +95,17 @@ count_group() {
 	done <"$2"
 }
 
+# run_group NAME PROGRAM...: run a cmocka group and count its tests; one that
+# ends early, or says nothing, fails.
+run_group() {
+	group_name=$1
+	shift
+	group_status=0
+	"$@" >"$work/group.$group_name" 2>&1 || group_status=$?
+	count_group "$group_name" "$work/group.$group_name"
+	verdict "$group_name: the group came to its end" $group_status
+}
+
 bail() {
 	echo "Bail out! $*"
 	[ ! -f "$work/up.err" ] || sed 's/^/# /' "$work/up.err"

@@ -51,7 +51,7 @@ head -c 4096 /dev/urandom |
 	dd of="$newest" conv=notrunc bs=1 seek=$((size / 2)) 2>/dev/null
 past 'with noise in the newest archive it is the same' $((events - 100))
 past 'a moment later, too' $((events - 99))
-passes 'and the noise was noticed' grep -qi archive "$work/up.err"
+passes 'and the noise was noticed' grep -q 'an older one takes its place' "$work/up.err"
 : >"$newest"
 past 'with an empty one' $((events - 100))
 rm -f "$newest"

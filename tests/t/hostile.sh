@@ -15,8 +15,7 @@ export CMOCKA_MESSAGE_OUTPUT
 first=$(gateways)
 
 for group in ws http value token; do
-	"$programs/hostile_$group" >"$work/$group" 2>&1
-	count_group "$group" "$work/$group"
+	run_group "$group" "$programs/hostile_$group"
 done
 passes 'the gateway that was there at first still serves' \
 	[ "${first:-none}" = "$(gateways)" ]

@@ -26,16 +26,12 @@ second=$(broker)
 
 PEAL_SOCKET=$data/run/broker.sock PEAL_BROKER=$second
 export PEAL_SOCKET PEAL_BROKER
-"$programs/hostile_socket" >"$work/socket" 2>&1
-count_group socket "$work/socket"
-"$programs/hostile_local" >"$work/local" 2>&1
-count_group local "$work/local"
-"$programs/hostile_query" >"$work/query" 2>&1
-count_group query "$work/query"
+run_group socket "$programs/hostile_socket"
+run_group local "$programs/hostile_local"
+run_group query "$programs/hostile_query"
 passes 'the broker that was there at first still serves' \
     [ "${second:-none}" = "$(broker)" ]
-"$programs/hostile_broker" >"$work/broker" 2>&1
-count_group broker "$work/broker"
+run_group broker "$programs/hostile_broker"
 passes 'the gateway that was there at first still serves' \
     [ "${first:-none}" = "$(gateways)" ]
 passes 'and nobody said anything of assertions or of memory' \

@@ -6,8 +6,7 @@
 house_writer
 PEAL_SOCKET=$data/run/writer.sock CMOCKA_MESSAGE_OUTPUT=TAP
 export PEAL_SOCKET CMOCKA_MESSAGE_OUTPUT
-"$programs/hostile_socket" >"$work/said" 2>&1
-count_group socket "$work/said"
+run_group socket "$programs/hostile_socket"
 passes 'the writer that was there at first still serves' kill -0 "$writer"
 kill -TERM "$writer"
 ends "$writer"

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/../lib/house.sh"
 
 clients=${PEAL_CLIENTS:-30}
-seconds=${PEAL_SECONDS:-8}
+seconds=${PEAL_SECONDS:-15}
 rate=${PEAL_RATE:-20000}
 deadline=$((60 + 2 * seconds))
 

@@ -2,7 +2,7 @@
 # `peal state`, `at`, `history`, `graph`, `revert` and `verify`: on the
 # broker's socket and through a gateway.
 . "$(dirname "$0")/../lib/house.sh"
-plan 80
+plan 83
 
 # What follows asks in the way that $way says.
 ask() {
@@ -186,11 +186,18 @@ for way in local remote; do
 	exits "$way: nothing is known of a name that is none" 1 \
 		'nothing is known' ask graph nobody
 done
+append graph.entity.ann observation_added '{"observations":"likes tea"}'
+exits 'what was observed later is added' 0 'likes tea' ask graph ann
+append 'graph.relation.ann.knows.nobody%20knows%20me' relation_deleted
+passes 'a relation that was deleted is not shown' \
+	sh -c "! '$peal' graph --data '$data' ann | grep 'nobody knows me'"
+append graph.entity.ann entity_deleted
+exits 'an entity that was deleted is shown as such' 0 deleted ask graph ann
 
-# Proof, before and behind a broker that was killed.
+# Proof.
 for way in local remote; do
 	exits "$way: what is served is what is folded" 0 \
-		'"differences":0,"seq":71' ask verify --json
+		'"differences":0,"seq":74' ask verify --json
 done
 
 "$peal" token --data "$data" --sub guest --read 'other.>' >"$work/guest"
@@ -198,7 +205,7 @@ token=$work/guest
 printf '%s\n' '"other.c" 1 5 false {"tags":["x"]}' >"$work/expected"
 same 'a token sees in the state what it may read' columns state '>'
 passes 'and in history' seqs_are '5 '
-exits 'and it is enough to verify that' 0 '"differences":0,"seq":71,'`
+exits 'and it is enough to verify that' 0 '"differences":0,"seq":74,'`
 	`'"events":1,"rows":1' ask verify --json
 exits 'what it may not read it can not revert' 1 forbidden \
 	ask revert item.a --to 1
