@@ -283,7 +283,8 @@ archives_find(struct archives *ar, const char *log, uint64_t rules_version,
 		if (known.id.seq == 0)
 			return 0;
 		got = archive_open(ar->dirfd, known.id.seq, &a, &why);
-		if (got == -ENOMEM)
+		/* That says nothing of the file. */
+		if (got == -ENOMEM || got == -EMFILE || got == -ENFILE)
 			return got;
 		if (got == ARCHIVE_ROW &&
 		    archives_same(archive_id(a), &known.id)) {
@@ -425,11 +426,18 @@ archives_make_room(struct archives *ar, const char *log)
 		bytes += ar->v[i].bytes;
 	while (bytes > ar->max_bytes && ar->n > 0) {
 		size_t i = archives_victim(ar, log);
+		int err;
 
 		archive_name(name, ar->v[i].id.seq);
-		(void)sysio_unlink(&sysio_posix, ar->dirfd, name);
 		bytes -= ar->v[i].bytes;
 		archives_forget(ar, i);
+		/* The loop asks for the lock, and the disk takes its time. */
+		pthread_mutex_unlock(&ar->lock);
+		err = sysio_unlink(&sysio_posix, ar->dirfd, name);
+		if (err < 0 && err != -ENOENT)
+			diag_limited("archive left", "cannot remove '%s': %s",
+			    name, strerror(-err));
+		pthread_mutex_lock(&ar->lock);
 	}
 	pthread_mutex_unlock(&ar->lock);
 }

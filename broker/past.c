@@ -473,8 +473,11 @@ past_begin(struct past *p)
 		return past_no_memory(p);
 	err = archives_find(
 	    p->q->archives, p->log, rules_version(p->rules), p->at, &p->base);
-	if (err < 0)
+	if (err == -ENOMEM)
 		return past_no_memory(p);
+	if (err < 0)
+		return query_refuse(p->no, PROTO_UNAVAILABLE,
+		    "the state of seq %" PRIu64 " cannot be made", p->at);
 	p->base_seq = p->base ? archive_id(p->base)->seq : 0;
 	if (p->at > p->base_seq && p->base_seq + 1 < p->lease.oldest)
 		return past_too_old(p);
@@ -613,9 +616,11 @@ past_snapshot(struct query *q, const struct proto_request *req,
 	store_status(q->store, &st);
 	if (p.at > 0 && p.at == st.seq) {
 		code = query_present(q, req, set, true, &present, no);
-		if (code || spool_seq(present) == p.at) {
-			*out = present;
+		if (code)
 			return code;
+		if (spool_seq(present) == p.at) {
+			*out = present;
+			return PROTO_OK;
 		}
 		(void)spool_unref(present);
 	}

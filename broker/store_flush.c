@@ -191,15 +191,16 @@ put_restored(const struct store_flush *f, struct slice topic,
 }
 
 int
-store_flush_restored(
-    const struct store_flush *f, struct slice bytes, bool dropped)
+store_flush_restored(const struct store_flush *f, struct slice bytes,
+    bool dropped, uint64_t upto)
 {
 	MDB_dbi changed = store_table(f->e, f->gen, STORE_CHANGED);
 	MDB_val key, val;
 	struct row row;
 	int rc, err = row_decode(bytes, &row, NULL);
 
-	if (err < 0 || !topic_valid(row.topic, NULL))
+	if (err < 0 || row.seq == 0 || row.seq > upto ||
+	    !topic_valid(row.topic, NULL))
 		return -EPROTO;
 	err = put_restored(f, row.topic, bytes, dropped);
 	if (err == 0)

@@ -166,7 +166,10 @@ store_gen_settle(struct store *st, struct reason *why)
 		err = store_meta_put(&st->e, txn, &m);
 	if (err < 0) {
 		mdb_txn_abort(txn);
-		return err;
+		return err == -ENOSPC ? reason_set(why, err,
+					    "broker.map_bytes has no room for "
+					    "rows of the new fold rules")
+				      : err;
 	}
 	rc = mdb_txn_commit(txn);
 	if (rc)

@@ -200,9 +200,12 @@ struct store_flush {
 /* Write n of them, linked from the oldest on. */
 MUST_CHECK int store_flush_rows(
     const struct store_flush *f, struct store_dirty *oldest, size_t n);
-/* A row of an archive, by topic; -EPROTO: it is none, or out of order. */
+/*
+ * A row of an archive of seq upto, by topic; -EPROTO: it is none, out of
+ * order, or of beyond upto.
+ */
 MUST_CHECK int store_flush_restored(
-    const struct store_flush *f, struct slice row, bool dropped);
+    const struct store_flush *f, struct slice row, bool dropped, uint64_t upto);
 
 /* --- store_post.c --- */
 

@@ -66,7 +66,7 @@ store_fold_log(
 
 struct adding {
 	struct store_flush flush;
-	uint64_t upto;
+	const struct store_archive *of;
 	int err; /* of the environment */
 };
 
@@ -74,7 +74,7 @@ static int
 add_row(void *ctx, struct slice row, bool dropped)
 {
 	struct adding *a = ctx;
-	int err = store_flush_restored(&a->flush, row, dropped);
+	int err = store_flush_restored(&a->flush, row, dropped, a->of->seq);
 
 	if (err < 0 && err != -EPROTO)
 		a->err = err;
@@ -86,7 +86,7 @@ static int
 try_archive(struct store *st, enum store_which which, struct store_archive *a,
     store_restore_fn *fn, void *arg, struct reason *why)
 {
-	struct adding adding = { .upto = a->upto };
+	struct adding adding = { .of = a };
 	struct store_meta *m;
 	struct store_gen *g;
 	MDB_txn *txn;

@@ -111,6 +111,7 @@ run(void *arg)
 		pthread_mutex_lock(&sy->mutex);
 	}
 	pthread_mutex_unlock(&sy->mutex);
+	round_of(sy);
 	return NULL;
 }
 

@@ -110,6 +110,7 @@ attach(struct tail *t)
 	t->rd = TAKE(rd);
 	t->ended = false;
 	pthread_mutex_unlock(&t->mutex);
+	t->distrust = false;
 	tail_seek(t, t->seq);
 	return TAIL_ATTACHED;
 }
@@ -222,14 +223,12 @@ of_log(void *arg, uint64_t seq, struct slice bytes, bool last)
 	return err;
 }
 
-int
-tail_read(struct tail *t, slices_event *fn, void *arg, struct reason *why)
+static int
+read_some(struct tail *t, slices_event *fn, void *arg, struct reason *why)
 {
 	struct moving log = { t, fn, arg };
 	int found, got = TAIL_EVENTS;
 
-	if (!t->rd)
-		return attach(t);
 	if (!t->slices && !t->distrust) {
 		found = read_ring(t, fn, arg, &got, why);
 		if (found == RING_EVENT)
@@ -244,6 +243,21 @@ tail_read(struct tail *t, slices_event *fn, void *arg, struct reason *why)
 	got = read_log(t, of_log, &log, why);
 	/* At the limit: what is behind it is the ring's, or the log's again. */
 	return got == SLICES_END ? TAIL_EVENTS : got;
+}
+
+int
+tail_read(struct tail *t, slices_event *fn, void *arg, struct reason *why)
+{
+	int got;
+
+	if (!t->rd)
+		return attach(t);
+	got = read_some(t, fn, arg, why);
+	/* Its writer has gone: the ring of the next one may lead further. */
+	if (t->ended && (got == TAIL_DAMAGED || (got < 0 && why->text[0])) &&
+	    attach(t) == TAIL_ATTACHED)
+		return TAIL_ATTACHED;
+	return got;
 }
 
 /* --- waiting --- */
@@ -271,6 +285,9 @@ tail_pause(struct tail *t, unsigned ms)
 	struct pollfd pfd = { .fd = t->stop_fd, .events = POLLIN };
 
 	(void)poll(&pfd, 1, (int)ms);
+	/* Who cannot go on hears, too, that its writer has gone. */
+	if (t->bell && !t->ended && !doorbell_awake(t->bell, t->rd, true))
+		t->ended = true;
 }
 
 void

@@ -241,6 +241,22 @@ beyond_the_head_is_ahead(void **state)
 }
 
 static void
+a_present_state_that_is_refused_hands_out_nothing(void **state)
+{
+	struct queryfix *fx = *state;
+	struct spool *const untouched = (struct spool *)fx;
+	struct spool *s = untouched;
+
+	queryfix_append_random(fx, 100);
+	fx->q.spools = spools_free(fx->q.spools);
+	assert_int_equal(spools_new(fx->dir->path, 100, &fx->q.spools), 0);
+	assert_int_equal(
+	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":100}", &s),
+	    PROTO_TOO_LARGE);
+	assert_ptr_equal(s, untouched);
+}
+
+static void
 who_asks_for_the_same_seq_gets_the_same_spool(void **state)
 {
 	struct queryfix *fx = *state;
@@ -348,6 +364,7 @@ main(void)
 		TEST(a_store_that_is_behind_does_not_matter),
 		TEST(a_time_is_after_the_last_event_at_or_before_it),
 		TEST(beyond_the_head_is_ahead),
+		TEST(a_present_state_that_is_refused_hands_out_nothing),
 		TEST(who_asks_for_the_same_seq_gets_the_same_spool),
 		cmocka_unit_test(a_damaged_archive_gives_way_to_the_one_before),
 		TEST(a_damaged_log_is_told_and_not_folded),
