@@ -302,9 +302,8 @@ verify_patterns(struct verify *v, char (*text)[TOPIC_MAX + 3],
 	patterns[(*n)++] = SLICE_STR(">");
 	if (kinds > VERIFY_SYSTEM)
 		return REFUSE(why,
-		    "there are %zu kinds of system topics, "
-		    "more than %d",
-		    kinds, VERIFY_SYSTEM);
+		    "there are more than %d kinds of system topics",
+		    VERIFY_SYSTEM);
 	for (size_t i = 0; i < kinds; i++) {
 		patterns[(*n)++] = tokens[i];
 		if (tokens[i].len + 2 > TOPIC_MAX)

@@ -191,14 +191,14 @@ refold_system(const struct refold *rf, struct slice *tokens, size_t max)
 		rest = slice_of(r->topic, r->topic_len);
 		if (!topic_is_system(rest) || !topic_next_token(&rest, &token))
 			continue;
-		for (i = 0; i < MIN(n, max); i++)
+		for (i = 0; i < n; i++)
 			if (slice_equal(tokens[i], token))
 				break;
-		if (i < MIN(n, max))
+		if (i < n)
 			continue;
-		if (n < max)
-			tokens[n] = token;
-		n++;
+		if (n == max)
+			return max + 1;
+		tokens[n++] = token;
 	}
 	return n;
 }

@@ -74,7 +74,7 @@ size_t refold_rows(const struct refold *rf);
 
 /*
  * The first tokens of topics of the system ("$acl"), each once, at most max
- * of them; returns how many there are.
+ * of them; returns how many there are, max + 1 where there are more.
  */
 size_t refold_system(const struct refold *rf, struct slice *tokens, size_t max);
 

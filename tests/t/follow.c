@@ -35,10 +35,10 @@ struct follow {
 	uint64_t from;
 	uint64_t until;
 	int64_t deadline_ms;
-	uint64_t kill_at; /* 0: never */
-	pid_t kill_pid;
-	const char *log;   /* directory, NULL: no comparison */
-	const char *ready; /* file to make when all are subscribed */
+	uint64_t kill_at;     /* 0: never */
+	const char *kill_who; /* a process, or the file that names it then */
+	const char *log;      /* directory, NULL: no comparison */
+	const char *ready;    /* file to make when all are subscribed */
 };
 
 struct follower {
@@ -73,13 +73,18 @@ static void
 follow_maybe_kill(const struct follower *f)
 {
 	const struct follow *plan = f->plan;
+	const char *who = plan->kill_who;
+	pid_t pid;
 
 	if (plan->kill_at == 0 ||
 	    checker_position(f->checker) < plan->kill_at ||
 	    atomic_flag_test_and_set(&follow_killed))
 		return;
-	if (kill(plan->kill_pid, SIGKILL) == 0)
-		printf("killed %ld at %" PRIu64 "\n", (long)plan->kill_pid,
+	if (who[0] == '/')
+		who = client_read_file(who);
+	pid = (pid_t)atol(who);
+	if (pid > 0 && kill(pid, SIGKILL) == 0)
+		printf("killed %ld at %" PRIu64 "\n", (long)pid,
 		    checker_position(f->checker));
 	fflush(stdout);
 }
@@ -306,7 +311,7 @@ follow_options(struct follow *plan, int argc, char **argv)
 			plan->kill_at = follow_number(optarg);
 			break;
 		case 'K':
-			plan->kill_pid = (pid_t)follow_number(optarg);
+			plan->kill_who = optarg;
 			break;
 		case 'l':
 			plan->log = optarg;
