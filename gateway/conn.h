@@ -35,8 +35,11 @@ struct conn_handler {
 	 * Authorization header, len 0 when there was none; copied if kept.
 	 */
 	void *(*open)(void *arg, struct conn *c, struct slice bearer);
-	/* One whole binary message, not yet validated.  Live for the call. */
-	void (*message)(void *session, struct slice msg);
+	/*
+	 * One whole message, opcode WS_TEXT or WS_BINARY, as UTF-8 but not
+	 * otherwise validated.  Live for the call.
+	 */
+	void (*message)(void *session, unsigned opcode, struct slice msg);
 	/* What was being sent has left: give the next block, if there is one. */
 	void (*ready)(void *session);
 	/* The connection is going; the session frees itself. */

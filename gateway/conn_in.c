@@ -155,10 +155,10 @@ on_message(void *arg, unsigned opcode, struct slice payload)
 {
 	struct conn *c = arg;
 
-	if (c->state == CONN_OPEN && opcode == WS_BINARY)
-		c->cs->handler.message(c->session, payload);
-	else if (c->state == CONN_OPEN && opcode == WS_PING)
+	if (c->state == CONN_OPEN && opcode == WS_PING)
 		conn_pong(c, payload);
+	else if (c->state == CONN_OPEN && opcode != WS_PONG)
+		c->cs->handler.message(c->session, opcode, payload);
 	return c->state < CONN_LINGER && !c->peer_done;
 }
 

@@ -240,7 +240,7 @@ take_message(struct session *s, struct slice msg)
 }
 
 static void
-on_message(void *session, struct slice msg)
+on_message(void *session, unsigned opcode, struct slice msg)
 {
 	struct session *s = session;
 

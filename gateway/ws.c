@@ -15,6 +15,7 @@
 #include <wslay/wslay.h>
 
 #include "core/mpvalid.h"
+#include "gateway/utf8.h"
 #include "gateway/ws.h"
 
 enum {
@@ -43,7 +44,8 @@ struct ws {
 
 	uint8_t control[WS_CONTROL_MAX];
 	uint8_t control_len;
-	uint8_t *buf; /* the message under way */
+	struct utf8 utf8; /* where the text under way stands */
+	uint8_t *buf;	  /* the message under way */
 	size_t len;
 	size_t cap;
 };
@@ -200,6 +202,24 @@ head_need(const struct ws *ws)
 	}
 }
 
+/* A message of that kind begins. */
+static unsigned
+check_begin(const struct ws *ws, struct turn *t)
+{
+	unsigned kinds = t->state->kinds;
+
+	if (ws->opcode == WS_TEXT && kinds == WS_KINDS_BINARY)
+		return refuse(
+		    t, WS_CODE_TYPE, "messages are binary here, not text");
+	if (ws->opcode == WS_BINARY && kinds == WS_KINDS_TEXT)
+		return refuse(
+		    t, WS_CODE_TYPE, "messages are text here, not binary");
+	if (ws->message != 0)
+		return refuse(
+		    t, WS_CODE_PROTOCOL, "a message begins inside another");
+	return 0;
+}
+
 /* What the first two bytes forbid. */
 static unsigned
 check_head_start(struct ws *ws, struct turn *t)
@@ -226,13 +246,8 @@ check_head_start(struct ws *ws, struct turn *t)
 			    "a control frame is longer than 125 bytes");
 		return 0;
 	case WS_TEXT:
-		return refuse(
-		    t, WS_CODE_TYPE, "messages are binary here, not text");
 	case WS_BINARY:
-		if (ws->message != 0)
-			return refuse(t, WS_CODE_PROTOCOL,
-			    "a message begins inside another");
-		return 0;
+		return check_begin(ws, t);
 	case WS_CONTINUATION:
 		if (ws->message == 0)
 			return refuse(t, WS_CODE_PROTOCOL,
@@ -292,7 +307,8 @@ check_head(struct ws *ws, struct turn *t)
 	if (++ws->fragments > WS_FRAGMENTS_MAX)
 		return refuse(t, WS_CODE_POLICY,
 		    "a message comes in more than 16 fragments");
-	ws->message = WS_BINARY;
+	if (ws->opcode != WS_CONTINUATION)
+		ws->message = ws->opcode;
 	ws->left = len + KEY_BYTES;
 	return 0;
 }
@@ -358,6 +374,8 @@ keep(struct ws *ws, struct turn *t, const uint8_t *p, size_t n)
 		ws->control_len += (uint8_t)n;
 		return 0;
 	}
+	if (ws->message == WS_TEXT && !utf8_take(&ws->utf8, p, n))
+		return refuse(t, WS_CODE_MALFORMED, "text is not UTF-8");
 	code = grow(ws, t, n);
 	if (code)
 		return code;
@@ -431,8 +449,11 @@ finish_frame(struct ws *ws, struct turn *t)
 	}
 	if (!ws->fin)
 		return 0;
+	if (!utf8_is_whole(&ws->utf8))
+		return refuse(t, WS_CODE_MALFORMED,
+		    "text ends within a character of UTF-8");
 	t->stop = !t->sink->message(
-	    t->sink->arg, WS_BINARY, slice_of(ws->buf, ws->len));
+	    t->sink->arg, ws->message, slice_of(ws->buf, ws->len));
 	ws->message = 0;
 	ws->fragments = 0;
 	ws->len = 0;

@@ -53,18 +53,26 @@ enum ws_code {
 	WS_CODE_LATER = 1013,
 };
 
+/* Messages of which kind are let in; text is checked to be UTF-8. */
+enum ws_kinds {
+	WS_KINDS_BINARY = 0,
+	WS_KINDS_TEXT,
+	WS_KINDS_BOTH,
+};
+
 /* What a connection keeps between calls. */
 struct ws_state {
 	struct ws *partial;    /* NULL between messages */
 	uint32_t control_from; /* the second in which ... */
 	uint16_t controls;     /* ... so many control frames came */
+	uint8_t kinds;	       /* enum ws_kinds */
 };
 
 void ws_state_deinit(struct ws_pool *pool, struct ws_state *state);
 
 /* Who takes what was received.  false: stop, the rest is not wanted. */
 struct ws_sink {
-	/* Opcode WS_BINARY (a whole message), WS_PING or WS_PONG. */
+	/* Opcode WS_TEXT or WS_BINARY (a whole message), WS_PING, WS_PONG. */
 	bool (*message)(void *arg, unsigned opcode, struct slice payload);
 	/* A good close frame; code WS_CODE_NONE when it carried none. */
 	void (*closed)(void *arg, unsigned code);

@@ -22,6 +22,7 @@
 enum {
 	MAX_MESSAGE = 3000,
 	EVENTS_MAX = 4096,
+	KINDS = WS_KINDS_BOTH + 1,
 };
 
 #define MUST(cond)                                                   \
@@ -41,6 +42,7 @@ struct event {
 };
 
 struct story {
+	uint8_t kinds;
 	unsigned refused; /* close code, or 0 */
 	unsigned n;
 	struct event events[EVENTS_MAX];
@@ -97,7 +99,7 @@ receive(const uint8_t *p, size_t len, size_t piece_max, struct story *s)
 {
 	const struct ws_sink sink = { tell, tell_close, s };
 	struct ws_pool *pool = ws_pool_new(1 << 20);
-	struct ws_state state = { 0 };
+	struct ws_state state = { .kinds = s->kinds };
 	const char *text = NULL;
 
 	MUST(pool);
@@ -126,7 +128,7 @@ struct reference {
 	size_t left;
 	uint8_t message[MAX_MESSAGE];
 	size_t len;
-	bool open;
+	unsigned open; /* opcode of the message under way, or 0 */
 	unsigned fragments;
 	unsigned controls;
 	struct story *story;
@@ -151,6 +153,31 @@ reference_close(struct reference *r, const uint8_t *p, size_t len)
 	return 0;
 }
 
+/*
+ * Can the message under way, with these bytes, become UTF-8?  So it can when
+ * it is but for a tail of up to three bytes, which some bytes would complete.
+ */
+static bool
+reference_may_be_text(const struct reference *r, const uint8_t *p, size_t len)
+{
+	static const uint8_t completions[][3] = { { 0x80, 0x80, 0x80 },
+		{ 0x90, 0x80, 0x80 }, { 0xa0, 0x80, 0x80 } };
+	uint8_t text[MAX_MESSAGE + 3];
+	size_t n = r->len + len;
+
+	memcpy(text, r->message, r->len);
+	memcpy(text + r->len, p, len);
+	if (mpvalid_utf8(text, n))
+		return true;
+	for (unsigned i = 0; i < ARRAY_LEN(completions); i++)
+		for (unsigned more = 1; more <= 3; more++) {
+			memcpy(text + n, completions[i], more);
+			if (mpvalid_utf8(text, n + more))
+				return true;
+		}
+	return false;
+}
+
 /* A whole frame is there, its payload unmasked at p. */
 static unsigned
 reference_frame(
@@ -166,12 +193,29 @@ reference_frame(
 	}
 	memcpy(r->message + r->len, p, len);
 	r->len += len;
-	r->open = true;
+	if (opcode != WS_CONTINUATION)
+		r->open = opcode;
 	if (first & 0x80) {
-		tell(r->story, WS_BINARY, slice_of(r->message, r->len));
+		if (r->open == WS_TEXT && !mpvalid_utf8(r->message, r->len))
+			return WS_CODE_MALFORMED;
+		tell(r->story, r->open, slice_of(r->message, r->len));
 		r->len = r->fragments = 0;
-		r->open = false;
+		r->open = 0;
 	}
+	return 0;
+}
+
+/* So much of a frame's payload is there, unmasked at p. */
+static unsigned
+reference_payload(
+    const struct reference *r, unsigned first, const uint8_t *p, size_t len)
+{
+	unsigned opcode = first & 15;
+
+	if (opcode == WS_CONTINUATION)
+		opcode = r->open;
+	if (opcode == WS_TEXT && !reference_may_be_text(r, p, len))
+		return WS_CODE_MALFORMED;
 	return 0;
 }
 
@@ -193,13 +237,15 @@ reference_first(const struct reference *r, unsigned first, unsigned second)
 
 	if ((first & 0x70) || !(second & 0x80))
 		return WS_CODE_PROTOCOL;
-	if (opcode == WS_TEXT)
+	if (opcode == WS_TEXT && r->story->kinds == WS_KINDS_BINARY)
+		return WS_CODE_TYPE;
+	if (opcode == WS_BINARY && r->story->kinds == WS_KINDS_TEXT)
 		return WS_CODE_TYPE;
 	if (opcode >= WS_CLOSE && opcode <= WS_PONG)
 		return !(first & 0x80) || (second & 127) > 125
 			   ? WS_CODE_PROTOCOL
 			   : 0;
-	if (opcode > WS_BINARY || (opcode == WS_BINARY) == r->open)
+	if (opcode > WS_BINARY || (opcode != WS_CONTINUATION) == (r->open != 0))
 		return WS_CODE_PROTOCOL;
 	return 0;
 }
@@ -210,7 +256,7 @@ reference_next(struct reference *r)
 {
 	uint8_t payload[MAX_MESSAGE];
 	size_t head = 2;
-	uint64_t len;
+	uint64_t len, there;
 
 	if (r->left < 2)
 		return false;
@@ -230,10 +276,14 @@ reference_next(struct reference *r)
 	}
 	if (!r->story->refused)
 		r->story->refused = reference_head(r, r->p[0], len);
-	if (r->story->refused || r->left < head + 4 + len)
+	if (r->story->refused || r->left < head + 4)
 		return false;
-	for (uint64_t i = 0; i < len; i++)
+	there = MIN(len, r->left - head - 4);
+	for (uint64_t i = 0; i < there; i++)
 		payload[i] = r->p[head + 4 + i] ^ r->p[head + i % 4];
+	r->story->refused = reference_payload(r, r->p[0], payload, there);
+	if (r->story->refused || there < len)
+		return false;
 	r->story->refused = reference_frame(r, r->p[0], payload, len);
 	r->p += head + 4 + len;
 	r->left -= head + 4 + len;
@@ -261,12 +311,13 @@ must_agree(const struct story *a, const struct story *b)
 
 /* Returns what came of it, for those who want to know. */
 static const struct story *
-try_bytes(const uint8_t *p, size_t len)
+try_bytes(const uint8_t *p, size_t len, unsigned kinds)
 {
 	static struct story expected, found;
 
 	memset(&expected, 0, sizeof(expected));
 	memset(&found, 0, sizeof(found));
+	expected.kinds = found.kinds = (uint8_t)kinds;
 	refer(p, len, &expected);
 	receive(p, len, SIZE_MAX >> 1, &found);
 	must_agree(&expected, &found);
@@ -284,7 +335,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	(void)try_bytes(data, size);
+	if (size > 0)
+		(void)try_bytes(data + 1, size - 1, data[0] % KINDS);
 	return 0;
 }
 
@@ -303,13 +355,17 @@ make_frame(uint8_t *p, unsigned first, size_t len)
 		1015, 2999, 3000, 4401, 4999, 5000 };
 	unsigned head = ws_head(p, first & 15, len);
 	uint8_t key[4], *payload = p + head + 4;
+	uint64_t noise = roll(4) ? UINT16_MAX : 8;
 
 	p[0] = (uint8_t)first;
 	p[1] |= 0x80;
 	for (unsigned i = 0; i < 4; i++)
 		p[head + i] = key[i] = (uint8_t)roll(256);
 	for (size_t i = 0; i < len; i++)
-		payload[i] = (uint8_t)(roll(8) ? 'a' + roll(26) : roll(256));
+		payload[i] =
+		    (uint8_t)(roll(noise) ? 'a' + roll(26) : roll(256));
+	if (len >= 3 && !roll(4))
+		memcpy(payload + roll(len - 2), "\xe2\x82\xac", 3);
 	if ((first & 15) == WS_CLOSE && len >= 2) {
 		uint16_t code = codes[roll(ARRAY_LEN(codes))];
 
@@ -340,15 +396,19 @@ some_length(bool control)
 
 /* Mostly frames as they should be. */
 static size_t
-make_stream(uint8_t *p)
+make_stream(uint8_t *p, unsigned kinds)
 {
 	size_t n = 0;
 	bool open = false;
 
 	for (uint64_t frames = roll(30); frames > 0 && n < 4096; frames--) {
-		unsigned first = open ? WS_CONTINUATION : WS_BINARY;
+		unsigned first = kinds == WS_KINDS_TEXT ? WS_TEXT : WS_BINARY;
 		bool control = roll(5) == 0;
 
+		if (open)
+			first = WS_CONTINUATION;
+		else if (kinds == WS_KINDS_BOTH)
+			first = 1 + (unsigned)roll(2);
 		if (control)
 			first = 0x80 | (WS_CLOSE + roll(20) % 3 + !roll(2));
 		else if (roll(3))
@@ -387,27 +447,30 @@ main(void)
 	static uint8_t bytes[BYTES];
 	const char *given = getenv("PEAL_SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 10) : time_wall_us() | 1;
-	unsigned refused = 0, closed = 0, messages = 0;
+	unsigned refused = 0, closed = 0, messages = 0, texts = 0;
 
 	dice = seed;
 	/* Said first: a crash must not take the seed with it. */
 	fprintf(stderr, "# seed %" PRIu64 "\n", seed);
 	(void)alarm(HANG_SECONDS);
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		size_t n = spoil(bytes, make_stream(bytes));
-		const struct story *s = try_bytes(bytes, n);
+		unsigned kinds = i % KINDS;
+		size_t n = spoil(bytes, make_stream(bytes, kinds));
+		const struct story *s = try_bytes(bytes, n, kinds);
 
 		refused += s->refused != 0;
 		closed += !s->refused && ended(s);
-		for (unsigned e = 0; e < s->n; e++)
+		for (unsigned e = 0; e < s->n; e++) {
 			messages += s->events[e].opcode == WS_BINARY;
+			texts += s->events[e].opcode == WS_TEXT;
+		}
 	}
 	printf("1..1\n%sok 1 - frames mean the same however they are cut\n",
-	    refused && closed && messages ? "" : "not ");
+	    refused && closed && messages && texts ? "" : "not ");
 	printf("# seed %" PRIu64 ": %u streams refused, %u closed, "
-	       "%u messages\n",
-	    seed, refused, closed, messages);
-	return !(refused && closed && messages);
+	       "%u messages, %u texts\n",
+	    seed, refused, closed, messages, texts);
+	return !(refused && closed && messages && texts);
 }
 
 #endif

@@ -73,7 +73,7 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 }
 
 static void
-on_message(void *session, struct slice msg)
+on_message(void *session, unsigned opcode, struct slice msg)
 {
 	struct session *s = session;
 	struct edgefix *fx = s->fx;

@@ -29,6 +29,7 @@
 #include "gateway/forward.h"
 #include "gateway/session.h"
 #include "gateway/token.h"
+#include "gateway/ws.h"
 #include "tests/lib/sessionfix.h"
 
 static struct sessionfix *world;
@@ -173,7 +174,7 @@ sessionfix_say(struct sessionfix_client *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	to_value(fmt, ap, &b);
 	va_end(ap);
-	c->fx->handler.message(c->session, slice_of(b.p, b.len));
+	c->fx->handler.message(c->session, WS_BINARY, slice_of(b.p, b.len));
 	mp_buf_deinit(&b);
 	fakeconn_flush(&c->conn);
 }

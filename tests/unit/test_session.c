@@ -13,6 +13,7 @@
 
 #include "core/conf.h"
 #include "gateway/session.h"
+#include "gateway/ws.h"
 #include "tests/lib/sessionfix.h"
 
 #define ALL "me > > 3600"
@@ -133,7 +134,7 @@ bytes_that_are_no_value_close_the_connection(void **state)
 	struct sessionfix *fx = *state;
 	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
 
-	fx->handler.message(c->session, SLICE_STR("\xc1"));
+	fx->handler.message(c->session, WS_BINARY, SLICE_STR("\xc1"));
 	assert_int_equal(c->conn.closed, 1007);
 }
 

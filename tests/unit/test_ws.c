@@ -23,7 +23,7 @@ struct fix {
 	struct ws_state state;
 	uint32_t now_s;
 
-	unsigned messages, pings, pongs, closed;
+	unsigned messages, texts, pings, pongs, closed;
 	unsigned close_code;
 	uint8_t last[MAX_MESSAGE];
 	size_t last_len;
@@ -37,6 +37,7 @@ on_message(void *arg, unsigned opcode, struct slice payload)
 	struct fix *fx = arg;
 
 	fx->messages += opcode == WS_BINARY;
+	fx->texts += opcode == WS_TEXT;
 	fx->pings += opcode == WS_PING;
 	fx->pongs += opcode == WS_PONG;
 	fx->last_len = payload.len;
@@ -257,6 +258,116 @@ a_head_is_judged_before_its_payload_comes(void **state)
 	}
 }
 
+/* The code for text in pieces of so many bytes, frames of so many. */
+static unsigned
+text_taken(struct fix *fx, const char *text, size_t per_frame, size_t piece)
+{
+	size_t len = strlen(text), at = 0, n = 0;
+	uint8_t buf[600];
+	unsigned code = 0;
+
+	do {
+		size_t part = MIN(len - at, per_frame);
+		unsigned first =
+		    (at == 0 ? WS_TEXT : 0) | (at + part == len ? 0x80u : 0);
+
+		n += frame(buf + n, first, text + at, part);
+		at += part;
+	} while (at < len);
+	for (at = 0; at < n && code == 0; at += piece)
+		code = take(fx, buf + at, MIN(piece, n - at));
+	return code;
+}
+
+static void
+text_arrives_where_text_is_let_in(void **state)
+{
+	static const char text[] = "h\xc3\xa9llo \xf0\x9f\x8c\x8d";
+	struct fix *fx = *state;
+
+	fx->state.kinds = WS_KINDS_BOTH;
+	for (unsigned i = 1; i <= sizeof(text); i++)
+		for (unsigned piece = 1; piece < 30; piece++) {
+			assert_int_equal(text_taken(fx, text, i, piece), 0);
+			assert_int_equal(fx->last_len, sizeof(text) - 1);
+			assert_memory_equal(fx->last, text, sizeof(text) - 1);
+			assert_null(fx->state.partial);
+		}
+	assert_int_equal(fx->texts, sizeof(text) * 29);
+	assert_int_equal(fx->messages, 0);
+}
+
+static void
+a_kind_that_is_not_let_in_is_refused_with_1003(void **state)
+{
+	static const struct {
+		unsigned kinds, opcode, code;
+	} rows[] = {
+		{ WS_KINDS_BINARY, WS_TEXT, 1003 },
+		{ WS_KINDS_BINARY, WS_BINARY, 0 },
+		{ WS_KINDS_TEXT, WS_TEXT, 0 },
+		{ WS_KINDS_TEXT, WS_BINARY, 1003 },
+		{ WS_KINDS_BOTH, WS_TEXT, 0 },
+		{ WS_KINDS_BOTH, WS_BINARY, 0 },
+	};
+	struct fix *fx = *state;
+	uint8_t buf[20];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		size_t n = frame(buf, 0x80 | rows[i].opcode, "a", 1);
+
+		fx->state.kinds = (uint8_t)rows[i].kinds;
+		assert_int_equal(take(fx, buf, n), rows[i].code);
+	}
+}
+
+static void
+text_that_is_no_utf8_is_refused_at_its_first_bad_byte(void **state)
+{
+	static const struct {
+		const char *bytes;
+		unsigned good; /* so many of them may come */
+	} rows[] = {
+		{ "\xff", 0 },
+		{ "a\x80", 1 },
+		{ "\xc0", 0 },
+		{ "\xc3\x28", 1 },
+		{ "\xe0\x9f", 1 },
+		{ "\xed\xa0", 1 },
+		{ "\xe2\x82\x28", 2 },
+		{ "\xf0\x8f", 1 },
+		{ "\xf4\x90", 1 },
+		{ "\xf5", 0 },
+		{ "\xf0\x9f\x8c\x41", 3 },
+	};
+	/* Of a frame of 100 bytes that is not the last of its message. */
+	static const uint8_t head[] = { 0x01, 0x80 | 100, 0, 0, 0, 0 };
+	struct fix *fx = *state;
+
+	fx->state.kinds = WS_KINDS_TEXT;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_int_equal(take(fx, head, sizeof(head)), 0);
+		for (unsigned n = 0; n < rows[i].good; n++)
+			assert_int_equal(take(fx, rows[i].bytes + n, 1), 0);
+		assert_int_equal(
+		    take(fx, rows[i].bytes + rows[i].good, 1), 1007);
+	}
+}
+
+static void
+text_that_ends_within_a_character_is_refused(void **state)
+{
+	struct fix *fx = *state;
+
+	fx->state.kinds = WS_KINDS_TEXT;
+	assert_int_equal(text_taken(fx, "a\xc3", 5, 20), 1007);
+	assert_int_equal(text_taken(fx, "a\xe2\x82", 1, 1), 1007);
+	assert_int_equal(text_taken(fx, "a\xf0\x9f\x8c", 2, 3), 1007);
+	assert_int_equal(fx->texts, 0);
+	/* Nothing of it is left for the next. */
+	assert_int_equal(text_taken(fx, "\xc2\xa3", 2, 20), 0);
+}
+
 static void
 a_message_inside_a_message_is_refused(void **state)
 {
@@ -453,6 +564,10 @@ main(void)
 		TEST(fragments_are_put_together),
 		TEST(two_connections_do_not_mix),
 		TEST(a_head_is_judged_before_its_payload_comes),
+		TEST(text_arrives_where_text_is_let_in),
+		TEST(a_kind_that_is_not_let_in_is_refused_with_1003),
+		TEST(text_that_is_no_utf8_is_refused_at_its_first_bad_byte),
+		TEST(text_that_ends_within_a_character_is_refused),
 		TEST(a_message_inside_a_message_is_refused),
 		TEST(fragments_are_added_up_against_the_limit),
 		TEST(a_length_that_would_wrap_around_is_too_big),
