@@ -34,7 +34,8 @@ struct filter {
 	/* The permissions, only where a pattern goes beyond them. */
 	bool restricted;
 	struct acl acl;
-	struct group *group; /* the group of this live set, if there is one */
+	/* Groups of this live set, one for each interval of conflation. */
+	struct group *groups;
 
 	uint64_t hash;
 	struct filter *next; /* in the table's bucket */

@@ -38,23 +38,44 @@ group_table_deinit(struct group_table *table)
 	table->filters = filter_table_free(table->filters);
 }
 
-struct group *
-group_join(struct group_table *table, struct filter *filter)
+static struct group *
+find(const struct filter *filter, uint32_t conflate_ms)
 {
-	struct group *g = filter->group;
+	struct group *g = filter->groups;
 
-	if (!g) {
-		g = alloc_zero(1, sizeof(*g));
-		g->table = table;
-		g->filter = filter_ref(filter);
-		g->tip = table->done;
-		g->request = table->request;
-		g->sent_ns = table->now_ns;
-		filter->group = g;
-		LIST_INSERT_HEAD(&table->all, g, link);
-		match_add(table->match, filter, g);
-		table->counts.groups++;
-	}
+	while (g && g->conflate_ms != conflate_ms)
+		g = g->sibling;
+	return g;
+}
+
+static struct group *
+new_group(
+    struct group_table *table, struct filter *filter, uint32_t conflate_ms)
+{
+	struct group *g = alloc_zero(1, sizeof(*g));
+
+	g->table = table;
+	g->filter = filter_ref(filter);
+	g->conflate_ms = conflate_ms;
+	g->tip = table->done;
+	g->request = table->request;
+	g->sent_ns = table->now_ns;
+	g->sibling = filter->groups;
+	filter->groups = g;
+	LIST_INSERT_HEAD(&table->all, g, link);
+	match_add(table->match, filter, g);
+	table->counts.groups++;
+	return g;
+}
+
+struct group *
+group_join(
+    struct group_table *table, struct filter *filter, uint32_t conflate_ms)
+{
+	struct group *g = find(filter, conflate_ms);
+
+	if (!g)
+		g = new_group(table, filter, conflate_ms);
 	g->n_senders++;
 	return g;
 }
@@ -92,6 +113,17 @@ drop_open(struct group *g)
 	LIST_REMOVE(g, dirty_link);
 }
 
+/* Out of its filter's list. */
+static void
+unlink_group(struct group *g)
+{
+	struct group **slot = &g->filter->groups;
+
+	while (*slot != g)
+		slot = &(*slot)->sibling;
+	*slot = g->sibling;
+}
+
 void
 group_leave(struct group *g)
 {
@@ -105,7 +137,7 @@ group_leave(struct group *g)
 	match_remove(g->table->match, g->filter, g);
 	g->table->counts.groups--;
 	LIST_REMOVE(g, link);
-	g->filter->group = NULL;
+	unlink_group(g);
 	(void)filter_unref(g->filter);
 	free(g->members.v);
 	free(g->joiners.v);

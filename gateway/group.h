@@ -35,6 +35,8 @@ struct group_senders {
 struct group {
 	struct group_table *table;
 	struct filter *filter; /* a reference */
+	uint32_t conflate_ms;  /* of all its members; 0: every event */
+	struct group *sibling; /* of the same filter */
 	LIST_ENTRY(group) link;
 	LIST_ENTRY(group) dirty_link; /* while open is not NULL */
 
@@ -83,8 +85,12 @@ void group_table_init(struct group_table *table);
 /* No group is left. */
 void group_table_deinit(struct group_table *table);
 
-/* The group of a live set, made where there is none; one sender more. */
-struct group *group_join(struct group_table *table, struct filter *filter);
+/*
+ * The group of a live set and an interval of conflation (0: none), made where
+ * there is none; one sender more.
+ */
+struct group *group_join(
+    struct group_table *table, struct filter *filter, uint32_t conflate_ms);
 /* One sender less; it is in neither array. */
 void group_leave(struct group *g);
 

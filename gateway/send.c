@@ -225,13 +225,14 @@ change_group(struct sender *s)
 {
 	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
 
-	if (s->group && s->group->filter == set) {
+	if (s->group && s->group->filter == set &&
+	    s->group->conflate_ms == s->conflate_ms) {
 		take_out(s);
 	} else {
 		send_leave_group(s);
 		if (!set)
 			return;
-		s->group = group_join(s->hub->groups, set);
+		s->group = group_join(s->hub->groups, set, s->conflate_ms);
 		have_all(s);
 	}
 	place(s);

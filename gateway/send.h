@@ -101,14 +101,15 @@ struct sender {
 	TAILQ_ENTRY(sender) run_link;
 	LIST_ENTRY(sender) ahead_link;
 	struct send_subs subs;
-	struct group *group; /* of the live set; NULL in SEND_NONE */
-	uint64_t position;   /* upto of the last batch; not of a member */
-	uint64_t scan;	     /* nothing matches in (position, scan] */
-	uint64_t turns;	     /* of those that are not live yet */
-	uint64_t joined;     /* the group's serial then, ... */
-	uint32_t fresh;	     /* and the bytes of its open block */
-	uint32_t index;	     /* in the group's array */
-	uint8_t state;	     /* enum send_state */
+	struct group *group;  /* of the live set; NULL in SEND_NONE */
+	uint64_t position;    /* upto of the last batch; not of a member */
+	uint64_t scan;	      /* nothing matches in (position, scan] */
+	uint64_t turns;	      /* of those that are not live yet */
+	uint64_t joined;      /* the group's serial then, ... */
+	uint32_t fresh;	      /* and the bytes of its open block */
+	uint32_t index;	      /* in the group's array */
+	uint32_t conflate_ms; /* of the connection; 0: it gets every event */
+	uint8_t state;	      /* enum send_state */
 	bool running;
 	bool ahead;
 };
