@@ -73,16 +73,17 @@ static void
 follow_maybe_kill(const struct follower *f)
 {
 	const struct follow *plan = f->plan;
-	const char *who = plan->kill_who;
+	char *named = NULL;
 	pid_t pid;
 
 	if (plan->kill_at == 0 ||
 	    checker_position(f->checker) < plan->kill_at ||
 	    atomic_flag_test_and_set(&follow_killed))
 		return;
-	if (who[0] == '/')
-		who = client_read_file(who);
-	pid = (pid_t)atol(who);
+	if (plan->kill_who[0] == '/')
+		named = client_read_file(plan->kill_who);
+	pid = (pid_t)atol(named != NULL ? named : plan->kill_who);
+	free(named);
 	if (pid > 0 && kill(pid, SIGKILL) == 0)
 		printf("killed %ld at %" PRIu64 "\n", (long)pid,
 		    checker_position(f->checker));
