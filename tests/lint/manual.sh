@@ -10,7 +10,7 @@
 keys_of_table() {
 	printf '#define CONF_KEY(s, k, kind, d, min, max, t) @s.k\n' >table.c
 	cat core/conf_keys.h >>table.c
-	"${CC:-cc}" -E -P table.c | grep -o '@[a-z0-9_]* *\. *[a-z0-9_]*' |
+	${CC:-cc} -E -P table.c | grep -o '@[a-z0-9_]* *\. *[a-z0-9_]*' |
 		tr -d '@ ' | sort
 }
 
