@@ -58,6 +58,10 @@ CONF_KEY(gateway, address_handshakes, UINT, "200", 0, 1000000,
     "new connections per second of one address; 0: no limit")
 CONF_KEY(gateway, address_connections, UINT, "1024", 0, 1000000,
     "connections of one address; 0: no limit")
+CONF_KEY(gateway, fragments, UINT, "16", 0, 1000000,
+    "fragments of one message from a client; 0: no limit")
+CONF_KEY(gateway, control_frames, UINT, "10", 0, 1000000,
+    "control frames of one client per second; 0: no limit")
 CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
     "PEM file with the certificate chain")
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,

@@ -16,6 +16,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "gateway/conn_priv.h"
+#include "gateway/counters.h"
 #include "gateway/limits.h"
 
 /* A handshake this old makes room for a new one when all places are taken. */
@@ -115,6 +116,10 @@ conns_init(struct conns *cs, const struct conf *conf)
 	cs->more_end = &cs->more;
 	link_init(&cs->shaking);
 	cs->pool = ws_pool_new(MAX(ASSEMBLY_BYTES, 4 * cs->max_message));
+	if (cs->pool)
+		ws_pool_limit(cs->pool,
+		    (uint32_t)conf_uint(conf, CONF_gateway_fragments),
+		    (uint32_t)conf_uint(conf, CONF_gateway_control_frames));
 	cs->limits = limits_of(conf);
 	cs->more_ev = event_new(cs->base, -1, 0, on_more, cs);
 	if (!cs->pool || !cs->limits || !cs->more_ev || conns_time_init(cs) < 0)
@@ -189,12 +194,23 @@ stale_handshake(const struct conns *cs)
 	return conns_ticks() - c->heard >= SHAKE_TICKS ? c : NULL;
 }
 
+/* Is there a place for a handshake, and may one begin now? */
+static bool
+room(struct conns *cs)
+{
+	return (cs->n_shaking < cs->max_shaking || stale_handshake(cs)) &&
+	       limits_rate_left(cs->limits, now_ms());
+}
+
 bool
 conns_room(struct conns *cs)
 {
-	if ((cs->n_shaking < cs->max_shaking || stale_handshake(cs)) &&
-	    limits_rate_left(cs->limits, now_ms()))
+	if (room(cs))
 		return true;
+	if (limits_rate_left(cs->limits, now_ms()))
+		COUNTERS_ADD(held_handshakes, 1);
+	else
+		COUNTERS_ADD(held_rate, 1);
 	cs->starved = true;
 	return false;
 }
@@ -209,33 +225,56 @@ conns_on_room(struct conns *cs, void (*fn)(void *arg), void *arg)
 void
 conns_tell_room(struct conns *cs)
 {
-	if (!cs->starved || !cs->room)
+	if (!cs->starved || !cs->room || !room(cs))
 		return;
 	cs->starved = false;
-	if (conns_room(cs))
-		cs->room(cs->room_arg);
+	cs->room(cs->room_arg);
 }
 
-/* false: the peer's address has its share. */
+/* All places are taken: the oldest handshake goes, if it had its time. */
 static bool
-admit(struct conns *cs, int fd, struct limits_entry **entry)
+make_room(struct conns *cs)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
 	struct conn *stale;
 
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0 ||
-	    limits_enter(cs->limits, (struct sockaddr *)&ss, now_ms(), entry) !=
-		LIMITS_OK)
-		return false;
 	if (cs->n_shaking < cs->max_shaking)
 		return true;
 	stale = stale_handshake(cs);
-	if (!stale)
+	if (!stale) {
+		COUNTERS_ADD(held_handshakes, 1);
 		return false;
-	cs->counts.expired++;
+	}
+	COUNTERS_ADD(slow_handshake, 1);
 	conn_drop(stale);
 	return true;
+}
+
+/* false: closed at once.  *surplus: let in to be told 503. */
+static bool
+admit(struct conns *cs, int fd, struct limits_entry **entry, bool *surplus)
+{
+	struct sockaddr_storage ss = { 0 };
+	socklen_t len = sizeof(ss);
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	switch (
+	    limits_enter(cs->limits, (struct sockaddr *)&ss, now_ms(), entry)) {
+	case LIMITS_OK:
+		break;
+	case LIMITS_TOO_FAST:
+		COUNTERS_ADD(refused_address_rate, 1);
+		return false;
+	case LIMITS_TOO_MANY:
+		COUNTERS_ADD(refused_address, 1);
+		*surplus = true;
+		break;
+	}
+	if (cs->n >= cs->max_conns) {
+		COUNTERS_ADD(refused_full, 1);
+		*surplus = true;
+	}
+	return make_room(cs);
 }
 
 static struct conn *
@@ -262,20 +301,22 @@ void
 conns_accept(struct conns *cs, int fd)
 {
 	struct limits_entry *address = NULL;
+	bool surplus = false, in;
 	struct conn *c = NULL;
 
-	cs->counts.accepted++;
-	if (admit(cs, fd, &address) && conns_time_start(cs) == 0)
+	COUNTERS_ADD(accepted, 1);
+	in = admit(cs, fd, &address, &surplus);
+	if (in && conns_time_start(cs) == 0)
 		c = conn_new(cs, fd);
 	if (!c) {
-		cs->counts.limited++;
+		COUNTERS_ADD(refused_memory, in);
 		limits_leave(address);
 		close(fd);
 		return;
 	}
-	cs->n++;
+	COUNTERS_SET(connections, ++cs->n);
 	c->address = address;
-	c->surplus = cs->n > cs->max_conns;
+	c->surplus = surplus;
 	c->heard = conns_ticks();
 	cs->n_shaking++;
 	link_append(&cs->shaking, &c->shaking);
@@ -356,7 +397,7 @@ sweep_one(struct conn *c)
 	limits_leave(c->address);
 	close(c->tls.fd);
 	free(c->head);
-	c->cs->n--;
+	COUNTERS_SET(connections, --c->cs->n);
 	free(c);
 }
 
@@ -394,12 +435,6 @@ void
 conns_refuse(struct conns *cs)
 {
 	cs->refusing = true;
-}
-
-const struct conns_counts *
-conns_counts(const struct conns *cs)
-{
-	return &cs->counts;
 }
 
 uint64_t

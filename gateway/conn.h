@@ -75,19 +75,6 @@ void conns_sweep(struct conns *cs);
 void conns_refuse(struct conns *cs);
 uint64_t conns_count(const struct conns *cs);
 
-/* Since the start. */
-struct conns_counts {
-	uint64_t accepted;
-	uint64_t limited;    /* refused at once: rate, address, memory */
-	uint64_t tls_failed; /* their handshake did */
-	uint64_t refused;    /* requests answered with 400 and above */
-	uint64_t opened;     /* WebSockets */
-	uint64_t expired;    /* dropped: too slow, or dead */
-	uint64_t broken;     /* closed for what they sent */
-};
-
-const struct conns_counts *conns_counts(const struct conns *cs);
-
 enum conn_send {
 	CONN_SENT = 0, /* handed to the kernel whole */
 	CONN_BLOCKED,  /* pinned; ready() follows */

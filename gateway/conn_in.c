@@ -12,6 +12,7 @@
 
 #include "core/reason.h"
 #include "gateway/conn_priv.h"
+#include "gateway/counters.h"
 #include "gateway/http.h"
 
 /* An answer after which there is nothing; what the peer says is ignored. */
@@ -29,7 +30,7 @@ refuse(struct conn *c, int status, const struct reason *why)
 {
 	char buf[HTTP_ANSWER_MAX];
 
-	c->cs->counts.refused++;
+	COUNTERS_ADD(http_refused, 1);
 	answer_last(c, buf, http_refusal(buf, status, why->text));
 }
 
@@ -72,7 +73,7 @@ upgrade(struct conn *c, const struct http_request *req)
 	}
 	tls_websocket_accept(up.key.p, accept);
 	conn_raw(c, buf, http_switching(buf, accept, &up), false);
-	cs->counts.opened++;
+	COUNTERS_ADD(opened, 1);
 	c->state = CONN_OPEN;
 	c->session = cs->handler.open(cs->handler.arg, c, up.bearer);
 	if (!c->session)
@@ -184,7 +185,8 @@ take_ws(struct conn *c, struct slice in)
 	code = ws_take(
 	    cs->pool, &c->ws, max, c->heard / TICKS_S, in, &sink, &text);
 	if (code) {
-		cs->counts.broken++;
+		if (code != WS_CODE_TOO_BIG && code != WS_CODE_POLICY)
+			COUNTERS_ADD(bad_frames, 1);
 		c->peer_done = true;
 		conn_close(c, code, text);
 	}
@@ -262,7 +264,7 @@ shake(struct conn *c, short what)
 	case TLS_AGAIN:
 		return;
 	default:
-		cs->counts.tls_failed++;
+		COUNTERS_ADD(tls_failed, 1);
 		conn_drop(c);
 	}
 }

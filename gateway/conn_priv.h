@@ -95,7 +95,7 @@ struct conn {
 	bool pinged : 1;      /* and has not been heard since */
 	bool last_words : 1;  /* nothing comes after what is in the lane */
 	bool peer_done : 1;   /* its close frame came, or can't any more */
-	bool surplus : 1;     /* over the limit: answered with 503 */
+	bool surplus : 1;     /* over a limit: answered with 503 */
 };
 
 struct conns {
@@ -104,7 +104,6 @@ struct conns {
 	struct ws_pool *pool;
 	struct limits *limits;
 	struct conn_handler handler;
-	struct conns_counts counts;
 	const char *origins;
 	void (*room)(void *arg); /* handshakes are below their limit again */
 	void *room_arg;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "gateway/conn_priv.h"
+#include "gateway/counters.h"
 
 enum {
 	LANE_START = 256
@@ -179,6 +180,14 @@ lane_frame(struct conn *c, unsigned opcode, struct slice payload)
 	return true;
 }
 
+/* It asks and asks, and reads no answer. */
+static void
+drown(struct conn *c)
+{
+	COUNTERS_ADD(unread_answers, 1);
+	conn_close(c, WS_CODE_POLICY, "answers are not read");
+}
+
 void
 conn_control(struct conn *c, struct slice value)
 {
@@ -190,7 +199,7 @@ conn_control(struct conn *c, struct slice value)
 		return;
 	if (value.len > LANE_BYTES ||
 	    conn_control_queued(c) + value.len > LANE_BYTES)
-		conn_close(c, WS_CODE_POLICY, "answers are not read");
+		drown(c);
 	else
 		lane_frame(c, WS_BINARY, value);
 }

@@ -11,6 +11,7 @@
 
 #include "core/time.h"
 #include "gateway/conn_priv.h"
+#include "gateway/counters.h"
 
 /* doc/protocol.md, "Close codes". */
 enum {
@@ -70,7 +71,7 @@ check_alive(struct conn *c)
 		return;
 	}
 	if (c->pinged) {
-		c->cs->counts.expired++;
+		COUNTERS_ADD(dead_pong, 1);
 		conn_drop(c);
 		return;
 	}
@@ -85,7 +86,7 @@ expire(struct conn *c)
 	switch ((enum conn_state)c->state) {
 	case CONN_TLS:
 	case CONN_HTTP:
-		c->cs->counts.expired++;
+		COUNTERS_ADD(slow_handshake, 1);
 		conn_drop(c);
 		return;
 	case CONN_CLOSING:
@@ -97,7 +98,7 @@ expire(struct conn *c)
 			check_alive(c);
 			return;
 		}
-		c->cs->counts.expired++;
+		COUNTERS_ADD(slow_hello, 1);
 		conn_close(c, CODE_NO_HELLO, "no hello in time");
 		return;
 	case CONN_GONE:

@@ -6,17 +6,22 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/reason.h"
 #include "core/rules.h"
 #include "core/time.h"
+#include "gateway/alloc.h"
 #include "gateway/ask.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
 #include "gateway/conn.h"
+#include "gateway/counters.h"
 #include "gateway/feed.h"
 #include "gateway/fetch.h"
 #include "gateway/forward.h"
@@ -280,6 +285,30 @@ open_door(struct gateway *gw, struct reason *why)
 	return conns_new(gw->loop, conf, gw->tls, &handler, &gw->conns, why);
 }
 
+/*
+ * Counters for tools.  Without them clients are served all the same, so that
+ * nothing here ends the process.
+ */
+static void
+open_counters(struct gateway *gw, const char *dir)
+{
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(closep) int dirfd = -1;
+	struct reason why = { "" };
+
+	if (asprintf(&path, "%s/stat", dir) < 0)
+		alloc_failed();
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		reason_set(&why, -errno, "cannot make '%s'", path);
+	else if ((dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		reason_set(&why, -errno, "cannot use '%s'", path);
+	else if (stats_page_create(
+		     dirfd, &stats_gateway_table, &gw->page, &why) == 0)
+		counters_use(stats_page_stats(gw->page));
+	if (!gw->page)
+		diag_warn("tools do not see our counters: %s", why.text);
+}
+
 int
 gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 {
@@ -294,6 +323,7 @@ gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 		return err;
 	if (gethostname(gw->node, sizeof(gw->node) - 1) < 0)
 		return reason_set(why, -errno, "this host has no name");
+	open_counters(gw, dir);
 	open_fanout(gw);
 	err = open_door(gw, why);
 	if (err < 0)
@@ -337,6 +367,8 @@ gateway_close(struct gateway *gw)
 	loop_timer_deinit(&gw->second_timer);
 	loop_timer_deinit(&gw->greet_timer);
 	loop_timer_deinit(&gw->shed_timer);
+	counters_reset();
+	gw->page = stats_page_free(gw->page);
 	gw->loop = loop_free(gw->loop);
 }
 

@@ -31,6 +31,7 @@ struct forward;
 struct listen;
 struct rules;
 struct session;
+struct stats_page;
 struct tls;
 struct token_keys;
 
@@ -52,6 +53,7 @@ struct gateway {
 	struct tls *tls;
 	struct conns *conns;
 	struct listen *listen;
+	struct stats_page *page; /* of our counters; NULL: there is none */
 	LIST_HEAD(, session) sessions;
 	uint64_t n_sessions;
 	TAILQ_HEAD(, session) greetings; /* wait for their stored positions */

@@ -21,6 +21,7 @@
 #include "core/notify.h"
 #include "core/reason.h"
 #include "gateway/conn.h"
+#include "gateway/counters.h"
 #include "gateway/listen.h"
 
 enum {
@@ -37,7 +38,6 @@ struct listen {
 	unsigned n_fds;
 	struct event *ready_ev[NOTIFY_FDS_MAX];
 	struct event *retry_ev;
-	uint64_t shortages;
 };
 
 int
@@ -213,7 +213,7 @@ accept_one(struct listen *ls, int sock)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		ls->shortages++;
+		COUNTERS_ADD(held_descriptors, 1);
 		pause_accepting(ls, true);
 		return false;
 	case EAGAIN:
@@ -307,10 +307,4 @@ listen_port(const struct listen *ls)
 	if (ss.ss_family == AF_INET6)
 		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
 	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
-}
-
-uint64_t
-listen_shortages(const struct listen *ls)
-{
-	return ls->shortages;
 }

@@ -32,9 +32,6 @@ CLEANUP_FN(struct listen *, listen_free)
 /* The port of the first socket, for what was bound to port 0. */
 unsigned listen_port(const struct listen *ls);
 
-/* How often accepting failed for lack of descriptors or memory. */
-uint64_t listen_shortages(const struct listen *ls);
-
 /*
  * "ADDR:PORT" or "[ADDR6]:PORT" as a socket address; sa has room for any.
  * -EINVAL and a sentence that names the text.

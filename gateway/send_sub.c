@@ -14,6 +14,7 @@
 #include "gateway/alloc.h"
 #include "gateway/catchup.h"
 #include "gateway/conn.h"
+#include "gateway/counters.h"
 #include "gateway/send.h"
 #include "gateway/send_priv.h"
 #include "gateway/trim.h"
@@ -167,6 +168,7 @@ say_lagged(struct sender *s, struct proto_uint id, const char *reason,
 	mp_pack_uint(&b, s->hub->groups->done);
 	say(s, &b);
 	s->hub->lagged++;
+	COUNTERS_ADD(lagged, 1);
 }
 
 void

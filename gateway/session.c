@@ -15,6 +15,7 @@
 #include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/attach.h"
+#include "gateway/counters.h"
 #include "gateway/session_priv.h"
 
 enum {
@@ -78,7 +79,7 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 		memcpy(s->bearer, bearer.p, bearer.len);
 	}
 	LIST_INSERT_HEAD(&gw->sessions, s, link);
-	gw->n_sessions++;
+	COUNTERS_SET(sessions, ++gw->n_sessions);
 	return s;
 }
 
@@ -100,7 +101,7 @@ on_closed(void *session)
 	free(s->bearer);
 	mp_buf_deinit(&s->held);
 	LIST_REMOVE(s, link);
-	s->gw->n_sessions--;
+	COUNTERS_SET(sessions, --s->gw->n_sessions);
 	free(s);
 }
 
@@ -222,6 +223,7 @@ take_message(struct session *s, struct slice msg)
 	if (rc < 0)
 		alloc_failed();
 	if (rc == MPVALID_BAD) {
+		COUNTERS_ADD(bad_values, 1);
 		session_close(s, PROTO_CLOSE_MALFORMED, why.text);
 		return;
 	}

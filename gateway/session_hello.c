@@ -15,6 +15,7 @@
 #include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/attach.h"
+#include "gateway/counters.h"
 #include "gateway/session_priv.h"
 #include "shm/ring_reader.h"
 
@@ -186,6 +187,7 @@ session_hello(struct session *s, const struct proto_request *req)
 		return;
 	s->quota = quota_enter(&s->gw->quotas, slice_cstr(s->user));
 	if (!s->quota) {
+		COUNTERS_ADD(refused_user, 1);
 		proto_pack_error(&b, req->id, PROTO_RATE_LIMITED,
 		    "this user has too many connections", RETRY_MS);
 		session_say(s, &b);

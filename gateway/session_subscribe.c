@@ -10,6 +10,7 @@
 #include "gateway/alloc.h"
 #include "gateway/attach.h"
 #include "gateway/catchup.h"
+#include "gateway/counters.h"
 #include "gateway/session_priv.h"
 
 /* Elements of an array value; 0 when it is absent. */
@@ -60,12 +61,14 @@ check_limits(const struct session *s, const struct proto_request *req,
 	unsigned patterns = count_patterns(s);
 
 	if (send_count(&s->sender, false) >= max_subs) {
+		COUNTERS_ADD(limited_subscriptions, 1);
 		reason_set(why, 0,
 		    "a connection has at most %llu subscriptions",
 		    (unsigned long long)max_subs);
 		return PROTO_TOO_LARGE;
 	}
 	if (patterns + count(req->subscribe.topics) > max_patterns) {
+		COUNTERS_ADD(limited_patterns, 1);
 		reason_set(why, 0, "a connection has at most %llu patterns",
 		    (unsigned long long)max_patterns);
 		return PROTO_TOO_LARGE;

@@ -15,6 +15,7 @@
 #include <wslay/wslay.h>
 
 #include "core/mpvalid.h"
+#include "gateway/counters.h"
 #include "gateway/utf8.h"
 #include "gateway/ws.h"
 
@@ -39,7 +40,7 @@ struct ws {
 	bool fin;
 	uint8_t opcode;	 /* of the frame */
 	uint8_t message; /* opcode of the message under way, 0: none */
-	uint8_t fragments;
+	uint32_t fragments;
 	uint64_t left; /* of the frame: key and payload yet to come */
 
 	uint8_t control[WS_CONTROL_MAX];
@@ -55,6 +56,8 @@ struct ws_pool {
 	unsigned n_spare;
 	size_t bytes_max;
 	size_t bytes; /* of all buffers */
+	uint32_t fragments_max;
+	uint32_t controls_max;
 };
 
 /* One call of ws_take(). */
@@ -123,9 +126,18 @@ ws_pool_new(size_t bytes_max)
 {
 	struct ws_pool *pool = calloc(1, sizeof(*pool));
 
-	if (pool)
-		pool->bytes_max = bytes_max;
+	if (!pool)
+		return NULL;
+	pool->bytes_max = bytes_max;
+	ws_pool_limit(pool, WS_FRAGMENTS_MAX, WS_CONTROL_PER_S);
 	return pool;
+}
+
+void
+ws_pool_limit(struct ws_pool *pool, uint32_t fragments, uint32_t controls)
+{
+	pool->fragments_max = fragments > 0 ? fragments : UINT32_MAX;
+	pool->controls_max = controls > 0 ? controls : UINT32_MAX;
 }
 
 struct ws_pool *
@@ -271,7 +283,7 @@ declared_length(const struct ws *ws)
 }
 
 static unsigned
-count_control(struct turn *t)
+count_control(const struct ws *ws, struct turn *t)
 {
 	struct ws_state *s = t->state;
 
@@ -279,9 +291,11 @@ count_control(struct turn *t)
 		s->control_from = t->now_s;
 		s->controls = 0;
 	}
-	if (++s->controls > WS_CONTROL_PER_S)
-		return refuse(t, WS_CODE_POLICY,
-		    "more than 10 control frames in a second");
+	if (++s->controls > ws->pool->controls_max) {
+		COUNTERS_ADD(bad_controls, 1);
+		return refuse(
+		    t, WS_CODE_POLICY, "too many control frames in a second");
+	}
 	return 0;
 }
 
@@ -300,13 +314,17 @@ check_head(struct ws *ws, struct turn *t)
 	if (is_control(ws->opcode)) {
 		ws->control_len = 0;
 		ws->left = len + KEY_BYTES;
-		return count_control(t);
+		return count_control(ws, t);
 	}
-	if (len > t->max || ws->len > t->max - len)
+	if (len > t->max || ws->len > t->max - len) {
+		COUNTERS_ADD(bad_size, 1);
 		return refuse(t, WS_CODE_TOO_BIG, "the message is too long");
-	if (++ws->fragments > WS_FRAGMENTS_MAX)
-		return refuse(t, WS_CODE_POLICY,
-		    "a message comes in more than 16 fragments");
+	}
+	if (++ws->fragments > ws->pool->fragments_max) {
+		COUNTERS_ADD(bad_fragments, 1);
+		return refuse(
+		    t, WS_CODE_POLICY, "a message comes in too many fragments");
+	}
 	if (ws->opcode != WS_CONTINUATION)
 		ws->message = ws->opcode;
 	ws->left = len + KEY_BYTES;

@@ -21,14 +21,16 @@ struct ws_pool;
 
 /* Messages under way may take bytes_max in all. */
 struct ws_pool *ws_pool_new(size_t bytes_max);
+/* Fragments of a message and control frames a second; 0: any number. */
+void ws_pool_limit(struct ws_pool *pool, uint32_t fragments, uint32_t controls);
 struct ws_pool *ws_pool_free(struct ws_pool *pool);
 CLEANUP_FN(struct ws_pool *, ws_pool_free)
 
 enum {
-	WS_FRAGMENTS_MAX = 16,
-	WS_CONTROL_MAX = 125, /* payload of a control frame */
-	WS_CONTROL_PER_S = 10,
-	WS_HEAD_MAX = 10, /* of a frame from the server */
+	WS_FRAGMENTS_MAX = 16, /* unless limited otherwise */
+	WS_CONTROL_MAX = 125,  /* payload of a control frame */
+	WS_CONTROL_PER_S = 10, /* the same */
+	WS_HEAD_MAX = 10,      /* of a frame from the server */
 };
 
 enum ws_opcode {
@@ -64,7 +66,7 @@ enum ws_kinds {
 struct ws_state {
 	struct ws *partial;    /* NULL between messages */
 	uint32_t control_from; /* the second in which ... */
-	uint16_t controls;     /* ... so many control frames came */
+	uint32_t controls;     /* ... so many control frames came */
 	uint8_t kinds;	       /* enum ws_kinds */
 };
 

@@ -54,7 +54,8 @@ _Static_assert(sizeof(struct stats_entry) == 128, "entry as documented");
 	_Static_assert(                                                        \
 	    sizeof(name_) <= 32 && sizeof(unit_) <= 16 && sizeof(text_) <= 64, \
 	    "too long: " name_);
-#define STATS_WRITER(name, kind, unit, text) FITS(#name, unit, text)
+#define STATS_WRITER(name, kind, unit, text)  FITS(#name, unit, text)
+#define STATS_GATEWAY(name, kind, unit, text) FITS(#name, unit, text)
 #include "shm/stats_defs.h"
 
 static const struct stats_def writer_defs[] = {
@@ -67,6 +68,18 @@ const struct stats_table stats_writer_table = {
 	.process = "writer",
 	.defs = writer_defs,
 	.n = ARRAY_LEN(writer_defs),
+};
+
+static const struct stats_def gateway_defs[] = {
+#define STATS_GATEWAY(name, kind, unit, text) \
+	{ #name, unit, text, STATS_##kind },
+#include "shm/stats_defs.h"
+};
+
+const struct stats_table stats_gateway_table = {
+	.process = "gateway",
+	.defs = gateway_defs,
+	.n = ARRAY_LEN(gateway_defs),
 };
 
 static size_t
@@ -280,9 +293,36 @@ stats_page_create(int dirfd, const struct stats_table *table,
 	return 0;
 }
 
-int
-stats_page_open(
-    int dirfd, const char *name, struct stats_page **out, struct reason *why)
+/* Memory of our own with what the file holds now, zeros where it is short. */
+static int
+page_copy(struct stats_page *page, int fd)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	page->area = mmap(NULL, page->size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page->area == MAP_FAILED) {
+		page->area = NULL;
+		return -errno;
+	}
+	while (at < page->size) {
+		n = pread(
+		    fd, (uint8_t *)page->area + at, page->size - at, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+static int
+page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
+    struct reason *why)
 {
 	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
 	CLEANUP(closep) int fd = -1;
@@ -300,14 +340,28 @@ stats_page_open(
 		return reason_set(
 		    why, -EPROTO, "'%s' is no counter page", name);
 	page->size = (size_t)st.st_size;
-	err = page_map(page, fd, PROT_READ);
+	err = copy ? page_copy(page, fd) : page_map(page, fd, PROT_READ);
 	if (err < 0)
-		return reason_set(why, err, "cannot map '%s'", name);
+		return reason_set(why, err, "cannot read '%s'", name);
 	err = stats_view_init(&page->view, page->area, page->size, &inner);
 	if (err < 0)
 		return reason_set(why, err, "'%s': %s", name, inner.text);
 	*out = TAKE(page);
 	return 0;
+}
+
+int
+stats_page_open(
+    int dirfd, const char *name, struct stats_page **out, struct reason *why)
+{
+	return page_open(dirfd, name, false, out, why);
+}
+
+int
+stats_page_copy(
+    int dirfd, const char *name, struct stats_page **out, struct reason *why)
+{
+	return page_open(dirfd, name, true, out, why);
 }
 
 const struct stats *

@@ -43,7 +43,14 @@ enum stats_writer {
 	STATS_WRITER_ALL
 };
 
+enum stats_gateway {
+#define STATS_GATEWAY(name, kind, unit, text) STATS_GATEWAY_##name,
+#include "shm/stats_defs.h"
+	STATS_GATEWAY_ALL
+};
+
 extern const struct stats_table stats_writer_table;
+extern const struct stats_table stats_gateway_table;
 
 /* --- the owner's side --- */
 
@@ -120,6 +127,12 @@ MUST_CHECK int stats_page_create(int dirfd, const struct stats_table *table,
     struct stats_page **out, struct reason *why);
 /* Read-only, for tools; -EPROTO for a file that is none. */
 MUST_CHECK int stats_page_open(
+    int dirfd, const char *name, struct stats_page **out, struct reason *why);
+/*
+ * The same as a copy of what it holds now: a stranger who cuts the file
+ * short cannot make the reader stumble.
+ */
+MUST_CHECK int stats_page_copy(
     int dirfd, const char *name, struct stats_page **out, struct reason *why);
 struct stats_page *stats_page_free(struct stats_page *page);
 CLEANUP_FN(struct stats_page *, stats_page_free)

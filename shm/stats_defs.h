@@ -9,6 +9,9 @@
 #ifndef STATS_WRITER
 #define STATS_WRITER(name, kind, unit, text)
 #endif
+#ifndef STATS_GATEWAY
+#define STATS_GATEWAY(name, kind, unit, text)
+#endif
 
 STATS_WRITER(appends, COUNTER, "requests", "append requests stored")
 STATS_WRITER(events, COUNTER, "events", "events stored")
@@ -34,4 +37,56 @@ STATS_WRITER(stalls, COUNTER, "flushes", "flushes that took over a second")
 STATS_WRITER(
     missed_wakeups, COUNTER, "wakeups", "doorbells readers had to do without")
 
+STATS_GATEWAY(connections, GAUGE, "connections", "open, handshakes included")
+STATS_GATEWAY(sessions, GAUGE, "sessions", "WebSockets that are open")
+STATS_GATEWAY(accepted, COUNTER, "connections", "accepted")
+STATS_GATEWAY(opened, COUNTER, "sessions", "WebSockets that were opened")
+STATS_GATEWAY(held_handshakes, COUNTER, "times",
+    "accepting paused: all places for handshakes taken")
+STATS_GATEWAY(
+    held_rate, COUNTER, "times", "accepting paused: too many a second")
+STATS_GATEWAY(held_descriptors, COUNTER, "times",
+    "accepting paused: no descriptor, or no memory")
+STATS_GATEWAY(refused_address_rate, COUNTER, "connections",
+    "refused: too many a second from one address")
+STATS_GATEWAY(
+    refused_address, COUNTER, "connections", "refused: too many of one address")
+STATS_GATEWAY(
+    refused_full, COUNTER, "connections", "refused: too many in all, 503")
+STATS_GATEWAY(
+    refused_user, COUNTER, "sessions", "refused: too many of one user, 4429")
+STATS_GATEWAY(refused_memory, COUNTER, "connections", "refused: no memory")
+STATS_GATEWAY(tls_failed, COUNTER, "connections", "TLS handshakes that failed")
+STATS_GATEWAY(http_refused, COUNTER, "requests", "answered with 400 or above")
+STATS_GATEWAY(
+    slow_handshake, COUNTER, "connections", "ended: TLS and HTTP took too long")
+STATS_GATEWAY(slow_hello, COUNTER, "sessions", "ended: no hello in time, 4408")
+STATS_GATEWAY(dead_pong, COUNTER, "sessions", "ended: no pong came")
+STATS_GATEWAY(dead_ack, COUNTER, "sessions", "ended: TCP was not acknowledged")
+STATS_GATEWAY(
+    stalled, COUNTER, "sessions", "ended: read nothing for too long, 4409")
+STATS_GATEWAY(lagged, COUNTER, "sessions", "were lagged: the ring moved past")
+STATS_GATEWAY(bad_size, COUNTER, "sessions", "ended: a message too long, 1009")
+STATS_GATEWAY(
+    bad_fragments, COUNTER, "sessions", "ended: too many fragments, 1008")
+STATS_GATEWAY(
+    bad_controls, COUNTER, "sessions", "ended: too many control frames, 1008")
+STATS_GATEWAY(bad_frames, COUNTER, "sessions", "ended: other faults of frames")
+STATS_GATEWAY(bad_values, COUNTER, "sessions", "ended: malformed values, 1007")
+STATS_GATEWAY(
+    unread_answers, COUNTER, "sessions", "ended: answers are not read, 1008")
+STATS_GATEWAY(limited_subscriptions, COUNTER, "requests",
+    "refused: too many subscriptions")
+STATS_GATEWAY(
+    limited_patterns, COUNTER, "requests", "refused: too many patterns")
+STATS_GATEWAY(limited_append_rate, COUNTER, "requests",
+    "refused: the user appends too often")
+STATS_GATEWAY(limited_append_bytes, COUNTER, "requests",
+    "refused: the user has too much in flight")
+STATS_GATEWAY(limited_queries, COUNTER, "requests",
+    "refused: the user asks too much at once")
+STATS_GATEWAY(reloads, COUNTER, "times", "configuration was read again")
+STATS_GATEWAY(reloads_failed, COUNTER, "times", "something in it was refused")
+
 #undef STATS_WRITER
+#undef STATS_GATEWAY

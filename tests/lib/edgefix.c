@@ -23,6 +23,7 @@
 #include "core/loop.h"
 #include "core/reason.h"
 #include "core/time.h"
+#include "gateway/counters.h"
 #include "gateway/listen.h"
 #include "gateway/tls.h"
 #include "tests/lib/edgefix.h"
@@ -215,6 +216,7 @@ edgefix_start(struct edgefix *fx, const char *const *options)
 	struct reason why = { "" };
 	int r;
 
+	counters_reset();
 	fx->conf = conf_new();
 	r = conf_set(fx->conf, "gateway.listen=127.0.0.1:0", &why);
 	for (; r == 0 && options && *options; options++)

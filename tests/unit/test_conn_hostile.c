@@ -17,6 +17,7 @@
 
 #include "gateway/block.h"
 #include "gateway/conn_priv.h"
+#include "gateway/counters.h"
 #include "gateway/listen.h"
 #include "tests/lib/edgefix.h"
 
@@ -57,7 +58,8 @@ broken_frames_are_answered_with_their_code(void **state)
 	check_frame(fx, "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10, 1002);
 	check_frame(fx, "\x88\x81\0\0\0\0\x03", 7, 1002);
 	check_frame(fx, "\x88\x83\0\0\0\0\x03\xe8\xff", 9, 1007);
-	assert_int_equal(conns_counts(fx->conns)->broken, 8);
+	assert_int_equal(COUNTERS_GET(bad_frames), 7);
+	assert_int_equal(COUNTERS_GET(bad_size), 1);
 	assert_int_equal(fx->closed, 8);
 }
 
@@ -242,7 +244,8 @@ deadlines_end_what_gets_nowhere(void **state)
 	assert_int_equal(shaken->len, 0);
 	edge_until_eof(half);
 	assert_false(edge_handshake(silent));
-	assert_int_equal(conns_counts(fx->conns)->expired, 5);
+	assert_int_equal(COUNTERS_GET(slow_handshake), 4);
+	assert_int_equal(COUNTERS_GET(slow_hello), 1);
 	edge_free(silent);
 	edge_free(shaken);
 	edge_free(half);
@@ -349,8 +352,8 @@ handshakes_wait_for_a_place_and_stale_ones_make_room(void **state)
 	c = edge_connect(fx);
 	/* The two get their time first; then the older one goes. */
 	assert_true(edge_handshake(c));
-	assert_int_equal(conns_counts(fx->conns)->expired, 1);
-	assert_int_equal(conns_counts(fx->conns)->limited, 0);
+	assert_int_equal(COUNTERS_GET(slow_handshake), 1);
+	assert_true(COUNTERS_GET(held_handshakes) > 0);
 	assert_false(edge_handshake(a));
 	assert_true(edge_handshake(b));
 	edge_free(a);
@@ -400,12 +403,12 @@ without_descriptors_it_waits_and_goes_on(void **state)
 	none = was;
 	none.rlim_cur = (rlim_t)c->fd + 1;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	EDGE_UNTIL(fx, listen_shortages(fx->listen) > 0);
+	EDGE_UNTIL(fx, COUNTERS_GET(held_descriptors) > 0);
 	/* It does not spin: pass after pass, at most a retry. */
-	shortages = listen_shortages(fx->listen);
+	shortages = COUNTERS_GET(held_descriptors);
 	for (unsigned i = 0; i < 100; i++)
 		edgefix_pass(fx);
-	assert_true(listen_shortages(fx->listen) <= shortages + 2);
+	assert_true(COUNTERS_GET(held_descriptors) <= shortages + 2);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
 	assert_true(edge_handshake(c));
 	edge_free(c);
@@ -488,10 +491,10 @@ a_reset_at_any_byte_of_the_handshake_leaves_nothing(void **state)
 	edgefix_start(fx, NULL);
 	n = record_wire(fx, wire, sizeof(wire));
 	for (size_t cut = 0; cut <= n; cut += cut < 80 ? 1 : 7) {
-		uint64_t accepted = conns_counts(fx->conns)->accepted;
+		uint64_t accepted = COUNTERS_GET(accepted);
 
 		c = edge_connect(fx);
-		EDGE_UNTIL(fx, conns_counts(fx->conns)->accepted > accepted);
+		EDGE_UNTIL(fx, COUNTERS_GET(accepted) > accepted);
 		assert_int_equal(send(c->fd, wire, cut, 0), cut);
 		edgefix_pass(fx);
 		if (cut & 1)
