@@ -19,6 +19,7 @@ int cmd_log(int argc, char **argv);
 int cmd_readers(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_ring(int argc, char **argv);
+int cmd_stat(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_token(int argc, char **argv);

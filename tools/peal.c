@@ -32,6 +32,7 @@ static const struct peal_command peal_commands[] = {
 	{ "log", cmd_log, "the log on the disk: list, print, check" },
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
+	{ "stat", cmd_stat, "the counters of all processes" },
 	{ "token", cmd_token, "sign a token" },
 	{ "config", cmd_config, "print what is configured, and where" },
 	{ "bench", cmd_bench, "measure, beside the bare system calls" },
