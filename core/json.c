@@ -387,7 +387,7 @@ read_key(struct reading *r, bool *dollar)
 static int
 read_object(struct reading *r)
 {
-	size_t at = mp_begin(r->out);
+	size_t at = mp_begin(r->out), key_at, dollar_at = 0;
 	unsigned dollars = 0;
 	uint32_t n = 0;
 	const char *fault;
@@ -396,10 +396,14 @@ read_object(struct reading *r)
 
 	if (!is_empty(r, '}')) {
 		do {
+			key_at = r->out->len;
 			err = read_key(r, &dollar);
 			if (err)
 				break;
-			dollars += dollar;
+			if (dollar) {
+				dollars++;
+				dollar_at = key_at;
+			}
 			err = read_value(r);
 			n++;
 		} while (!err && another(r, '}', &err));
@@ -407,7 +411,7 @@ read_object(struct reading *r)
 	mp_end_map(r->out, at, n);
 	if (err || dollars != 1 || r->out->failed)
 		return err;
-	fault = json_form_resolve(r->out, at);
+	fault = json_form_resolve(r->out, at, dollar_at);
 	return fault ? refuse(r, fault) : 0;
 }
 

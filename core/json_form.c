@@ -14,6 +14,12 @@
 #include "core/json_priv.h"
 #include "core/rfc3339.h"
 
+/* A packed object, and what begins with the value of its form's key. */
+struct form_at {
+	struct slice object;
+	struct slice value;
+};
+
 /* The value of a key in the packed object; len 0 when there is none. */
 static struct slice
 member(struct slice object, const char *key)
@@ -54,10 +60,10 @@ decode_base64(struct slice value, struct mp_buf *bytes)
 }
 
 static const char *
-resolve_bin(struct slice object, struct mp_buf *out)
+resolve_bin(const struct form_at *f, struct mp_buf *out)
 {
 	CLEANUP(mp_buf_deinit) struct mp_buf bytes = { 0 };
-	const char *fault = decode_base64(member(object, "$bin"), &bytes);
+	const char *fault = decode_base64(f->value, &bytes);
 
 	if (!fault)
 		mp_pack_bin(out, slice_of(bytes.p, bytes.len));
@@ -67,7 +73,7 @@ resolve_bin(struct slice object, struct mp_buf *out)
 
 /* Decimal digits without a leading zero, perhaps behind a '-'. */
 static const char *
-resolve_int(struct slice object, struct mp_buf *out)
+resolve_int(const struct form_at *f, struct mp_buf *out)
 {
 	static const char wrong[] = "\"$int\" must be a decimal number from "
 				    "-2^63 to 2^64-1, in a string";
@@ -76,7 +82,7 @@ resolve_int(struct slice object, struct mp_buf *out)
 	struct slice s;
 	bool minus;
 
-	if (!item_of(member(object, "$int"), MP_STR, &text))
+	if (!item_of(f->value, MP_STR, &text))
 		return wrong;
 	s = text.s;
 	minus = s.len > 0 && *s.p == '-';
@@ -100,13 +106,13 @@ resolve_int(struct slice object, struct mp_buf *out)
 }
 
 static const char *
-resolve_time(struct slice object, struct mp_buf *out)
+resolve_time(const struct form_at *f, struct mp_buf *out)
 {
 	struct mp_item text;
 	int64_t seconds;
 	uint32_t ns;
 
-	if (!item_of(member(object, "$time"), MP_STR, &text) ||
+	if (!item_of(f->value, MP_STR, &text) ||
 	    !rfc3339_parse(text.s, &seconds, &ns))
 		return "\"$time\" must be a time of RFC 3339";
 	mp_pack_time(out, seconds, ns);
@@ -114,11 +120,11 @@ resolve_time(struct slice object, struct mp_buf *out)
 }
 
 static const char *
-resolve_float(struct slice object, struct mp_buf *out)
+resolve_float(const struct form_at *f, struct mp_buf *out)
 {
 	struct mp_item text;
 
-	if (!item_of(member(object, "$float"), MP_STR, &text))
+	if (!item_of(f->value, MP_STR, &text))
 		text.s = slice_of(NULL, 0);
 	if (slice_is(text.s, "NaN"))
 		mp_pack_double(out, (double)NAN);
@@ -133,10 +139,9 @@ resolve_float(struct slice object, struct mp_buf *out)
 }
 
 static const char *
-resolve_ext(struct slice object, struct mp_buf *out)
+resolve_ext(const struct form_at *f, struct mp_buf *out)
 {
 	CLEANUP(mp_buf_deinit) struct mp_buf bytes = { 0 };
-	struct slice value = member(object, "$ext");
 	const char *fault;
 	struct mp_item type;
 	int64_t seconds;
@@ -144,10 +149,10 @@ resolve_ext(struct slice object, struct mp_buf *out)
 	bool time;
 
 	/* Extension -1 is the timestamp, here one beyond RFC 3339. */
-	time = item_of(value, MP_INT, &type) && type.i == -1;
-	if (!time && (!item_of(value, MP_UINT, &type) || type.u > 127))
+	time = item_of(f->value, MP_INT, &type) && type.i == -1;
+	if (!time && (!item_of(f->value, MP_UINT, &type) || type.u > 127))
 		return "\"$ext\" must be -1 to 127";
-	fault = decode_base64(member(object, "data"), &bytes);
+	fault = decode_base64(member(f->object, "data"), &bytes);
 	if (fault)
 		return fault;
 	if (!time)
@@ -161,10 +166,10 @@ resolve_ext(struct slice object, struct mp_buf *out)
 }
 
 static const char *
-resolve_map(struct slice object, struct mp_buf *out)
+resolve_map(const struct form_at *f, struct mp_buf *out)
 {
 	static const char wrong[] = "\"$map\" must be an array of pairs";
-	struct mp_walk w = mp_walk(member(object, "$map"));
+	struct mp_walk w = mp_walk(f->value);
 	struct slice key, value;
 	struct mp_item pairs, pair;
 
@@ -184,7 +189,7 @@ resolve_map(struct slice object, struct mp_buf *out)
 /* Each form's key, and the other one that it has, if any. */
 static const struct form {
 	const char *key, *other;
-	const char *(*resolve)(struct slice object, struct mp_buf *out);
+	const char *(*resolve)(const struct form_at *f, struct mp_buf *out);
 } forms[] = {
 	{ "$bin", NULL, resolve_bin },
 	{ "$ext", "data", resolve_ext },
@@ -195,24 +200,33 @@ static const struct form {
 };
 
 const char *
-json_form_resolve(struct mp_buf *out, size_t at)
+json_form_resolve(struct mp_buf *out, size_t at, size_t key_at)
 {
+	static const char unknown[] =
+	    "an object with one key that begins with '$' is no known form; "
+	    "a map with such a key is {\"$map\":[[key,value]...]}";
 	CLEANUP(mp_buf_deinit) struct mp_buf value = { 0 };
-	struct slice object = slice_of(out->p + at, out->len - at);
-	struct mp_walk w = mp_walk(object);
+	struct form_at here = { .object =
+				    slice_of(out->p + at, out->len - at) };
+	struct mp_walk w = mp_walk(here.object);
+	struct slice key = { NULL, 0 };
 	struct mp_item head;
 	const char *fault;
 
 	if (!mp_next(&w, &head))
 		return "an object that is none";
+	/* No form has more than two, whose head is as long as at first. */
+	w.p = out->p + key_at;
+	if (head.n > 2 || !mp_next_name(&w, &key))
+		return unknown;
+	here.value = slice_of(w.p, (size_t)(w.end - w.p));
 	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
 		const struct form *f = &forms[i];
 
-		if (head.n != (f->other ? 2 : 1) ||
-		    !member(object, f->key).len ||
-		    (f->other && !member(object, f->other).len))
+		if (!slice_is(key, f->key) || head.n != (f->other ? 2 : 1) ||
+		    (f->other && !member(here.object, f->other).len))
 			continue;
-		fault = f->resolve(object, &value);
+		fault = f->resolve(&here, &value);
 		if (fault)
 			return fault;
 		out->len = at;
@@ -220,6 +234,5 @@ json_form_resolve(struct mp_buf *out, size_t at)
 		out->failed |= value.failed;
 		return NULL;
 	}
-	return "an object with one key that begins with '$' is no known form; "
-	       "a map with such a key is {\"$map\":[[key,value]...]}";
+	return unknown;
 }

@@ -3,6 +3,7 @@
 /* The JSON form: every rule of doc/protocol.md, and round trips both ways. */
 
 #include <errno.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,8 +17,15 @@
 #include "core/json.h"
 #include "core/mpvalid.h"
 #include "core/reason.h"
+#include "tests/lib/mpgen.h"
+
+enum {
+	ROUNDS = 20000,
+	DEPTH = 7,
+};
 
 static struct reason why;
+static struct mpgen gen;
 
 /* The text packs to these bytes, and they print as the text want. */
 static void
@@ -196,6 +204,11 @@ maps_that_no_object_can_be_are_pairs(void **state)
 	refused("{\"$map\":[1]}", "pairs");
 	refused("{\"$ref\":\"x\"}", "no known form");
 	refused("{\"$ref\":\"x\",\"b\":1}", "no known form");
+	refused("{\"b\":1,\"$map\":[]}", "no known form");
+	refused("{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,"
+		"\"h\":8,\"i\":9,\"j\":10,\"k\":11,\"l\":12,\"m\":13,"
+		"\"n\":14,\"o\":15,\"$bin\":\"\"}",
+	    "no known form");
 }
 
 static void
@@ -369,6 +382,80 @@ bytes_that_are_no_value_give_no_text(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+/* What JSON may change: floats come back as doubles, a NaN as the usual one. */
+static void
+widen_floats(struct slice value, struct mp_buf *out)
+{
+	struct mp_walk w = mp_walk(value);
+	const uint8_t *from = w.p;
+	struct mp_item item;
+
+	for (; mp_next(&w, &item); from = w.p) {
+		if (item.type == MP_FLOAT)
+			mp_pack_double(
+			    out, isnan(item.d) ? (double)NAN : item.d);
+		else
+			mp_buf_bytes(out, from, (size_t)(w.p - from));
+	}
+}
+
+static void
+any_value_survives_the_way_through_json(void **state)
+{
+	gen.timestamps = true;
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+		CLEANUP(mp_buf_deinit) struct mp_buf back = { 0 };
+		CLEANUP(mp_buf_deinit) struct mp_buf want = { 0 };
+		int err;
+
+		mpgen_value(&gen, i % DEPTH);
+		widen_floats(slice_of(gen.bytes, gen.len), &want);
+		assert_int_equal(
+		    json_from_mp(slice_of(gen.bytes, gen.len), &text), 0);
+		err = json_to_mp(slice_of(text.p, text.len), &back, &why);
+		if (err || back.len != want.len ||
+		    memcmp(back.p, want.p, want.len) != 0)
+			fail_msg("round %u, %s: %.*s", i,
+			    err ? why.text : "other bytes", (int)text.len,
+			    (const char *)text.p);
+	}
+}
+
+/* As far as they are read at all: most of the damaged ones are not. */
+static void
+any_text_that_is_read_survives_the_way_back(void **state)
+{
+	unsigned read = 0;
+
+	gen.timestamps = true;
+	for (unsigned i = 0; i < 4 * ROUNDS; i++) {
+		CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+		CLEANUP(mp_buf_deinit) struct mp_buf value = { 0 };
+		CLEANUP(mp_buf_deinit) struct mp_buf again = { 0 };
+
+		mpgen_value(&gen, i % DEPTH);
+		assert_int_equal(
+		    json_from_mp(slice_of(gen.bytes, gen.len), &text), 0);
+		if (text.len > MPGEN_MAX / 2)
+			continue;
+		memcpy(gen.bytes, text.p, text.len);
+		gen.len = text.len;
+		mpgen_mutate(&gen);
+		if (json_to_mp(slice_of(gen.bytes, gen.len), &value, &why) < 0)
+			continue;
+		read++;
+		text.len = 0;
+		assert_int_equal(
+		    json_from_mp(slice_of(value.p, value.len), &text), 0);
+		assert_int_equal(
+		    json_to_mp(slice_of(text.p, text.len), &again, &why), 0);
+		assert_true(slice_equal(slice_of(value.p, value.len),
+		    slice_of(again.p, again.len)));
+	}
+	assert_true(read > ROUNDS / 20);
+}
+
 int
 main(void)
 {
@@ -387,7 +474,11 @@ main(void)
 		cmocka_unit_test(counts_of_any_size_are_packed),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(bytes_that_are_no_value_give_no_text),
+		cmocka_unit_test(any_value_survives_the_way_through_json),
+		cmocka_unit_test(any_text_that_is_read_survives_the_way_back),
 	};
+
+	mpgen_seed(&gen);
 
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
