@@ -451,6 +451,38 @@ conf_new(void)
 }
 
 struct conf *
+conf_copy(const struct conf *conf)
+{
+	CLEANUP(conf_freep) struct conf *copy = calloc(1, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	memcpy(copy->file, conf->file, sizeof(copy->file));
+	for (size_t i = 0; i < CONF_KEYS; i++) {
+		copy->v[i] = conf->v[i];
+		copy->v[i].text = strdup(conf->v[i].text);
+		if (!copy->v[i].text)
+			return NULL;
+	}
+	return TAKE(copy);
+}
+
+void
+conf_swap(struct conf *a, struct conf *b, enum conf_key key)
+{
+	struct conf_value v = a->v[key];
+
+	a->v[key] = b->v[key];
+	b->v[key] = v;
+}
+
+const char *
+conf_file(const struct conf *conf)
+{
+	return conf->file;
+}
+
+struct conf *
 conf_free(struct conf *conf)
 {
 	if (!conf)

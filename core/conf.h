@@ -47,6 +47,13 @@ struct conf *conf_new(void);
 struct conf *conf_free(struct conf *conf);
 CLEANUP_FN(struct conf *, conf_free)
 
+/* The same values from the same sources; NULL without memory. */
+struct conf *conf_copy(const struct conf *conf);
+/* Exchange what two hold under a key, value and source. */
+void conf_swap(struct conf *a, struct conf *b, enum conf_key key);
+/* Of the file that was read last; "" when there was none. */
+const char *conf_file(const struct conf *conf);
+
 /*
  * Read an INI file.  -EINVAL: something in it is refused, and the reason is
  * a sentence with file, line, key and what would be right; otherwise below

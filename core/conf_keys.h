@@ -35,17 +35,18 @@ CONF_KEY(gateway, max_message, BYTES, "4M", 8192, 67108864,
     "longest message from a client")
 CONF_KEY(gateway, max_connections, UINT, "0", 0, 1000000,
     "connections in all; 0: 90 % of the descriptors")
-CONF_KEY(gateway, subscriptions, UINT, "64", 1, 1024,
-    "subscriptions of a connection")
-CONF_KEY(gateway, patterns, UINT, "256", 1, 4096, "patterns of a connection")
-CONF_KEY(gateway, append_bytes, BYTES, "4M", 1024, 268435456,
-    "appends in flight, bytes per user")
+CONF_KEY(gateway, subscriptions, UINT, "64", 0, 1000000,
+    "subscriptions of a connection; 0: no limit")
+CONF_KEY(gateway, patterns, UINT, "256", 0, 1000000,
+    "patterns of a connection; 0: no limit")
+CONF_KEY(gateway, append_bytes, BYTES, "4M", 0, 268435456,
+    "appends in flight, bytes per user; 0: no limit")
 CONF_KEY(gateway, append_rate, UINT, "1000", 0, 1000000,
     "appends per second and user; 0: no limit")
-CONF_KEY(gateway, handshakes, UINT, "256", 1, 100000,
-    "TLS handshakes under way at once")
-CONF_KEY(gateway, hello_seconds, SECONDS, "10", 1, 300,
-    "time for TLS, HTTP and hello together")
+CONF_KEY(gateway, handshakes, UINT, "256", 0, 100000,
+    "TLS handshakes under way at once; 0: no limit")
+CONF_KEY(gateway, hello_seconds, SECONDS, "10", 0, 300,
+    "time for TLS, HTTP and hello together; 0: no limit")
 CONF_KEY(gateway, drain_seconds, SECONDS, "5", 0, 300,
     "time over which a stopping gateway sends its clients away")
 CONF_KEY(gateway, origins, TEXT, "", 0, 4000,
@@ -58,6 +59,15 @@ CONF_KEY(gateway, address_handshakes, UINT, "200", 0, 1000000,
     "new connections per second of one address; 0: no limit")
 CONF_KEY(gateway, address_connections, UINT, "1024", 0, 1000000,
     "connections of one address; 0: no limit")
+CONF_KEY(gateway, hello_bytes, BYTES, "8K", 0, 67108864,
+    "longest message before hello; 0: as after it")
+CONF_KEY(gateway, pattern_bytes, UINT, "255", 1, 255, "length of a pattern")
+CONF_KEY(gateway, queries, UINT, "4", 0, 1000000,
+    "queries of one user under way at once; 0: no limit")
+CONF_KEY(gateway, queries_waiting, UINT, "64", 0, 1000000,
+    "queries of one user that wait for their turn; 0: no limit")
+CONF_KEY(gateway, page_events, UINT, "10000", 1, 10000,
+    "events on one page of history")
 CONF_KEY(gateway, fragments, UINT, "16", 0, 1000000,
     "fragments of one message from a client; 0: no limit")
 CONF_KEY(gateway, control_frames, UINT, "10", 0, 1000000,

@@ -85,45 +85,52 @@ descriptors_for_connections(void)
 	return lim.rlim_cur - lim.rlim_cur / 10;
 }
 
-static struct limits *
-limits_of(const struct conf *conf)
+void
+conns_configure(struct conns *cs, const struct conf *conf)
 {
-	const struct limits_config config = {
+	const struct limits_config limits = {
 		.rate = (uint32_t)conf_uint(conf, CONF_gateway_handshake_rate),
 		.address_rate =
 		    (uint32_t)conf_uint(conf, CONF_gateway_address_handshakes),
 		.address_connections =
 		    (uint32_t)conf_uint(conf, CONF_gateway_address_connections),
 	};
+	uint64_t handshakes = conf_uint(conf, CONF_gateway_handshakes);
 
-	return limits_new(&config);
+	limits_configure(cs->limits, &limits);
+	ws_pool_limit(cs->pool,
+	    (uint32_t)conf_uint(conf, CONF_gateway_fragments),
+	    (uint32_t)conf_uint(conf, CONF_gateway_control_frames));
+	cs->origins = conf_text(conf, CONF_gateway_origins);
+	cs->max_message = (uint32_t)conf_uint(conf, CONF_gateway_max_message);
+	cs->hello_bytes = (uint32_t)conf_uint(conf, CONF_gateway_hello_bytes);
+	if (cs->hello_bytes == 0)
+		cs->hello_bytes = cs->max_message;
+	cs->max_conns = conf_uint(conf, CONF_gateway_max_connections);
+	if (cs->max_conns == 0)
+		cs->max_conns = descriptors_for_connections();
+	cs->max_shaking = handshakes > 0 ? (uint32_t)handshakes : UINT32_MAX;
+	cs->hello_ticks =
+	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
 }
 
 static int
 conns_init(struct conns *cs, const struct conf *conf)
 {
-	cs->origins = conf_text(conf, CONF_gateway_origins);
-	cs->max_message = conf_uint(conf, CONF_gateway_max_message);
-	cs->max_conns = conf_uint(conf, CONF_gateway_max_connections);
-	if (cs->max_conns == 0)
-		cs->max_conns = descriptors_for_connections();
-	cs->max_shaking = (uint32_t)conf_uint(conf, CONF_gateway_handshakes);
-	cs->hello_ticks =
-	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
+	static const struct limits_config none;
+	uint64_t longest = conf_uint(conf, CONF_gateway_max_message);
+
 	cs->quiet_ticks = QUIET_TICKS;
 	cs->pong_ticks = PONG_TICKS;
 	cs->steps_left = HANDSHAKES_A_PASS;
 	cs->more_end = &cs->more;
 	link_init(&cs->shaking);
-	cs->pool = ws_pool_new(MAX(ASSEMBLY_BYTES, 4 * cs->max_message));
-	if (cs->pool)
-		ws_pool_limit(cs->pool,
-		    (uint32_t)conf_uint(conf, CONF_gateway_fragments),
-		    (uint32_t)conf_uint(conf, CONF_gateway_control_frames));
-	cs->limits = limits_of(conf);
+	cs->pool = ws_pool_new(MAX(ASSEMBLY_BYTES, 4 * longest));
+	cs->limits = limits_new(&none);
 	cs->more_ev = event_new(cs->base, -1, 0, on_more, cs);
 	if (!cs->pool || !cs->limits || !cs->more_ev || conns_time_init(cs) < 0)
 		return -ENOMEM;
+	conns_configure(cs, conf);
 	return 0;
 }
 
@@ -317,10 +324,11 @@ conns_accept(struct conns *cs, int fd)
 	COUNTERS_SET(connections, ++cs->n);
 	c->address = address;
 	c->surplus = surplus;
+	c->max_message = MIN(cs->hello_bytes, cs->max_message);
 	c->heard = conns_ticks();
 	cs->n_shaking++;
 	link_append(&cs->shaking, &c->shaking);
-	conn_due_in(c, cs->hello_ticks);
+	conn_due_in(c, cs->hello_ticks > 0 ? cs->hello_ticks : NEVER_TICKS);
 }
 
 void
@@ -374,6 +382,7 @@ conn_established(struct conn *c)
 	if (c->established || c->state != CONN_OPEN)
 		return;
 	c->established = true;
+	c->max_message = c->cs->max_message;
 	conn_due_in(c, c->cs->quiet_ticks);
 }
 

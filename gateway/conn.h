@@ -53,6 +53,11 @@ struct conn_handler {
 MUST_CHECK int conns_new(struct loop *loop, const struct conf *conf,
     struct tls *tls, const struct conn_handler *handler, struct conns **out,
     struct reason *why);
+/*
+ * The limits and origins that conf holds now; its texts are used until the
+ * next call.  A connection keeps the longest message that it was told of.
+ */
+void conns_configure(struct conns *cs, const struct conf *conf);
 struct conns *conns_free(struct conns *cs);
 CLEANUP_FN(struct conns *, conns_free)
 

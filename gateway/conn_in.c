@@ -177,13 +177,11 @@ take_ws(struct conn *c, struct slice in)
 {
 	struct conns *cs = c->cs;
 	const struct ws_sink sink = { on_message, on_closed, c };
-	uint64_t max = c->established ? cs->max_message
-				      : MIN(cs->max_message, HELLO_BYTES);
 	const char *text;
 	unsigned code;
 
-	code = ws_take(
-	    cs->pool, &c->ws, max, c->heard / TICKS_S, in, &sink, &text);
+	code = ws_take(cs->pool, &c->ws, c->max_message, c->heard / TICKS_S, in,
+	    &sink, &text);
 	if (code) {
 		if (code != WS_CODE_TOO_BIG && code != WS_CODE_POLICY)
 			COUNTERS_ADD(bad_frames, 1);

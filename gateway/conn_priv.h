@@ -36,13 +36,13 @@ enum {
 	WRITE_BYTES = BLOCK_BYTES,
 	LANE_BYTES = 256 * 1024,    /* control messages not yet sent */
 	ASSEMBLY_BYTES = 128 << 20, /* messages under way, of all */
-	HELLO_BYTES = 8192,	    /* longest message before hello */
 	HANDSHAKES_A_PASS = 8,	    /* steps of TLS handshakes */
 	PONGS_QUEUED = 4,
 
 	TICK_MS = 250,
 	TICKS_S = 1000 / TICK_MS,
 	WHEEL_SLOTS = 512, /* 128 s ahead */
+	NEVER_TICKS = 1 << 30,
 	LINGER_TICKS = 2 * TICKS_S,
 	QUIET_TICKS = 60 * TICKS_S, /* then the peer is asked */
 	PONG_TICKS = 20 * TICKS_S,  /* and has so long to answer */
@@ -81,6 +81,7 @@ struct conn {
 
 	uint32_t due;	/* ticks: when something has to happen */
 	uint32_t heard; /* ticks: when the last byte came */
+	uint32_t max_message;
 	uint16_t head_len;
 	uint16_t head_seen;
 	uint8_t state; /* enum conn_state */
@@ -117,7 +118,8 @@ struct conns {
 	struct link wheel[WHEEL_SLOTS];
 
 	uint64_t n;
-	uint64_t max_message;
+	uint32_t max_message;
+	uint32_t hello_bytes; /* the same before hello */
 	uint64_t max_conns;
 	uint32_t n_shaking;
 	uint32_t max_shaking;

@@ -179,14 +179,26 @@ open_timers(struct gateway *gw)
 	return err;
 }
 
+void
+gateway_configure(struct gateway *gw)
+{
+	const struct conf *conf = gw->conf;
+
+	gw->groups.batch_ns =
+	    conf_uint(conf, CONF_gateway_batch_ms) * NS_PER_MS;
+	gw->quotas.max_bytes = conf_uint(conf, CONF_gateway_append_bytes);
+	gw->quotas.rate = conf_uint(conf, CONF_gateway_append_rate);
+	gw->quotas.max_conns = conf_uint(conf, CONF_gateway_user_connections);
+	if (gw->conns)
+		conns_configure(gw->conns, conf);
+}
+
 static void
 open_fanout(struct gateway *gw)
 {
 	const struct conf *conf = gw->conf;
 
 	group_table_init(&gw->groups);
-	gw->groups.batch_ns =
-	    conf_uint(conf, CONF_gateway_batch_ms) * NS_PER_MS;
 	gw->groups.mark_ns =
 	    conf_uint(conf, CONF_gateway_mark_interval) * NS_PER_MS;
 	gw->groups.ping_ns =
@@ -195,9 +207,7 @@ open_fanout(struct gateway *gw)
 	gw->feed = feed_new(&gw->groups);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
 	quota_table_init(&gw->quotas);
-	gw->quotas.max_bytes = conf_uint(conf, CONF_gateway_append_bytes);
-	gw->quotas.rate = conf_uint(conf, CONF_gateway_append_rate);
-	gw->quotas.max_conns = conf_uint(conf, CONF_gateway_user_connections);
+	gateway_configure(gw);
 	LIST_INIT(&gw->sessions);
 	TAILQ_INIT(&gw->greetings);
 }
@@ -370,25 +380,6 @@ gateway_close(struct gateway *gw)
 	counters_reset();
 	gw->page = stats_page_free(gw->page);
 	gw->loop = loop_free(gw->loop);
-}
-
-void
-gateway_reload(struct gateway *gw)
-{
-	struct token_keys *keys = NULL;
-	struct reason why;
-
-	if (tls_reload(gw->tls, &why) < 0)
-		diag_error("the certificate stays as it was: %s", why.text);
-	else
-		diag_note("the certificate was read again");
-	if (token_keys_open(gw->conf, &keys, &why) < 0) {
-		diag_error("the token keys stay as they were: %s", why.text);
-	} else {
-		(void)token_keys_free(gw->keys);
-		gw->keys = keys;
-		diag_note("the token keys were read again");
-	}
 }
 
 /* The next block that has to wait for its time ends the wait. */

@@ -85,7 +85,7 @@ MUST_CHECK int gateway_turn(struct gateway *gw);
  * seq, where the ring has it.  Another gateway may have been faster.
  */
 void gateway_drink(struct gateway *gw, uint64_t seq);
-/* Read certificate and token keys anew; what is no good changes nothing. */
-void gateway_reload(struct gateway *gw);
+/* The limits that its configuration holds now. */
+void gateway_configure(struct gateway *gw);
 
 #endif

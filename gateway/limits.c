@@ -57,6 +57,13 @@ limits_new(const struct limits_config *config)
 	return l;
 }
 
+/* Allowances that hold more than the new rate shrink when they are used. */
+void
+limits_configure(struct limits *l, const struct limits_config *config)
+{
+	l->config = *config;
+}
+
 struct limits *
 limits_free(struct limits *l)
 {

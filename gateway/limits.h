@@ -28,6 +28,9 @@ struct limits *limits_new(const struct limits_config *config);
 struct limits *limits_free(struct limits *l);
 CLEANUP_FN(struct limits *, limits_free)
 
+/* From now on; connections that are there stay. */
+void limits_configure(struct limits *l, const struct limits_config *config);
+
 /* May another connection come at all, at now_ms of any clock? */
 bool limits_rate_left(struct limits *l, uint64_t now_ms);
 

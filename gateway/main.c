@@ -16,9 +16,11 @@
 #include "gateway/drain.h"
 #include "gateway/gateway_priv.h"
 #include "gateway/listen.h"
+#include "gateway/reload.h"
 
 struct process {
 	struct gateway gw;
+	struct conf *conf;
 	struct loop_io term, intr, hup;
 	struct loop_timer watchdog;
 	bool failed;
@@ -38,7 +40,7 @@ on_hup(void *arg, unsigned signo)
 {
 	struct process *p = arg;
 
-	gateway_reload(&p->gw);
+	reload_all(&p->gw, p->conf);
 }
 
 static void
@@ -126,6 +128,7 @@ main(int argc, char **argv)
 	if (rc != OPTIONS_RUN)
 		return rc;
 	(void)signal(SIGPIPE, SIG_IGN);
+	process.conf = conf;
 	if (gateway_open(&process.gw, conf, &why) < 0) {
 		diag_error("%s", why.text);
 		return OPTIONS_EXIT_USAGE;

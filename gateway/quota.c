@@ -12,6 +12,7 @@
 
 #include "core/time.h"
 #include "gateway/alloc.h"
+#include "gateway/counters.h"
 #include "gateway/quota.h"
 
 void
@@ -83,15 +84,20 @@ quota_append(struct quota *q, uint64_t bytes, uint64_t now_ns)
 	uint64_t cost = table->rate > 0 ? NS_PER_S / table->rate : 0;
 
 	/* The first one may be of any size, or it could never go. */
-	if (q->pending > 0 && q->bytes + bytes > table->max_bytes)
+	if (q->pending > 0 && table->max_bytes > 0 &&
+	    q->bytes + bytes > table->max_bytes) {
+		COUNTERS_ADD(limited_append_bytes, 1);
 		return 100;
+	}
 	if (now_ns > q->seen_ns) {
 		q->spare_ns =
 		    MIN(NS_PER_S, q->spare_ns + (now_ns - q->seen_ns));
 		q->seen_ns = now_ns;
 	}
-	if (q->spare_ns < cost)
+	if (q->spare_ns < cost) {
+		COUNTERS_ADD(limited_append_rate, 1);
 		return 1 + (cost - q->spare_ns) / NS_PER_MS;
+	}
 	q->spare_ns -= cost;
 	q->pending++;
 	q->bytes += bytes;

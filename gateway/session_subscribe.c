@@ -60,14 +60,15 @@ check_limits(const struct session *s, const struct proto_request *req,
 	uint64_t max_patterns = conf_uint(conf, CONF_gateway_patterns);
 	unsigned patterns = count_patterns(s);
 
-	if (send_count(&s->sender, false) >= max_subs) {
+	if (max_subs > 0 && send_count(&s->sender, false) >= max_subs) {
 		COUNTERS_ADD(limited_subscriptions, 1);
 		reason_set(why, 0,
 		    "a connection has at most %llu subscriptions",
 		    (unsigned long long)max_subs);
 		return PROTO_TOO_LARGE;
 	}
-	if (patterns + count(req->subscribe.topics) > max_patterns) {
+	if (max_patterns > 0 &&
+	    patterns + count(req->subscribe.topics) > max_patterns) {
 		COUNTERS_ADD(limited_patterns, 1);
 		reason_set(why, 0, "a connection has at most %llu patterns",
 		    (unsigned long long)max_patterns);

@@ -192,7 +192,7 @@ ctx_freep(SSL_CTX **ctx)
 
 /* A context from the files as they are now; replaces the present one. */
 static int
-ctx_load(struct tls *tls, struct reason *why)
+ctx_load(struct tls *tls, const char *cert, const char *key, struct reason *why)
 {
 	CLEANUP(ctx_freep) SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 	int r;
@@ -204,14 +204,14 @@ ctx_load(struct tls *tls, struct reason *why)
 	r = ctx_configure(ctx);
 	if (r < 0)
 		return reason_set(why, r, "cannot set up TLS");
-	if (SSL_CTX_use_certificate_chain_file(ctx, tls->cert) != 1)
-		return reason_ssl(why, -EINVAL, "certificate", tls->cert);
-	if (SSL_CTX_use_PrivateKey_file(ctx, tls->key, SSL_FILETYPE_PEM) != 1)
-		return reason_ssl(why, -EINVAL, "key", tls->key);
+	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
+		return reason_ssl(why, -EINVAL, "certificate", cert);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return reason_ssl(why, -EINVAL, "key", key);
 	if (SSL_CTX_check_private_key(ctx) != 1)
-		return reason_ssl(why, -EINVAL, "key", tls->key);
+		return reason_ssl(why, -EINVAL, "key", key);
 
-	ctx_note(ctx, tls->cert, tls->note, sizeof(tls->note));
+	ctx_note(ctx, cert, tls->note, sizeof(tls->note));
 	SSL_CTX_free(tls->ctx);
 	tls->ctx = TAKE(ctx);
 	return 0;
@@ -227,13 +227,11 @@ tls_open(
 	if (!tls)
 		return reason_set(why, -ENOMEM, "cannot set up TLS");
 	tls->rekey = REKEY_RECORDS;
-	tls->cert = strdup(cert);
-	tls->key = strdup(key);
-	if (!tls->cert || !tls->key || bio_make(tls) < 0) {
+	if (bio_make(tls) < 0) {
 		ERR_clear_error();
 		return reason_set(why, -ENOMEM, "cannot set up TLS");
 	}
-	r = ctx_load(tls, why);
+	r = ctx_load(tls, cert, key, why);
 	if (r < 0)
 		return r;
 	*out = TAKE(tls);
@@ -248,16 +246,15 @@ tls_free(struct tls *tls)
 	SSL_CTX_free(tls->ctx);
 	BIO_free(tls->bio);
 	BIO_meth_free(tls->method);
-	free(tls->cert);
-	free(tls->key);
 	free(tls);
 	return NULL;
 }
 
 int
-tls_reload(struct tls *tls, struct reason *why)
+tls_reload(
+    struct tls *tls, const char *cert, const char *key, struct reason *why)
 {
-	return ctx_load(tls, why);
+	return ctx_load(tls, cert, key, why);
 }
 
 const char *

@@ -29,10 +29,12 @@ struct tls *tls_free(struct tls *tls);
 CLEANUP_FN(struct tls *, tls_free)
 
 /*
- * Read the same files again.  New connections get what they hold now; when
- * they are no good, *why says so and everything stays as it was.
+ * Read these files, the same ones or others.  New connections get what they
+ * hold now; when they are no good, *why says so and everything stays as it
+ * was.
  */
-MUST_CHECK int tls_reload(struct tls *tls, struct reason *why);
+MUST_CHECK int tls_reload(
+    struct tls *tls, const char *cert, const char *key, struct reason *why);
 
 /* What an operator should know about the certificate; empty: nothing. */
 const char *tls_note(const struct tls *tls);

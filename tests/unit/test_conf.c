@@ -155,10 +155,33 @@ numbers_are_accepted_up_to_their_bounds(void **state)
 	set_refused("gateway.batch_ms=1001", "from 0 to 1000 milliseconds");
 	assert_int_equal(conf_set(conf, "gateway.batch_ms=1000", &why), 0);
 	assert_int_equal(conf_set(conf, "gateway.batch_ms=0", &why), 0);
-	set_refused("gateway.hello_seconds=0", "from 1 to 300 seconds");
-	assert_int_equal(conf_set(conf, "gateway.hello_seconds=1", &why), 0);
-	assert_int_equal(conf_set(conf, "gateway.hello_seconds=300", &why), 0);
-	set_refused("gateway.hello_seconds=301", "from 1 to 300 seconds");
+	set_refused("writer.stall_seconds=0", "from 1 to 3600 seconds");
+	assert_int_equal(conf_set(conf, "writer.stall_seconds=1", &why), 0);
+	assert_int_equal(conf_set(conf, "writer.stall_seconds=3600", &why), 0);
+	set_refused("writer.stall_seconds=3601", "from 1 to 3600 seconds");
+}
+
+static void
+a_copy_has_its_own_values_and_one_key_can_go_back(void **state)
+{
+	CLEANUP(conf_freep) struct conf *conf = conf_new();
+	CLEANUP(conf_freep) struct conf *copy = NULL;
+	struct conf_entry entry;
+	struct reason why;
+
+	assert_int_equal(conf_set(conf, "writer.keys=7", &why), 0);
+	copy = conf_copy(conf);
+	assert_non_null(copy);
+	assert_int_equal(conf_set(conf, "writer.keys=8", &why), 0);
+	assert_int_equal(conf_set(conf, "gateway.batch_ms=9", &why), 0);
+	assert_int_equal(conf_uint(copy, CONF_writer_keys), 7);
+	conf_swap(conf, copy, CONF_writer_keys);
+	assert_int_equal(conf_uint(conf, CONF_writer_keys), 7);
+	assert_string_equal(conf_text(copy, CONF_writer_keys), "8");
+	assert_int_equal(conf_uint(conf, CONF_gateway_batch_ms), 9);
+	conf_describe(conf, CONF_writer_keys, &entry);
+	assert_string_equal(entry.source, "command line");
+	assert_string_equal(conf_file(conf), "");
 }
 
 static void
@@ -375,6 +398,8 @@ main(void)
 		    a_value_may_hold_what_looks_like_an_assignment),
 		IN_DIRECTORY(a_refused_file_changes_nothing),
 		cmocka_unit_test(numbers_are_accepted_up_to_their_bounds),
+		cmocka_unit_test(
+		    a_copy_has_its_own_values_and_one_key_can_go_back),
 		cmocka_unit_test(what_is_no_number_is_refused),
 		cmocka_unit_test(sizes_take_a_unit_and_notice_overflow),
 		cmocka_unit_test(the_ring_takes_powers_of_two_alone),

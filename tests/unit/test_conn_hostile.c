@@ -73,9 +73,9 @@ messages_are_short_before_hello_and_long_after(void **state)
 
 	edgefix_start(fx, options);
 	c = edge_websocket(fx);
-	edge_send(c, 0x82, bytes, HELLO_BYTES);
+	edge_send(c, 0x82, bytes, 8192);
 	EDGE_UNTIL(fx, fx->messages == 1);
-	edge_send(c, 0x82, bytes, HELLO_BYTES + 1);
+	edge_send(c, 0x82, bytes, 8192 + 1);
 	edge_expect_close(c, 1009);
 	expect_gone(fx, c);
 

@@ -219,7 +219,7 @@ new_connections_get_the_certificate_that_was_reloaded(void **state)
 	first = served(fx);
 	old = edge_websocket(fx);
 	edgefix_certificate("EC", fx->cert, fx->key);
-	assert_int_equal(tls_reload(fx->tls, &why), 0);
+	assert_int_equal(tls_reload(fx->tls, fx->cert, fx->key, &why), 0);
 	second = served(fx);
 	assert_int_not_equal(X509_cmp(first, second), 0);
 	edge_send(old, 0x82, "\xc0", 1);
@@ -241,7 +241,7 @@ files_that_do_not_belong_together_are_refused(void **state)
 	first = served(fx);
 	snprintf(other, sizeof(other), "%s/other.pem", fx->dir);
 	edgefix_certificate("EC", other, fx->key);
-	assert_true(tls_reload(fx->tls, &why) < 0);
+	assert_true(tls_reload(fx->tls, fx->cert, fx->key, &why) < 0);
 	assert_non_null(strstr(why.text, fx->key));
 	second = served(fx);
 	assert_int_equal(X509_cmp(first, second), 0);
