@@ -70,10 +70,10 @@ peek_long(struct slice bytes, struct peek *peek)
 		return false;
 	if (!mp_next(&w, &time) || !mp_next(&w, &topic) || topic.type != MP_STR)
 		return false;
-	if (!mp_next(&w, &version) || !mp_next(&w, &type) ||
-	    type.type != MP_STR)
+	if (!mp_next(&w, &version) || version.type != MP_UINT ||
+	    !mp_next(&w, &type) || type.type != MP_STR)
 		return false;
-	*peek = (struct peek){ seq.u, topic.s, type.s };
+	*peek = (struct peek){ seq.u, version.u, topic.s, type.s };
 	return true;
 }
 
@@ -81,14 +81,14 @@ bool
 peek_event(struct slice bytes, struct peek *peek)
 {
 	const uint8_t *p = bytes.p, *end = bytes.p + bytes.len;
-	uint64_t time, version;
+	uint64_t time;
 
 	if (bytes.len > 0 && (*p == 0x97 || *p == 0x98)) {
 		p++;
 		if (quick_uint(&p, end, &peek->seq) &&
 		    quick_uint(&p, end, &time) &&
 		    quick_str(&p, end, &peek->topic) &&
-		    quick_uint(&p, end, &version) &&
+		    quick_uint(&p, end, &peek->version) &&
 		    quick_str(&p, end, &peek->type))
 			return true;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What the fan-out looks at in an encoded event: its seq, topic and type.
+ * What the fan-out looks at in an encoded event: seq, topic, version, type.
  * Everything else passes through unread.
  */
 
@@ -15,6 +15,7 @@
 
 struct peek {
 	uint64_t seq; /* 0: ephemeral */
+	uint64_t version;
 	struct slice topic;
 	struct slice type;
 };
