@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,8 @@ wire_dial(const struct wire_to *to, int timeout_ms)
 
 	if (w == NULL)
 		return NULL;
+	/* A peer that cuts us off in the middle of a write is no accident. */
+	signal(SIGPIPE, SIG_IGN);
 	w->fd = -1;
 	w->close_code = WIRE_NO_CLOSE;
 	if (!wire_connect(w, to, until_ms)) {

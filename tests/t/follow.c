@@ -334,7 +334,6 @@ main(int argc, char **argv)
 	struct follower *f;
 	int status;
 
-	signal(SIGPIPE, SIG_IGN);
 	follow_options(&plan, argc, argv);
 	if (plan.to.port == 0 || plan.to.cafile == NULL || plan.token == NULL ||
 	    plan.n_patterns == 0 || plan.clients == 0) {

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <poll.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -388,7 +387,6 @@ main(void)
 		HOSTILE(garbage_in_place_of_tls_is_survived),
 	};
 
-	signal(SIGPIPE, SIG_IGN);
 	if (!live_init())
 		return 2;
 	return cmocka_run_group_tests_name("hostile heads", tests, NULL, NULL);

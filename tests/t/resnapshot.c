@@ -9,7 +9,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -468,7 +467,6 @@ main(int argc, char **argv)
 	struct slow *all;
 	int status;
 
-	signal(SIGPIPE, SIG_IGN);
 	resnapshot_options(&plan, argc, argv);
 	all = calloc(plan.clients, sizeof(*all));
 	if (all == NULL)

@@ -10,7 +10,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -661,7 +660,6 @@ main(int argc, char **argv)
 	struct rows *rows;
 	int status;
 
-	signal(SIGPIPE, SIG_IGN);
 	roam_options(&plan, argc, argv);
 	printf("# roam: seed %" PRIu64 "\n", plan.seed);
 	all = calloc(plan.clients, sizeof(*all));

@@ -8,7 +8,6 @@
 
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,7 +95,6 @@ main(int argc, char **argv)
 	char *token;
 	int n;
 
-	signal(SIGPIPE, SIG_IGN);
 	if (argc != 7) {
 		fprintf(stderr, "usage: stall PORT CAFILE TOKENFILE CLIENTS "
 				"READYFILE GOFILE\n");

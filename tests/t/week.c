@@ -8,7 +8,6 @@
 
 #include <getopt.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -314,7 +313,6 @@ main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "";
 	int status;
 
-	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1)
 		week_options(&w, argc - 1, argv + 1);
 	if (w.to.port == 0 || w.to.cafile == NULL || w.token == NULL)
