@@ -14,55 +14,14 @@
 #include "core/diag.h"
 #include "core/reason.h"
 
-enum {
-	ACCEPTS = 64, /* in one turn */
-	AGAIN_US = 100 * 1000,
-};
-
-/* Listen, or do not for a while. */
 static void
-listen_for(struct serve *sv, unsigned what)
-{
-	if (loop_io_want(&sv->accept_io, what) < 0)
-		diag_error("the loop cannot watch the socket");
-}
-
-static void
-on_accept_again(void *arg)
-{
-	listen_for(arg, LOOP_READ);
-}
-
-/*
- * Whoever waits keeps the socket readable: without a descriptor for him,
- * looking again at once would be all that this process does.
- */
-static void
-accept_later(struct serve *sv)
-{
-	diag_limited("descriptors", "no descriptor is left for who comes");
-	if (loop_timer_set(&sv->accept_again, AGAIN_US, 0) == 0)
-		listen_for(sv, 0);
-}
-
-static void
-on_accept(void *arg, unsigned what)
+on_accept(void *arg, int fd)
 {
 	struct serve *sv = arg;
 
-	for (unsigned i = 0; i < ACCEPTS; i++) {
-		int fd = accept4(sv->parts.listen_fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			accept_later(sv);
-		if (fd < 0)
-			return;
-		if (serve_add(sv, fd) < 0)
-			diag_limited("connections",
-			    "a connection was refused: there are %u",
-			    sv->ids.used);
-	}
+	if (serve_add(sv, fd) < 0)
+		diag_limited("connections",
+		    "a connection was refused: there are %u", sv->ids.used);
 }
 
 static int
@@ -72,9 +31,6 @@ init(struct serve *sv, struct reason *why)
 
 	if (!err)
 		err = serve_flush_init(sv);
-	if (!err)
-		err = loop_timer_init(
-		    sv->parts.loop, &sv->accept_again, on_accept_again, sv);
 	sv->presence = presence_new();
 	if (!err && !sv->presence)
 		err = -ENOMEM;
@@ -109,16 +65,15 @@ serve_open(struct serve *sv, const struct folder *folder, struct reason *why)
 
 	sv->folder = folder;
 	if (sv->parts.listen_fd >= 0)
-		err = loop_io_add(sv->parts.loop, &sv->accept_io,
-		    sv->parts.listen_fd, LOOP_READ, on_accept, sv);
+		err = acceptor_open(sv->parts.loop, &sv->door,
+		    sv->parts.listen_fd, on_accept, sv);
 	return err ? reason_set(why, err, "cannot watch the socket") : 0;
 }
 
 void
 serve_close(struct serve *sv)
 {
-	loop_timer_stop(&sv->accept_again);
-	loop_io_deinit(&sv->accept_io);
+	acceptor_close(&sv->door);
 }
 
 struct serve *
@@ -130,7 +85,6 @@ serve_free(struct serve *sv)
 	while (!TAILQ_EMPTY(&sv->conns))
 		serve_conn_free(TAILQ_FIRST(&sv->conns));
 	serve_flush_deinit(sv);
-	loop_timer_deinit(&sv->accept_again);
 	jobs_lane_deinit(&sv->flush_lane);
 	serve_wait_deinit(sv);
 	(void)presence_free(sv->presence);

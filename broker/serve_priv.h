@@ -14,6 +14,7 @@
 #include "broker/jobs.h"
 #include "broker/query.h"
 #include "broker/serve.h"
+#include "core/acceptor.h"
 #include "core/frame.h"
 #include "core/loop.h"
 #include "core/proto.h"
@@ -64,8 +65,7 @@ struct serve_conn {
 struct serve {
 	struct serve_parts parts;
 	const struct folder *folder;
-	struct loop_io accept_io;
-	struct loop_timer accept_again; /* when there was no descriptor */
+	struct acceptor door;
 	TAILQ_HEAD(, serve_conn) conns;
 	struct handles ids; /* of connections */
 	size_t call_bytes;  /* of all */

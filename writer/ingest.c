@@ -231,25 +231,17 @@ add_producer(struct ingest *in, int fd)
 }
 
 static void
-on_accept(void *arg, unsigned what)
+on_accept(void *arg, int fd)
 {
 	struct ingest *in = arg;
-	int fd;
 
-	for (unsigned i = 0; i < 64; i++) {
-		fd = accept4(in->parts.listen_fd, NULL, NULL,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0)
-			return;
-		if (in->counts.producers >= INGEST_PRODUCERS) {
-			diag_limited("producers",
-			    "a producer was refused: there are %d",
-			    INGEST_PRODUCERS);
-			(void)close(fd);
-			continue;
-		}
-		add_producer(in, fd);
+	if (in->counts.producers >= INGEST_PRODUCERS) {
+		diag_limited("producers",
+		    "a producer was refused: there are %d", INGEST_PRODUCERS);
+		(void)close(fd);
+		return;
 	}
+	add_producer(in, fd);
 }
 
 int
@@ -268,8 +260,8 @@ ingest_new(
 	    &in->clock, time_wall_us(), time_clock_ns(CLOCK_BOOTTIME) / 1000);
 	quota_init(
 	    &in->quota, parts->ring_slots, parts->ring_bytes, time_mono_ns());
-	err = loop_io_add(parts->loop, &in->accept_io, parts->listen_fd,
-	    LOOP_READ, on_accept, in);
+	err = acceptor_open(
+	    parts->loop, &in->door, parts->listen_fd, on_accept, in);
 	if (err < 0)
 		return reason_set(why, err, "cannot watch the socket");
 	*out = TAKE(in);
@@ -283,7 +275,7 @@ ingest_free(struct ingest *in)
 		return NULL;
 	while (!TAILQ_EMPTY(&in->all))
 		producer_free(TAILQ_FIRST(&in->all));
-	loop_io_deinit(&in->accept_io);
+	acceptor_close(&in->door);
 	admit_deinit(&in->admit);
 	mp_buf_deinit(&in->canonical);
 	free(in);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/acceptor.h"
 #include "core/frame.h"
 #include "core/loop.h"
 #include "writer/admit.h"
@@ -48,7 +49,7 @@ TAILQ_HEAD(producer_list, producer);
 
 struct ingest {
 	struct ingest_parts parts;
-	struct loop_io accept_io;
+	struct acceptor door;
 	struct producer_list all;
 	struct producer_list waiting;
 	uint64_t request_bytes; /* held, of all */
