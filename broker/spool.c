@@ -14,16 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/spool.h"
+#include "broker/spool_priv.h"
 #include "core/reason.h"
 #include "core/sysio.h"
 #include "core/time.h"
 
 enum {
-	/* What a client that does not read costs a gateway. */
-	SPOOL_PART_BYTES = 60 << 10,
-	SPOOL_BUFFER = 1 << 20,
-	SPOOL_DIR_MAX = 400,
 	SPOOL_KEPT = 64, /* that nobody holds: each is an open file */
 };
 
@@ -33,51 +29,6 @@ enum {
 #define SPOOL_IDLE_NS (10 * NS_PER_S)
 /* What nobody holds any more is kept for so long, should someone ask. */
 #define SPOOL_FORGET_NS (60 * NS_PER_S)
-
-struct spool_index {
-	uint64_t offset;
-	uint32_t bytes;
-	uint32_t rows;
-};
-
-struct spool {
-	struct spools *ss;
-	struct spool *next;
-	/* Under the lock. */
-	unsigned refs;
-	bool listed;
-	bool building;
-	bool gone;
-	uint64_t bytes; /* of disk, as accounted */
-	uint64_t built_ns;
-	/* Whoever reads notes it, without the lock. */
-	uint64_t read_ns;
-	/* Constant once it is finished. */
-	uint8_t *key;
-	size_t key_len;
-	uint64_t generation;
-	uint64_t seq;
-	bool full;
-	int fd;
-	struct spool_index *parts;
-	size_t n_parts, cap_parts;
-	uint64_t rows;
-	/* The builder's. */
-	uint8_t *buffer;
-	size_t buffered;
-	uint64_t written;
-	struct spool_index part;
-};
-
-struct spools {
-	pthread_mutex_t lock;
-	pthread_cond_t built;
-	struct spool *list;
-	uint64_t max_bytes;
-	uint64_t idle_ns;
-	struct spools_status counts;
-	char dir[SPOOL_DIR_MAX];
-};
 
 int
 spools_new(const char *dir, uint64_t max_bytes, struct spools **out)
@@ -104,7 +55,7 @@ spools_set_idle(struct spools *ss, uint64_t idle_ns)
 	ss->idle_ns = idle_ns;
 }
 
-static void
+void
 spool_destroy(struct spool *s)
 {
 	closep(&s->fd);
@@ -114,18 +65,50 @@ spool_destroy(struct spool *s)
 	free(s);
 }
 
+/* Under the lock: the disk that it holds counts as free. */
+void
+spool_disclaim(struct spool *s)
+{
+	s->ss->counts.bytes -= s->bytes;
+	s->bytes = 0;
+}
+
 /* Under the lock: the disk that it holds is free again. */
 static void
 spool_release_disk(struct spool *s)
 {
-	s->ss->counts.bytes -= s->bytes;
-	s->bytes = 0;
+	spool_disclaim(s);
 	if (s->fd >= 0)
 		(void)sysio_ftruncate(&sysio_posix, s->fd, 0);
 }
 
-/* Under the lock: nobody finds it any more; frees it when nobody holds it. */
+/* Under the lock: nobody holds or finds it.  spools_unlock() frees it. */
 static void
+spool_bury(struct spool *s)
+{
+	spool_disclaim(s);
+	s->next = s->ss->dead;
+	s->ss->dead = s;
+}
+
+/*
+ * Freeing gigabytes of disk takes a while, and the lock is what everybody
+ * who reads a part waits for.
+ */
+void
+spools_unlock(struct spools *ss)
+{
+	struct spool *dead = TAKE(ss->dead), *next;
+
+	pthread_mutex_unlock(&ss->lock);
+	for (; dead; dead = next) {
+		next = dead->next;
+		spool_destroy(dead);
+	}
+}
+
+/* Under the lock: nobody finds it any more; buried when nobody holds it. */
+void
 spool_unlist(struct spool *s)
 {
 	struct spool **at = &s->ss->list;
@@ -137,10 +120,8 @@ spool_unlist(struct spool *s)
 		s->listed = false;
 		s->ss->counts.spools--;
 	}
-	if (s->refs == 0) {
-		spool_release_disk(s);
-		spool_destroy(s);
-	}
+	if (s->refs == 0)
+		spool_bury(s);
 }
 
 struct spools *
@@ -148,10 +129,12 @@ spools_free(struct spools *ss)
 {
 	if (!ss)
 		return NULL;
+	pthread_mutex_lock(&ss->lock);
 	while (ss->list) {
 		assert(ss->list->refs == 0);
 		spool_unlist(ss->list);
 	}
+	spools_unlock(ss);
 	pthread_cond_destroy(&ss->built);
 	pthread_mutex_destroy(&ss->lock);
 	free(ss);
@@ -176,11 +159,9 @@ spool_unref(struct spool *s)
 	ss = s->ss;
 	pthread_mutex_lock(&ss->lock);
 	assert(s->refs > 0);
-	if (--s->refs == 0 && !s->listed) {
-		spool_release_disk(s);
-		spool_destroy(s);
-	}
-	pthread_mutex_unlock(&ss->lock);
+	if (--s->refs == 0 && !s->listed)
+		spool_bury(s);
+	spools_unlock(ss);
 	return NULL;
 }
 
@@ -211,7 +192,7 @@ spool_parts(const struct spool *s)
 /* --- reading --- */
 
 /* The lock is not needed: it is but a hint of who has to go. */
-static void
+void
 spool_note_read(struct spool *s, uint64_t now_ns)
 {
 	__atomic_store_n(&s->read_ns, now_ns, __ATOMIC_RELAXED);
@@ -302,7 +283,7 @@ spools_victim(struct spools *ss, uint64_t now_ns)
 }
 
 /* Account n more bytes of disk to s; others have to go where they must. */
-static int
+int
 spool_claim(struct spool *s, uint64_t n)
 {
 	struct spools *ss = s->ss;
@@ -319,21 +300,22 @@ spool_claim(struct spool *s, uint64_t n)
 			got = SPOOL_NO_ROOM;
 			break;
 		}
-		if (victim->refs > 0)
+		if (victim->refs > 0) {
 			ss->counts.gone++;
+			spool_release_disk(victim);
+		}
 		victim->gone = true;
-		spool_release_disk(victim);
 		spool_unlist(victim);
 	}
 	if (got == SPOOL_PUT) {
 		s->bytes += n;
 		ss->counts.bytes += n;
 	}
-	pthread_mutex_unlock(&ss->lock);
+	spools_unlock(ss);
 	return got;
 }
 
-/* --- building --- */
+/* --- asking --- */
 
 static int
 spool_open_file(const char *dir, struct reason *why)
@@ -353,7 +335,7 @@ spool_open_file(const char *dir, struct reason *why)
 	return fd;
 }
 
-static struct spool *
+struct spool *
 spool_new(struct spools *ss)
 {
 	struct spool *s = calloc(1, sizeof(*s));
@@ -368,7 +350,7 @@ spool_new(struct spools *ss)
 	return s;
 }
 
-static int
+int
 spool_prepare(struct spool *s, struct reason *why)
 {
 	s->buffer = malloc(SPOOL_BUFFER);
@@ -509,7 +491,7 @@ spools_find(struct spools *ss, const struct spool_want *want,
 		spools_keep(ss);
 		s = spools_begin(ss, want);
 	}
-	pthread_mutex_unlock(&ss->lock);
+	spools_unlock(ss);
 	if (!s)
 		return -ENOMEM;
 	if (!shared) {
@@ -521,179 +503,4 @@ spools_find(struct spools *ss, const struct spool_want *want,
 	}
 	*out = s;
 	return shared ? SPOOLS_SHARED : SPOOLS_BUILD;
-}
-
-static int
-spool_write(struct spool *s, const uint8_t *p, size_t len)
-{
-	int got = spool_claim(s, len);
-
-	if (got != SPOOL_PUT || len == 0)
-		return got;
-	got = sysio_pwrite(&sysio_posix, s->fd, p, len, s->written);
-	if (got < 0)
-		return got;
-	s->written += len;
-	return SPOOL_PUT;
-}
-
-static int
-spool_end_part(struct spool *s)
-{
-	if (s->part.rows == 0)
-		return 0;
-	if (s->n_parts == s->cap_parts) {
-		size_t cap = MAX(s->cap_parts * 2, 16);
-		struct spool_index *parts =
-		    realloc(s->parts, cap * sizeof(*parts));
-
-		if (!parts)
-			return -ENOMEM;
-		s->parts = parts;
-		s->cap_parts = cap;
-	}
-	s->parts[s->n_parts++] = s->part;
-	s->part = (struct spool_index){
-		.offset = s->written + s->buffered,
-	};
-	return 0;
-}
-
-static int
-spool_write_buffer(struct spool *s)
-{
-	int got = spool_write(s, s->buffer, s->buffered);
-
-	if (got == SPOOL_PUT)
-		s->buffered = 0;
-	return got;
-}
-
-int
-spool_put(struct spool *s, struct slice row)
-{
-	int got;
-
-	if (UNLIKELY(s->part.bytes + row.len > SPOOL_PART_BYTES)) {
-		got = spool_end_part(s);
-		if (got < 0)
-			return got;
-	}
-	if (UNLIKELY(s->buffered + row.len > SPOOL_BUFFER)) {
-		got = spool_write_buffer(s);
-		if (got != SPOOL_PUT)
-			return got;
-	}
-	if (LIKELY(row.len <= SPOOL_BUFFER)) {
-		memcpy(s->buffer + s->buffered, row.p, row.len);
-		s->buffered += row.len;
-	} else {
-		got = spool_write(s, row.p, row.len);
-		if (got != SPOOL_PUT)
-			return got;
-	}
-	s->part.bytes += (uint32_t)row.len;
-	s->part.rows++;
-	s->rows++;
-	return SPOOL_PUT;
-}
-
-int
-spool_flush(struct spool *s)
-{
-	int err = spool_end_part(s);
-
-	return err < 0 ? err : spool_write_buffer(s);
-}
-
-void
-spool_restart(struct spool *s)
-{
-	pthread_mutex_lock(&s->ss->lock);
-	spool_release_disk(s);
-	pthread_mutex_unlock(&s->ss->lock);
-	s->n_parts = 0;
-	s->rows = 0;
-	s->buffered = 0;
-	s->written = 0;
-	s->part = (struct spool_index){ 0 };
-}
-
-int
-spool_begin_copy(struct spool *s, struct spool **out, struct reason *why)
-{
-	struct spool *copy = spool_new(s->ss);
-	int err;
-
-	if (!copy)
-		return -ENOMEM;
-	err = spool_prepare(copy, why);
-	if (err < 0) {
-		spool_destroy(copy);
-		return err;
-	}
-	*out = copy;
-	return 0;
-}
-
-struct spool *
-spool_drop(struct spool *copy)
-{
-	return spool_unref(copy);
-}
-
-#define SPOOL_SWAP(a, b)                   \
-	do {                               \
-		__typeof__(a) swap_ = (a); \
-		(a) = (b);                 \
-		(b) = swap_;               \
-	} while (0)
-
-void
-spool_replace(struct spool *s, struct spool *copy)
-{
-	pthread_mutex_lock(&s->ss->lock);
-	SPOOL_SWAP(s->fd, copy->fd);
-	SPOOL_SWAP(s->bytes, copy->bytes);
-	pthread_mutex_unlock(&s->ss->lock);
-	SPOOL_SWAP(s->parts, copy->parts);
-	SPOOL_SWAP(s->n_parts, copy->n_parts);
-	SPOOL_SWAP(s->cap_parts, copy->cap_parts);
-	SPOOL_SWAP(s->buffer, copy->buffer);
-	s->rows = copy->rows;
-	s->buffered = copy->buffered;
-	s->written = copy->written;
-	s->part = copy->part;
-	(void)spool_drop(copy);
-}
-
-void
-spool_finish(struct spool *s, uint64_t seq, bool full)
-{
-	struct spools *ss = s->ss;
-
-	assert(s->buffered == 0);
-	free(s->buffer);
-	s->buffer = NULL;
-	pthread_mutex_lock(&ss->lock);
-	s->seq = seq;
-	s->full = full;
-	s->building = false;
-	s->built_ns = time_mono_ns();
-	spool_note_read(s, s->built_ns);
-	ss->counts.built++;
-	pthread_cond_broadcast(&ss->built);
-	pthread_mutex_unlock(&ss->lock);
-}
-
-void
-spool_abandon(struct spool *s)
-{
-	struct spools *ss = s->ss;
-
-	pthread_mutex_lock(&ss->lock);
-	s->refs--;
-	spool_unlist(s);
-	pthread_cond_broadcast(&ss->built);
-	pthread_mutex_unlock(&ss->lock);
 }
