@@ -47,6 +47,8 @@ CONF_KEY(gateway, handshakes, UINT, "256", 0, 100000,
     "TLS handshakes under way at once; 0: no limit")
 CONF_KEY(gateway, hello_seconds, SECONDS, "10", 0, 300,
     "time for TLS, HTTP and hello together; 0: no limit")
+CONF_KEY(gateway, keepalive_seconds, SECONDS, "60", 0, 3600,
+    "how long a connection may wait for its next HTTP request; 0: not at all")
 CONF_KEY(gateway, drain_seconds, SECONDS, "5", 0, 300,
     "time over which a stopping gateway sends its clients away")
 CONF_KEY(gateway, origins, TEXT, "", 0, 4000,

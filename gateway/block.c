@@ -137,3 +137,30 @@ block_message(struct slice value)
 	put_websocket_head(b);
 	return b;
 }
+
+struct block *
+block_raw(struct slice bytes)
+{
+	struct block *b =
+	    bytes.len > UINT32_MAX ? NULL : block_new((uint32_t)bytes.len);
+
+	if (!b)
+		return NULL;
+	if (bytes.len > 0)
+		memcpy(b->bytes + b->end, bytes.p, bytes.len);
+	b->end += (uint32_t)bytes.len;
+	return b;
+}
+
+struct slice
+block_payload(const struct block *b)
+{
+	const uint8_t *p = b->bytes + b->start;
+	size_t head = 2;
+
+	if (p[1] == LEN_16BIT)
+		head += 2;
+	else if (p[1] == LEN_64BIT)
+		head += 8;
+	return slice_of(p + head, b->end - b->start - head);
+}

@@ -55,4 +55,10 @@ void block_finish_batch(struct block *b, uint64_t after, uint64_t upto);
 /* A whole message that is no batch: one binary WebSocket message. */
 struct block *block_message(struct slice value);
 
+/* These bytes as they are, with no WebSocket header. */
+struct block *block_raw(struct slice bytes);
+
+/* What a finished message carries: one value, without its header. */
+struct slice block_payload(const struct block *b);
+
 #endif

@@ -17,6 +17,7 @@
 #include "core/time.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
+#include "gateway/door.h"
 #include "gateway/limits.h"
 
 /* A handshake this old makes room for a new one when all places are taken. */
@@ -65,8 +66,8 @@ conn_more(struct conn *c)
 	cs->more_end = &c->next_more;
 }
 
-static void
-dying(struct conn *c)
+void
+conn_dying(struct conn *c)
 {
 	if (c->in_dying)
 		return;
@@ -112,6 +113,8 @@ conns_configure(struct conns *cs, const struct conf *conf)
 	cs->max_shaking = handshakes > 0 ? (uint32_t)handshakes : UINT32_MAX;
 	cs->hello_ticks =
 	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
+	cs->idle_ticks =
+	    (uint32_t)conf_uint(conf, CONF_gateway_keepalive_seconds) * TICKS_S;
 }
 
 static int
@@ -328,7 +331,7 @@ conns_accept(struct conns *cs, int fd)
 	c->heard = conns_ticks();
 	cs->n_shaking++;
 	link_append(&cs->shaking, &c->shaking);
-	conn_due_in(c, cs->hello_ticks > 0 ? cs->hello_ticks : NEVER_TICKS);
+	conn_due_in(c, conns_hello_ticks(cs));
 }
 
 void
@@ -349,12 +352,25 @@ conn_drop(struct conn *c)
 	event_del(&c->ev);
 	link_remove(&c->due_at);
 	c->state = CONN_GONE;
-	dying(c);
+	conn_dying(c);
+}
+
+void
+conn_last(struct conn *c)
+{
+	if (c->state >= CONN_LINGER)
+		return;
+	c->state = CONN_CLOSING;
+	c->peer_done = true;
+	c->last_words = true;
+	conn_due_in(c, LINGER_TICKS);
+	conn_dirty(c);
 }
 
 void
 conn_linger(struct conn *c)
 {
+	conn_due_in(c, LINGER_TICKS);
 	tls_bye(c->cs->tls, &c->tls);
 	tls_conn_deinit(&c->tls);
 	(void)shutdown(c->tls.fd, SHUT_WR);
@@ -370,16 +386,20 @@ conn_close(struct conn *c, unsigned code, const char *text)
 	}
 	if (c->state != CONN_OPEN)
 		return;
+	if (c->door) {
+		door_close(c->door, code, text);
+		return;
+	}
 	c->state = CONN_CLOSING;
 	conn_due_in(c, LINGER_TICKS);
 	conn_say_close(c, code, text);
-	dying(c);
+	conn_dying(c);
 }
 
 void
 conn_established(struct conn *c)
 {
-	if (c->established || c->state != CONN_OPEN)
+	if (c->established || c->door || c->state != CONN_OPEN)
 		return;
 	c->established = true;
 	c->max_message = c->cs->max_message;
@@ -394,10 +414,15 @@ sweep_one(struct conn *c)
 
 	if (session)
 		c->cs->handler.closed(session);
+	if (c->door && door_is_over(c->door)) {
+		c->door = door_free(c->door);
+		if (c->state == CONN_OPEN)
+			conn_http_next(c);
+	}
 	if (c->state != CONN_GONE)
 		return;
 	if (c->in_more || c->in_dirty || c->in_dying) {
-		dying(c);
+		conn_dying(c);
 		return;
 	}
 	tls_conn_deinit(&c->tls);
@@ -405,7 +430,9 @@ sweep_one(struct conn *c)
 	conn_send_deinit(c);
 	limits_leave(c->address);
 	close(c->tls.fd);
+	(void)door_free(c->door);
 	free(c->head);
+	free(c->rest);
 	COUNTERS_SET(connections, --c->cs->n);
 	free(c);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Connections: one TLS socket from accept to close, first HTTP, then
+ * Connections: one TLS socket from accept to close, first HTTP, then perhaps
  * WebSocket.  A connection knows messages, not what they mean: its session
- * does, through struct conn_handler.
+ * does, through struct conn_handler.  A request that a door serves (door.h)
+ * has a session of its own, which need not know what becomes of what it says.
  *
  * Sending has two lanes.  Control messages are queued (bounded) and go
  * first, between blocks.  Data is one block at a time: a connection that can't take it
@@ -30,8 +31,8 @@ struct tls;
 /* What a connection tells its session.  None may free the connection. */
 struct conn_handler {
 	/*
-	 * A WebSocket is open.  Returns the session's pointer, or NULL to
-	 * refuse (closes with 1013).  bearer is the token of an
+	 * A WebSocket is open, or a door has a request.  Returns the session's pointer, or NULL to
+	 * refuse (1013, or 503).  bearer is the token of an
 	 * Authorization header, len 0 when there was none; copied if kept.
 	 */
 	void *(*open)(void *arg, struct conn *c, struct slice bearer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What a connection receives: a TLS handshake, one HTTP request, WebSocket
+ * What a connection receives: a TLS handshake, HTTP requests, WebSocket
  * frames.  A turn takes a bounded amount and leaves the rest to the next
  * pass, so that one peer can't hold up the others.
  */
@@ -10,146 +10,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/reason.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
-#include "gateway/http.h"
-
-/* An answer after which there is nothing; what the peer says is ignored. */
-static void
-answer_last(struct conn *c, const char *buf, size_t len)
-{
-	c->state = CONN_CLOSING;
-	c->peer_done = true;
-	conn_due_in(c, LINGER_TICKS);
-	conn_raw(c, buf, len, true);
-}
-
-static void
-refuse(struct conn *c, int status, const struct reason *why)
-{
-	char buf[HTTP_ANSWER_MAX];
-
-	COUNTERS_ADD(http_refused, 1);
-	answer_last(c, buf, http_refusal(buf, status, why->text));
-}
-
-static void
-answer_health(struct conn *c, bool ready)
-{
-	struct conns *cs = c->cs;
-	char buf[HTTP_ANSWER_MAX];
-	struct reason why = { "" };
-	bool good = true;
-
-	if (ready && cs->refusing) {
-		reason_set(&why, 0, "the gateway is stopping");
-		good = false;
-	} else if (ready) {
-		good = cs->handler.serving(cs->handler.arg, &why);
-	}
-	answer_last(c, buf,
-	    http_health(
-		buf, good, good ? "ok" : "unavailable", good ? NULL : &why));
-}
-
-static void
-upgrade(struct conn *c, const struct http_request *req)
-{
-	struct conns *cs = c->cs;
-	char buf[HTTP_ANSWER_MAX], accept[TLS_WS_ACCEPT + 1];
-	struct http_upgrade up;
-	struct reason why;
-	int status;
-
-	status = http_upgrade(req, cs->origins, &up, &why);
-	if (status == 0 && cs->refusing)
-		status = reason_set(&why, 503, "the gateway is stopping");
-	if (status == 0 && c->surplus)
-		status = reason_set(&why, 503, "too many connections");
-	if (status != 0) {
-		refuse(c, status, &why);
-		return;
-	}
-	tls_websocket_accept(up.key.p, accept);
-	conn_raw(c, buf, http_switching(buf, accept, &up), false);
-	COUNTERS_ADD(opened, 1);
-	c->state = CONN_OPEN;
-	c->session = cs->handler.open(cs->handler.arg, c, up.bearer);
-	if (!c->session)
-		conn_close(c, WS_CODE_LATER, "not now");
-}
-
-static void
-answer(struct conn *c, struct slice head)
-{
-	struct http_request req;
-	struct reason why;
-	int status;
-
-	status = http_parse(head, &req, &why);
-	if (status != 0)
-		refuse(c, status, &why);
-	else if (slice_is(req.path, "/v1/ws"))
-		upgrade(c, &req);
-	else if (slice_is(req.path, "/healthz"))
-		answer_health(c, false);
-	else if (slice_is(req.path, "/readyz"))
-		answer_health(c, true);
-	else
-		refuse(c, reason_set(&why, 404, "there is nothing here"), &why);
-}
-
-/* The head came in pieces: put this one to those before. */
-static bool
-gather_head(struct conn *c, struct slice *in, bool *rest)
-{
-	size_t n;
-
-	if (!c->head)
-		c->head = malloc(HTTP_HEAD_MAX);
-	if (!c->head)
-		return false;
-	n = MIN(in->len, (size_t)HTTP_HEAD_MAX - c->head_len);
-	memcpy(c->head + c->head_len, in->p, n);
-	c->head_len += (uint16_t)n;
-	*rest = n < in->len;
-	*in = slice_of(c->head, c->head_len);
-	return true;
-}
-
-/* Take bytes of the request's head; answer when it is whole. */
-static void
-take_http(struct conn *c, struct slice in)
-{
-	size_t seen = c->head_seen;
-	struct reason why;
-	bool rest = false;
-	int end;
-
-	if (c->head && !gather_head(c, &in, &rest)) {
-		conn_drop(c);
-		return;
-	}
-	end = http_head_end(in.p, in.len, &seen, &why);
-	if (end < 0) {
-		refuse(c, -end, &why);
-	} else if (end > 0 && (rest || (size_t)end < in.len)) {
-		refuse(c,
-		    reason_set(&why, 400,
-			"bytes follow the request before it was answered"),
-		    &why);
-	} else if (end > 0) {
-		answer(c, in);
-	} else {
-		c->head_seen = (uint16_t)seen;
-		if (!c->head && !gather_head(c, &in, &rest))
-			conn_drop(c);
-		return;
-	}
-	free(c->head);
-	c->head = NULL;
-}
 
 static bool
 on_message(void *arg, unsigned opcode, struct slice payload)
@@ -193,16 +55,19 @@ take_ws(struct conn *c, struct slice in)
 static void
 take(struct conn *c, struct slice in)
 {
-	if (c->state == CONN_HTTP)
-		take_http(c, in);
+	if (c->state == CONN_HTTP || c->door)
+		conn_http_take(c, in);
 	else
 		take_ws(c, in);
 }
 
+/* What is said during an exchange is kept, once, so that its end is seen. */
 static bool
 wants_input(const struct conn *c)
 {
-	return c->state < CONN_LINGER && !c->peer_done;
+	if (c->state >= CONN_LINGER || c->peer_done || c->rest)
+		return false;
+	return c->state != CONN_HTTP || !conn_unsent(c);
 }
 
 /* Up to TURN_BYTES; a record without data costs as if it had some. */
@@ -302,6 +167,8 @@ conn_turn(struct conn *c, short what)
 		shake(c, what);
 	else if ((what & EV_WRITE) && conn_unsent(c))
 		conn_flush(c);
+	if (c->rest)
+		conn_http_rest(c);
 	if (c->state > CONN_TLS && c->state < CONN_LINGER)
 		take_input(c);
 	if (c->state < CONN_LINGER && (conn_unsent(c) || c->last_words))

@@ -2,9 +2,11 @@
 
 /*
  * What the files of a connection share: conn.c (life and death), conn_in.c
- * (what comes), conn_send.c (what goes), conn_time.c (deadlines).
+ * (what comes), conn_http.c (requests), conn_send.c (what goes), conn_time.c
+ * (deadlines).
  *
  *	TLS -> HTTP -> OPEN -> CLOSING -> LINGER -> DEAD
+ *	        ^ `-----' while a door has the request, then the next one
  *
  * A connection may die anywhere, in the middle of a pass over all of them.
  * So it is only marked, and freed by conns_sweep(), which alone frees.
@@ -24,7 +26,7 @@
 enum conn_state {
 	CONN_TLS,     /* shaking hands */
 	CONN_HTTP,    /* its request is awaited */
-	CONN_OPEN,    /* a WebSocket */
+	CONN_OPEN,    /* a WebSocket, or a request that a door serves */
 	CONN_CLOSING, /* a close frame goes out, then the peer's is awaited */
 	CONN_LINGER,  /* all is said: until the peer closes too */
 	CONN_GONE,    /* for conns_sweep() to free */
@@ -44,8 +46,9 @@ enum {
 	WHEEL_SLOTS = 512, /* 128 s ahead */
 	NEVER_TICKS = 1 << 30,
 	LINGER_TICKS = 2 * TICKS_S,
-	QUIET_TICKS = 60 * TICKS_S, /* then the peer is asked */
-	PONG_TICKS = 20 * TICKS_S,  /* and has so long to answer */
+	QUIET_TICKS = 60 * TICKS_S,	 /* then the peer is asked */
+	PONG_TICKS = 20 * TICKS_S,	 /* and has so long to answer */
+	HTTP_STALL_TICKS = 60 * TICKS_S, /* an answer that does not move */
 };
 
 /* Messages that wait to be sent, as the bytes of their frames. */
@@ -69,7 +72,9 @@ struct conn {
 	struct limits_entry *address;
 	struct tls_conn tls;
 	struct ws_state ws;
+	struct door *door; /* of the request that is served, or NULL */
 	uint8_t *head;	   /* of HTTP, when it comes in pieces */
+	uint8_t *rest;	   /* came behind a request that is not served yet */
 	struct block *pin; /* data being written */
 	struct lane *lane; /* NULL: empty */
 
@@ -82,8 +87,10 @@ struct conn {
 	uint32_t due;	/* ticks: when something has to happen */
 	uint32_t heard; /* ticks: when the last byte came */
 	uint32_t max_message;
+	uint32_t pin_at; /* bytes of it that have gone */
 	uint16_t head_len;
 	uint16_t head_seen;
+	uint16_t rest_len;
 	uint8_t state; /* enum conn_state */
 	uint8_t pongs; /* in the lane */
 	bool in_more : 1;
@@ -97,7 +104,12 @@ struct conn {
 	bool last_words : 1;  /* nothing comes after what is in the lane */
 	bool peer_done : 1;   /* its close frame came, or can't any more */
 	bool surplus : 1;     /* over a limit: answered with 503 */
+	bool raw : 1;	      /* the pin is no message: it goes in pieces */
+	bool behind : 1;      /* the pin waits for the lane */
+	bool kept : 1;	      /* a request was answered before */
 };
+
+struct door;
 
 struct conns {
 	struct event_base *base;
@@ -126,6 +138,7 @@ struct conns {
 	uint32_t hello_ticks;
 	uint32_t quiet_ticks;
 	uint32_t pong_ticks;
+	uint32_t idle_ticks; /* between requests; 0: each ends it */
 	uint32_t tick;	     /* the wheel stands here */
 	unsigned steps_left; /* of handshakes in this pass */
 	bool refusing;
@@ -143,9 +156,21 @@ void conn_more(struct conn *c);
 /* The TLS handshake is over, one way or the other. */
 void conn_shaken(struct conn *c);
 void conns_tell_room(struct conns *cs);
+/* For the sweep to look at: it, its session or its door has ended. */
+void conn_dying(struct conn *c);
+/* What waits to be sent is the last; what the peer says is ignored. */
+void conn_last(struct conn *c);
 
 /* conn_in.c */
 void conn_turn(struct conn *c, short what);
+
+/* conn_http.c */
+/* Take bytes that are no WebSocket's. */
+void conn_http_take(struct conn *c, struct slice in);
+/* Those that had to wait, if they need not any more. */
+void conn_http_rest(struct conn *c);
+/* A request was answered: the next one may come. */
+void conn_http_next(struct conn *c);
 
 /* conn_send.c */
 /* Send what waits; ready() when all has left. */
@@ -155,6 +180,8 @@ void conn_dirty(struct conn *c);
 bool conn_unsent(const struct conn *c);
 /* Bytes that are no message: an HTTP answer.  Nothing follows if last. */
 void conn_raw(struct conn *c, const void *p, size_t len, bool last);
+/* The same, without a copy; takes the reference. */
+void conn_put(struct conn *c, struct block *b);
 void conn_ping(struct conn *c);
 void conn_pong(struct conn *c, struct slice payload);
 /* The close frame, behind what the lane holds. */
@@ -166,6 +193,13 @@ uint32_t conns_ticks(void);
 void conn_due_in(struct conn *c, uint32_t ticks);
 int conns_time_init(struct conns *cs);
 int conns_time_start(struct conns *cs);
+
+/* For a handshake, a head, a hello, or the beginning of a body. */
+static inline uint32_t
+conns_hello_ticks(const struct conns *cs)
+{
+	return cs->hello_ticks > 0 ? cs->hello_ticks : NEVER_TICKS;
+}
 
 static inline void
 link_init(struct link *l)

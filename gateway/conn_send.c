@@ -10,6 +10,7 @@
 
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
+#include "gateway/door.h"
 
 enum {
 	LANE_START = 256
@@ -24,7 +25,8 @@ conn_unsent(const struct conn *c)
 bool
 conn_is_ready(const struct conn *c)
 {
-	return c->state == CONN_OPEN && !conn_unsent(c);
+	return c->state == CONN_OPEN && !conn_unsent(c) &&
+	       !(c->door && door_is_over(c->door));
 }
 
 size_t
@@ -49,14 +51,22 @@ write_all(struct conn *c, const void *p, size_t len)
 	}
 }
 
+/* A message in one go; other bytes piece by piece, which are signs of life. */
 static bool
 send_pinned(struct conn *c)
 {
 	const struct block *b = c->pin;
+	uint32_t at = b->start + c->pin_at, n = b->end - at;
 
-	if (!write_all(c, b->bytes + b->start, b->end - b->start))
+	if (c->raw)
+		n = MIN(n, (uint32_t)WRITE_BYTES);
+	if (!write_all(c, b->bytes + at, n))
 		return false;
-	c->pin = block_unref(c->pin);
+	c->pin_at += n;
+	if (c->raw)
+		c->heard = conns_ticks();
+	if (at + n == b->end)
+		c->pin = block_unref(c->pin);
 	return true;
 }
 
@@ -86,7 +96,9 @@ drain(struct conn *c)
 {
 	while (conn_unsent(c)) {
 		/* A lane's write that was begun comes before a new block. */
-		if (c->pin ? !send_pinned(c) : !send_lane(c))
+		bool lane = c->lane && (!c->pin || c->behind);
+
+		if (lane ? !send_lane(c) : !send_pinned(c))
 			return false;
 	}
 	return true;
@@ -100,10 +112,13 @@ conn_flush(struct conn *c)
 			conn_linger(c);
 			return;
 		}
+		/* The next request may be here already. */
+		if (c->state == CONN_HTTP)
+			conn_more(c);
 		if (c->state != CONN_OPEN || !c->want_ready)
 			return;
 		c->want_ready = false;
-		if (c->session)
+		if (c->session && !(c->door && door_is_over(c->door)))
 			c->cs->handler.ready(c->session);
 		if (!conn_unsent(c))
 			return;
@@ -125,14 +140,43 @@ conn_send(struct conn *c, struct block *b)
 {
 	if (c->state != CONN_OPEN)
 		return CONN_DEAD;
+	if (c->door)
+		return door_send(c->door, b);
 	assert(!conn_unsent(c));
 	if (write_all(c, b->bytes + b->start, b->end - b->start))
 		return CONN_SENT;
 	if (c->state != CONN_OPEN)
 		return CONN_DEAD;
 	c->pin = block_ref(b);
+	c->pin_at = 0;
+	c->raw = c->behind = false;
 	c->want_ready = true;
 	return CONN_BLOCKED;
+}
+
+void
+conn_put(struct conn *c, struct block *b)
+{
+	size_t len = b->end - b->start;
+
+	if (c->state < CONN_LINGER && !c->pin) {
+		c->pin = TAKE(b);
+		c->pin_at = 0;
+		c->raw = true;
+		c->behind = c->lane != NULL;
+		c->heard = conns_ticks();
+		if (!c->blocked)
+			(void)drain(c);
+		c->want_ready = conn_unsent(c);
+		conn_dirty(c);
+	} else if (c->state < CONN_LINGER) {
+		if ((c->behind && c->lane) ||
+		    conn_control_queued(c) + len > LANE_BYTES)
+			conn_drop(c);
+		else
+			conn_raw(c, b->bytes + b->start, len, false);
+	}
+	(void)block_unref(b);
 }
 
 /* Room for n more bytes in the lane; what was sent already goes. */
@@ -191,6 +235,10 @@ drown(struct conn *c)
 void
 conn_control(struct conn *c, struct slice value)
 {
+	if (c->door) {
+		door_control(c->door, value);
+		return;
+	}
 	/* Many answers in one turn are no sign that nobody reads them. */
 	if (c->state == CONN_OPEN && !c->blocked &&
 	    conn_control_queued(c) + value.len > LANE_BYTES)

@@ -12,6 +12,7 @@
 #include "core/time.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
+#include "gateway/door.h"
 
 /* doc/protocol.md, "Close codes". */
 enum {
@@ -80,20 +81,72 @@ check_alive(struct conn *c)
 	conn_due_in(c, c->cs->pong_ticks);
 }
 
+/* An answer is being written: as long as it moves, it may take its time. */
+static bool
+answer_moves(struct conn *c)
+{
+	uint32_t quiet = conns_ticks() - c->heard;
+
+	if (!c->pin || !c->raw || quiet >= HTTP_STALL_TICKS)
+		return false;
+	conn_due_in(c, HTTP_STALL_TICKS - quiet);
+	return true;
+}
+
+static void
+check_door(struct conn *c)
+{
+	if (door_wants(c->door)) {
+		door_late(c->door);
+	} else if (!conn_unsent(c)) {
+		conn_due_in(c, HTTP_STALL_TICKS);
+	} else if (!answer_moves(c)) {
+		COUNTERS_ADD(http_late, 1);
+		conn_drop(c);
+	}
+}
+
+/* Between requests a connection is not late, only no longer wanted. */
+static void
+check_request(struct conn *c)
+{
+	if (c->kept && !c->head && !conn_unsent(c)) {
+		conn_linger(c);
+		return;
+	}
+	if (answer_moves(c))
+		return;
+	if (c->kept)
+		COUNTERS_ADD(http_late, 1);
+	else
+		COUNTERS_ADD(slow_handshake, 1);
+	conn_drop(c);
+}
+
 static void
 expire(struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_TLS:
-	case CONN_HTTP:
 		COUNTERS_ADD(slow_handshake, 1);
 		conn_drop(c);
 		return;
+	case CONN_HTTP:
+		check_request(c);
+		return;
 	case CONN_CLOSING:
+		if (answer_moves(c))
+			return;
+		conn_drop(c);
+		return;
 	case CONN_LINGER:
 		conn_drop(c);
 		return;
 	case CONN_OPEN:
+		if (c->door) {
+			check_door(c);
+			return;
+		}
 		if (c->established) {
 			check_alive(c);
 			return;

@@ -105,19 +105,28 @@ next_line(struct slice *rest, struct slice *line)
 }
 
 static int
-check_method(struct slice method, struct reason *why)
+check_method(struct slice method, struct http_request *req, struct reason *why)
 {
-	static const char *const known[] = { "HEAD", "POST", "PUT", "DELETE",
-		"OPTIONS", "CONNECT", "TRACE", "PATCH" };
+	static const char *const served[] = {
+		[HTTP_GET] = "GET",
+		[HTTP_HEAD] = "HEAD",
+		[HTTP_POST] = "POST",
+		[HTTP_OPTIONS] = "OPTIONS",
+	};
+	static const char *const known[] = { "PUT", "DELETE", "CONNECT",
+		"TRACE", "PATCH" };
 
-	if (slice_is(method, "GET"))
-		return 0;
+	for (unsigned i = 0; i < ARRAY_LEN(served); i++)
+		if (slice_is(method, served[i])) {
+			req->verb = (enum http_verb)i;
+			return 0;
+		}
 	if (!is_token(method))
 		return reason_set(why, 400, "the method is not a token");
 	for (unsigned i = 0; i < ARRAY_LEN(known); i++)
 		if (slice_is(method, known[i]))
-			return reason_set(why, 405,
-			    "%s is not served here, GET is", known[i]);
+			return reason_set(
+			    why, 405, "%s is not served here", known[i]);
 	return reason_set(why, 501, "the method is unknown");
 }
 
@@ -156,15 +165,15 @@ static int
 parse_request_line(
     struct slice line, struct http_request *req, struct reason *why)
 {
-	struct slice rest = line, target;
+	struct slice rest = line, method, target;
 	int status;
 
-	if (!cut(&rest, ' ', &req->method) || !cut(&rest, ' ', &target))
+	if (!cut(&rest, ' ', &method) || !cut(&rest, ' ', &target))
 		return reason_set(
 		    why, 400, "the request line is not METHOD TARGET HTTP/1.1");
 	status = check_version(rest, why);
 	if (status == 0)
-		status = check_method(req->method, why);
+		status = check_method(method, req, why);
 	if (status == 0)
 		status = parse_target(target, req, why);
 	return status;
@@ -213,8 +222,8 @@ static int
 check_single(const struct http_request *req, struct reason *why)
 {
 	static const char *const single[] = { "Host", "Content-Length",
-		"Transfer-Encoding", "Origin", "Authorization",
-		"Sec-WebSocket-Key", "Sec-WebSocket-Version" };
+		"Transfer-Encoding", "Origin", "Authorization", "Content-Type",
+		"Expect", "Sec-WebSocket-Key", "Sec-WebSocket-Version" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(single); i++)
 		if (http_header(req, single[i], 1).p)
@@ -240,26 +249,52 @@ check_host(struct http_request *req, struct reason *why)
 	return 0;
 }
 
-/* GET has no body here, and nobody may think that it has one. */
+/* Digits alone; more of them than any body has: the greatest number. */
 static int
-check_body(const struct http_request *req, struct reason *why)
+parse_length(struct slice text, uint64_t *length, struct reason *why)
+{
+	enum {
+		DIGITS = 15
+	};
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return reason_set(
+			    why, 400, "Content-Length is not a number");
+		n = n * 10 + (uint64_t)(text.p[i] - '0');
+	}
+	if (text.len == 0)
+		return reason_set(why, 400, "Content-Length is not a number");
+	*length = text.len > DIGITS ? UINT64_MAX : n;
+	return 0;
+}
+
+/* A body has one length, or there is none, and nobody may think otherwise. */
+static int
+check_body(struct http_request *req, struct reason *why)
 {
 	struct slice length = http_header(req, "Content-Length", 0);
 	struct slice coding = http_header(req, "Transfer-Encoding", 0);
+	int status = 0;
 
+	req->length = 0;
 	if (coding.p && length.p)
 		return reason_set(
 		    why, 400, "Content-Length and Transfer-Encoding together");
 	if (coding.p)
+		return reason_set(why, 501,
+		    "Transfer-Encoding is not served here: a body has a "
+		    "Content-Length");
+	if (length.p)
+		status = parse_length(length, &req->length, why);
+	if (status != 0)
+		return status;
+	if (req->verb == HTTP_POST && !length.p)
+		return reason_set(why, 411, "POST needs a Content-Length");
+	if (req->verb != HTTP_POST && req->length > 0)
 		return reason_set(
-		    why, 501, "Transfer-Encoding is not served here");
-	for (size_t i = 0; i < length.len; i++)
-		if (length.p[i] < '0' || length.p[i] > '9')
-			return reason_set(
-			    why, 400, "Content-Length is not a number");
-	if (length.p && !slice_is(length, "0"))
-		return reason_set(why, length.len > 0 ? 413 : 400,
-		    "a request by GET has no body here");
+		    why, 413, "only a request by POST has a body here");
 	return 0;
 }
 
@@ -282,6 +317,7 @@ http_parse(struct slice head, struct http_request *req, struct reason *why)
 		status = check_host(req, why);
 	if (status == 0)
 		status = check_body(req, why);
+	req->last = http_lists(req, "Connection", "close");
 	return status;
 }
 

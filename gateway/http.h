@@ -14,6 +14,7 @@
 
 #include "core/bytes.h"
 #include "core/macros.h"
+#include "core/mp.h"
 
 struct reason;
 
@@ -23,6 +24,14 @@ enum {
 	HTTP_ANSWER_MAX = 1024,
 };
 
+/* What is served somewhere; all other methods are refused. */
+enum http_verb {
+	HTTP_GET,
+	HTTP_HEAD,
+	HTTP_POST,
+	HTTP_OPTIONS,
+};
+
 struct http_header {
 	struct slice name;
 	struct slice value; /* without the white space around it */
@@ -30,10 +39,12 @@ struct http_header {
 
 /* Slices point into the head that was parsed. */
 struct http_request {
-	struct slice method;
+	enum http_verb verb;
 	struct slice path;
-	struct slice query;
+	struct slice query; /* p NULL: there is no '?' */
 	struct slice host;
+	uint64_t length; /* of the body, which POST alone has */
+	bool last;	 /* the client wants the connection to end */
 	unsigned n_headers;
 	struct http_header headers[HTTP_HEADERS_MAX];
 };
@@ -49,7 +60,7 @@ int http_head_end(
 
 /*
  * Parse a whole head.  Returns 0, or an HTTP status and in *why a sentence
- * for the client.  Methods are those that have no body.
+ * for the client.
  */
 int http_parse(struct slice head, struct http_request *req, struct reason *why);
 
@@ -80,15 +91,55 @@ int http_upgrade(const struct http_request *req, const char *origins,
     struct http_upgrade *up, struct reason *why);
 
 /*
- * A whole answer after which the connection ends; returns its length.
- * Text that comes from the request has to be quoted by the caller.
+ * The token of Authorization; len 0: there is none.  Returns 0 or an HTTP
+ * status and a sentence, as http_parse().
  */
-size_t http_refusal(char buf[HTTP_ANSWER_MAX], int status, const char *text);
-/* {"status":…} and, when why is not NULL, its text as "reason". */
-size_t http_health(char buf[HTTP_ANSWER_MAX], bool good, const char *status,
-    const struct reason *why);
+int http_bearer(
+    const struct http_request *req, struct slice *bearer, struct reason *why);
+
+/*
+ * May a page of the request's Origin ask here?  0, or 403 and a sentence.
+ * *other is the Origin where it is a listed one and not the request's own,
+ * p NULL otherwise.
+ */
+int http_origin(const struct http_request *req, const char *origins,
+    struct slice *other, struct reason *why);
+
 /* 101 with the given Sec-WebSocket-Accept. */
 size_t http_switching(char buf[HTTP_ANSWER_MAX], const char *accept,
     const struct http_upgrade *up);
+
+/* MessagePack, in one of the names that it goes by?  JSON? */
+bool http_is_msgpack(struct slice type);
+bool http_is_json(struct slice type);
+/* Of the forms of an answer, would the client rather have MessagePack? */
+bool http_wants_msgpack(const struct http_request *req);
+/* A media type without its parameters. */
+struct slice http_media_type(struct slice value);
+
+/* The head of an answer. */
+struct http_answer {
+	int status;
+	const char *type;    /* NULL: there is no body */
+	bool chunked;	     /* its length is not known */
+	size_t length;	     /* otherwise */
+	const char *allow;   /* methods, with 405 */
+	const char *more;    /* further lines, each with its CRLF, or NULL */
+	uint64_t retry_s;    /* 0: says nothing */
+	bool vary;	     /* another Origin would get another answer */
+	struct slice origin; /* whose pages may read it; len 0: nobody's */
+	bool last;	     /* the connection ends behind it */
+};
+
+/* Append it to out, used as a plain buffer. */
+void http_answer_head(struct mp_buf *out, const struct http_answer *a);
+/* The same with a body of text. */
+void http_answer_text(
+    struct mp_buf *out, const struct http_answer *a, const char *text);
+/* {"status":…} and, when why is not NULL, its text as "reason". */
+void http_health_body(
+    struct mp_buf *out, const char *status, const struct reason *why);
+/* The head of a chunk of len bytes; behind them goes CRLF. */
+void http_chunk_head(struct mp_buf *out, size_t len);
 
 #endif

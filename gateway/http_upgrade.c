@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The WebSocket handshake's request (RFC 6455, 4.2.1) and what HTTP answers.
- * An answer names what was wrong and never repeats what was sent.
+ * The WebSocket handshake (RFC 6455, 4.2.1), and who may ask: origins and
+ * bearers.  A refusal names what was wrong and never repeats what was sent.
  */
 
 #include <stdio.h>
@@ -63,17 +63,20 @@ is_listed(struct slice origin, const char *origins)
 }
 
 /* A browser says where its page came from; whoever says nothing is none. */
-static int
-check_origin(
-    const struct http_request *req, const char *origins, struct reason *why)
+int
+http_origin(const struct http_request *req, const char *origins,
+    struct slice *other, struct reason *why)
 {
 	struct slice origin = http_header(req, "Origin", 0);
 
-	if (!origin.p || is_same_origin(origin, req->host) ||
-	    is_listed(origin, origins))
+	*other = (struct slice){ NULL, 0 };
+	if (!origin.p || is_same_origin(origin, req->host))
 		return 0;
-	return reason_set(
-	    why, 403, "pages of this Origin are not let in (gateway.origins)");
+	if (!is_listed(origin, origins))
+		return reason_set(why, 403,
+		    "pages of this Origin are not let in (gateway.origins)");
+	*other = origin;
+	return 0;
 }
 
 /* 16 bytes in base64: 22 characters of the alphabet, then two '='. */
@@ -119,8 +122,8 @@ choose_subprotocol(
 	return 0;
 }
 
-static int
-find_bearer(
+int
+http_bearer(
     const struct http_request *req, struct slice *bearer, struct reason *why)
 {
 	static const char scheme[] = "Bearer ";
@@ -148,6 +151,7 @@ http_upgrade(const struct http_request *req, const char *origins,
 {
 	struct slice version = http_header(req, "Sec-WebSocket-Version", 0);
 	struct http_upgrade found;
+	struct slice other;
 	int status;
 
 	if (!http_lists(req, "Upgrade", "websocket") ||
@@ -160,129 +164,14 @@ http_upgrade(const struct http_request *req, const char *origins,
 	if (!found.key.p || !is_key(found.key))
 		return reason_set(
 		    why, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
-	status = check_origin(req, origins, why);
+	status = http_origin(req, origins, &other, why);
 	if (status == 0)
 		status = choose_subprotocol(req, &found.subprotocol, why);
 	if (status == 0)
-		status = find_bearer(req, &found.bearer, why);
+		status = http_bearer(req, &found.bearer, why);
 	if (status == 0)
 		*up = found;
 	return status;
-}
-
-static const char *
-status_text(int status)
-{
-	switch (status) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 401:
-		return "Unauthorized";
-	case 403:
-		return "Forbidden";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 413:
-		return "Content Too Large";
-	case 426:
-		return "Upgrade Required";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 501:
-		return "Not Implemented";
-	case 503:
-		return "Service Unavailable";
-	case 505:
-		return "HTTP Version Not Supported";
-	default:
-		return "Refused";
-	}
-}
-
-/* What the standard wants beside the status. */
-static const char *
-status_headers(int status)
-{
-	switch (status) {
-	case 401:
-		return "WWW-Authenticate: Bearer\r\n";
-	case 405:
-		return "Allow: GET\r\n";
-	case 426:
-		return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-	case 503:
-		return "Retry-After: 1\r\n";
-	default:
-		return "";
-	}
-}
-
-static size_t
-answer(
-    char buf[HTTP_ANSWER_MAX], int status, const char *type, const char *body)
-{
-	int n = snprintf(buf, HTTP_ANSWER_MAX,
-	    "HTTP/1.1 %d %s\r\n"
-	    "%s"
-	    "Content-Type: %s\r\n"
-	    "Content-Length: %zu\r\n"
-	    "Cache-Control: no-store\r\n"
-	    "X-Content-Type-Options: nosniff\r\n"
-	    "Connection: close%s\r\n\r\n%s",
-	    status, status_text(status), status_headers(status), type,
-	    strlen(body), status == 426 ? ", upgrade" : "", body);
-
-	return MIN((size_t)n, (size_t)HTTP_ANSWER_MAX - 1);
-}
-
-size_t
-http_refusal(char buf[HTTP_ANSWER_MAX], int status, const char *text)
-{
-	char body[300];
-
-	snprintf(body, sizeof(body), "%s\n", text);
-	return answer(buf, status, "text/plain; charset=utf-8", body);
-}
-
-/* The inside of a JSON string; bytes beyond ASCII are UTF-8 of our own. */
-static void
-json_escape(char *out, size_t size, const char *text)
-{
-	size_t n = 0;
-
-	for (; *text != '\0' && n + 7 < size; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\') {
-			out[n++] = '\\';
-			out[n++] = (char)c;
-		} else if (c < ' ') {
-			n += (size_t)snprintf(out + n, 7, "\\u%04x", c);
-		} else {
-			out[n++] = (char)c;
-		}
-	}
-	out[n] = '\0';
-}
-
-size_t
-http_health(char buf[HTTP_ANSWER_MAX], bool good, const char *status,
-    const struct reason *why)
-{
-	char body[600], text[512];
-
-	if (why) {
-		json_escape(text, sizeof(text), why->text);
-		snprintf(body, sizeof(body),
-		    "{\"status\":\"%s\",\"reason\":\"%s\"}\n", status, text);
-	} else {
-		snprintf(body, sizeof(body), "{\"status\":\"%s\"}\n", status);
-	}
-	return answer(buf, good ? 200 : 503, "application/json", body);
 }
 
 size_t

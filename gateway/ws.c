@@ -155,6 +155,22 @@ ws_pool_free(struct ws_pool *pool)
 	return NULL;
 }
 
+bool
+ws_pool_charge(struct ws_pool *pool, size_t n)
+{
+	if (n > pool->bytes_max - pool->bytes)
+		return false;
+	pool->bytes += n;
+	return true;
+}
+
+void
+ws_pool_discharge(struct ws_pool *pool, size_t n)
+{
+	assert(n <= pool->bytes);
+	pool->bytes -= n;
+}
+
 static struct ws *
 pool_take(struct ws_pool *pool)
 {

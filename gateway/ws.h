@@ -26,6 +26,10 @@ void ws_pool_limit(struct ws_pool *pool, uint32_t fragments, uint32_t controls);
 struct ws_pool *ws_pool_free(struct ws_pool *pool);
 CLEANUP_FN(struct ws_pool *, ws_pool_free)
 
+/* Bodies of requests count, too.  false: there is no room for n bytes. */
+bool ws_pool_charge(struct ws_pool *pool, size_t n);
+void ws_pool_discharge(struct ws_pool *pool, size_t n);
+
 enum {
 	WS_FRAGMENTS_MAX = 16, /* unless limited otherwise */
 	WS_CONTROL_MAX = 125,  /* payload of a control frame */

@@ -38,7 +38,8 @@ STATS_WRITER(
     missed_wakeups, COUNTER, "wakeups", "doorbells readers had to do without")
 
 STATS_GATEWAY(connections, GAUGE, "connections", "open, handshakes included")
-STATS_GATEWAY(sessions, GAUGE, "sessions", "WebSockets that are open")
+STATS_GATEWAY(
+    sessions, GAUGE, "sessions", "WebSockets, and HTTP requests under way")
 STATS_GATEWAY(accepted, COUNTER, "connections", "accepted")
 STATS_GATEWAY(opened, COUNTER, "sessions", "WebSockets that were opened")
 STATS_GATEWAY(held_handshakes, COUNTER, "times",
@@ -57,6 +58,9 @@ STATS_GATEWAY(
     refused_user, COUNTER, "sessions", "refused: too many of one user, 4429")
 STATS_GATEWAY(refused_memory, COUNTER, "connections", "refused: no memory")
 STATS_GATEWAY(tls_failed, COUNTER, "connections", "TLS handshakes that failed")
+STATS_GATEWAY(http_requests, COUNTER, "requests", "of HTTP below /v1/")
+STATS_GATEWAY(http_late, COUNTER, "requests",
+    "ended: a body did not come, or an answer was not read")
 STATS_GATEWAY(http_refused, COUNTER, "requests", "answered with 400 or above")
 STATS_GATEWAY(
     slow_handshake, COUNTER, "connections", "ended: TLS and HTTP took too long")

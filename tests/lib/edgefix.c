@@ -87,6 +87,8 @@ on_message(void *session, unsigned opcode, struct slice msg)
 		conn_established(s->conn);
 	if (fx->echo)
 		conn_control(s->conn, msg);
+	if (fx->on_message)
+		fx->on_message(fx, msg);
 }
 
 static void

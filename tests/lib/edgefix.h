@@ -43,6 +43,7 @@ struct edgefix {
 	bool echo;  /* answer each message with itself */
 	bool hello; /* the first message is a good hello */
 	void (*on_ready)(struct edgefix *fx);
+	void (*on_message)(struct edgefix *fx, struct slice msg);
 };
 
 /* Files and contexts, but no gateway yet. */

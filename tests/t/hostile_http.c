@@ -178,6 +178,7 @@ what_is_not_served_is_refused(void **state)
 	upgrade_with_is_refused("Sec-WebSocket-Protocol: peal.v1.json\r\n");
 	upgrade_with_is_refused("Sec-WebSocket-Protocol: chat, echo\r\n");
 	refused("GET /v1/state?topic=a HTTP/1.1\r\nHost: a\r\n\r\n");
+	refused("GET /v1/states HTTP/1.1\r\nHost: a\r\n\r\n");
 	refused("POST /v1/events HTTP/1.1\r\nHost: a\r\n"
 		"Content-Length: 2\r\n\r\n{}");
 }

@@ -274,8 +274,8 @@ a_session_that_is_refused_is_closed_with_1013(void **state)
 static void
 health_is_told_over_https(void **state)
 {
-	static const char get[] =
-	    "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	static const char get[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+				  "Connection: close\r\n\r\n";
 	struct edgefix *fx = *state;
 	struct edge_client *c;
 	const char *answer;
@@ -291,8 +291,8 @@ health_is_told_over_https(void **state)
 static void
 readiness_says_why_not(void **state)
 {
-	static const char get[] =
-	    "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	static const char get[] = "GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
+				  "Connection: close\r\n\r\n";
 	struct edgefix *fx = *state;
 	struct edge_client *c;
 	const char *answer;

@@ -433,8 +433,8 @@ bytes_behind_the_request_are_refused(void **state)
 static void
 a_head_may_come_byte_by_byte_and_no_longer_than_8_kilobytes(void **state)
 {
-	static const char request[] =
-	    "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+	static const char request[] = "GET /healthz HTTP/1.1\r\nHost: a\r\n"
+				      "Connection: close\r\n\r\n";
 	struct edgefix *fx = *state;
 	struct edge_client *c;
 	char header[1100];

@@ -57,7 +57,8 @@ a_good_head_is_taken_apart(void **state)
 	assert_int_equal(status("GET /a/b?c=d&e HTTP/1.1\r\n" HOST
 				"x-one: \t a b \t\r\nX-Two:\r\n\r\n"),
 	    0);
-	assert_true(slice_is(req.method, "GET"));
+	assert_int_equal(req.verb, HTTP_GET);
+	assert_false(req.last);
 	assert_true(slice_is(req.path, "/a/b"));
 	assert_true(slice_is(req.query, "c=d&e"));
 	assert_true(slice_is(req.host, "example.org:8443"));
@@ -120,9 +121,10 @@ a_request_line_that_is_not_http_1_1_is_refused(void **state)
 		{ "GET /\x7f HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "GET /\xc3\xa4 HTTP/1.1\r\n" HOST "\r\n", 400 },
 		{ "G\x01T / HTTP/1.1\r\n" HOST "\r\n", 400 },
-		{ "POST / HTTP/1.1\r\n" HOST "\r\n", 405 },
-		{ "OPTIONS / HTTP/1.1\r\n" HOST "\r\n", 405 },
-		{ "HEAD / HTTP/1.1\r\n" HOST "\r\n", 405 },
+		{ "PUT / HTTP/1.1\r\n" HOST "\r\n", 405 },
+		{ "DELETE / HTTP/1.1\r\n" HOST "\r\n", 405 },
+		{ "OPTIONS / HTTP/1.1\r\n" HOST "\r\n", 0 },
+		{ "HEAD / HTTP/1.1\r\n" HOST "\r\n", 0 },
 		{ "BREW / HTTP/1.1\r\n" HOST "\r\n", 501 },
 		{ "get / HTTP/1.1\r\n" HOST "\r\n", 501 },
 	};
@@ -396,20 +398,126 @@ a_bearer_token_is_found(void **state)
 	assert_int_equal(upgrade(GET_WS("Authorization: Bearer\r\n")), 401);
 }
 
+static const char *
+text_of(struct mp_buf *b)
+{
+	static char text[4096];
+
+	assert_false(b->failed);
+	assert_true(b->len < sizeof(text));
+	memcpy(text, b->p, b->len);
+	text[b->len] = '\0';
+	mp_buf_deinit(b);
+	*b = (struct mp_buf){ 0 };
+	return text;
+}
+
 static void
 a_refusal_names_what_is_served(void **state)
 {
-	char buf[HTTP_ANSWER_MAX];
+	struct http_answer a = { .status = 405, .allow = "GET", .last = true };
+	struct mp_buf out = { 0 };
+	const char *text;
 
-	buf[http_refusal(buf, 405, "no")] = '\0';
-	assert_non_null(strstr(buf, "HTTP/1.1 405 Method Not Allowed\r\n"));
-	assert_non_null(strstr(buf, "\r\nAllow: GET\r\n"));
-	assert_non_null(strstr(buf, "\r\nContent-Length: 3\r\n"));
-	assert_non_null(strstr(buf, "\r\nConnection: close\r\n"));
-	assert_non_null(strstr(buf, "\r\n\r\nno\n"));
-	buf[http_refusal(buf, 426, "no")] = '\0';
-	assert_non_null(strstr(buf, "\r\nSec-WebSocket-Version: 13\r\n"));
-	assert_non_null(strstr(buf, "\r\nUpgrade: websocket\r\n"));
+	http_answer_text(&out, &a, "no");
+	text = text_of(&out);
+	assert_non_null(strstr(text, "HTTP/1.1 405 Method Not Allowed\r\n"));
+	assert_non_null(strstr(text, "\r\nAllow: GET\r\n"));
+	assert_non_null(strstr(text, "\r\nContent-Length: 3\r\n"));
+	assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
+	assert_non_null(strstr(text, "\r\n\r\nno\n"));
+	a.status = 426;
+	http_answer_text(&out, &a, "no");
+	text = text_of(&out);
+	assert_non_null(strstr(text, "\r\nSec-WebSocket-Version: 13\r\n"));
+	assert_non_null(strstr(text, "\r\nUpgrade: websocket\r\n"));
+}
+
+#define POST(headers) "POST / HTTP/1.1\r\n" HOST headers "\r\n"
+
+static void
+a_body_has_one_length_that_is_said(void **state)
+{
+	static const struct refusal rows[] = {
+		{ POST(""), 411 },
+		{ POST("Content-Length: 0\r\n"), 0 },
+		{ POST("Content-Length: 1\r\n"), 0 },
+		{ POST("Content-Length: 1, 1\r\n"), 400 },
+		{ POST("Content-Length: 1\r\nContent-Length: 1\r\n"), 400 },
+		{ POST("Content-Length: +1\r\n"), 400 },
+		{ POST("Content-Length: 0x1\r\n"), 400 },
+		{ POST("Transfer-Encoding: chunked\r\n"), 501 },
+		{ POST("Transfer-Encoding: identity\r\n"), 501 },
+		{ POST("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+		    400 },
+	};
+	static const struct {
+		const char *digits;
+		uint64_t length;
+	} lengths[] = {
+		{ "0", 0 },
+		{ "007", 7 },
+		{ "999999999999999", UINT64_C(999999999999999) },
+		{ "1000000000000000", UINT64_MAX },
+		{ "18446744073709551616", UINT64_MAX },
+	};
+	char head[256];
+
+	check_all(rows, ARRAY_LEN(rows));
+	for (unsigned i = 0; i < ARRAY_LEN(lengths); i++) {
+		snprintf(head, sizeof(head),
+		    "POST / HTTP/1.1\r\n" HOST "Content-Length: %s\r\n\r\n",
+		    lengths[i].digits);
+		assert_int_equal(status(head), 0);
+		assert_true(req.length == lengths[i].length);
+	}
+}
+
+static void
+a_client_may_ask_for_the_end(void **state)
+{
+	assert_int_equal(status(GET(HOST "Connection: Close\r\n")), 0);
+	assert_true(req.last);
+	assert_int_equal(
+	    status(GET(HOST "Connection: keep-alive, close\r\n")), 0);
+	assert_true(req.last);
+	assert_int_equal(status(GET(HOST "Connection: closer\r\n")), 0);
+	assert_false(req.last);
+}
+
+static void
+the_form_of_an_answer_is_the_one_with_more_weight(void **state)
+{
+	static const struct {
+		const char *accept;
+		bool msgpack;
+	} rows[] = {
+		{ "", false },
+		{ "Accept: */*\r\n", false },
+		{ "Accept: text/html\r\n", false },
+		{ "Accept: application/msgpack\r\n", true },
+		{ "Accept: APPLICATION/VND.MSGPACK ; q=1\r\n", true },
+		{ "Accept: application/x-msgpack\r\n", true },
+		{ "Accept: application/msgpack, application/json\r\n", false },
+		{ "Accept: application/msgpack, */*;q=0.9\r\n", true },
+		{ "Accept: application/msgpack;q=0.8, */*;q=0.81\r\n", false },
+		{ "Accept: application/msgpack;q=0.001\r\n", true },
+		{ "Accept: application/msgpack;q=0\r\n", false },
+		{ "Accept: application/msgpack;q=0.0x\r\n", false },
+		{ "Accept: application/json\r\n"
+		  "Accept: application/msgpack\r\n",
+		    false },
+		{ "Accept: ,,;;, ;q\r\n", false },
+	};
+	char head[256];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(head, sizeof(head), "GET / HTTP/1.1\r\n" HOST "%s\r\n",
+		    rows[i].accept);
+		assert_int_equal(status(head), 0);
+		if (http_wants_msgpack(&req) != rows[i].msgpack)
+			fail_msg("%s", rows[i].accept);
+	}
 }
 
 int
@@ -434,6 +542,10 @@ main(void)
 		cmocka_unit_test(the_port_of_https_need_not_be_said),
 		cmocka_unit_test(a_bearer_token_is_found),
 		cmocka_unit_test(a_refusal_names_what_is_served),
+		cmocka_unit_test(a_body_has_one_length_that_is_said),
+		cmocka_unit_test(a_client_may_ask_for_the_end),
+		cmocka_unit_test(
+		    the_form_of_an_answer_is_the_one_with_more_weight),
 	};
 
 	return cmocka_run_group_tests_name("http", tests, NULL, NULL);

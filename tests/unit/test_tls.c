@@ -72,7 +72,8 @@ no_ticket_is_given_out(void **state)
 	SSL_CTX_sess_set_new_cb(fx->client_ctx, on_ticket);
 	tickets = 0;
 	c = edge_open(fx);
-	edge_request(c, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	edge_request(c, "GET /healthz HTTP/1.1\r\nHost: a\r\n"
+			"Connection: close\r\n\r\n");
 	assert_memory_equal(c->in, "HTTP/1.1 200 ", 13);
 	assert_int_equal(tickets, 0);
 	edge_free(c);
