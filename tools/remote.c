@@ -6,6 +6,7 @@
  * that came in one piece is never copied.
  */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -22,6 +23,9 @@
 enum {
 	REMOTE_CLOSED_WITHOUT = 1006
 };
+
+static const struct remote_dialect remote_peal = { "/v1/ws", "peal.v1.msgpack",
+	false };
 
 /* --- the target --- */
 
@@ -114,6 +118,8 @@ remote_target_open(const char *url, const char *cafile,
 
 	t = calloc(1, sizeof(*t));
 	if (t)
+		t->dialect = remote_peal;
+	if (t)
 		t->chunk = malloc(REMOTE_CHUNK);
 	if (!t || !t->chunk)
 		return reason_set(why, -ENOMEM, "cannot connect");
@@ -139,14 +145,59 @@ remote_target_free(struct remote_target *t)
 	return NULL;
 }
 
+int
+remote_target_from(
+    struct remote_target *t, const char *address, struct reason *why)
+{
+	t->from = (struct sockaddr_in){ .sin_family = AF_INET };
+	if (t->address.ss_family != AF_INET ||
+	    inet_pton(AF_INET, address, &t->from.sin_addr) != 1)
+		return REFUSE(
+		    why, "cannot connect from '%.60s' to %s", address, t->host);
+	return 0;
+}
+
+void
+remote_target_speak(
+    struct remote_target *t, const struct remote_dialect *dialect)
+{
+	t->dialect = *dialect;
+}
+
+void
+remote_target_buffer(struct remote_target *t, int bytes)
+{
+	t->buffer = bytes;
+}
+
 /* --- opening --- */
+
+/* Where the target says more than where to. */
+static int
+remote_set_up(const struct remote_target *t, int fd, struct reason *why)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (t->buffer)
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUF, &t->buffer, sizeof(t->buffer));
+	if (!t->from.sin_family)
+		return 0;
+	/* The port is chosen by connect(), which may share it. */
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	if (bind(fd, (const struct sockaddr *)&t->from, sizeof(t->from)) < 0)
+		return reason_set(why, -errno, "cannot bind a client");
+	return 0;
+}
 
 int
 remote_open(
     struct remote_target *target, struct remote **out, struct reason *why)
 {
 	CLEANUP(remote_freep) struct remote *r = NULL;
-	int one = 1;
+	int err;
 
 	r = calloc(1, sizeof(*r));
 	if (!r)
@@ -157,7 +208,9 @@ remote_open(
 	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (r->fd < 0)
 		return reason_set(why, -errno, "cannot make a socket");
-	(void)setsockopt(r->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	err = remote_set_up(target, r->fd, why);
+	if (err < 0)
+		return err;
 	if (connect(r->fd, (struct sockaddr *)&target->address,
 		target->address_len) < 0 &&
 	    errno != EINPROGRESS)
@@ -179,6 +232,15 @@ remote_free(struct remote *r)
 	mp_buf_deinit(&r->out);
 	free(r);
 	return NULL;
+}
+
+void
+remote_abort(struct remote *r)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	(void)setsockopt(
+	    r->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 int
@@ -316,12 +378,12 @@ static int
 remote_data(struct remote *r, const struct ws_frame *frame,
     struct slice payload, struct slice *msg, struct reason *why)
 {
-	if (frame->opcode == WS_TEXT ||
-	    (frame->opcode == WS_CONTINUATION) != r->in_message)
+	bool text = frame->opcode == WS_TEXT && !r->target->dialect.text;
+
+	if (text || (frame->opcode == WS_CONTINUATION) != r->in_message)
 		return REFUSE(why,
-		    frame->opcode == WS_TEXT
-			? "the server sent text where it agreed to MessagePack"
-			: "the server's fragments do not fit together");
+		    text ? "the server sent text where it agreed to MessagePack"
+			 : "the server's fragments do not fit together");
 	if (frame->fin && !r->in_message) {
 		*msg = payload;
 		return REMOTE_MESSAGE;
@@ -518,7 +580,8 @@ remote_send(struct remote *r, struct slice msg)
 	uint8_t mask[4];
 
 	remote_http_random(mask, sizeof(mask));
-	ws_client_pack(&r->out, WS_BINARY, msg.p, msg.len, mask);
+	ws_client_pack(&r->out, r->target->dialect.text ? WS_TEXT : WS_BINARY,
+	    msg.p, msg.len, mask);
 	return r->out.failed ? -ENOMEM : 0;
 }
 

@@ -29,6 +29,27 @@ MUST_CHECK int remote_target_open(const char *url, const char *cafile,
 struct remote_target *remote_target_free(struct remote_target *target);
 CLEANUP_FN(struct remote_target *, remote_target_free)
 
+/*
+ * Further ways to connect: from this IPv4 address (a host has ports for some
+ * 28,000 connections from each), and with a receive buffer this small.
+ */
+MUST_CHECK int remote_target_from(
+    struct remote_target *target, const char *address, struct reason *why);
+void remote_target_buffer(struct remote_target *target, int bytes);
+
+/*
+ * What is spoken instead of peal.v1.msgpack at /v1/ws.  The strings must
+ * outlive the target.
+ */
+struct remote_dialect {
+	const char *path;
+	const char *subprotocol; /* NULL: none */
+	bool text;		 /* ours are text, and text may come */
+};
+
+void remote_target_speak(
+    struct remote_target *target, const struct remote_dialect *dialect);
+
 /* Begin to connect.  The caller owns *out. */
 MUST_CHECK int remote_open(
     struct remote_target *target, struct remote **out, struct reason *why);
@@ -44,7 +65,7 @@ bool remote_is_open(const struct remote *r);
 enum remote_step {
 	REMOTE_AGAIN = 0, /* nothing more for now: wait for the descriptor */
 	REMOTE_OPENED,	  /* the WebSocket has just opened */
-	REMOTE_MESSAGE,	  /* *msg is a whole binary message */
+	REMOTE_MESSAGE,	  /* *msg is a whole message */
 	REMOTE_CLOSED,	  /* the server has closed: remote_close_code() */
 };
 
@@ -67,10 +88,13 @@ bool remote_has_more(const struct remote *r);
 MUST_CHECK int remote_wait(
     struct remote *r, int timeout_ms, struct slice *msg, struct reason *why);
 
-/* Queue a binary message; remote_step() sends.  Below zero: -ENOMEM. */
+/* Queue a message; remote_step() sends.  Below zero: -ENOMEM. */
 MUST_CHECK int remote_send(struct remote *r, struct slice msg);
 /* Queue a close frame. */
 void remote_say_close(struct remote *r, unsigned code);
+
+/* Let it end with a reset, and nothing said. */
+void remote_abort(struct remote *r);
 
 /* Of the server's close frame, 1006 when it sent none. */
 unsigned remote_close_code(const struct remote *r);

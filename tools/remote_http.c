@@ -18,8 +18,7 @@
 #include "tools/refuse.h"
 #include "tools/remote_priv.h"
 
-#define REMOTE_GUID	   "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-#define REMOTE_SUBPROTOCOL "peal.v1.msgpack"
+#define REMOTE_GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 enum {
 	REMOTE_HEAD_MAX = 8192
@@ -37,6 +36,7 @@ int
 remote_http_ask(struct remote *r)
 {
 	const struct remote_target *t = r->target;
+	const struct remote_dialect *d = &t->dialect;
 	bool v6 = strchr(t->host, ':') != NULL;
 	char text[1024];
 	uint8_t nonce[16];
@@ -45,14 +45,16 @@ remote_http_ask(struct remote *r)
 	remote_http_random(nonce, sizeof(nonce));
 	EVP_EncodeBlock((unsigned char *)r->key, nonce, sizeof(nonce));
 	len = snprintf(text, sizeof(text),
-	    "GET /v1/ws HTTP/1.1\r\n"
+	    "GET %s HTTP/1.1\r\n"
 	    "Host: %s%s%s:%s\r\n"
 	    "Upgrade: websocket\r\n"
 	    "Connection: Upgrade\r\n"
 	    "Sec-WebSocket-Key: %s\r\n"
 	    "Sec-WebSocket-Version: 13\r\n"
-	    "Sec-WebSocket-Protocol: " REMOTE_SUBPROTOCOL "\r\n\r\n",
-	    v6 ? "[" : "", t->host, v6 ? "]" : "", t->port, r->key);
+	    "%s%s%s\r\n",
+	    d->path, v6 ? "[" : "", t->host, v6 ? "]" : "", t->port, r->key,
+	    d->subprotocol ? "Sec-WebSocket-Protocol: " : "",
+	    d->subprotocol ? d->subprotocol : "", d->subprotocol ? "\r\n" : "");
 	mp_buf_bytes(&r->out, text, (size_t)len);
 	return r->out.failed ? -ENOMEM : 0;
 }
@@ -95,7 +97,8 @@ static int
 remote_http_check(struct remote *r, char *head, struct reason *why)
 {
 	char accept[REMOTE_ACCEPT_BYTES + 1], quoted[100];
-	bool accepted = false, protocol = false;
+	const char *subprotocol = r->target->dialect.subprotocol;
+	bool accepted = false, protocol = !subprotocol;
 	char *rest = head, *line = strsep(&rest, "\n");
 
 	line[strcspn(line, "\r")] = '\0';
@@ -110,9 +113,9 @@ remote_http_check(struct remote *r, char *head, struct reason *why)
 			remote_http_value(line, "Sec-WebSocket-Accept"),
 			accept))
 			accepted = true;
-		if (remote_http_is(
-			remote_http_value(line, "Sec-WebSocket-Protocol"),
-			REMOTE_SUBPROTOCOL))
+		if (subprotocol && remote_http_is(remote_http_value(line,
+						      "Sec-WebSocket-Protocol"),
+				       subprotocol))
 			protocol = true;
 	}
 	if (!accepted || !protocol)

@@ -26,6 +26,9 @@ struct remote_target {
 	bool numeric; /* host is an address */
 	struct sockaddr_storage address;
 	socklen_t address_len;
+	struct sockaddr_in from; /* sin_family 0: from anywhere */
+	struct remote_dialect dialect;
+	int buffer;	/* SO_RCVBUF, 0: the system's */
 	uint8_t *chunk; /* what the connection that was stepped last has read */
 };
 
