@@ -11,6 +11,7 @@
 int bench_append(int argc, char **argv);
 int bench_broker(int argc, char **argv);
 int bench_fanout(int argc, char **argv);
+int bench_reconnect(int argc, char **argv);
 int bench_ring(int argc, char **argv);
 
 #endif

@@ -275,7 +275,7 @@ append_bench_close(struct append_bench *b)
 static int
 append_bench_main(struct append_bench *b)
 {
-	struct bench_house own = { 0 };
+	struct bench_house own = { .gateways = 1 };
 	struct reason why;
 	int err = 0;
 
@@ -284,7 +284,7 @@ append_bench_main(struct append_bench *b)
 	b->bare.fd = -1;
 	tool_catch_stop();
 	if (b->own)
-		err = bench_house_start(&own, &b->t, 1, &why);
+		err = bench_house_start(&own, &b->t, &why);
 	if (err >= 0)
 		err = append_bench_open(b, &why);
 	if (err >= 0)

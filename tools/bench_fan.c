@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
-/* What sources and generators have in common. */
+/*
+ * What sources and generators have in common.  Which event goes to whom
+ * follows from its number, so that clients know what they are to get.
+ */
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -42,6 +46,54 @@ bench_fan_slowest(const struct fan_shared *shared)
 	return slowest;
 }
 
+uint64_t
+bench_fan_due(const struct fan_plan *plan, uint64_t start_ns, uint64_t n)
+{
+	return start_ns + (uint64_t)((double)n * 1e9 / plan->rate);
+}
+
+/* --- who gets what --- */
+
+int
+bench_fan_owner(const struct fan_plan *plan, uint64_t n)
+{
+	uint64_t mixed = n * 0x9e3779b97f4a7c15u;
+
+	if (!plan->owned ||
+	    n * plan->personal / 1000 == (n - 1) * plan->personal / 1000)
+		return -1;
+	return (int)((mixed >> 32) % plan->owned);
+}
+
+void
+bench_fan_topic(const struct fan_plan *plan, int owner, char topic[FAN_TOPIC])
+{
+	if (owner < 0)
+		snprintf(topic, FAN_TOPIC, "%s", plan->topic);
+	else
+		snprintf(topic, FAN_TOPIC, "%s.of.%d", plan->topic, owner);
+}
+
+uint64_t
+bench_fan_count(const struct fan_plan *plan, uint64_t n, uint64_t *counts)
+{
+	uint64_t shared = 0;
+	int owner;
+
+	if (!plan->owned || !plan->personal)
+		return n;
+	for (uint64_t i = 1; i <= n; i++) {
+		owner = bench_fan_owner(plan, i);
+		if (owner < 0)
+			shared++;
+		else
+			counts[owner]++;
+	}
+	return shared;
+}
+
+/* --- data --- */
+
 void
 bench_fan_pack_data(
     struct mp_buf *b, uint64_t size, uint64_t n, uint64_t due_ns)
@@ -70,5 +122,23 @@ bench_fan_pack_data(
 	if (rest) {
 		memset(rest, 0, size - FAN_MARK);
 		b->len += size - FAN_MARK;
+	}
+}
+
+void
+bench_fan_pack_text(
+    struct mp_buf *b, uint64_t size, uint64_t n, uint64_t due_ns)
+{
+	char mark[FAN_MARK_TEXT + 1];
+	uint8_t *rest;
+
+	snprintf(mark, sizeof(mark), "%016llx%016llx",
+	    (unsigned long long)due_ns, (unsigned long long)n);
+	mp_buf_bytes(b, mark, FAN_MARK_TEXT);
+	rest = size > FAN_MARK_TEXT ? mp_buf_reserve(b, size - FAN_MARK_TEXT)
+				    : NULL;
+	if (rest) {
+		memset(rest, '.', size - FAN_MARK_TEXT);
+		b->len += size - FAN_MARK_TEXT;
 	}
 }

@@ -92,7 +92,7 @@ bare_send(struct bare *b, struct reason *why)
 static uint64_t
 bare_due(const struct bare *b, uint64_t n)
 {
-	return b->start_ns + (uint64_t)((double)n * 1e9 / b->plan->rate);
+	return bench_fan_due(b->plan, b->start_ns, n);
 }
 
 static void
@@ -181,7 +181,6 @@ bare_run(struct bare *b, struct reason *why)
 {
 	const struct fan_plan *plan = b->plan;
 	struct fan_shared *shared = plan->shared;
-	uint64_t cpu;
 	int err = 0;
 
 	for (unsigned n = 0; n < plan->clients && err >= 0;) {
@@ -192,12 +191,10 @@ bare_run(struct bare *b, struct reason *why)
 	}
 	if (err < 0 || !bench_fan_await(plan, FAN_GO))
 		return err;
-	cpu = time_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	b->start_ns = time_mono_ns();
 	b->end_ns = b->start_ns + (uint64_t)(plan->seconds * 1e9);
 	atomic_store(&shared->start_ns, b->start_ns);
 	err = plan->rate > 0 ? bare_scheduled(b, why) : bare_flat_out(b, why);
-	shared->cpu_ns = time_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	atomic_store(&shared->published, b->seq);
 	atomic_store(&shared->end_ns, time_mono_ns());
 	atomic_store(&shared->source_done, true);

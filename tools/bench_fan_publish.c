@@ -32,20 +32,14 @@ struct publisher {
 	uint64_t head; /* highest seq that was acknowledged */
 };
 
-static uint64_t
-publish_due(const struct publisher *p, uint64_t n)
-{
-	return p->start_ns + (uint64_t)((double)n * 1e9 / p->plan->rate);
-}
-
 static int
 publish_send(struct publisher *p, uint64_t due_ns)
 {
-	struct writer_append append = {
-		.topic = slice_cstr(p->plan->topic),
-		.type = SLICE_STR("measured"),
-	};
+	struct writer_append append = { .type = SLICE_STR("measured") };
+	char topic[FAN_TOPIC];
 
+	bench_fan_topic(p->plan, bench_fan_owner(p->plan, p->sent + 1), topic);
+	append.topic = slice_cstr(topic);
 	p->data.len = 0;
 	p->request.len = 0;
 	bench_fan_pack_data(&p->data, p->plan->size, p->sent + 1, due_ns);
@@ -65,7 +59,7 @@ publish_may_send(const struct publisher *p, uint64_t now)
 	if (now >= p->end_ns || p->sent - p->answered >= PUBLISH_INFLIGHT)
 		return false;
 	if (p->plan->rate > 0)
-		return publish_due(p, p->sent) <= now;
+		return bench_fan_due(p->plan, p->start_ns, p->sent) <= now;
 	return p->head + (p->sent - p->answered) <
 	       bench_fan_slowest(p->plan->shared) + FAN_AHEAD;
 }
@@ -95,7 +89,9 @@ publish_answers(struct publisher *p, int wait_ms, struct reason *why)
 static void
 publish_rest(const struct publisher *p, uint64_t now)
 {
-	uint64_t due = p->plan->rate > 0 ? publish_due(p, p->sent) : 0;
+	uint64_t due = p->plan->rate > 0
+			   ? bench_fan_due(p->plan, p->start_ns, p->sent)
+			   : 0;
 	struct timespec ts;
 	struct pollfd pfd = { .fd = p->wc.fs.fd, .events = POLLIN };
 
@@ -116,7 +112,9 @@ publish_loop(struct publisher *p, struct reason *why)
 		now = time_mono_ns();
 		for (unsigned i = 0;
 		     i < PUBLISH_BURST && publish_may_send(p, now); i++) {
-			due = p->plan->rate > 0 ? publish_due(p, p->sent) : now;
+			due = p->plan->rate > 0
+				  ? bench_fan_due(p->plan, p->start_ns, p->sent)
+				  : now;
 			shared->late_ns = MAX(shared->late_ns, now - due);
 			err = publish_send(p, due);
 			if (err < 0)

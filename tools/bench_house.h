@@ -19,18 +19,20 @@ struct reason;
 struct tool;
 
 struct bench_house {
-	pid_t pid; /* of `peal up`; 0: not ours */
+	unsigned gateways;
+	bool limits; /* those of the gateways stay as they are by default */
+	pid_t pid;   /* of `peal up`; 0: not ours */
 	char dir[PATH_MAX];
 };
 
 /* Make the temporary directory alone. */
 MUST_CHECK int bench_house_make(struct bench_house *own, struct reason *why);
 /*
- * Start `peal up` with gateways processes on a free port, wait until it is
- * ready and make it the house of t.
+ * Start `peal up` as own says on a free port, wait until it is ready and make
+ * it the house of t.
  */
-MUST_CHECK int bench_house_start(struct bench_house *own, struct tool *t,
-    unsigned gateways, struct reason *why);
+MUST_CHECK int bench_house_start(
+    struct bench_house *own, struct tool *t, struct reason *why);
 /* Stop it and remove its directory. */
 void bench_house_stop(struct bench_house *own);
 
@@ -43,7 +45,17 @@ struct bench_usage {
 	unsigned processes;
 };
 
-/* Of all processes with this name whose ring is the house's. */
+enum {
+	BENCH_HOUSE_PIDS = 64
+};
+
+/*
+ * The processes with this name whose ring is the house's, max of them at
+ * most: how many there are.
+ */
+MUST_CHECK int bench_house_pids(const struct tool *t, const char *process,
+    pid_t *pids, unsigned max, struct reason *why);
+/* Of all of them. */
 MUST_CHECK int bench_house_usage(const struct tool *t, const char *process,
     struct bench_usage *usage, struct reason *why);
 

@@ -18,6 +18,7 @@ static const struct bench_command {
 	{ "append", bench_append, "appends, alone and many in flight" },
 	{ "broker", bench_broker, "folding, snapshots, past states, starting" },
 	{ "fanout", bench_fanout, "from one producer to many TLS clients" },
+	{ "reconnect", bench_reconnect, "handshakes, and storms of them" },
 	{ "ring", bench_ring, "publishing, reading and waking" },
 };
 
@@ -29,7 +30,7 @@ bench_help(FILE *to)
 	    "Measure, each time beside the bare system calls that the work "
 	    "can't do without.\n\nbenchmarks:\n");
 	for (unsigned i = 0; i < ARRAY_LEN(bench_commands); i++)
-		fprintf(to, "  %-8s %s\n", bench_commands[i].name,
+		fprintf(to, "  %-9s %s\n", bench_commands[i].name,
 		    bench_commands[i].text);
 }
 
