@@ -14,6 +14,7 @@
 #include "gateway/alloc.h"
 #include "gateway/feed.h"
 #include "gateway/peek.h"
+#include "gateway/send.h"
 #include "shm/ring_reader.h"
 
 enum {
@@ -114,20 +115,25 @@ static void
 hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 {
 	const struct match_list *list;
-	const struct group *given = NULL;
+	struct match_to given = { NULL, NULL };
 	struct peek peek;
 
 	if (!peek_event(bytes, &peek))
 		return; /* nobody could read it either */
+	f->groups->event++;
 	list = match_find(f->groups->match, ev->topic_hash, peek.topic);
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct match_hit *hit = &list->hits[i];
 
-		if (hit->group == given ||
+		if (match_same(hit->to, given) ||
 		    (hit->pair && !filter_pair_type(hit->pair, peek.type)))
 			continue;
-		given = hit->group;
-		group_add(hit->group, bytes);
+		given = hit->to;
+		f->groups->counts.visits++;
+		if (given.group)
+			group_add(given.group, bytes);
+		else
+			send_own(given.rider, bytes);
 	}
 }
 

@@ -15,20 +15,17 @@
 #include "core/topic.h"
 #include "gateway/alloc.h"
 #include "gateway/filter.h"
+#include "gateway/filter_priv.h"
 
 enum {
-	FILTER_BUCKETS = 1024
+	FIRST_BUCKETS = 1024
 };
 
 struct filter_table {
 	struct hash_key key;
-	struct filter *buckets[FILTER_BUCKETS];
-};
-
-/* Encodings of pairs on their way into a key. */
-struct pair_list {
-	struct slice *keys;
-	unsigned n;
+	struct filter **buckets;
+	size_t n_buckets; /* a power of two */
+	size_t n;
 };
 
 struct filter_table *
@@ -37,14 +34,51 @@ filter_table_new(void)
 	struct filter_table *table = alloc_zero(1, sizeof(*table));
 
 	table->key = hash_key_random();
+	table->n_buckets = FIRST_BUCKETS;
+	table->buckets =
+	    alloc_zero(table->n_buckets, sizeof(table->buckets[0]));
 	return table;
 }
 
 struct filter_table *
 filter_table_free(struct filter_table *table)
 {
+	if (!table)
+		return NULL;
+	assert(table->n == 0);
+	free(table->buckets);
 	free(table);
 	return NULL;
+}
+
+static struct filter **
+bucket(struct filter_table *table, uint64_t hash)
+{
+	return &table->buckets[hash & (table->n_buckets - 1)];
+}
+
+/* Every client may have patterns of its own: no chain becomes long. */
+static void
+grow(struct filter_table *table)
+{
+	struct filter **old = table->buckets;
+	size_t n_old = table->n_buckets;
+
+	table->n_buckets *= 2;
+	table->buckets =
+	    alloc_zero(table->n_buckets, sizeof(table->buckets[0]));
+	for (size_t i = 0; i < n_old; i++) {
+		struct filter *f, *next;
+
+		for (f = old[i]; f; f = next) {
+			struct filter **slot = bucket(table, f->hash);
+
+			next = f->next;
+			f->next = *slot;
+			*slot = f;
+		}
+	}
+	free(old);
 }
 
 static int
@@ -128,9 +162,8 @@ filter_pattern_covers(struct slice outer, struct slice inner)
 	return outer.len == 0;
 }
 
-/* May everything that the pattern matches be read? */
-static bool
-within(const struct acl *acl, struct slice pattern)
+bool
+filter_within(const struct acl *acl, struct slice pattern)
 {
 	if (topic_is_system(pattern))
 		return false; /* has rules of its own: ask each time */
@@ -153,7 +186,7 @@ copy_acl(struct acl *to, const struct acl *from)
 }
 
 static void
-parse_pairs(struct filter *f, const struct pair_list *list)
+parse_pairs(struct filter *f, const struct filter_keys *list)
 {
 	struct mp_walk w = { f->key, f->key + f->key_len };
 
@@ -178,11 +211,11 @@ parse_pairs(struct filter *f, const struct pair_list *list)
 
 /* Find or make the filter of a sorted list; takes over key. */
 static struct filter *
-intern(struct filter_table *table, const struct pair_list *list,
+intern(struct filter_table *table, const struct filter_keys *list,
     const struct acl *acl, struct mp_buf *key)
 {
 	uint64_t hash = hash_bytes(&table->key, key->p, key->len);
-	struct filter **slot = &table->buckets[hash % FILTER_BUCKETS];
+	struct filter **slot = bucket(table, hash);
 	struct filter *f;
 
 	if (key->failed)
@@ -193,6 +226,10 @@ intern(struct filter_table *table, const struct pair_list *list,
 			mp_buf_deinit(key);
 			return filter_ref(f);
 		}
+	if (table->n++ == table->n_buckets) {
+		grow(table);
+		slot = bucket(table, hash);
+	}
 	f = alloc_zero(1, sizeof(*f));
 	f->refs = 1;
 	f->hash = hash;
@@ -208,9 +245,9 @@ intern(struct filter_table *table, const struct pair_list *list,
 	return f;
 }
 
-static struct filter *
-make_of(
-    struct filter_table *table, struct pair_list *list, const struct acl *acl)
+struct filter *
+filter_of_keys(
+    struct filter_table *table, struct filter_keys *list, const struct acl *acl)
 {
 	struct mp_buf key = { 0 };
 
@@ -230,7 +267,7 @@ filter_make(struct filter_table *table, struct slice topics, struct slice types,
     const struct acl *acl)
 {
 	struct mp_buf enc = { 0 };
-	struct pair_list list = { 0 };
+	struct filter_keys list = { 0 };
 	bool restricted = false;
 	struct filter *f;
 	unsigned n, n_types;
@@ -242,14 +279,14 @@ filter_make(struct filter_table *table, struct slice topics, struct slice types,
 	for (unsigned i = 0; i < n; i++) {
 		pack_pair(&enc, patterns[i], globs, n_types);
 		ends[i] = enc.len;
-		restricted = restricted || !within(acl, patterns[i]);
+		restricted = restricted || !filter_within(acl, patterns[i]);
 	}
 	if (enc.failed)
 		alloc_failed();
 	list.keys = patterns; /* as many, and used up */
 	for (unsigned i = 0, at = 0; i < n; at = (unsigned)ends[i++])
 		list.keys[list.n++] = slice_of(enc.p + at, ends[i] - at);
-	f = make_of(table, &list, restricted ? acl : NULL);
+	f = filter_of_keys(table, &list, restricted ? acl : NULL);
 	mp_buf_deinit(&enc);
 	free(patterns);
 	free(globs);
@@ -261,12 +298,11 @@ struct filter *
 filter_union(
     struct filter_table *table, struct filter *const *filters, unsigned n)
 {
-	struct pair_list list = { 0 };
+	struct filter_keys list = { 0 };
 	const struct acl *acl = NULL;
 	unsigned total = 0;
 	struct filter *f;
 
-	assert(n > 0);
 	if (n == 1)
 		return filter_ref(filters[0]);
 	for (unsigned i = 0; i < n; i++)
@@ -278,7 +314,7 @@ filter_union(
 		for (unsigned j = 0; j < filters[i]->n_pairs; j++)
 			list.keys[list.n++] = filters[i]->pairs[j].key;
 	}
-	f = make_of(table, &list, acl);
+	f = filter_of_keys(table, &list, acl);
 	free(list.keys);
 	return f;
 }
@@ -286,16 +322,17 @@ filter_union(
 struct filter *
 filter_permit(struct filter *f, const struct acl *acl)
 {
-	struct pair_list list = { 0 };
+	struct filter_keys list = { 0 };
 	bool restricted = false;
 	struct filter *same;
 
 	list.keys = alloc_array(NULL, f->n_pairs, sizeof(*list.keys));
 	for (unsigned i = 0; i < f->n_pairs; i++) {
 		list.keys[list.n++] = f->pairs[i].key;
-		restricted = restricted || !within(acl, f->pairs[i].pattern);
+		restricted =
+		    restricted || !filter_within(acl, f->pairs[i].pattern);
 	}
-	same = make_of(f->table, &list, restricted ? acl : NULL);
+	same = filter_of_keys(f->table, &list, restricted ? acl : NULL);
 	free(list.keys);
 	return same;
 }
@@ -310,10 +347,14 @@ filter_unref(struct filter *f)
 	assert(f->refs > 0);
 	if (--f->refs > 0)
 		return NULL;
-	slot = &f->table->buckets[f->hash % FILTER_BUCKETS];
+	slot = bucket(f->table, f->hash);
 	while (*slot != f)
 		slot = &(*slot)->next;
 	*slot = f->next;
+	f->table->n--;
+	for (uint32_t i = 0; i < f->n_atoms; i++)
+		(void)filter_unref(f->atoms[i]);
+	free(f->atoms);
 	acl_deinit(&f->acl);
 	free(f->pairs);
 	free(f->key);

@@ -37,6 +37,11 @@ struct filter {
 	/* Groups of this live set, one for each interval of conflation. */
 	struct group *groups;
 
+	/* split.[ch]: what it falls into; one that is its own atom has none. */
+	struct filter **atoms;
+	uint32_t n_atoms;
+	uint32_t holders; /* of an atom: live sets that it is part of */
+
 	uint64_t hash;
 	struct filter *next; /* in the table's bucket */
 	struct filter_table *table;
@@ -54,7 +59,10 @@ CLEANUP_FN(struct filter_table *, filter_table_free)
  */
 struct filter *filter_make(struct filter_table *table, struct slice topics,
     struct slice types, const struct acl *acl);
-/* What any of n (1 or more) filters of one connection lets through. */
+/*
+ * What any of n filters of one connection lets through; n is 0: nothing at
+ * all, which only a group is for whose members share nothing.
+ */
 struct filter *filter_union(
     struct filter_table *table, struct filter *const *list, unsigned n);
 

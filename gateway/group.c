@@ -25,6 +25,7 @@ group_table_init(struct group_table *table)
 	*table = (struct group_table){
 		.filters = filter_table_new(),
 		.match = match_new(),
+		.rule = split_few,
 	};
 	LIST_INIT(&table->all);
 	LIST_INIT(&table->dirty);
@@ -63,7 +64,7 @@ new_group(
 	g->sibling = filter->groups;
 	filter->groups = g;
 	LIST_INSERT_HEAD(&table->all, g, link);
-	match_add(table->match, filter, g);
+	match_add(table->match, filter, (struct match_to){ .group = g });
 	table->counts.groups++;
 	return g;
 }
@@ -104,13 +105,17 @@ drop_all_kept(struct group *g)
 		drop_kept(g);
 }
 
+/* After a change of what waits in the group. */
 static void
-drop_open(struct group *g)
+set_dirty(struct group *g)
 {
-	if (!g->open)
-		return;
-	g->open = block_unref(g->open);
-	LIST_REMOVE(g, dirty_link);
+	bool dirty = g->open || g->asides.n > 0;
+
+	if (dirty && !g->dirty)
+		LIST_INSERT_HEAD(&g->table->dirty, g, dirty_link);
+	else if (!dirty && g->dirty)
+		LIST_REMOVE(g, dirty_link);
+	g->dirty = dirty;
 }
 
 /* Out of its filter's list. */
@@ -133,14 +138,18 @@ group_leave(struct group *g)
 		drop_all_kept(g);
 	if (g->n_senders > 0)
 		return;
-	drop_open(g);
-	match_remove(g->table->match, g->filter, g);
+	g->open = block_unref(g->open);
+	aside_clear(&g->asides);
+	set_dirty(g);
+	match_remove(
+	    g->table->match, g->filter, (struct match_to){ .group = g });
 	g->table->counts.groups--;
 	LIST_REMOVE(g, link);
 	unlink_group(g);
 	(void)filter_unref(g->filter);
 	free(g->members.v);
 	free(g->joiners.v);
+	aside_deinit(&g->asides);
 	free(g);
 }
 
@@ -233,9 +242,7 @@ close_block(struct group *g, uint64_t upto)
 	struct block *b = TAKE(g->open);
 	uint64_t bytes;
 
-	if (b)
-		LIST_REMOVE(g, dirty_link);
-	else
+	if (!b)
 		b = alloc_block(0);
 	block_finish_batch(b, g->tip, upto);
 	bytes = b->end - b->start;
@@ -248,6 +255,8 @@ close_block(struct group *g, uint64_t upto)
 	table->work += bytes * (g->members.n + g->joiners.n);
 	deliver(g, b);
 	deliver_parts(g, b);
+	aside_clear(&g->asides);
+	set_dirty(g);
 	if (n_behind(g) > 0)
 		keep(g, b);
 	else
@@ -259,7 +268,7 @@ static void
 open_block(struct group *g, uint32_t bytes)
 {
 	g->open = alloc_block(MAX(bytes, (uint32_t)EVENTS_BYTES));
-	LIST_INSERT_HEAD(&g->table->dirty, g, dirty_link);
+	set_dirty(g);
 }
 
 /* A request of its own beyond a block's usual size. */
@@ -285,7 +294,9 @@ split(struct group *g, uint32_t more)
 	struct slice rest = slice_of(events.p + g->cut, events.len - g->cut);
 	uint32_t n = g->open->n_events - g->cut_n;
 	struct block *whole = block_ref(g->open);
+	struct asides asides;
 
+	aside_take_rest(&g->asides, &asides);
 	g->open->end -= (uint32_t)rest.len;
 	g->open->n_events = g->cut_n;
 	close_block(g, g->table->done);
@@ -296,8 +307,25 @@ split(struct group *g, uint32_t more)
 		g->open->ephemeral = whole->ephemeral;
 	}
 	(void)block_unref(whole);
+	for (uint32_t i = 0; i < asides.n; i++)
+		if (asides.v[i].rider)
+			send_aside(asides.v[i].rider, asides.v[i].at - g->cut,
+			    aside_event(&asides, i));
+	aside_deinit(&asides);
 	g->cut = 0;
 	g->cut_n = 0;
+}
+
+/* Where the present request begins in the group. */
+static void
+enter_request(struct group *g)
+{
+	if (g->request == g->table->request)
+		return;
+	g->request = g->table->request;
+	g->cut = group_open_bytes(g);
+	g->cut_n = g->open ? g->open->n_events : 0;
+	g->asides.cut = g->asides.n;
 }
 
 void
@@ -307,11 +335,8 @@ group_add(struct group *g, struct slice event)
 
 	if (!g->open)
 		open_block(g, len);
-	if (g->request != g->table->request) {
-		g->request = g->table->request;
-		g->cut = group_open_bytes(g);
-		g->cut_n = g->open->n_events;
-	}
+	enter_request(g);
+	g->event = g->table->event;
 	if (len > g->open->cap - g->open->end) {
 		if (g->cut > 0)
 			split(g, len);
@@ -325,11 +350,62 @@ group_add(struct group *g, struct slice event)
 	g->open->ephemeral = g->open->ephemeral || event.p[1] == 0;
 }
 
+/*
+ * Every rider that has asides goes ahead of its group with them, so that the
+ * others are not sent a block that would be empty for them.
+ */
+static void
+give_asides(struct group *g)
+{
+	struct asides *a = &g->asides;
+
+	g->asides_ns = g->table->now_ns;
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->v[i].rider)
+			send_ahead(a->v[i].rider);
+	aside_clear(a);
+	set_dirty(g);
+}
+
+void
+group_add_aside(struct group *g, struct sender *s, struct slice event)
+{
+	struct asides *a = &g->asides;
+	uint32_t at;
+
+	enter_request(g);
+	/* In front of a request, not in it. */
+	if (a->cut == a->n && aside_is_full(a))
+		give_asides(g);
+	at = group_open_bytes(g);
+	if (s->aside > 0 && s->aside_last <= a->cut &&
+	    at + s->aside_bytes + event.len > EVENTS_BYTES)
+		send_ahead(s);
+	send_aside(s, at, event);
+	set_dirty(g);
+}
+
 void
 group_table_request(struct group_table *table, uint64_t seq)
 {
 	table->done = MAX(table->done, seq);
 	table->request++;
+}
+
+static void
+roll_back(struct group *g)
+{
+	struct asides rest;
+
+	aside_take_rest(&g->asides, &rest);
+	aside_deinit(&rest);
+	if (g->open) {
+		g->open->end = BLOCK_HEADROOM + g->cut;
+		g->open->n_events = g->cut_n;
+	}
+	if (g->cut == 0)
+		g->open = block_unref(g->open);
+	set_dirty(g);
 }
 
 void
@@ -341,12 +417,25 @@ group_table_rollback(struct group_table *table)
 		next = LIST_NEXT(g, dirty_link);
 		if (g->request != table->request)
 			continue;
-		g->open->end = BLOCK_HEADROOM + g->cut;
-		g->open->n_events = g->cut_n;
-		if (g->cut == 0)
-			drop_open(g);
+		roll_back(g);
 	}
 	table->request++;
+}
+
+/* When those who wait got something for the last time. */
+static uint64_t
+sent_ns(const struct group *g)
+{
+	return g->open ? g->sent_ns : MAX(g->sent_ns, g->asides_ns);
+}
+
+static void
+give_all(struct group *g)
+{
+	if (g->open)
+		close_block(g, g->table->done);
+	else
+		give_asides(g);
 }
 
 uint64_t
@@ -356,11 +445,11 @@ group_table_flush(struct group_table *table)
 	struct group *g, *next;
 
 	for (g = LIST_FIRST(&table->dirty); g; g = next) {
-		uint64_t at = g->sent_ns + table->batch_ns;
+		uint64_t at = sent_ns(g) + table->batch_ns;
 
 		next = LIST_NEXT(g, dirty_link);
 		if (at <= table->now_ns)
-			close_block(g, table->done);
+			give_all(g);
 		else if (due == 0 || at < due)
 			due = at;
 	}
@@ -371,7 +460,7 @@ void
 group_table_close(struct group_table *table)
 {
 	while (!LIST_EMPTY(&table->dirty))
-		close_block(LIST_FIRST(&table->dirty), table->done);
+		give_all(LIST_FIRST(&table->dirty));
 }
 
 /* Ticks come every tick_ns, and none may be too late for the interval. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Groups: all connections with the same live set.  A group gathers matching
- * events in one open block, closes it when it is full or due, and hands it to
- * every member.  Its tip is the chain's end for all of them.
+ * Groups: all connections whose live sets have the same shared part.  A group
+ * gathers matching events in one open block, closes it when it is full or
+ * due, and hands it to every member.  Its tip is the chain's end for all of
+ * them.  Riders among them have events of their own beside it.
  */
 
 #ifndef PEAL_GATEWAY_GROUP_H
@@ -14,9 +15,11 @@
 #include <sys/queue.h>
 
 #include "core/bytes.h"
+#include "gateway/aside.h"
 #include "gateway/block.h"
 #include "gateway/filter.h"
 #include "gateway/match.h"
+#include "gateway/split.h"
 
 struct sender;
 
@@ -38,7 +41,7 @@ struct group {
 	uint32_t conflate_ms;  /* of all its members; 0: every event */
 	struct group *sibling; /* of the same filter */
 	LIST_ENTRY(group) link;
-	LIST_ENTRY(group) dirty_link; /* while open is not NULL */
+	LIST_ENTRY(group) dirty_link; /* with an open block, or asides */
 
 	uint64_t tip;	  /* upto of the last closed block */
 	uint64_t serial;  /* of the last closed block */
@@ -47,6 +50,11 @@ struct group {
 	uint64_t request; /* the last one that added to open ... */
 	uint32_t cut;	  /* ... began at this byte of its events ... */
 	uint32_t cut_n;	  /* ... and behind so many of them */
+	uint64_t event;	  /* the last one that was added */
+
+	struct asides asides; /* for members and joiners */
+	uint64_t asides_ns;   /* when the pass began that gave them alone */
+	bool dirty;
 
 	uint32_t n_senders;	      /* everyone whose live set this is */
 	uint32_t rotor;		      /* who comes first */
@@ -65,6 +73,8 @@ struct group_counts {
 	uint64_t blocks;     /* closed */
 	uint64_t deliveries; /* events times members */
 	uint64_t bytes;	     /* the same in bytes of messages */
+	uint64_t visits;     /* events times groups and riders they went to */
+	uint64_t private;    /* blocks for one rider */
 };
 
 struct group_table {
@@ -76,6 +86,8 @@ struct group_table {
 
 	uint64_t done;	  /* every request up to this seq was matched */
 	uint64_t request; /* counts requests, for cut */
+	uint64_t event;	  /* counts events */
+	split_rule *rule; /* what a group shares */
 	uint64_t now_ns;  /* when the pass began */
 	uint64_t work;	  /* bytes handed to members in this pass */
 	struct group_counts counts;
@@ -107,6 +119,8 @@ group_open_bytes(const struct group *g)
 
 /* An event that matches; closes the open block where it has no room. */
 void group_add(struct group *g, struct slice event);
+/* One for a rider alone, a member or joiner, which the group does not get. */
+void group_add_aside(struct group *g, struct sender *s, struct slice event);
 /* A request is complete; it ended at seq. */
 void group_table_request(struct group_table *table, uint64_t seq);
 /* Forget what an incomplete request has added. */

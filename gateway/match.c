@@ -5,7 +5,7 @@
  * generation is the present one and its topic is equal byte for byte.  One
  * that is a few generations old is brought up to date by the changes since,
  * so that clients who come and go don't send every topic through the trie.
- * Lists are shared between the topics that go to the same groups.
+ * Lists are shared between the topics that go to the same groups and riders.
  *
  *	topic hash -> slot -> { generation, topic, list } -> list of hits
  */
@@ -42,10 +42,10 @@ struct entry {
 	uint8_t topic[];
 };
 
-/* A group that came or went. */
+/* Somebody came or went. */
 struct change {
-	const struct filter *filter; /* NULL: it went, then or since */
-	struct group *group;
+	const struct filter *filter; /* NULL: went, then or since */
+	struct match_to to;
 };
 
 struct match {
@@ -112,46 +112,52 @@ match_free(struct match *m)
 }
 
 static void
-note_change(struct match *m, const struct filter *filter, struct group *group)
+note_change(struct match *m, const struct filter *filter, struct match_to to)
 {
 	m->generation++;
-	m->changes[m->generation % CHANGES] = (struct change){ filter, group };
+	m->changes[m->generation % CHANGES] = (struct change){ filter, to };
 }
 
 void
-match_add(struct match *m, const struct filter *filter, struct group *group)
+match_add(struct match *m, const struct filter *filter, struct match_to to)
 {
 	for (uint32_t i = 0; i < filter->n_pairs; i++)
-		trie_add(m->trie, filter, &filter->pairs[i], group);
-	note_change(m, filter, group);
+		trie_add(m->trie, filter, &filter->pairs[i], to);
+	note_change(m, filter, to);
 }
 
 void
-match_remove(struct match *m, const struct filter *filter, struct group *group)
+match_remove(struct match *m, const struct filter *filter, struct match_to to)
 {
 	for (uint32_t i = 0; i < filter->n_pairs; i++)
-		trie_remove(m->trie, &filter->pairs[i], group);
+		trie_remove(m->trie, &filter->pairs[i], to);
 	/* Nobody may look at its filter any more. */
 	for (unsigned i = 0; i < CHANGES; i++)
-		if (m->changes[i].group == group)
+		if (match_same(m->changes[i].to, to))
 			m->changes[i].filter = NULL;
-	note_change(m, NULL, group);
+	note_change(m, NULL, to);
+}
+
+static int
+order(const void *a, const void *b)
+{
+	return ((uintptr_t)a > (uintptr_t)b) - ((uintptr_t)a < (uintptr_t)b);
 }
 
 static int
 hit_order(const void *pa, const void *pb)
 {
 	const struct match_hit *a = pa, *b = pb;
+	int d = order(a->to.rider, b->to.rider); /* groups have none */
 
-	if (a->group != b->group)
-		return (uintptr_t)a->group < (uintptr_t)b->group ? -1 : 1;
-	return ((uintptr_t)a->pair > (uintptr_t)b->pair) -
-	       ((uintptr_t)a->pair < (uintptr_t)b->pair);
+	if (d == 0)
+		d = order(a->to.group, b->to.group);
+	return d != 0 ? d : order(a->pair, b->pair);
 }
 
 /*
- * Sort by group; a pair without globs (NULL, sorts first) makes the other
- * pairs of its group superfluous.
+ * Sort by who gets it; a pair without globs (NULL, sorts first) makes the
+ * other pairs of the same one superfluous.
  */
 static void
 tidy(struct trie_hits *found)
@@ -163,7 +169,7 @@ tidy(struct trie_hits *found)
 	for (uint32_t i = 0; i < found->n; i++) {
 		const struct match_hit *hit = &found->v[i];
 
-		if (kept > 0 && found->v[kept - 1].group == hit->group &&
+		if (kept > 0 && match_same(found->v[kept - 1].to, hit->to) &&
 		    (!found->v[kept - 1].pair ||
 			found->v[kept - 1].pair == hit->pair))
 			continue;
@@ -178,7 +184,8 @@ hits_hash(const struct trie_hits *found)
 	uint64_t h = found->n;
 
 	for (uint32_t i = 0; i < found->n; i++) {
-		h = (h ^ (uintptr_t)found->v[i].group) * 0x9e3779b97f4a7c15;
+		h = (h ^ (uintptr_t)found->v[i].to.group) * 0x9e3779b97f4a7c15;
+		h = (h ^ (uintptr_t)found->v[i].to.rider) * 0x9e3779b97f4a7c15;
 		h = (h ^ (uintptr_t)found->v[i].pair) * 0x9e3779b97f4a7c15;
 		h ^= h >> 29;
 	}
@@ -191,7 +198,7 @@ same_hits(const struct shared_list *sl, const struct trie_hits *found)
 	if (sl->list.n != found->n)
 		return false;
 	for (uint32_t i = 0; i < found->n; i++)
-		if (sl->list.hits[i].group != found->v[i].group ||
+		if (!match_same(sl->list.hits[i].to, found->v[i].to) ||
 		    sl->list.hits[i].pair != found->v[i].pair)
 			return false;
 	return true;
@@ -233,7 +240,7 @@ fill(struct match *m, struct entry **slot, uint64_t hash, struct slice topic)
 	drop_entry(m, slot);
 	m->counts.walks++;
 	m->found.n = 0;
-	trie_find(m->trie, topic, &m->found);
+	m->counts.nodes += trie_find(m->trie, topic, &m->found);
 	tidy(&m->found);
 	e = alloc_bytes(sizeof(*e) + topic.len);
 	e->hash = hash;
@@ -246,12 +253,12 @@ fill(struct match *m, struct entry **slot, uint64_t hash, struct slice topic)
 }
 
 static bool
-drop_group(struct trie_hits *found, const struct group *group)
+drop_hits(struct trie_hits *found, struct match_to to)
 {
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < found->n; i++)
-		if (found->v[i].group != group)
+		if (!match_same(found->v[i].to, to))
 			found->v[kept++] = found->v[i];
 	if (kept == found->n)
 		return false;
@@ -260,7 +267,7 @@ drop_group(struct trie_hits *found, const struct group *group)
 }
 
 static bool
-add_group(
+add_hits(
     struct trie_hits *found, const struct change *change, struct slice topic)
 {
 	uint32_t before = found->n;
@@ -268,7 +275,7 @@ add_group(
 	for (uint32_t i = 0; i < change->filter->n_pairs; i++)
 		if (topic_match(change->filter->pairs[i].pattern, topic))
 			trie_take(found, change->filter,
-			    &change->filter->pairs[i], change->group, topic);
+			    &change->filter->pairs[i], change->to, topic);
 	return found->n > before;
 }
 
@@ -286,9 +293,9 @@ refresh(struct match *m, struct entry *e, struct slice topic)
 		    &m->changes[++e->generation % CHANGES];
 
 		/* Also before it is added: a new one at an old one's place. */
-		changed |= drop_group(found, change->group);
+		changed |= drop_hits(found, change->to);
 		if (change->filter)
-			changed |= add_group(found, change, topic);
+			changed |= add_hits(found, change, topic);
 	}
 	if (changed) {
 		tidy(found);

@@ -91,9 +91,17 @@ send_take(struct sender *s, struct block *b)
 {
 	s->position = b->after;
 	if (conn_is_ready(s->conn)) {
+		bool sent;
+
+		if (UNLIKELY(s->aside > 0))
+			sent = send_with_asides(s, b);
+		else
+			sent = conn_send(s->conn, b) == CONN_SENT;
 		s->position = b->upto;
-		if (conn_send(s->conn, b) == CONN_SENT)
+		if (sent)
 			return true;
+	} else if (s->aside > 0) {
+		send_lose_asides(s, b->upto);
 	}
 	s->scan = s->position;
 	s->state = SEND_BEHIND;
@@ -107,9 +115,12 @@ send_take_part(struct sender *s, const struct block *b)
 	struct block *part;
 
 	s->state = SEND_BEHIND;
-	if (!conn_is_ready(s->conn))
+	if (!conn_is_ready(s->conn)) {
+		if (s->aside > 0)
+			send_lose_asides(s, b->upto);
 		return false;
-	part = trim_block(b, &trim);
+	}
+	part = send_private(s, b, &trim);
 	if (part->n_events == 0 && b->upto == s->position) {
 		(void)block_unref(part);
 	} else {
@@ -132,8 +143,8 @@ fresh_from(const struct sender *s)
 }
 
 /* What the open block holds now brings it no ephemeral event. */
-static void
-have_all(struct sender *s)
+void
+send_have_all(struct sender *s)
 {
 	s->joined = s->group->serial;
 	s->fresh = group_open_bytes(s->group);
@@ -152,14 +163,14 @@ next_stop(const struct sender *s)
 	return stop;
 }
 
-/* Into the array where it belongs; behind, if in none. */
-static void
-place(struct sender *s)
+void
+send_place(struct sender *s)
 {
 	struct group *g = s->group;
 
 	s->state = SEND_BEHIND;
-	if (s->position < g->tip || next_stop(s) != UINT64_MAX)
+	if (s->position < g->tip || send_lacks_own(s) ||
+	    next_stop(s) != UINT64_MAX)
 		return;
 	if (s->position == g->tip && fresh_from(s) == 0) {
 		s->state = SEND_MEMBER;
@@ -171,9 +182,8 @@ place(struct sender *s)
 	}
 }
 
-/* Out of the array, so that the chain can be driven by hand. */
-static void
-take_out(struct sender *s)
+void
+send_take_out(struct sender *s)
 {
 	struct group *g = s->group;
 
@@ -183,59 +193,10 @@ take_out(struct sender *s)
 	} else if (s->state == SEND_JOINER) {
 		group_senders_remove(&g->joiners, s);
 	}
+	if (s->aside > 0)
+		send_lose_asides(s, s->hub->groups->done);
 	if (s->state != SEND_NONE)
 		s->state = SEND_BEHIND;
-}
-
-void
-send_leave_group(struct sender *s)
-{
-	if (!s->group)
-		return;
-	take_out(s);
-	group_leave(s->group);
-	s->group = NULL;
-	s->state = SEND_NONE;
-}
-
-static struct filter *
-live_set(struct sender *s)
-{
-	struct filter **list, *set;
-	struct send_sub *sub;
-	unsigned n = 0;
-
-	LIST_FOREACH (sub, &s->subs, link)
-		n += sub->state == SEND_LIVE;
-	if (n == 0)
-		return NULL;
-	list = alloc_array(NULL, n, sizeof(struct filter *));
-	n = 0;
-	LIST_FOREACH (sub, &s->subs, link)
-		if (sub->state == SEND_LIVE)
-			list[n++] = sub->filter;
-	set = filter_union(s->hub->groups->filters, list, n);
-	free(list);
-	return set;
-}
-
-/* The live set has changed at the position: into the group that it has now. */
-static void
-change_group(struct sender *s)
-{
-	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
-
-	if (s->group && s->group->filter == set &&
-	    s->group->conflate_ms == s->conflate_ms) {
-		take_out(s);
-	} else {
-		send_leave_group(s);
-		if (!set)
-			return;
-		s->group = group_join(s->hub->groups, set, s->conflate_ms);
-		have_all(s);
-	}
-	place(s);
 }
 
 /* Those that waited for this position are live from here on. */
@@ -247,7 +208,7 @@ go_live(struct sender *s, uint64_t position)
 	LIST_FOREACH (sub, &s->subs, link)
 		if (sub->state == SEND_WAIT && sub->position == position)
 			sub->state = SEND_LIVE;
-	change_group(s);
+	send_regroup(s);
 }
 
 /* Does it hold ephemeral events that were there when the sender joined? */
@@ -285,19 +246,18 @@ step_open(struct sender *s, uint64_t stop)
 	if (stop == UINT64_MAX) {
 		if (s->position < g->tip)
 			give(s, alloc_block(0), g->tip);
-		place(s);
+		send_place(s);
 		return;
 	}
 	give(s, trim_block(g->open, &trim), stop);
 }
 
 static void
-step_ring(struct sender *s, uint64_t upto)
+step_ring(struct sender *s, struct filter *filter, uint64_t upto)
 {
 	struct trim all = { s->scan, UINT64_MAX, TRIM_NO_EPHEMERAL, NULL };
 	struct block *b CLEANUP(block_unrefp) = NULL;
-	int rc =
-	    catchup_block(s->hub->catchup, s->group->filter, s->scan, upto, &b);
+	int rc = catchup_block(s->hub->catchup, filter, s->scan, upto, &b);
 
 	if (rc != CATCHUP_BLOCK) {
 		if (rc < 0)
@@ -327,15 +287,25 @@ settle(struct sender *s, const struct filter *set)
 	struct trim trim = { .upto = done, .filter = set };
 	struct block *b;
 
-	take_out(s);
-	trim.after = s->scan;
+	trim.after = s->state == SEND_MEMBER ? s->group->tip : s->scan;
 	trim.fresh = fresh_from(s);
-	b = trim_block(s->group->open, &trim);
+	b = send_private(s, s->group->open, &trim);
+	send_take_out(s);
 	if (b->n_events > 0 || s->position < done)
 		give(s, b, done);
 	else
 		(void)block_unref(b);
-	have_all(s);
+	send_have_all(s);
+}
+
+void
+send_ahead(struct sender *s)
+{
+	if (conn_is_ready(s->conn))
+		settle(s, NULL);
+	else
+		send_take_out(s);
+	send_place(s);
 }
 
 static bool
@@ -361,31 +331,43 @@ arrive(struct sender *s)
 	else if (stop == s->hub->groups->done && can_settle(s))
 		settle(s, NULL);
 	else
-		take_out(s);
+		send_take_out(s);
 	assert(s->position <= stop);
 	if (s->position == stop)
 		go_live(s, stop);
+}
+
+/* Towards the tip, or to where the chain has to stop; who is behind. */
+static void
+step_behind(struct sender *s)
+{
+	uint64_t stop = next_stop(s), tip = s->group->tip;
+	struct block *kept = group_kept(s->group, s->scan);
+
+	if (stop <= s->scan) {
+		give(s, alloc_block(0), stop);
+	} else if (send_lacks_own(s)) {
+		step_ring(s, s->set, MIN(stop, s->hub->groups->done));
+	} else {
+		s->own_upto = 0;
+		if (kept && kept->after <= s->scan)
+			step_kept(s, kept, stop);
+		else if (s->scan >= tip)
+			step_open(s, stop);
+		else
+			step_ring(s, s->group->filter,
+			    MIN(stop, kept ? kept->after : tip));
+	}
 }
 
 /* One step along the chain; false: there is nothing to do now. */
 static bool
 step_chain(struct sender *s)
 {
-	struct block *kept;
-	uint64_t stop, tip;
-
 	arrive(s);
 	if (s->state != SEND_BEHIND || !conn_is_ready(s->conn))
 		return false;
-	stop = next_stop(s);
-	tip = s->group->tip;
-	kept = group_kept(s->group, s->scan);
-	if (kept && kept->after <= s->scan)
-		step_kept(s, kept, stop);
-	else if (s->scan >= tip)
-		step_open(s, stop);
-	else
-		step_ring(s, MIN(stop, kept ? kept->after : tip));
+	step_behind(s);
 	arrive(s);
 	return true;
 }
@@ -484,12 +466,10 @@ send_hub_run(struct send_hub *hub)
 void
 send_shrink(struct sender *s, bool whole)
 {
-	struct filter *set CLEANUP(filter_unrefp) = live_set(s);
+	struct filter *set CLEANUP(filter_unrefp) = send_live_set(s);
 	bool level = s->state == SEND_MEMBER || s->state == SEND_JOINER;
 
-	if (set && level && set != s->group->filter && conn_is_ready(s->conn)) {
-		take_out(s);
+	if (set && level && set != s->set && conn_is_ready(s->conn))
 		settle(s, whole ? NULL : set);
-	}
-	change_group(s);
+	send_regroup(s);
 }

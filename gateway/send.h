@@ -8,6 +8,9 @@
  *	NONE --a subscription goes live--> MEMBER <--> BEHIND
  *	  ^                                  ^           |
  *	  `--the last one ends---------------+-- JOINER <'
+ *
+ * A rider is a sender, in any of these states, with a part of its own beside
+ * what its group has.
  */
 
 #ifndef PEAL_GATEWAY_SEND_H
@@ -101,7 +104,9 @@ struct sender {
 	TAILQ_ENTRY(sender) run_link;
 	LIST_ENTRY(sender) ahead_link;
 	struct send_subs subs;
-	struct group *group;  /* of the live set; NULL in SEND_NONE */
+	struct group *group;  /* of what it shares; NULL in SEND_NONE */
+	struct filter *set;   /* the live set, held; NULL in SEND_NONE */
+	struct filter *own;   /* what of it the group has not; or NULL */
 	uint64_t position;    /* upto of the last batch; not of a member */
 	uint64_t scan;	      /* nothing matches in (position, scan] */
 	uint64_t turns;	      /* of those that are not live yet */
@@ -109,6 +114,11 @@ struct sender {
 	uint32_t fresh;	      /* and the bytes of its open block */
 	uint32_t index;	      /* in the group's array */
 	uint32_t conflate_ms; /* of the connection; 0: it gets every event */
+	/* Of a rider. */
+	uint64_t own_upto;    /* the group lacks events of its own up to here */
+	uint32_t aside;	      /* its first one of the group's, + 1; 0: none */
+	uint32_t aside_last;  /* the last one, + 1 */
+	uint32_t aside_bytes; /* and how much they are */
 	uint8_t state;	      /* enum send_state */
 	bool running;
 	bool ahead;
@@ -166,5 +176,11 @@ bool send_hub_run(struct send_hub *hub);
 bool send_take(struct sender *s, struct block *b);
 /* Give a joiner its part of it; the same. */
 bool send_take_part(struct sender *s, const struct block *b);
+/* An event that a rider's own part matches; its group may have it, too. */
+void send_own(struct sender *s, struct slice event);
+/* It is to get this one with its group's block, before that byte. */
+void send_aside(struct sender *s, uint32_t at, struct slice event);
+/* A member or joiner goes to the head, with the asides that it has. */
+void send_ahead(struct sender *s);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * What the files of a sender share: send.c drives the chain, send_sub.c has
- * the subscriptions, send_replay.c and send_rows.c what they are given before
- * they are live.
+ * What the files of a sender share: send.c drives the chain, send_ride.c has
+ * the live set and its parts, send_sub.c the subscriptions, send_replay.c and
+ * send_rows.c what they are given before they are live.
  */
 
 #ifndef PEAL_GATEWAY_SEND_PRIV_H
@@ -11,6 +11,7 @@
 
 #include "core/mp.h"
 #include "gateway/send.h"
+#include "gateway/trim.h"
 
 /* Out of the list; the live set is not looked at. */
 void send_sub_free(struct send_sub *sub);
@@ -44,9 +45,32 @@ struct proto_uint send_chain(const struct sender *s);
 /* It needs the feed to come further. */
 void send_wait_ahead(struct sender *s);
 
-/* The chain ends, if there is one. */
-void send_leave_group(struct sender *s);
+/* Into the array of the group where it belongs; behind, if in none. */
+void send_place(struct sender *s);
+/* Out of the array, so that the chain can be driven by hand. */
+void send_take_out(struct sender *s);
+/* What the open block holds now brings it no ephemeral event. */
+void send_have_all(struct sender *s);
 /* After a live subscription was freed; whole: what is under way is sent. */
 void send_shrink(struct sender *s, bool whole);
+
+/* --- send_ride.c --- */
+
+/* What its live subscriptions let through; the caller's; NULL: nothing. */
+struct filter *send_live_set(struct sender *s);
+/* The live set has changed at the position: into the group that it has now. */
+void send_regroup(struct sender *s);
+/* The chain ends, if there is one. */
+void send_leave_group(struct sender *s);
+
+/* Does the group lack events of its own beyond where it was looked through? */
+bool send_lacks_own(const struct sender *s);
+/* Asides up to there it will have to find in the ring. */
+void send_lose_asides(struct sender *s, uint64_t upto);
+/* What trim leaves of the group's block (or NULL), with its asides. */
+struct block *send_private(
+    struct sender *s, const struct block *b, const struct trim *trim);
+/* Give it a copy of its group's block with its asides; true: it is sent. */
+bool send_with_asides(struct sender *s, const struct block *b);
 
 #endif

@@ -26,7 +26,7 @@ enum {
 struct use {
 	const struct filter *filter;
 	const struct filter_pair *pair;
-	struct group *group;
+	struct match_to to;
 };
 
 struct uses {
@@ -201,7 +201,7 @@ prune(struct trie *t, struct node *node)
 
 void
 trie_add(struct trie *t, const struct filter *filter,
-    const struct filter_pair *pair, struct group *group)
+    const struct filter_pair *pair, struct match_to to)
 {
 	struct node *node;
 	struct uses *uses = uses_of(t, pair->pattern, &node);
@@ -210,18 +210,18 @@ trie_add(struct trie *t, const struct filter *filter,
 		uses->cap = uses->cap ? uses->cap * 2 : 2;
 		uses->v = alloc_array(uses->v, uses->cap, sizeof(uses->v[0]));
 	}
-	uses->v[uses->n++] = (struct use){ filter, pair, group };
+	uses->v[uses->n++] = (struct use){ filter, pair, to };
 }
 
 void
-trie_remove(struct trie *t, const struct filter_pair *pair, struct group *group)
+trie_remove(struct trie *t, const struct filter_pair *pair, struct match_to to)
 {
 	struct node *node;
 	struct uses *uses = uses_of(t, pair->pattern, &node);
 	uint32_t i = 0;
 
 	while (i < uses->n &&
-	       (uses->v[i].pair != pair || uses->v[i].group != group))
+	       (uses->v[i].pair != pair || !match_same(uses->v[i].to, to)))
 		i++;
 	assert(i < uses->n);
 	uses->v[i] = uses->v[--uses->n];
@@ -248,13 +248,13 @@ trie_hits_set(struct trie_hits *found, const struct match_hit *hits, uint32_t n)
 
 void
 trie_take(struct trie_hits *found, const struct filter *filter,
-    const struct filter_pair *pair, struct group *group, struct slice topic)
+    const struct filter_pair *pair, struct match_to to, struct slice topic)
 {
 	if (filter->restricted && !acl_may_read(&filter->acl, topic))
 		return;
 	hits_room(found, found->n + 1);
 	found->v[found->n++] =
-	    (struct match_hit){ group, pair->n_types > 0 ? pair : NULL };
+	    (struct match_hit){ to, pair->n_types > 0 ? pair : NULL };
 }
 
 static void
@@ -262,35 +262,37 @@ take(const struct uses *uses, struct slice topic, struct trie_hits *found)
 {
 	for (uint32_t i = 0; i < uses->n; i++)
 		trie_take(found, uses->v[i].filter, uses->v[i].pair,
-		    uses->v[i].group, topic);
+		    uses->v[i].to, topic);
 }
 
 /* At most as deep as a topic has tokens: 128. */
-static void
+static uint64_t
 find(struct trie *t, struct node *node, struct slice rest, struct slice topic,
     struct trie_hits *found)
 {
 	/* '*' and '>' never stand for the first token of a system topic. */
 	bool literal_only = node == t->root && topic_is_system(topic);
+	uint64_t looked_at = 1;
 	struct slice token;
 	struct node *child;
 
 	if (!topic_next_token(&rest, &token)) {
 		take(&node->ends, topic, found);
-		return;
+		return looked_at;
 	}
 	if (!literal_only) {
 		take(&node->rests, topic, found);
 		if (node->star)
-			find(t, node->star, rest, topic, found);
+			looked_at += find(t, node->star, rest, topic, found);
 	}
 	child = *child_slot(t, node, token, child_hash(t, node, token));
 	if (child)
-		find(t, child, rest, topic, found);
+		looked_at += find(t, child, rest, topic, found);
+	return looked_at;
 }
 
-void
+uint64_t
 trie_find(struct trie *t, struct slice topic, struct trie_hits *found)
 {
-	find(t, t->root, topic, topic, found);
+	return find(t, t->root, topic, topic, found);
 }

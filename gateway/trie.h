@@ -29,7 +29,7 @@ void trie_hits_set(
     struct trie_hits *found, const struct match_hit *hits, uint32_t n);
 /* One more: the pair matches the topic; unless permissions forbid it. */
 void trie_take(struct trie_hits *found, const struct filter *filter,
-    const struct filter_pair *pair, struct group *group, struct slice topic);
+    const struct filter_pair *pair, struct match_to to, struct slice topic);
 
 struct trie *trie_new(void);
 /* It is empty. */
@@ -37,14 +37,14 @@ struct trie *trie_free(struct trie *t);
 
 /* The pair is one of filter's; both live until it is removed. */
 void trie_add(struct trie *t, const struct filter *filter,
-    const struct filter_pair *pair, struct group *group);
+    const struct filter_pair *pair, struct match_to to);
 void trie_remove(
-    struct trie *t, const struct filter_pair *pair, struct group *group);
+    struct trie *t, const struct filter_pair *pair, struct match_to to);
 
 /*
  * Append a hit for each pair whose pattern matches the topic and whose
- * filter's permissions cover it.
+ * filter's permissions cover it.  Returns how many nodes were looked at.
  */
-void trie_find(struct trie *t, struct slice topic, struct trie_hits *found);
+uint64_t trie_find(struct trie *t, struct slice topic, struct trie_hits *found);
 
 #endif

@@ -16,17 +16,12 @@ wanted(const struct trim *trim, const struct peek *peek, size_t at)
 	       filter_matches(trim->filter, peek->topic, peek->type);
 }
 
-struct block *
-trim_block(const struct block *b, const struct trim *trim)
+void
+trim_copy(
+    struct block *copy, struct slice run, size_t at, const struct trim *trim)
 {
-	struct block *copy;
-	struct slice run, event;
-	size_t at = 0;
+	struct slice event;
 
-	if (!b)
-		return alloc_block(0);
-	run = trim_events(b);
-	copy = alloc_block((uint32_t)run.len);
 	while (peek_next(&run, &event)) {
 		struct peek peek;
 
@@ -34,5 +29,18 @@ trim_block(const struct block *b, const struct trim *trim)
 			block_add(copy, event.p, (uint32_t)event.len);
 		at += event.len;
 	}
+}
+
+struct block *
+trim_block(const struct block *b, const struct trim *trim)
+{
+	struct block *copy;
+	struct slice run;
+
+	if (!b)
+		return alloc_block(0);
+	run = trim_events(b);
+	copy = alloc_block((uint32_t)run.len);
+	trim_copy(copy, run, 0, trim);
 	return copy;
 }

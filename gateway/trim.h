@@ -32,6 +32,13 @@ trim_events(const struct block *b)
 }
 
 /*
+ * Add those events of a run that trim names; its first one stands at that
+ * byte of the block's events.  There is room.
+ */
+void trim_copy(
+    struct block *copy, struct slice run, size_t at, const struct trim *trim);
+
+/*
  * A new block with those events of b (NULL: none) that trim names; not yet
  * finished; one reference.
  */

@@ -35,18 +35,25 @@ const struct chainfix_spec chainfix_specs[] = {
 	{ { "a.x" }, { "add" } },
 	{ { "none.at.all" }, { NULL } },
 	{ { "c.>" }, { "*" } },
+	{ { "a.>", "u.1" }, { NULL } },
+	{ { "a.>", "u.2" }, { NULL } },
+	{ { "a.>", "c.>", "u.3" }, { NULL } },
+	{ { "u.1" }, { NULL } },
+	{ { "u.*" }, { "set" } },
+	{ { "u.2", "u.3" }, { NULL } },
 };
 const unsigned chainfix_n_specs = ARRAY_LEN(chainfix_specs);
 
 const char *const chainfix_topics[] = { "a.x", "a.y", "a.z", "b.x", "b.y",
-	"c.x", "c.deep.y" };
+	"c.x", "c.deep.y", "u.1", "u.2", "u.3" };
 const unsigned chainfix_n_topics = CHAINFIX_TOPICS;
 /* --- what the client checks --- */
 
 bool
-chainfix_matches(const struct chainfix_spec *spec, const struct acl *acl,
-    struct slice topic, struct slice type)
+chainfix_matches(
+    const struct chainfix_sub *sub, struct slice topic, struct slice type)
 {
+	const struct chainfix_spec *spec = sub->spec;
 	bool topic_ok = false, type_ok = spec->types[0] == NULL;
 
 	for (unsigned i = 0; spec->topics[i]; i++)
@@ -55,7 +62,7 @@ chainfix_matches(const struct chainfix_spec *spec, const struct acl *acl,
 	for (unsigned i = 0; spec->types[i]; i++)
 		type_ok = type_ok ||
 			  topic_glob_match(slice_cstr(spec->types[i]), type);
-	return topic_ok && type_ok && acl_may_read(acl, topic);
+	return topic_ok && type_ok && acl_may_read(sub->acl, topic);
 }
 
 static bool
@@ -63,10 +70,10 @@ wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
     struct slice topic, struct slice type)
 {
 	if (only)
-		return chainfix_matches(only->spec, &c->acl, topic, type);
+		return chainfix_matches(only, topic, type);
 	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
 		if (c->subs[i].state == CHAINFIX_LIVE &&
-		    chainfix_matches(c->subs[i].spec, &c->acl, topic, type))
+		    chainfix_matches(&c->subs[i], topic, type))
 			return true;
 	return false;
 }
@@ -249,6 +256,7 @@ lagged_one(struct chainfix_client *c, struct chainfix_sub *sub,
 		CHECK(told.set && told.v == sub->pos, "position of a replay");
 	CHECK(!rows || sub->state <= CHAINFIX_BETWEEN, "reason");
 	c->retold += rows;
+	c->forbidden += sub->state == CHAINFIX_ENDING;
 	sub->state = CHAINFIX_NONE;
 }
 
@@ -283,7 +291,8 @@ got_lagged(struct chainfix_client *c, struct slice map)
 
 	/* Where the broker is there, the log is. */
 	CHECK(oldest > position + 1 || ask_is_up(c->world->broker) ||
-		  slice_is(proto_get_str(map, "reason"), "snapshot"),
+		  slice_is(proto_get_str(map, "reason"), "snapshot") ||
+		  slice_is(proto_get_str(map, "reason"), "permissions"),
 	    "lagged at %" PRIu64 ", but %" PRIu64 " is there", position,
 	    oldest);
 	c->lagged++;
@@ -341,7 +350,6 @@ void
 chainfix_connect(struct chainfix_client *c)
 {
 	struct chainfix *w = c->world;
-	struct reason why;
 
 	memset(c, 0, sizeof(*c));
 	c->world = w;
@@ -349,15 +357,9 @@ chainfix_connect(struct chainfix_client *c)
 		.got = got, .ready = ready, .arg = c, .room = UINT32_MAX
 	};
 	c->open = true;
-	if (chainfix_random(w, 3) > 0) {
-		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR(">"), &why) == 0,
-		    "acl");
-	} else {
-		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR("a.>"), &why) == 0,
-		    "acl");
-		CHECK(acl_add(&c->acl, ACL_READ, SLICE_STR("*.y"), &why) == 0,
-		    "acl");
-	}
+	c->acl = &w->acls[0];
+	if (chainfix_random(w, 3) == 0)
+		c->acl = &w->acls[chainfix_random(w, CHAINFIX_ACLS)];
 	send_init(&c->sender, &w->hub, fakeconn_conn(&c->conn));
 }
 
@@ -365,7 +367,6 @@ void
 chainfix_disconnect(struct chainfix_client *c)
 {
 	send_deinit(&c->sender);
-	acl_deinit(&c->acl);
 	c->open = false;
 }
 
@@ -387,7 +388,7 @@ filter_of(struct chainfix_client *c, const struct chainfix_spec *spec)
 	for (unsigned i = 0; i < n; i++)
 		mp_pack_cstr(&y, spec->types[i]);
 	f = filter_make(c->world->groups.filters, slice_of(t.p, t.len),
-	    n > 0 ? slice_of(y.p, y.len) : slice_of(NULL, 0), &c->acl);
+	    n > 0 ? slice_of(y.p, y.len) : slice_of(NULL, 0), c->acl);
 	mp_buf_deinit(&t);
 	mp_buf_deinit(&y);
 	return f;
@@ -400,7 +401,7 @@ new_sub(struct chainfix_client *c, const struct chainfix_spec *spec,
 	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
 		if (c->subs[i].state == CHAINFIX_NONE) {
 			c->subs[i] = (struct chainfix_sub){ state, ++c->next_id,
-				pos, spec };
+				pos, spec, c->acl };
 			return &c->subs[i];
 		}
 	return NULL;
@@ -465,6 +466,40 @@ chainfix_unsubscribe(struct chainfix_client *c, unsigned i)
 	c->subs[i].state = CHAINFIX_NONE;
 	if (count_state(c, CHAINFIX_LIVE) == 0)
 		c->chain = false;
+	send_pump(&c->sender);
+}
+
+/* One whose filter changes; what it would have matched comes no more. */
+static void
+forbid(struct chainfix_client *c, struct send_sub *sub)
+{
+	struct chainfix_sub *mine = sub_of(c, sub->id.v);
+
+	if (c->chain)
+		promote(c, c->at);
+	if (mine->state == CHAINFIX_LIVE)
+		mine->pos = c->at;
+	if (mine->state == CHAINFIX_LIVE || mine->state == CHAINFIX_WAIT)
+		mine->state = CHAINFIX_ENDING;
+	send_lagged_sub(&c->sender, sub, "permissions");
+	if (count_state(c, CHAINFIX_LIVE) == 0)
+		c->chain = false;
+}
+
+void
+chainfix_permit(struct chainfix_client *c, unsigned acl)
+{
+	struct send_sub *sub, *next;
+
+	c->acl = &c->world->acls[acl];
+	for (sub = LIST_FIRST(&c->sender.subs); sub; sub = next) {
+		struct filter *set CLEANUP(filter_unrefp) =
+		    filter_permit(sub->filter, c->acl);
+
+		next = LIST_NEXT(sub, link);
+		if (set != sub->filter)
+			forbid(c, sub);
+	}
 	send_pump(&c->sender);
 }
 

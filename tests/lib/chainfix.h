@@ -22,10 +22,11 @@
 #include "tests/lib/ringfix.h"
 
 enum {
-	CHAINFIX_CLIENTS = 8,
+	CHAINFIX_CLIENTS = 16,
 	CHAINFIX_SUBS = 6,
 	CHAINFIX_EPHEMERAL = 1 << 16, /* ids of ephemeral events */
-	CHAINFIX_TOPICS = 7,
+	CHAINFIX_TOPICS = 10,
+	CHAINFIX_ACLS = 5,
 };
 
 extern const char *const chainfix_topics[];
@@ -54,6 +55,7 @@ enum chainfix_state {
 	CHAINFIX_REPLAY,
 	CHAINFIX_WAIT, /* goes live at pos */
 	CHAINFIX_LIVE,
+	CHAINFIX_ENDING, /* is about to be told lagged at pos */
 };
 
 struct chainfix_sub {
@@ -61,6 +63,7 @@ struct chainfix_sub {
 	uint64_t id;
 	uint64_t pos;
 	const struct chainfix_spec *spec;
+	const struct acl *acl; /* of the client then */
 
 	/* Of a snapshot. */
 	bool announced; /* `subscribed` came */
@@ -74,14 +77,14 @@ struct chainfix_client {
 	struct chainfix *world;
 	struct fakeconn conn;
 	struct sender sender;
-	struct acl acl;
+	const struct acl *acl; /* one of the world's */
 	struct chainfix_sub subs[CHAINFIX_SUBS];
 	bool open;
 	bool chain;
 	uint64_t at; /* upto of the last batch of the chain */
 	uint64_t next_id;
 	uint64_t events, ephemeral, lagged, batches; /* received */
-	uint64_t rounds, again, errors, retold;
+	uint64_t rounds, again, errors, retold, forbidden;
 	uint8_t seen[CHAINFIX_EPHEMERAL / 8];
 };
 
@@ -100,6 +103,7 @@ struct chainfix {
 	uint64_t n_ephemeral;
 	uint32_t event_bytes; /* data of an event is at most as long */
 	bool lapped;	      /* the feed was, once at least */
+	struct acl acls[CHAINFIX_ACLS]; /* the first one: everything */
 	struct chainfix_client clients[CHAINFIX_CLIENTS];
 };
 
@@ -131,6 +135,8 @@ void chainfix_from(struct chainfix_client *c, const struct chainfix_spec *spec,
 void chainfix_snapshot(struct chainfix_client *c,
     const struct chainfix_spec *spec, struct proto_uint since);
 void chainfix_unsubscribe(struct chainfix_client *c, unsigned i);
+/* The client has other permissions from now on: these of the world's. */
+void chainfix_permit(struct chainfix_client *c, unsigned acl);
 
 /* Everything asked for has been got, up to the head. */
 void chainfix_check_level(const struct chainfix_client *c);
@@ -139,8 +145,8 @@ void chainfix_check_level(const struct chainfix_client *c);
 
 void chainfix_got_snapshot(
     struct chainfix_client *c, struct chainfix_sub *sub, struct slice map);
-bool chainfix_matches(const struct chainfix_spec *spec, const struct acl *acl,
-    struct slice topic, struct slice type);
+bool chainfix_matches(
+    const struct chainfix_sub *sub, struct slice topic, struct slice type);
 
 #define CHAINFIX_CHECK(cond, ...)                                             \
 	do {                                                                  \

@@ -75,8 +75,8 @@ check_rows(const struct chainfix_client *c, const struct chainfix_sub *sub,
 
 		while (seq > 0 && strcmp(w->events[seq - 1].topic, topic) != 0)
 			seq--;
-		if (seq <= since || !chainfix_matches(sub->spec, &c->acl,
-					slice_cstr(topic), slice_cstr("any")))
+		if (seq <= since || !chainfix_matches(sub, slice_cstr(topic),
+					slice_cstr("any")))
 			seq = 0;
 		CHECK(sub->rows[i] == seq,
 		    "row of %s at %" PRIu64 " is of seq %" PRIu64

@@ -13,6 +13,7 @@
 #include "core/crc32c.h"
 #include "core/event.h"
 #include "core/mp.h"
+#include "core/reason.h"
 #include "core/time.h"
 #include "tests/lib/chainbroker.h"
 #include "tests/lib/chainfix.h"
@@ -196,6 +197,27 @@ chainfix_settle(struct chainfix *w)
 	chainfix_turn(w, 10000);
 }
 
+/* Read patterns that clients have. */
+static const char *const acls[CHAINFIX_ACLS][4] = {
+	{ ">" },
+	{ "a.>", "*.y" },
+	{ "a.>", "u.1" },
+	{ "a.>", "c.*", "u.2" },
+	{ "a.x", "b.>", "u.*" },
+};
+
+static void
+make_acls(struct chainfix *w)
+{
+	struct reason why;
+
+	for (unsigned i = 0; i < CHAINFIX_ACLS; i++)
+		for (unsigned j = 0; j < 4 && acls[i][j]; j++)
+			CHECK(acl_add(&w->acls[i], ACL_READ,
+				  slice_cstr(acls[i][j]), &why) == 0,
+			    "%s", why.text);
+}
+
 struct chainfix *
 chainfix_new(uint64_t seed, uint32_t slots, uint64_t payload_bytes)
 {
@@ -204,6 +226,7 @@ chainfix_new(uint64_t seed, uint32_t slots, uint64_t payload_bytes)
 	assert(w);
 	w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	w->event_bytes = 1000;
+	make_acls(w);
 	ringfix_dir(&w->ring);
 	w->ring.opt.slots = slots;
 	w->ring.opt.payload_bytes = payload_bytes;
@@ -240,6 +263,8 @@ chainfix_free(struct chainfix *w)
 	ringfix_close(&w->ring);
 	for (uint64_t i = 0; i < w->n_events; i++)
 		free(w->events[i].bytes);
+	for (unsigned i = 0; i < CHAINFIX_ACLS; i++)
+		acl_deinit(&w->acls[i]);
 	free(w->events);
 	free(w);
 	return NULL;

@@ -136,10 +136,15 @@ act(struct chainfix *w)
 	struct chainfix_client *c =
 	    &w->clients[chainfix_random(w, CHAINFIX_CLIENTS)];
 
-	switch (chainfix_random(w, 32)) {
+	switch (chainfix_random(w, 33)) {
 	case 0:
 		if (c->open)
 			chainfix_disconnect(c);
+		break;
+	case 32:
+		if (c->open)
+			chainfix_permit(
+			    c, (unsigned)chainfix_random(w, CHAINFIX_ACLS));
 		break;
 	case 1:
 	case 2:
@@ -193,8 +198,41 @@ act(struct chainfix *w)
 
 /* What happened in all histories: otherwise nothing of it was tried. */
 struct tally {
-	uint64_t lagged, rounds, again, errors, retold, pages;
+	uint64_t lagged, rounds, again, errors, retold, pages, forbidden;
+	uint64_t asides;
 };
+
+/* What is shared may be anything: clients see no difference. */
+static uint64_t whim;
+
+static bool
+own_at_random(uint32_t holders, uint32_t most)
+{
+	whim ^= whim << 13;
+	whim ^= whim >> 7;
+	whim ^= whim << 17;
+	return whim >> 11 & 1;
+}
+
+static bool
+own_always(uint32_t holders, uint32_t most)
+{
+	return true;
+}
+
+static split_rule *
+any_rule(uint64_t seed)
+{
+	whim = seed + 1;
+	switch (seed / 4 % 4) {
+	case 0:
+		return own_at_random;
+	case 1:
+		return own_always;
+	default:
+		return split_few;
+	}
+}
 
 static void
 history(uint64_t seed, struct tally *tally)
@@ -205,7 +243,8 @@ history(uint64_t seed, struct tally *tally)
 
 	if (big)
 		w->event_bytes = 30000;
-	for (unsigned i = 0; i < 600; i++)
+	w->groups.rule = any_rule(seed);
+	for (unsigned i = 0; i < 1000; i++)
 		act(w);
 	chainfix_settle(w);
 	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++) {
@@ -216,10 +255,12 @@ history(uint64_t seed, struct tally *tally)
 		tally->again += c->again;
 		tally->errors += c->errors;
 		tally->retold += c->retold;
+		tally->forbidden += c->forbidden;
 		if (c->open)
 			chainfix_check_level(c);
 	}
 	tally->pages += chainbroker_counts(w->broker).pages;
+	tally->asides += w->groups.counts.private;
 	(void)chainfix_free(w);
 }
 
@@ -240,12 +281,15 @@ each_event_comes_once_and_each_gap_is_announced(void **state)
 		history(seed + i, &t);
 	}
 	print_message("lagged %llu, rounds %llu, further ones %llu, errors "
-		      "%llu, given up %llu, pages %llu\n",
+		      "%llu, given up %llu, pages %llu, forbidden %llu, "
+		      "blocks with asides %llu\n",
 	    (unsigned long long)t.lagged, (unsigned long long)t.rounds,
 	    (unsigned long long)t.again, (unsigned long long)t.errors,
-	    (unsigned long long)t.retold, (unsigned long long)t.pages);
+	    (unsigned long long)t.retold, (unsigned long long)t.pages,
+	    (unsigned long long)t.forbidden, (unsigned long long)t.asides);
 	assert_true(given || (t.lagged > 0 && t.rounds > 0 && t.again > 0 &&
-				 t.errors > 0 && t.retold > 0 && t.pages > 0));
+				 t.errors > 0 && t.retold > 0 && t.pages > 0 &&
+				 t.forbidden > 0 && t.asides > 0));
 }
 
 /* --- one by one --- */
@@ -254,15 +298,10 @@ static struct chainfix *
 two_clients(void)
 {
 	struct chainfix *w = chainfix_new(1, BIG_RING_SLOTS, BIG_RING_BYTES);
-	struct reason *why = NULL;
 
 	for (unsigned i = 0; i < 2; i++) {
-		struct chainfix_client *c = &w->clients[i];
-
-		chainfix_connect(c);
-		acl_deinit(&c->acl);
-		assert_int_equal(
-		    acl_add(&c->acl, ACL_READ, SLICE_STR(">"), why), ACL_ADDED);
+		chainfix_connect(&w->clients[i]);
+		w->clients[i].acl = &w->acls[0];
 	}
 	return w;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Filters and matching: what the trie and its cache answer is what every
- * pattern, asked one by one, would have answered.
+ * Filters, their parts, and matching: what the trie and its cache answer is
+ * what every pattern, asked one by one, would have answered.
  */
 
 #include <setjmp.h>
@@ -21,6 +21,7 @@
 #include "core/topic.h"
 #include "gateway/filter.h"
 #include "gateway/match.h"
+#include "gateway/split.h"
 
 enum {
 	GROUPS = 40
@@ -33,6 +34,15 @@ struct fix {
 	unsigned random;
 	struct filter *group[GROUPS]; /* NULL: not there */
 };
+
+/* Stands for a group, and every third for a rider. */
+static struct match_to
+group(uintptr_t i)
+{
+	if (i % 3 == 0)
+		return (struct match_to){ .rider = (void *)i };
+	return (struct match_to){ .group = (void *)i };
+}
 
 static unsigned
 chance(struct fix *fx, unsigned below)
@@ -60,8 +70,7 @@ teardown(void **state)
 
 	for (unsigned i = 0; i < GROUPS; i++)
 		if (fx->group[i]) {
-			match_remove(
-			    fx->match, fx->group[i], (void *)(i + 1ul));
+			match_remove(fx->match, fx->group[i], group(i + 1ul));
 			(void)filter_unref(fx->group[i]);
 		}
 	(void)match_free(fx->match);
@@ -255,7 +264,7 @@ change_some_group(struct fix *fx)
 	const char *topics[4] = { 0 };
 
 	if (fx->group[i]) {
-		match_remove(fx->match, fx->group[i], (void *)(i + 1ul));
+		match_remove(fx->match, fx->group[i], group(i + 1ul));
 		fx->group[i] = filter_unref(fx->group[i]);
 		return;
 	}
@@ -266,14 +275,14 @@ change_some_group(struct fix *fx)
 	    chance(fx, 2) ? LIST(">")
 			  : LIST(random_pattern(fx, r[0], false),
 				random_pattern(fx, r[1], false)));
-	match_add(fx->match, fx->group[i], (void *)(i + 1ul));
+	match_add(fx->match, fx->group[i], group(i + 1ul));
 }
 
 static bool
-found(const struct match_list *list, void *group, struct slice type)
+found(const struct match_list *list, struct match_to to, struct slice type)
 {
 	for (uint32_t i = 0; i < list->n; i++)
-		if ((void *)list->hits[i].group == group &&
+		if (match_same(list->hits[i].to, to) &&
 		    (!list->hits[i].pair ||
 			filter_pair_type(list->hits[i].pair, type)))
 			return true;
@@ -292,11 +301,11 @@ look_up_some_topic(struct fix *fx)
 
 	list = match_find(fx->match, hash, topic);
 	for (uintptr_t i = 0; i < GROUPS; i++)
-		assert_int_equal(found(list, (void *)(i + 1), type),
+		assert_int_equal(found(list, group(i + 1), type),
 		    fx->group[i] && filter_matches(fx->group[i], topic, type));
 	for (uint32_t i = 1; i < list->n; i++)
-		assert_true((uintptr_t)list->hits[i - 1].group <=
-			    (uintptr_t)list->hits[i].group);
+		assert_true(
+		    !list->hits[i - 1].to.rider || list->hits[i].to.rider);
 }
 
 static void
@@ -326,7 +335,7 @@ a_topic_is_walked_once_while_changes_are_few(void **state)
 	const struct match_list *list;
 
 	fx->group[0] = filter_of(fx, LIST("a.>"), NULL, LIST(">"));
-	match_add(fx->match, fx->group[0], (void *)1ul);
+	match_add(fx->match, fx->group[0], group(1));
 	for (unsigned i = 0; i < 100; i++)
 		(void)match_find(fx->match, 7, SLICE_STR("a.b"));
 	match_counts(fx->match, &counts);
@@ -334,24 +343,213 @@ a_topic_is_walked_once_while_changes_are_few(void **state)
 	assert_int_equal(counts.walks, 1);
 	fx->group[1] = filter_of(fx, LIST("*.b"), NULL, LIST(">"));
 	for (unsigned i = 0; i < 30; i++) {
-		match_add(fx->match, fx->group[1], (void *)2ul);
+		match_add(fx->match, fx->group[1], group(2));
 		list = match_find(fx->match, 7, SLICE_STR("a.b"));
 		assert_int_equal(list->n, 2);
-		match_remove(fx->match, fx->group[1], (void *)2ul);
+		match_remove(fx->match, fx->group[1], group(2));
 		list = match_find(fx->match, 7, SLICE_STR("a.b"));
 		assert_int_equal(list->n, 1);
 	}
 	match_counts(fx->match, &counts);
 	assert_int_equal(counts.walks, 1);
 	for (unsigned i = 0; i < 33; i++) {
-		match_add(fx->match, fx->group[1], (void *)2ul);
-		match_remove(fx->match, fx->group[1], (void *)2ul);
+		match_add(fx->match, fx->group[1], group(2));
+		match_remove(fx->match, fx->group[1], group(2));
 	}
 	list = match_find(fx->match, 7, SLICE_STR("a.b"));
 	assert_int_equal(list->n, 1);
 	match_counts(fx->match, &counts);
 	assert_int_equal(counts.walks, 2);
 	fx->group[1] = filter_unref(fx->group[1]);
+}
+
+/* Of one more that holds it. */
+static struct filter *
+part_of(struct filter *set, bool own)
+{
+	struct filter *parts[2];
+
+	split_hold(set);
+	split_set(set, split_few, &parts[0], &parts[1]);
+	split_release(set);
+	(void)filter_unref(parts[!own]);
+	return parts[own];
+}
+
+static void
+what_few_hold_is_their_own(void **state)
+{
+	struct fix *fx = *state;
+	struct filter *news, *one, *two, *part;
+
+	news = filter_of(fx, LIST("news.>"), NULL, LIST(">"));
+	one = filter_of(fx, LIST("news.>", "user.1"), NULL, LIST(">"));
+	two = filter_of(fx, LIST("news.>", "user.2"), NULL, LIST(">"));
+	part = part_of(one, true);
+	assert_null(part); /* it is the only one */
+	part = part_of(one, false);
+	assert_ptr_equal(part, one);
+	(void)filter_unref(part);
+	split_hold(one);
+	part = part_of(two, false);
+	assert_ptr_equal(part, news);
+	(void)filter_unref(part);
+	part = part_of(two, true);
+	assert_true(filter_matches(part, SLICE_STR("user.2"), SLICE_STR("t")));
+	assert_false(filter_matches(part, SLICE_STR("news.x"), SLICE_STR("t")));
+	(void)filter_unref(part);
+	/* Of two who hold the same, neither holds it alone. */
+	split_hold(one);
+	part = part_of(one, false);
+	assert_ptr_equal(part, one);
+	(void)filter_unref(part);
+	split_release(one);
+	split_release(one);
+	assert_int_equal(news->holders, 0);
+	(void)filter_unref(news);
+	(void)filter_unref(one);
+	(void)filter_unref(two);
+}
+
+static void
+permissions_for_one_user_leave_the_rest_shared(void **state)
+{
+	struct fix *fx = *state;
+	struct filter *news, *one, *two, *part;
+
+	news = filter_of(fx, LIST("news.>"), NULL, LIST(">"));
+	one = filter_of(fx, LIST(">"), NULL, LIST("news.>", "user.1.*"));
+	two = filter_of(fx, LIST(">"), NULL, LIST("news.>", "user.2.*"));
+	assert_true(two->restricted);
+	split_hold(one);
+	part = part_of(two, false);
+	assert_ptr_equal(part, news);
+	(void)filter_unref(part);
+	part = part_of(two, true);
+	assert_false(part->restricted);
+	assert_true(
+	    filter_matches(part, SLICE_STR("user.2.a"), SLICE_STR("t")));
+	assert_false(
+	    filter_matches(part, SLICE_STR("user.2.a.b"), SLICE_STR("t")));
+	(void)filter_unref(part);
+	split_release(one);
+	(void)filter_unref(news);
+	(void)filter_unref(one);
+	(void)filter_unref(two);
+}
+
+static struct fix *whose_whim;
+
+static bool
+at_random(uint32_t holders, uint32_t most)
+{
+	return chance(whose_whim, 2);
+}
+
+static void
+the_two_parts_let_through_what_the_set_does(void **state)
+{
+	struct fix *fx = *state;
+	unsigned both = 0;
+
+	fx->random = (unsigned)time(NULL);
+	print_message("seed %u\n", fx->random);
+	whose_whim = fx;
+	for (unsigned i = 0; i < 3000; i++) {
+		char p[3][64], r[3][64], t[64];
+		struct filter *shared, *own;
+		struct filter *set = filter_of(fx,
+		    LIST(random_pattern(fx, p[0], false),
+			random_pattern(fx, p[1], false),
+			random_pattern(fx, p[2], false)),
+		    chance(fx, 2) ? NULL : LIST("set", "b*"),
+		    LIST(random_pattern(fx, r[0], false),
+			random_pattern(fx, r[1], false),
+			random_pattern(fx, r[2], false)));
+
+		split_hold(set);
+		split_set(set, at_random, &shared, &own);
+		for (unsigned j = 0; j < 20; j++) {
+			struct slice topic =
+			    slice_cstr(random_pattern(fx, t, true));
+			struct slice type =
+			    slice_cstr(chance(fx, 2) ? "set" : "add");
+			bool a = filter_matches(shared, topic, type);
+			bool b = own && filter_matches(own, topic, type);
+
+			assert_int_equal(
+			    a || b, filter_matches(set, topic, type));
+			both += a + b;
+		}
+		split_release(set);
+		(void)filter_unref(shared);
+		(void)filter_unref(own);
+		(void)filter_unref(set);
+	}
+	assert_true(both > 1000);
+}
+
+static void
+a_set_of_too_many_patterns_stays_whole(void **state)
+{
+	struct fix *fx = *state;
+	char names[257][16];
+	const char *list[258] = { 0 };
+
+	for (unsigned n = 256; n <= 257; n++) {
+		struct filter *set, *shared, *own;
+
+		for (unsigned i = 0; i < n; i++) {
+			snprintf(names[i], sizeof(names[i]), "a.%u", i);
+			list[i] = names[i];
+		}
+		set = filter_of(fx, list, NULL, LIST(">"));
+		split_hold(set);
+		assert_int_equal(set->n_atoms, n == 256 ? 256 : 0);
+		split_set(set, split_few, &shared, &own);
+		assert_ptr_equal(shared, set);
+		assert_null(own);
+		split_release(set);
+		(void)filter_unref(shared);
+		(void)filter_unref(set);
+	}
+}
+
+static void
+patterns_that_do_not_match_cost_a_lookup_nothing(void **state)
+{
+	enum {
+		OTHERS = 10000
+	};
+	static struct filter *others[OTHERS];
+	struct fix *fx = *state;
+	struct match_counts counts;
+	const struct match_list *list;
+
+	for (uintptr_t i = 0; i < OTHERS; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "user.%u.>", (unsigned)i);
+		others[i] = filter_of(fx, LIST(name), NULL, LIST(">"));
+		match_add(fx->match, others[i], group(3 * i + 3));
+	}
+	fx->group[0] = filter_of(fx, LIST("news.*"), NULL, LIST(">"));
+	match_add(fx->match, fx->group[0], group(1));
+	for (unsigned i = 0; i < 1000; i++) {
+		list = match_find(fx->match, 7, SLICE_STR("news.x"));
+		assert_int_equal(list->n, 1);
+		list = match_find(fx->match, 8, SLICE_STR("user.77.x"));
+		assert_int_equal(list->n, 1);
+		assert_true(match_same(list->hits[0].to, group(3 * 77 + 3)));
+	}
+	match_counts(fx->match, &counts);
+	assert_int_equal(counts.lookups, 2000);
+	assert_int_equal(counts.walks, 2);
+	assert_true(counts.nodes <= 6);
+	for (uintptr_t i = 0; i < OTHERS; i++) {
+		match_remove(fx->match, others[i], group(3 * i + 3));
+		(void)filter_unref(others[i]);
+	}
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -367,6 +565,11 @@ main(void)
 		TEST(a_pattern_covers_what_it_cannot_fail_to_match),
 		TEST(a_lookup_finds_exactly_the_groups_that_match),
 		TEST(a_topic_is_walked_once_while_changes_are_few),
+		TEST(what_few_hold_is_their_own),
+		TEST(permissions_for_one_user_leave_the_rest_shared),
+		TEST(the_two_parts_let_through_what_the_set_does),
+		TEST(a_set_of_too_many_patterns_stays_whole),
+		TEST(patterns_that_do_not_match_cost_a_lookup_nothing),
 	};
 
 	return cmocka_run_group_tests_name("match", tests, NULL, NULL);
