@@ -10,6 +10,7 @@
 #include "gateway/block.h"
 
 enum {
+	FIN_TEXT = 0x81,
 	FIN_BINARY = 0x82,
 	LEN_16BIT = 126, /* RFC 6455, 5.2: the length follows in 2 bytes */
 	LEN_64BIT = 127, /* the same in 8 bytes */
@@ -42,8 +43,10 @@ block_unref(struct block *b)
 	if (!b)
 		return NULL;
 	assert(b->refs > 0);
-	if (--b->refs == 0)
-		free(b);
+	if (--b->refs > 0)
+		return NULL;
+	(void)block_unref(b->json);
+	free(b);
 	return NULL;
 }
 
@@ -94,9 +97,9 @@ put_array(struct block *b, uint32_t n)
 		put_front(b, 0xdd, 4, n);
 }
 
-/* From a server: final, binary, not masked. */
+/* From a server: final, not masked. */
 static void
-put_websocket_head(struct block *b)
+put_websocket_head(struct block *b, uint8_t first)
 {
 	uint64_t len = b->end - b->start;
 
@@ -107,7 +110,7 @@ put_websocket_head(struct block *b)
 	} else {
 		put_front(b, LEN_64BIT, 8, len);
 	}
-	put_front(b, FIN_BINARY, 0, 0);
+	put_front(b, first, 0, 0);
 }
 
 void
@@ -118,11 +121,11 @@ block_finish_batch(struct block *b, uint64_t after, uint64_t upto)
 	put_uint(b, upto);
 	put_uint(b, after);
 	put_array(b, b->n_events + 2);
-	put_websocket_head(b);
+	put_websocket_head(b, FIN_BINARY);
 }
 
-struct block *
-block_message(struct slice value)
+static struct block *
+message(struct slice value, uint8_t first)
 {
 	struct block *b;
 
@@ -134,7 +137,7 @@ block_message(struct slice value)
 	if (value.len > 0)
 		memcpy(b->bytes + b->end, value.p, value.len);
 	b->end += (uint32_t)value.len;
-	put_websocket_head(b);
+	put_websocket_head(b, first);
 	return b;
 }
 
@@ -150,6 +153,18 @@ block_raw(struct slice bytes)
 		memcpy(b->bytes + b->end, bytes.p, bytes.len);
 	b->end += (uint32_t)bytes.len;
 	return b;
+}
+
+struct block *
+block_message(struct slice value)
+{
+	return message(value, FIN_BINARY);
+}
+
+struct block *
+block_text(struct slice text)
+{
+	return message(text, FIN_TEXT);
 }
 
 struct slice

@@ -27,8 +27,9 @@ struct block {
 	uint32_t n_events;
 	uint64_t after; /* the chain that it carries */
 	uint64_t upto;
-	uint64_t serial; /* of its group, from 1; 0: of none */
-	bool ephemeral;	 /* it may hold events of seq 0 */
+	uint64_t serial;    /* of its group, from 1; 0: of none */
+	bool ephemeral;	    /* it may hold events of seq 0 */
+	struct block *json; /* the same as text (form.h), once it was needed */
 	uint8_t bytes[];
 };
 
@@ -54,6 +55,8 @@ void block_finish_batch(struct block *b, uint64_t after, uint64_t upto);
 
 /* A whole message that is no batch: one binary WebSocket message. */
 struct block *block_message(struct slice value);
+/* The same of UTF-8: one text message. */
+struct block *block_text(struct slice text);
 
 /* These bytes as they are, with no WebSocket header. */
 struct block *block_raw(struct slice bytes);

@@ -118,6 +118,10 @@ upgrade(struct conn *c, const struct http_request *req, bool more)
 		refuse(c, status, &why);
 		return;
 	}
+	if (up.json) {
+		c->form = FORM_JSON;
+		c->ws.kinds = WS_KINDS_TEXT;
+	}
 	tls_websocket_accept(up.key.p, accept);
 	conn_raw(c, buf, http_switching(buf, accept, &up), false);
 	COUNTERS_ADD(opened, 1);

@@ -10,8 +10,33 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/json.h"
+#include "core/reason.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
+
+/*
+ * JSON: the session gets the value that it stands for.  Nothing grows by more
+ * than short floats do, nine bytes for four ("1.5,"), so the limit of the text
+ * bounds the value, too.
+ */
+static void
+take_json(struct conn *c, struct slice text)
+{
+	struct mp_buf value CLEANUP(mp_buf_deinit) = { 0 };
+	struct reason why = { "" };
+	int err = json_to_mp(text, &value, &why);
+
+	if (err == -EPROTO) {
+		COUNTERS_ADD(bad_values, 1);
+		conn_close(c, WS_CODE_MALFORMED, why.text);
+	} else if (err < 0) {
+		conn_close(c, WS_CODE_INTERNAL, "out of memory");
+	} else {
+		c->cs->handler.message(
+		    c->session, WS_BINARY, slice_of(value.p, value.len));
+	}
+}
 
 static bool
 on_message(void *arg, unsigned opcode, struct slice payload)
@@ -20,6 +45,9 @@ on_message(void *arg, unsigned opcode, struct slice payload)
 
 	if (c->state == CONN_OPEN && opcode == WS_PING)
 		conn_pong(c, payload);
+	else if (c->state == CONN_OPEN && opcode == WS_TEXT &&
+		 c->form == FORM_JSON)
+		take_json(c, payload);
 	else if (c->state == CONN_OPEN && opcode != WS_PONG)
 		c->cs->handler.message(c->session, opcode, payload);
 	return c->state < CONN_LINGER && !c->peer_done;

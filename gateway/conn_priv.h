@@ -20,6 +20,7 @@
 
 #include "gateway/block.h"
 #include "gateway/conn.h"
+#include "gateway/form.h"
 #include "gateway/tls.h"
 #include "gateway/ws.h"
 
@@ -92,6 +93,7 @@ struct conn {
 	uint16_t head_seen;
 	uint16_t rest_len;
 	uint8_t state; /* enum conn_state */
+	uint8_t form;  /* enum form: what the peer speaks */
 	uint8_t pongs; /* in the lane */
 	bool in_more : 1;
 	bool in_dirty : 1;

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/json.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
 #include "gateway/door.h"
@@ -143,6 +144,11 @@ conn_send(struct conn *c, struct block *b)
 	if (c->door)
 		return door_send(c->door, b);
 	assert(!conn_unsent(c));
+	b = form_of(b, c->form);
+	if (!b) {
+		conn_close(c, WS_CODE_INTERNAL, "a message can't be sent");
+		return CONN_DEAD;
+	}
 	if (write_all(c, b->bytes + b->start, b->end - b->start))
 		return CONN_SENT;
 	if (c->state != CONN_OPEN)
@@ -232,13 +238,9 @@ drown(struct conn *c)
 	conn_close(c, WS_CODE_POLICY, "answers are not read");
 }
 
-void
-conn_control(struct conn *c, struct slice value)
+static void
+control(struct conn *c, unsigned opcode, struct slice value)
 {
-	if (c->door) {
-		door_control(c->door, value);
-		return;
-	}
 	/* Many answers in one turn are no sign that nobody reads them. */
 	if (c->state == CONN_OPEN && !c->blocked &&
 	    conn_control_queued(c) + value.len > LANE_BYTES)
@@ -249,7 +251,22 @@ conn_control(struct conn *c, struct slice value)
 	    conn_control_queued(c) + value.len > LANE_BYTES)
 		drown(c);
 	else
-		lane_frame(c, WS_BINARY, value);
+		lane_frame(c, opcode, value);
+}
+
+void
+conn_control(struct conn *c, struct slice value)
+{
+	struct mp_buf text CLEANUP(mp_buf_deinit) = { 0 };
+
+	if (c->door)
+		door_control(c->door, value);
+	else if (c->form == FORM_MSGPACK)
+		control(c, WS_BINARY, value);
+	else if (json_from_mp(value, &text) == 0)
+		control(c, WS_TEXT, slice_of(text.p, text.len));
+	else
+		conn_close(c, WS_CODE_INTERNAL, "a message can't be sent");
 }
 
 void

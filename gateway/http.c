@@ -321,6 +321,21 @@ http_parse(struct slice head, struct http_request *req, struct reason *why)
 	return status;
 }
 
+struct slice
+http_list_item(const struct http_request *req, const char *name, unsigned nth)
+{
+	struct slice value, item;
+
+	for (unsigned i = 0; (value = http_header(req, name, i)).p; i++) {
+		while (cut(&value, ',', &item))
+			if (nth-- == 0)
+				return trim(item);
+		if (nth-- == 0)
+			return trim(value);
+	}
+	return (struct slice){ NULL, 0 };
+}
+
 bool
 http_lists(const struct http_request *req, const char *name, const char *token)
 {

@@ -73,19 +73,25 @@ struct slice http_header(
 /* Is token in the comma-separated values of all headers of that name? */
 bool http_lists(
     const struct http_request *req, const char *name, const char *token);
+/* The nth of those values, p NULL when there are fewer. */
+struct slice http_list_item(
+    const struct http_request *req, const char *name, unsigned nth);
 
 struct http_upgrade {
-	struct slice key;    /* TLS_WS_KEY characters */
-	struct slice bearer; /* len 0: none */
-	bool subprotocol;    /* the answer names it */
+	struct slice key;	 /* TLS_WS_KEY characters */
+	struct slice bearer;	 /* len 0: none */
+	const char *subprotocol; /* that was chosen; NULL: none was offered */
+	bool json;		 /* and it is the one of text */
 };
 
-#define HTTP_SUBPROTOCOL "peal.v1.msgpack"
+#define HTTP_MSGPACK "peal.v1.msgpack"
+#define HTTP_JSON    "peal.v1.json"
 
 /*
  * Is this a good WebSocket handshake (RFC 6455, 4.2.1)?  origins are those
- * allowed beside the request's own, separated by spaces.  Returns 0 or an
- * HTTP status and a sentence, as http_parse().
+ * allowed beside the request's own, separated by spaces.  Of the subprotocols
+ * that are served here the one that was offered first is chosen.  Returns 0
+ * or an HTTP status and a sentence, as http_parse().
  */
 int http_upgrade(const struct http_request *req, const char *origins,
     struct http_upgrade *up, struct reason *why);

@@ -96,15 +96,33 @@ is_key(struct slice key)
 	return strchr("AQgw", key.p[21]) != NULL;
 }
 
+/* The first one offered that is served; names count letter by letter. */
+static bool
+choose(
+    const struct http_request *req, const char *name, struct http_upgrade *up)
+{
+	struct slice offer;
+
+	for (unsigned i = 0; (offer = http_list_item(req, name, i)).p; i++) {
+		up->json = slice_is(offer, HTTP_JSON);
+		if (!up->json && !slice_is(offer, HTTP_MSGPACK))
+			continue;
+		up->subprotocol = up->json ? HTTP_JSON : HTTP_MSGPACK;
+		return true;
+	}
+	return false;
+}
+
 static int
 choose_subprotocol(
-    const struct http_request *req, bool *named, struct reason *why)
+    const struct http_request *req, struct http_upgrade *up, struct reason *why)
 {
 	static const char name[] = "Sec-WebSocket-Protocol";
 	unsigned commas = 0;
 	struct slice value;
 
-	*named = false;
+	up->subprotocol = NULL;
+	up->json = false;
 	if (!http_header(req, name, 0).p)
 		return 0;
 	for (unsigned nth = 0; (value = http_header(req, name, nth)).p; nth++)
@@ -113,12 +131,10 @@ choose_subprotocol(
 	if (commas >= OFFERS_MAX)
 		return reason_set(why, 400,
 		    "more than %d subprotocols are offered", OFFERS_MAX);
-	if (!http_lists(req, name, HTTP_SUBPROTOCOL))
+	if (!choose(req, name, up))
 		return reason_set(why, 400,
-		    "of the subprotocols offered none is served here, "
-		    "%s is",
-		    HTTP_SUBPROTOCOL);
-	*named = true;
+		    "of the subprotocols offered none is served here, " HTTP_MSGPACK
+		    " and " HTTP_JSON " are");
 	return 0;
 }
 
@@ -166,7 +182,7 @@ http_upgrade(const struct http_request *req, const char *origins,
 		    why, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
 	status = http_origin(req, origins, &other, why);
 	if (status == 0)
-		status = choose_subprotocol(req, &found.subprotocol, why);
+		status = choose_subprotocol(req, &found, why);
 	if (status == 0)
 		status = http_bearer(req, &found.bearer, why);
 	if (status == 0)
@@ -182,10 +198,10 @@ http_switching(char buf[HTTP_ANSWER_MAX], const char *accept,
 	    "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\n"
 	    "Connection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: %s\r\n%s\r\n",
-	    accept,
-	    up->subprotocol ? "Sec-WebSocket-Protocol: " HTTP_SUBPROTOCOL "\r\n"
-			    : "");
+	    "Sec-WebSocket-Accept: %s\r\n%s%s%s\r\n",
+	    accept, up->subprotocol ? "Sec-WebSocket-Protocol: " : "",
+	    up->subprotocol ? up->subprotocol : "",
+	    up->subprotocol ? "\r\n" : "");
 
 	return (size_t)n;
 }

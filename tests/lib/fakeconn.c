@@ -4,7 +4,8 @@
 
 #include <assert.h>
 
-#include "gateway/block.h"
+#include "core/json.h"
+#include "core/reason.h"
 #include "tests/lib/fakeconn.h"
 
 static struct fakeconn *
@@ -19,12 +20,27 @@ payload(const struct block *b)
 	const uint8_t *p = b->bytes + b->start;
 	size_t head = 2;
 
-	assert(p[0] == 0x82);
+	assert(p[0] == 0x82 || p[0] == 0x81);
 	if (p[1] == 126)
 		head = 4;
 	else if (p[1] == 127)
 		head = 10;
 	return slice_of(p + head, b->end - b->start - head);
+}
+
+/* A client that speaks JSON reads it, so that the test sees values alone. */
+static void
+hand(struct fakeconn *f, struct slice message)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf value = { 0 };
+	struct reason why;
+
+	if (f->form == FORM_JSON) {
+		if (json_to_mp(message, &value, &why) < 0)
+			abort();
+		message = slice_of(value.p, value.len);
+	}
+	f->got(f->arg, message);
 }
 
 bool
@@ -41,7 +57,9 @@ conn_send(struct conn *c, struct block *b)
 	if (f->closed)
 		return CONN_DEAD;
 	assert(conn_is_ready(c));
-	f->got(f->arg, payload(b));
+	b = form_of(b, f->form);
+	assert(b && b->bytes[b->start] == (f->form == FORM_JSON ? 0x81 : 0x82));
+	hand(f, payload(b));
 	if (f->room > 0) {
 		f->room--;
 		return CONN_SENT;
@@ -54,11 +72,17 @@ conn_send(struct conn *c, struct block *b)
 void
 conn_control(struct conn *c, struct slice value)
 {
+	CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
 	struct fakeconn *f = fake(c);
 
 	if (f->closed)
 		return;
-	f->got(f->arg, value);
+	if (f->form == FORM_JSON) {
+		if (json_from_mp(value, &text) < 0)
+			abort();
+		value = slice_of(text.p, text.len);
+	}
+	hand(f, value);
 	f->lane = true;
 	f->want_ready = true;
 }

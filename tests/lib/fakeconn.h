@@ -13,9 +13,10 @@
 
 #include "core/bytes.h"
 #include "gateway/conn.h"
+#include "gateway/form.h"
 
 struct fakeconn {
-	/* A whole message, batch or not, in the order of sending. */
+	/* A whole message, batch or not, in the order of sending; its value. */
 	void (*got)(void *arg, struct slice value);
 	void (*ready)(void *arg);
 	void *arg;
@@ -25,6 +26,7 @@ struct fakeconn {
 	bool lane;   /* control messages wait for the flush */
 	bool want_ready;
 	unsigned closed; /* the code, once closed */
+	enum form form;	 /* what the client speaks */
 	bool established;
 };
 

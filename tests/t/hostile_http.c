@@ -175,7 +175,7 @@ upgrades_that_are_incomplete_are_refused(void **state)
 static void
 what_is_not_served_is_refused(void **state)
 {
-	upgrade_with_is_refused("Sec-WebSocket-Protocol: peal.v1.json\r\n");
+	upgrade_with_is_refused("Sec-WebSocket-Protocol: peal.v2.json\r\n");
 	upgrade_with_is_refused("Sec-WebSocket-Protocol: chat, echo\r\n");
 	refused("GET /v1/state?topic=a HTTP/1.1\r\nHost: a\r\n\r\n");
 	refused("GET /v1/states HTTP/1.1\r\nHost: a\r\n\r\n");

@@ -255,7 +255,8 @@ a_handshake_is_answered_as_the_standard_says(void **state)
 	char accept[TLS_WS_ACCEPT + 1], buf[HTTP_ANSWER_MAX];
 
 	assert_int_equal(upgrade(GET_WS("")), 0);
-	assert_false(up.subprotocol);
+	assert_null(up.subprotocol);
+	assert_false(up.json);
 	assert_int_equal(up.bearer.len, 0);
 	tls_websocket_accept(up.key.p, accept);
 	/* The example of RFC 6455, 1.3. */
@@ -317,7 +318,8 @@ only_what_is_served_is_chosen_of_subprotocols(void **state)
 	    upgrade(
 		GET_WS("Sec-WebSocket-Protocol: other , peal.v1.msgpack\r\n")),
 	    0);
-	assert_true(up.subprotocol);
+	assert_string_equal(up.subprotocol, "peal.v1.msgpack");
+	assert_false(up.json);
 	buf[http_switching(buf, "x", &up)] = '\0';
 	assert_non_null(
 	    strstr(buf, "\r\nSec-WebSocket-Protocol: peal.v1.msgpack\r\n"));
@@ -325,13 +327,49 @@ only_what_is_served_is_chosen_of_subprotocols(void **state)
 	    upgrade(GET_WS("Sec-WebSocket-Protocol: a\r\n"
 			   "Sec-WebSocket-Protocol: peal.v1.msgpack\r\n")),
 	    0);
-	assert_true(up.subprotocol);
+	assert_string_equal(up.subprotocol, "peal.v1.msgpack");
 	assert_int_equal(
-	    upgrade(GET_WS("Sec-WebSocket-Protocol: peal.v1.json\r\n")), 400);
+	    upgrade(GET_WS("Sec-WebSocket-Protocol: a,peal.v1.json\r\n")), 0);
+	assert_true(up.json);
+	buf[http_switching(buf, "x", &up)] = '\0';
+	assert_non_null(
+	    strstr(buf, "\r\nSec-WebSocket-Protocol: peal.v1.json\r\n"));
+	assert_int_equal(
+	    upgrade(GET_WS("Sec-WebSocket-Protocol: PEAL.V1.JSON\r\n")), 400);
 	assert_int_equal(
 	    upgrade(GET_WS("Sec-WebSocket-Protocol: peal.v1.msgpackx\r\n")),
 	    400);
 	assert_int_equal(upgrade(GET_WS("Sec-WebSocket-Protocol:\r\n")), 400);
+}
+
+static void
+of_two_subprotocols_the_one_offered_first_is_chosen(void **state)
+{
+	static const struct {
+		const char *headers, *chosen;
+	} rows[] = {
+		{ "Sec-WebSocket-Protocol: peal.v1.json, peal.v1.msgpack\r\n",
+		    HTTP_JSON },
+		{ "Sec-WebSocket-Protocol: peal.v1.msgpack, peal.v1.json\r\n",
+		    HTTP_MSGPACK },
+		{ "Sec-WebSocket-Protocol: x, peal.v1.json\r\n"
+		  "Sec-WebSocket-Protocol: peal.v1.msgpack\r\n",
+		    HTTP_JSON },
+		{ "Sec-WebSocket-Protocol: peal.v1.msgpack\r\n"
+		  "Sec-WebSocket-Protocol: peal.v1.json\r\n",
+		    HTTP_MSGPACK },
+	};
+	char head[600];
+
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(head, sizeof(head), "%.*s%s\r\n",
+		    (int)(sizeof(GET_WS("")) - 3), GET_WS(""), rows[i].headers);
+		assert_int_equal(upgrade(head), 0);
+		assert_string_equal(up.subprotocol, rows[i].chosen);
+		assert_int_equal(
+		    up.json, up.subprotocol != NULL &&
+				 !strcmp(rows[i].chosen, HTTP_JSON));
+	}
 }
 
 static void
@@ -537,6 +575,8 @@ main(void)
 		cmocka_unit_test(a_handshake_is_answered_as_the_standard_says),
 		cmocka_unit_test(a_handshake_that_lacks_something_is_refused),
 		cmocka_unit_test(only_what_is_served_is_chosen_of_subprotocols),
+		cmocka_unit_test(
+		    of_two_subprotocols_the_one_offered_first_is_chosen),
 		cmocka_unit_test(eight_kilobytes_of_commas_are_refused),
 		cmocka_unit_test(an_origin_is_the_same_or_listed_or_refused),
 		cmocka_unit_test(the_port_of_https_need_not_be_said),
