@@ -70,6 +70,16 @@ CONF_KEY(gateway, queries_waiting, UINT, "64", 0, 1000000,
     "queries of one user that wait for their turn; 0: no limit")
 CONF_KEY(gateway, page_events, UINT, "10000", 1, 10000,
     "events on one page of history")
+CONF_KEY(gateway, quiet_seconds, SECONDS, "60", 0, 86400,
+    "a client that was not heard for so long is pinged; 0: never")
+CONF_KEY(gateway, pong_seconds, SECONDS, "20", 1, 3600,
+    "time for its answer, once everything was sent")
+CONF_KEY(gateway, ack_seconds, SECONDS, "45", 0, 3600,
+    "bytes sent and not acknowledged for so long: the peer is dead; 0: never")
+CONF_KEY(gateway, silence_seconds, SECONDS, "150", 0, 86400,
+    "the same where its window was closed; 0: never")
+CONF_KEY(gateway, stall_seconds, SECONDS, "600", 0, 86400,
+    "a client that is there and reads nothing for so long is sent away; 0: never")
 CONF_KEY(gateway, fragments, UINT, "16", 0, 1000000,
     "fragments of one message from a client; 0: no limit")
 CONF_KEY(gateway, control_frames, UINT, "10", 0, 1000000,

@@ -86,6 +86,12 @@ descriptors_for_connections(void)
 	return lim.rlim_cur - lim.rlim_cur / 10;
 }
 
+static uint32_t
+ticks_of(const struct conf *conf, enum conf_key seconds)
+{
+	return (uint32_t)conf_uint(conf, seconds) * TICKS_S;
+}
+
 void
 conns_configure(struct conns *cs, const struct conf *conf)
 {
@@ -111,10 +117,13 @@ conns_configure(struct conns *cs, const struct conf *conf)
 	if (cs->max_conns == 0)
 		cs->max_conns = descriptors_for_connections();
 	cs->max_shaking = handshakes > 0 ? (uint32_t)handshakes : UINT32_MAX;
-	cs->hello_ticks =
-	    (uint32_t)conf_uint(conf, CONF_gateway_hello_seconds) * TICKS_S;
-	cs->idle_ticks =
-	    (uint32_t)conf_uint(conf, CONF_gateway_keepalive_seconds) * TICKS_S;
+	cs->hello_ticks = ticks_of(conf, CONF_gateway_hello_seconds);
+	cs->quiet_ticks = ticks_of(conf, CONF_gateway_quiet_seconds);
+	cs->pong_ticks = ticks_of(conf, CONF_gateway_pong_seconds);
+	cs->ack_ticks = ticks_of(conf, CONF_gateway_ack_seconds);
+	cs->silence_ticks = ticks_of(conf, CONF_gateway_silence_seconds);
+	cs->stall_ticks = ticks_of(conf, CONF_gateway_stall_seconds);
+	cs->idle_ticks = ticks_of(conf, CONF_gateway_keepalive_seconds);
 }
 
 static int
@@ -123,8 +132,6 @@ conns_init(struct conns *cs, const struct conf *conf)
 	static const struct limits_config none;
 	uint64_t longest = conf_uint(conf, CONF_gateway_max_message);
 
-	cs->quiet_ticks = QUIET_TICKS;
-	cs->pong_ticks = PONG_TICKS;
 	cs->steps_left = HANDSHAKES_A_PASS;
 	cs->more_end = &cs->more;
 	link_init(&cs->shaking);
@@ -403,7 +410,7 @@ conn_established(struct conn *c)
 		return;
 	c->established = true;
 	c->max_message = c->cs->max_message;
-	conn_due_in(c, c->cs->quiet_ticks);
+	conn_alive_from_now(c);
 }
 
 /* The session goes first; the connection when nothing points to it. */

@@ -3,7 +3,7 @@
 /*
  * What the files of a connection share: conn.c (life and death), conn_in.c
  * (what comes), conn_http.c (requests), conn_send.c (what goes), conn_time.c
- * (deadlines).
+ * (deadlines), conn_alive.c (is the peer there).
  *
  *	TLS -> HTTP -> OPEN -> CLOSING -> LINGER -> DEAD
  *	        ^ `-----' while a door has the request, then the next one
@@ -47,8 +47,7 @@ enum {
 	WHEEL_SLOTS = 512, /* 128 s ahead */
 	NEVER_TICKS = 1 << 30,
 	LINGER_TICKS = 2 * TICKS_S,
-	QUIET_TICKS = 60 * TICKS_S,	 /* then the peer is asked */
-	PONG_TICKS = 20 * TICKS_S,	 /* and has so long to answer */
+	PONG_TICKS = 20 * TICKS_S, /* for what a peer has to do by itself */
 	HTTP_STALL_TICKS = 60 * TICKS_S, /* an answer that does not move */
 };
 
@@ -88,7 +87,11 @@ struct conn {
 	uint32_t due;	/* ticks: when something has to happen */
 	uint32_t heard; /* ticks: when the last byte came */
 	uint32_t max_message;
-	uint32_t pin_at; /* bytes of it that have gone */
+	uint32_t pin_at;    /* bytes of it that have gone */
+	uint32_t asked;	    /* ticks: its pong is awaited since then */
+	uint32_t owed_from; /* ticks: an acknowledgement, the same */
+	uint32_t moved;	    /* ticks: when it took bytes, or had all */
+	uint64_t acked;	    /* bytes it had taken then */
 	uint16_t head_len;
 	uint16_t head_seen;
 	uint16_t rest_len;
@@ -103,6 +106,8 @@ struct conn {
 	bool want_ready : 1;  /* the session waits for ready() */
 	bool established : 1; /* hello was accepted */
 	bool pinged : 1;      /* and has not been heard since */
+	bool wrote : 1;	      /* perhaps not all of it is acknowledged */
+	bool owed : 1;	      /* owed_from counts */
 	bool last_words : 1;  /* nothing comes after what is in the lane */
 	bool peer_done : 1;   /* its close frame came, or can't any more */
 	bool surplus : 1;     /* over a limit: answered with 503 */
@@ -141,6 +146,9 @@ struct conns {
 	uint32_t quiet_ticks;
 	uint32_t pong_ticks;
 	uint32_t idle_ticks; /* between requests; 0: each ends it */
+	uint32_t ack_ticks;
+	uint32_t silence_ticks;
+	uint32_t stall_ticks;
 	uint32_t tick;	     /* the wheel stands here */
 	unsigned steps_left; /* of handshakes in this pass */
 	bool refusing;
@@ -189,6 +197,12 @@ void conn_pong(struct conn *c, struct slice payload);
 /* The close frame, behind what the lane holds. */
 void conn_say_close(struct conn *c, unsigned code, const char *text);
 void conn_send_deinit(struct conn *c);
+
+/* conn_alive.c */
+/* Look whether an open WebSocket's peer is there; sets the next deadline. */
+void conn_alive(struct conn *c);
+/* It was heard, and has everything: looks begin. */
+void conn_alive_from_now(struct conn *c);
 
 /* conn_time.c */
 uint32_t conns_ticks(void);

@@ -40,6 +40,7 @@ conn_control_queued(const struct conn *c)
 static bool
 write_all(struct conn *c, const void *p, size_t len)
 {
+	c->wrote = true;
 	switch (tls_write(c->cs->tls, &c->tls, p, len)) {
 	case TLS_DONE:
 		return true;

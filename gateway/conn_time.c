@@ -6,9 +6,6 @@
  * for follows from its state.
  */
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
-
 #include "core/time.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
@@ -43,42 +40,6 @@ conn_due_in(struct conn *c, uint32_t ticks)
 {
 	c->due = conns_ticks() + ticks;
 	place(c);
-}
-
-/* Does the kernel hold bytes that it could not send yet? */
-static bool
-kernel_unsent(const struct conn *c)
-{
-	int bytes = 0;
-
-	return ioctl(c->tls.fd, SIOCOUTQNSD, &bytes) == 0 && bytes > 0;
-}
-
-/*
- * Nothing was heard for a while.  A peer that has not read what it was sent
- * yet is slow, not dead: it is not asked, and it need not answer.
- */
-static void
-check_alive(struct conn *c)
-{
-	uint32_t quiet = conns_ticks() - c->heard;
-
-	if (quiet < c->cs->quiet_ticks) {
-		conn_due_in(c, c->cs->quiet_ticks - quiet);
-		return;
-	}
-	if (conn_unsent(c) || kernel_unsent(c)) {
-		conn_due_in(c, c->cs->pong_ticks);
-		return;
-	}
-	if (c->pinged) {
-		COUNTERS_ADD(dead_pong, 1);
-		conn_drop(c);
-		return;
-	}
-	c->pinged = true;
-	conn_ping(c);
-	conn_due_in(c, c->cs->pong_ticks);
 }
 
 /* An answer is being written: as long as it moves, it may take its time. */
@@ -148,7 +109,7 @@ expire(struct conn *c)
 			return;
 		}
 		if (c->established) {
-			check_alive(c);
+			conn_alive(c);
 			return;
 		}
 		COUNTERS_ADD(slow_hello, 1);

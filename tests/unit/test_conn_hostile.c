@@ -338,6 +338,46 @@ a_peer_that_has_not_read_yet_is_not_dead(void **state)
 	block_unref(b);
 }
 
+/* Read the blocks that were sent; the close frame is next, and answered. */
+static void
+read_up_to_close(struct edge_client *c)
+{
+	struct edge_frame f;
+
+	assert_true(edge_next(c, &f));
+	while (f.first != 0x88) {
+		edge_consume(c, f.whole);
+		assert_true(edge_next(c, &f));
+	}
+	edge_send(c, 0x88, f.payload.p, 2);
+}
+
+static void
+who_reads_nothing_for_too_long_is_sent_away_and_told_so(void **state)
+{
+	static uint8_t bytes[BLOCK_BYTES - BLOCK_HEADROOM];
+	struct block *b = block_message(slice_of(bytes, sizeof(bytes)));
+	struct edgefix *fx = *state;
+	struct edge_client *c;
+
+	edgefix_start(fx, NULL);
+	fx->conns->stall_ticks = 2;
+	fx->hello = true;
+	c = edge_websocket(fx);
+	edge_send(c, 0x82, "\xc0", 1);
+	EDGE_UNTIL(fx, fx->messages == 1);
+	EDGE_UNTIL(fx, conn_is_ready(fx->conn));
+	while (conn_send(fx->conn, b) == CONN_SENT)
+		;
+	EDGE_UNTIL(fx, fx->closed == 1);
+	assert_int_equal(COUNTERS_GET(stalled), 1);
+	/* It wakes up, in time to learn why. */
+	read_up_to_close(c);
+	edge_expect_close(c, 4409);
+	expect_gone(fx, c);
+	block_unref(b);
+}
+
 static void
 handshakes_wait_for_a_place_and_stale_ones_make_room(void **state)
 {
@@ -543,6 +583,7 @@ main(void)
 		TEST(hello_ends_the_deadline),
 		TEST(a_dead_peer_is_asked_and_dropped),
 		TEST(a_peer_that_has_not_read_yet_is_not_dead),
+		TEST(who_reads_nothing_for_too_long_is_sent_away_and_told_so),
 		TEST(handshakes_wait_for_a_place_and_stale_ones_make_room),
 		TEST(beyond_the_limit_new_ones_are_refused_and_old_ones_stay),
 		TEST(without_descriptors_it_waits_and_goes_on),
