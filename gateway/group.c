@@ -16,7 +16,8 @@
 #include "gateway/trim.h"
 
 enum {
-	EVENTS_BYTES = BLOCK_BYTES - BLOCK_HEADROOM
+	EVENTS_BYTES = BLOCK_BYTES - BLOCK_HEADROOM,
+	FIRST_BYTES = 1000, /* of a block whose group had little to say */
 };
 
 void
@@ -244,6 +245,7 @@ close_block(struct group *g, uint64_t upto)
 
 	if (!b)
 		b = alloc_block(0);
+	g->last_bytes = b->end - BLOCK_HEADROOM;
 	block_finish_batch(b, g->tip, upto);
 	bytes = b->end - b->start;
 	g->tip = upto;
@@ -264,21 +266,31 @@ close_block(struct group *g, uint64_t upto)
 	(void)block_unref(b);
 }
 
+/*
+ * Room for twice what the last one held: a thousand groups that get an event
+ * now and then would touch 16 MiB, and give them back.
+ */
 static void
 open_block(struct group *g, uint32_t bytes)
 {
-	g->open = alloc_block(MAX(bytes, (uint32_t)EVENTS_BYTES));
+	uint32_t usual = MIN(2 * g->last_bytes, (uint32_t)EVENTS_BYTES);
+
+	g->open = alloc_block(MAX(bytes, MAX(usual, (uint32_t)FIRST_BYTES)));
 	set_dirty(g);
 }
 
-/* A request of its own beyond a block's usual size. */
+/* Twice the room; beyond a block's usual size only for a request of its own. */
 static void
 grow(struct group *g, uint32_t more)
 {
 	struct slice events = trim_events(g->open);
-	struct block *b =
-	    alloc_block((uint32_t)MAX(2 * events.len, events.len + more));
+	uint32_t need = (uint32_t)events.len + more;
+	uint32_t twice = 2 * (uint32_t)events.len;
+	struct block *b;
 
+	if (need <= EVENTS_BYTES)
+		twice = MIN(twice, (uint32_t)EVENTS_BYTES);
+	b = alloc_block(MAX(need, twice));
 	block_add(b, events.p, (uint32_t)events.len);
 	b->n_events = g->open->n_events;
 	b->ephemeral = g->open->ephemeral;
@@ -337,12 +349,8 @@ group_add(struct group *g, struct slice event)
 		open_block(g, len);
 	enter_request(g);
 	g->event = g->table->event;
-	if (len > g->open->cap - g->open->end) {
-		if (g->cut > 0)
-			split(g, len);
-		else
-			grow(g, len);
-	}
+	if (group_open_bytes(g) + len > EVENTS_BYTES && g->cut > 0)
+		split(g, len);
 	if (len > g->open->cap - g->open->end)
 		grow(g, len);
 	block_add(g->open, event.p, len);

@@ -43,9 +43,10 @@ struct group {
 	LIST_ENTRY(group) link;
 	LIST_ENTRY(group) dirty_link; /* with an open block, or asides */
 
-	uint64_t tip;	  /* upto of the last closed block */
-	uint64_t serial;  /* of the last closed block */
-	uint64_t sent_ns; /* when the pass began in which it closed */
+	uint64_t tip;	     /* upto of the last closed block */
+	uint64_t serial;     /* of the last closed block */
+	uint64_t sent_ns;    /* when the pass began in which it closed */
+	uint32_t last_bytes; /* of the events that it held */
 	struct block *open;
 	uint64_t request; /* the last one that added to open ... */
 	uint32_t cut;	  /* ... began at this byte of its events ... */
