@@ -208,6 +208,7 @@ got_batch(struct chainfix_client *c, struct slice value)
 	CHECK(w.p == w.end, "bytes behind a batch");
 	c->at = upto.u;
 	c->batches++;
+	c->longest = MAX(c->longest, value.len);
 }
 
 static struct chainfix_sub *

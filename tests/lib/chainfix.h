@@ -84,6 +84,7 @@ struct chainfix_client {
 	uint64_t at; /* upto of the last batch of the chain */
 	uint64_t next_id;
 	uint64_t events, ephemeral, lagged, batches; /* received */
+	size_t longest; /* of the batches, in bytes */
 	uint64_t rounds, again, errors, retold, forbidden;
 	uint8_t seen[CHAINFIX_EPHEMERAL / 8];
 };
