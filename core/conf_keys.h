@@ -53,6 +53,8 @@ CONF_KEY(gateway, drain_seconds, SECONDS, "5", 0, 300,
     "time over which a stopping gateway sends its clients away")
 CONF_KEY(gateway, origins, TEXT, "", 0, 4000,
     "origins allowed beside the same one, separated by spaces")
+CONF_KEY(gateway, static, TEXT, "", 0, 400,
+    "directory of files that are served over HTTP; empty: none are")
 CONF_KEY(gateway, user_connections, UINT, "1024", 0, 1000000,
     "connections of one user; 0: no limit")
 CONF_KEY(gateway, handshake_rate, UINT, "3000", 0, 1000000,

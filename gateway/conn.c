@@ -193,6 +193,12 @@ conns_free(struct conns *cs)
 	return NULL;
 }
 
+void
+conns_serve(struct conns *cs, const struct site *site)
+{
+	cs->site = site;
+}
+
 static uint64_t
 now_ms(void)
 {

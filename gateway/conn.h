@@ -26,6 +26,7 @@ struct conn;
 struct conns;
 struct loop;
 struct reason;
+struct site;
 struct tls;
 
 /* What a connection tells its session.  None may free the connection. */
@@ -61,6 +62,12 @@ MUST_CHECK int conns_new(struct loop *loop, const struct conf *conf,
 void conns_configure(struct conns *cs, const struct conf *conf);
 struct conns *conns_free(struct conns *cs);
 CLEANUP_FN(struct conns *, conns_free)
+
+/*
+ * The files that are served, NULL for none; they live until the next ones are
+ * given.
+ */
+void conns_serve(struct conns *cs, const struct site *site);
 
 /* Take an accepted socket (owned from now on). */
 void conns_accept(struct conns *cs, int fd);

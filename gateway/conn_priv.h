@@ -125,6 +125,7 @@ struct conns {
 	struct limits *limits;
 	struct conn_handler handler;
 	const char *origins;
+	const struct site *site; /* NULL: no files are served */
 	void (*room)(void *arg); /* handshakes are below their limit again */
 	void *room_arg;
 

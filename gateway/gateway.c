@@ -28,6 +28,7 @@
 #include "gateway/gateway_priv.h"
 #include "gateway/listen.h"
 #include "gateway/session.h"
+#include "gateway/site.h"
 #include "gateway/tls.h"
 #include "gateway/token.h"
 #include "shm/ring_reader.h"
@@ -274,6 +275,27 @@ open_broker(struct gateway *gw, const char *dir)
 	return 0;
 }
 
+int
+gateway_read_site(struct gateway *gw, struct reason *why)
+{
+	const char *dir = conf_text(gw->conf, CONF_gateway_static);
+	struct site *site = NULL;
+	size_t bytes, n;
+	int err = dir[0] ? site_open(dir, &site, why) : 0;
+
+	if (err < 0)
+		return err;
+	conns_serve(gw->conns, site);
+	(void)site_free(gw->site);
+	gw->site = site;
+	if (site) {
+		n = site_count(site, &bytes);
+		diag_note("serving files: directory='%s' files=%zu bytes=%zu",
+		    dir, n, bytes);
+	}
+	return 0;
+}
+
 /* Who may come in: keys, certificate, connections. */
 static int
 open_door(struct gateway *gw, struct reason *why)
@@ -292,7 +314,8 @@ open_door(struct gateway *gw, struct reason *why)
 	if (tls_note(gw->tls)[0])
 		diag_warn("%s", tls_note(gw->tls));
 	session_handler(gw, &handler);
-	return conns_new(gw->loop, conf, gw->tls, &handler, &gw->conns, why);
+	err = conns_new(gw->loop, conf, gw->tls, &handler, &gw->conns, why);
+	return err < 0 ? err : gateway_read_site(gw, why);
 }
 
 /*
@@ -365,6 +388,7 @@ gateway_close(struct gateway *gw)
 	gw->fetch = fetch_free(gw->fetch);
 	gw->ask = ask_free(gw->ask);
 	gw->attach = attach_free(gw->attach);
+	gw->site = site_free(gw->site);
 	gw->tls = tls_free(gw->tls);
 	gw->keys = token_keys_free(gw->keys);
 	acl_deinit(&gw->anonymous);

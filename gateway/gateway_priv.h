@@ -51,6 +51,7 @@ struct gateway {
 	struct fetch *fetch;
 	struct quota_table quotas;
 	struct tls *tls;
+	struct site *site; /* NULL: no files are served */
 	struct conns *conns;
 	struct listen *listen;
 	struct stats_page *page; /* of our counters; NULL: there is none */
@@ -75,6 +76,8 @@ struct gateway {
 /* gateway.c */
 MUST_CHECK int gateway_open(
     struct gateway *gw, const struct conf *conf, struct reason *why);
+/* Read the files that are served anew; a failure leaves them as they were. */
+MUST_CHECK int gateway_read_site(struct gateway *gw, struct reason *why);
 /* Accept clients: the ring is attached. */
 MUST_CHECK int gateway_listen(struct gateway *gw, struct reason *why);
 void gateway_close(struct gateway *gw);

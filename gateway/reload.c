@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Three parts, each taken whole or not at all: the file, the certificate,
- * the token keys.  A key of the file that takes a restart keeps its value,
- * so that what is in force is what the configuration says.
+ * Four parts, each taken whole or not at all: the file, the certificate, the
+ * token keys, the files that are served.  A key of the file that takes a
+ * restart keeps its value, so that what is in force is what the configuration
+ * says.
  */
 
 #include <string.h>
@@ -104,11 +105,21 @@ reload_keys(struct gateway *gw, const struct conf *conf)
 	diag_note("the token keys were read again");
 }
 
+static void
+reload_site(struct gateway *gw)
+{
+	struct reason why = { "" };
+
+	if (gateway_read_site(gw, &why) < 0)
+		refused("the files that are served stay as they were", &why);
+}
+
 void
 reload_all(struct gateway *gw, struct conf *conf)
 {
 	reload_file(gw, conf);
 	reload_certificate(gw, conf);
 	reload_keys(gw, conf);
+	reload_site(gw);
 	COUNTERS_ADD(reloads, 1);
 }

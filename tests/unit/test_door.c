@@ -14,171 +14,38 @@
 
 #include <cmocka.h>
 
-#include "core/json.h"
 #include "core/mp.h"
-#include "core/reason.h"
 #include "gateway/block.h"
 #include "gateway/counters.h"
-#include "tests/lib/edgefix.h"
+#include "tests/lib/doorfix.h"
 
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, edgefix_setup, edgefix_teardown)
-#define GET(target, headers) \
-	"GET " target " HTTP/1.1\r\nHost: localhost\r\n" headers "\r\n"
-#define POST(length, headers)                                       \
-	"POST /v1/events HTTP/1.1\r\nHost: localhost\r\n"           \
-	"Content-Type: application/json\r\nContent-Length: " length \
-	"\r\n" headers "\r\n"
-
-/* What sessions were asked, as JSON with ' for "; hello is not counted. */
-static char asked[4096];
-static unsigned questions, hellos;
-
-static void
-swap_quotes(char *text, char from, char to)
-{
-	for (; *text != '\0'; text++)
-		if (*text == from)
-			*text = to;
-}
-
-/* A value from its JSON form; ' stands for ". */
-static struct mp_buf
-value_of(const char *text)
-{
-	char copy[4096];
-	struct mp_buf b = { 0 };
-	struct reason why = { "" };
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	swap_quotes(copy, '\'', '"');
-	if (json_to_mp(slice_cstr(copy), &b, &why) < 0)
-		fail_msg("%s: %s", why.text, copy);
-	return b;
-}
-
-static void
-says(struct edgefix *fx, const char *text)
-{
-	struct mp_buf b = value_of(text);
-
-	conn_control(fx->conn, slice_of(b.p, b.len));
-	mp_buf_deinit(&b);
-}
-
-static enum conn_send
-gives(struct edgefix *fx, const char *text)
-{
-	struct mp_buf b = value_of(text);
-	struct block *block = block_message(slice_of(b.p, b.len));
-	enum conn_send how;
-
-	mp_buf_deinit(&b);
-	assert_true(conn_is_ready(fx->conn));
-	how = conn_send(fx->conn, block);
-	block_unref(block);
-	return how;
-}
-
-/* Say welcome to a hello; keep anything else. */
-static void
-on_message(struct edgefix *fx, struct slice msg)
-{
-	struct mp_buf b = { 0 };
-
-	assert_int_equal(json_from_mp(msg, &b), 0);
-	assert_true(b.len < sizeof(asked));
-	if (memmem(b.p, b.len, "\"hello\"", 7)) {
-		hellos++;
-		says(fx, "{'op':'welcome','log':'log-1'}");
-	} else {
-		memcpy(asked, b.p, b.len);
-		asked[b.len] = '\0';
-		swap_quotes(asked, '"', '\'');
-		questions++;
-	}
-	mp_buf_deinit(&b);
-}
-
-static struct edge_client *
-start(struct edgefix *fx, const char *const *options)
-{
-	questions = hellos = 0;
-	asked[0] = '\0';
-	edgefix_start(fx, options);
-	fx->on_message = on_message;
-	return edge_open(fx);
-}
-
-static void
-ask(struct edge_client *c, const char *request)
-{
-	unsigned before = questions;
-
-	edge_puts(c, request);
-	EDGE_UNTIL(c->fx, questions > before);
-}
-
-/* Read until text has come; returns everything up to its end. */
-static const char *
-read_to(struct edge_client *c, const char *text)
-{
-	static char got[65536];
-	const uint8_t *at;
-	size_t n;
-
-	edgefix_deadline(c->fx);
-	for (;;) {
-		at = memmem(c->in, c->len, text, strlen(text));
-		if (at)
-			break;
-		if (!edge_fill(c, c->len + 1))
-			fail_msg("no '%s' in: %.*s", text, (int)c->len, c->in);
-	}
-	n = (size_t)(at - c->in) + strlen(text);
-	assert_true(n < sizeof(got));
-	memcpy(got, c->in, n);
-	got[n] = '\0';
-	edge_consume(c, n);
-	return got;
-}
-
-static void
-contains(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("'%s' is not in: %s", part, text);
-}
-
-static void
-lacks(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		fail_msg("'%s' is in: %s", part, text);
-}
 
 static void
 a_query_is_asked_behind_hello_and_answered(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	const char *answer;
 
-	ask(c, GET("/v1/history?topic=a.%3e&actor=me%20too&limit=7&reverse=true"
+	doorfix_ask(
+	    c, DOOR_GET(
+		   "/v1/history?topic=a.%3e&actor=me%20too&limit=7&reverse=true"
 		   "&from_time=1970-01-01T00:00:02Z&to_time=9",
 		   "Authorization: Bearer a.b.c\r\n"));
-	assert_int_equal(hellos, 1);
+	assert_int_equal(doorfix_hellos, 1);
 	assert_string_equal(fx->bearer, "a.b.c");
-	assert_string_equal(asked,
+	assert_string_equal(doorfix_asked,
 	    "{'op':'history','topic':'a.>','actor':'me too','limit':7,"
 	    "'reverse':true,'from_time':2000000,'to_time':9}");
-	gives(fx, "{'op':'history','events':[],'next':3}");
-	answer = read_to(c, "}\n");
-	contains(answer, "HTTP/1.1 200 OK\r\n");
-	contains(answer, "\r\nContent-Type: application/json\r\n");
-	contains(answer, "\r\nContent-Length: 38\r\n");
-	contains(answer, "\r\nVary: Origin\r\n");
-	contains(
+	doorfix_gives(fx, "{'op':'history','events':[],'next':3}");
+	answer = doorfix_read_to(c, "}\n");
+	doorfix_contains(answer, "HTTP/1.1 200 OK\r\n");
+	doorfix_contains(answer, "\r\nContent-Type: application/json\r\n");
+	doorfix_contains(answer, "\r\nContent-Length: 38\r\n");
+	doorfix_contains(answer, "\r\nVary: Origin\r\n");
+	doorfix_contains(
 	    answer, "\r\n\r\n{\"op\":\"history\",\"events\":[],\"next\":3}\n");
 	edge_free(c);
 }
@@ -190,40 +57,42 @@ a_question_that_is_none_never_reaches_a_session(void **state)
 		const char *request;
 		int status;
 	} rows[] = {
-		{ GET("/v1/state?topic=a&at=yesterday", ""), 400 },
-		{ GET("/v1/state?topic=a&at=1&at=1", ""), 400 },
-		{ GET("/v1/state?topic=a+b", ""), 400 },
-		{ GET("/v1/state?topic=%4", ""), 400 },
-		{ GET("/v1/state?topic=%gg", ""), 400 },
-		{ GET("/v1/state?topics=a", ""), 400 },
-		{ GET("/v1/state?topic=a&token=x", ""), 400 },
-		{ GET("/v1/state?topic=a&access_token=x", ""), 400 },
-		{ GET("/v1/history?reverse=1", ""), 400 },
-		{ GET("/v1/history?limit=18446744073709551616", ""), 400 },
-		{ GET("/v1/history?limit=-1", ""), 400 },
-		{ GET("/v1/state?topic=a", "Authorization: Basic x\r\n"), 401 },
-		{ GET("/v1/state?topic=a", "Origin: https://b.org\r\n"), 403 },
-		{ GET("/v1/states", ""), 404 },
-		{ GET("/v1/", ""), 404 },
-		{ GET("/v1/events", ""), 405 },
+		{ DOOR_GET("/v1/state?topic=a&at=yesterday", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=a&at=1&at=1", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=a+b", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=%4", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=%gg", ""), 400 },
+		{ DOOR_GET("/v1/state?topics=a", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=a&token=x", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=a&access_token=x", ""), 400 },
+		{ DOOR_GET("/v1/history?reverse=1", ""), 400 },
+		{ DOOR_GET("/v1/history?limit=18446744073709551616", ""), 400 },
+		{ DOOR_GET("/v1/history?limit=-1", ""), 400 },
+		{ DOOR_GET("/v1/state?topic=a", "Authorization: Basic x\r\n"),
+		    401 },
+		{ DOOR_GET("/v1/state?topic=a", "Origin: https://b.org\r\n"),
+		    403 },
+		{ DOOR_GET("/v1/states", ""), 404 },
+		{ DOOR_GET("/v1/", ""), 404 },
+		{ DOOR_GET("/v1/events", ""), 405 },
 		{ "POST /v1/state HTTP/1.1\r\nHost: a\r\n"
 		  "Content-Length: 0\r\n\r\n",
 		    405 },
 		{ "HEAD /v1/state HTTP/1.1\r\nHost: a\r\n\r\n", 405 },
 		{ "PUT /v1/state HTTP/1.1\r\nHost: a\r\n\r\n", 405 },
 		{ "POST /v1/events HTTP/1.1\r\nHost: a\r\n\r\n", 411 },
-		{ POST("4194305", ""), 413 },
-		{ POST("999999999999999999999", ""), 413 },
+		{ DOOR_POST("4194305", ""), 413 },
+		{ DOOR_POST("999999999999999999999", ""), 413 },
 		{ "POST /v1/events HTTP/1.1\r\nHost: a\r\n"
 		  "Content-Length: 2\r\n\r\n",
 		    415 },
-		{ POST("2", "Expect: 200-ok\r\n"), 417 },
+		{ DOOR_POST("2", "Expect: 200-ok\r\n"), 417 },
 		{ "POST /v1/events HTTP/1.1\r\nHost: a\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n",
 		    501 },
 	};
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 
 	edge_free(c);
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
@@ -232,7 +101,8 @@ a_question_that_is_none_never_reaches_a_session(void **state)
 		c = edge_open(fx);
 		edge_puts(c, rows[i].request);
 		snprintf(want, sizeof(want), "HTTP/1.1 %d ", rows[i].status);
-		if (strncmp(read_to(c, "\r\n\r\n"), want, strlen(want)) != 0)
+		if (strncmp(doorfix_read_to(c, "\r\n\r\n"), want,
+			strlen(want)) != 0)
 			fail_msg("not %d: %s", rows[i].status, rows[i].request);
 		edge_free(c);
 	}
@@ -263,24 +133,25 @@ each_error_has_its_status(void **state)
 		{ "'code':'unknown'", "HTTP/1.1 504 " },
 	};
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
 		char error[200];
 		const char *answer;
 
-		ask(c, GET("/v1/state?topic=a", ""));
+		doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
 		snprintf(error, sizeof(error),
 		    "{'op':'error',%s,'message':'so'}", rows[i].error);
-		says(fx, error);
-		swap_quotes(error, '\'', '"');
-		answer = read_to(c, "}\n");
-		contains(answer, rows[i].head);
-		contains(answer, error);
+		doorfix_says(fx, error);
+		doorfix_swap(error, '\'', '"');
+		answer = doorfix_read_to(c, "}\n");
+		doorfix_contains(answer, rows[i].head);
+		doorfix_contains(answer, error);
 		if (strstr(error, "1001"))
-			contains(answer, "\r\nRetry-After: 2\r\n");
+			doorfix_contains(answer, "\r\nRetry-After: 2\r\n");
 		if (strstr(error, "unauthorized"))
-			contains(answer, "\r\nWWW-Authenticate: Bearer\r\n");
+			doorfix_contains(
+			    answer, "\r\nWWW-Authenticate: Bearer\r\n");
 	}
 	/* All of it over one connection, in a session each. */
 	assert_int_equal(fx->opened, ARRAY_LEN(rows));
@@ -302,14 +173,14 @@ a_session_that_closes_answers_for_it(void **state)
 		{ 1012, "HTTP/1.1 503 " },
 	};
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-		ask(c, GET("/v1/state?topic=a", ""));
+		doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
 		conn_close(fx->conn, rows[i].code, "because");
 		conn_close(fx->conn, 1000, "once only");
-		contains(read_to(c, "because\""), rows[i].head);
-		(void)read_to(c, "}\n");
+		doorfix_contains(doorfix_read_to(c, "because\""), rows[i].head);
+		(void)doorfix_read_to(c, "}\n");
 	}
 	edge_free(c);
 }
@@ -328,40 +199,42 @@ give_part(struct edgefix *fx)
 		"'full':true,'last':true}",
 	};
 
-	while (questions > 0 && parts_given < ARRAY_LEN(parts) &&
+	while (doorfix_questions > 0 && parts_given < ARRAY_LEN(parts) &&
 	       conn_is_ready(fx->conn))
-		(void)gives(fx, parts[parts_given++]);
+		(void)doorfix_gives(fx, parts[parts_given++]);
 }
 
 static void
 rows_are_one_value_in_json_and_parts_in_messagepack(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	const char *answer;
 
 	parts_given = 0;
-	ask(c, GET("/v1/state?topic=a&topic=b.%2a&at=12&min_seq=3", ""));
-	assert_string_equal(
-	    asked, "{'op':'state','topics':['a','b.*'],'at':12,'min_seq':3}");
+	doorfix_ask(
+	    c, DOOR_GET("/v1/state?topic=a&topic=b.%2a&at=12&min_seq=3", ""));
+	assert_string_equal(doorfix_asked,
+	    "{'op':'state','topics':['a','b.*'],'at':12,'min_seq':3}");
 	give_part(fx);
 	assert_int_equal(parts_given, 3);
-	answer = read_to(c, "\r\n0\r\n\r\n");
-	contains(answer, "\r\nTransfer-Encoding: chunked\r\n");
-	lacks(answer, "Content-Length");
-	contains(answer,
+	answer = doorfix_read_to(c, "\r\n0\r\n\r\n");
+	doorfix_contains(answer, "\r\nTransfer-Encoding: chunked\r\n");
+	doorfix_lacks(answer, "Content-Length");
+	doorfix_contains(answer,
 	    "{\"op\":\"snapshot\",\"seq\":9,\"full\":true,\"last\":true,"
 	    "\"rows\":[\n[1,\"a\"],\n[2,\"b\"]\r\n");
-	contains(answer, "\r\n,\n[3,\"c\"]]}\n\r\n0\r\n\r\n");
+	doorfix_contains(answer, "\r\n,\n[3,\"c\"]]}\n\r\n0\r\n\r\n");
 
 	parts_given = 0;
-	ask(c, GET("/v1/state?topic=a&at=1970-01-01T00:00:00.000007Z",
+	doorfix_ask(
+	    c, DOOR_GET("/v1/state?topic=a&at=1970-01-01T00:00:00.000007Z",
 		   "Accept: application/msgpack\r\n"));
 	assert_string_equal(
-	    asked, "{'op':'state','topics':['a'],'at':{'time':7}}");
+	    doorfix_asked, "{'op':'state','topics':['a'],'at':{'time':7}}");
 	give_part(fx);
-	answer = read_to(c, "\r\n0\r\n\r\n");
-	contains(answer, "\r\nContent-Type: application/msgpack\r\n");
+	answer = doorfix_read_to(c, "\r\n0\r\n\r\n");
+	doorfix_contains(answer, "\r\nContent-Type: application/msgpack\r\n");
 	edge_free(c);
 }
 
@@ -369,17 +242,18 @@ static void
 what_goes_wrong_behind_the_head_leaves_the_answer_without_its_end(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
+	const char *answer;
 
-	ask(c, GET("/v1/state?topic=a", ""));
-	gives(fx, "{'op':'snapshot','seq':9,'rows':[[1]],'full':true,"
-		  "'last':false}");
-	says(fx, "{'op':'error','code':'unavailable','message':'gone'}");
-	edge_until_eof(c);
-	c->in[c->len] = '\0';
-	contains((const char *)c->in, "[1]");
-	lacks((const char *)c->in, "\r\n0\r\n\r\n");
-	lacks((const char *)c->in, "gone");
+	doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
+	doorfix_gives(fx, "{'op':'snapshot','seq':9,'rows':[[1]],'full':true,"
+			  "'last':false}");
+	doorfix_says(
+	    fx, "{'op':'error','code':'unavailable','message':'gone'}");
+	answer = doorfix_read_all(c);
+	doorfix_contains(answer, "[1]");
+	doorfix_lacks(answer, "\r\n0\r\n\r\n");
+	doorfix_lacks(answer, "gone");
 	edge_free(c);
 	EDGE_UNTIL(fx, conns_count(fx->conns) == 0);
 	assert_int_equal(fx->closed, 1);
@@ -390,12 +264,12 @@ a_slow_reader_holds_one_part(void **state)
 {
 	static char part[200000];
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	struct mp_buf b = { 0 };
 	struct block *block;
 	unsigned n = 0;
 
-	ask(c, GET("/v1/state?topic=a", ""));
+	doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
 	memset(part, 'x', sizeof(part));
 	mp_pack_map(&b, 2);
 	mp_pack_cstr(&b, "rows");
@@ -429,30 +303,30 @@ static void
 requests_in_a_row_are_answered_in_order(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	const char *answer;
 
-	edge_puts(c, GET("/v1/history?after=1", "") GET("/healthz", "")
-			 GET("/v1/history?after=2", "Connection: close\r\n")
-			     GET("/v1/history?after=3", ""));
-	EDGE_UNTIL(fx, questions == 1);
+	edge_puts(c,
+	    DOOR_GET("/v1/history?after=1", "") DOOR_GET("/healthz", "")
+		DOOR_GET("/v1/history?after=2", "Connection: close\r\n")
+		    DOOR_GET("/v1/history?after=3", ""));
+	EDGE_UNTIL(fx, doorfix_questions == 1);
 	for (unsigned i = 0; i < 20; i++)
 		edgefix_pass(fx);
-	assert_int_equal(questions, 1);
-	contains(asked, "'after':1");
-	says(fx, "{'op':'history','n':1}");
-	EDGE_UNTIL(fx, questions == 2);
-	contains(asked, "'after':2");
-	says(fx, "{'op':'history','n':2}");
-	edge_until_eof(c);
-	c->in[c->len] = '\0';
-	answer = strstr((const char *)c->in, "\"n\":1}");
+	assert_int_equal(doorfix_questions, 1);
+	doorfix_contains(doorfix_asked, "'after':1");
+	doorfix_says(fx, "{'op':'history','n':1}");
+	EDGE_UNTIL(fx, doorfix_questions == 2);
+	doorfix_contains(doorfix_asked, "'after':2");
+	doorfix_says(fx, "{'op':'history','n':2}");
+	answer = doorfix_read_all(c);
+	answer = strstr(answer, "\"n\":1}");
 	assert_non_null(answer);
 	answer = strstr(answer, "{\"status\":\"ok\"}");
 	assert_non_null(answer);
-	contains(answer, "\"n\":2}");
-	contains(answer, "\r\nConnection: close\r\n");
-	assert_int_equal(questions, 2);
+	doorfix_contains(answer, "\"n\":2}");
+	doorfix_contains(answer, "\r\nConnection: close\r\n");
+	assert_int_equal(doorfix_questions, 2);
 	edge_free(c);
 }
 
@@ -462,34 +336,38 @@ a_body_may_come_in_pieces_and_behind_a_continue(void **state)
 	static const char body[] =
 	    "{\"id\":4,\"events\":[{\"topic\":\"a\",\"type\":\"b\",\"data\":1}]}";
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	unsigned before;
 
 	/* What is not ours is left out, and `op` need not be said. */
 	for (unsigned i = 0; i < 2; i++) {
-		before = questions;
-		edge_puts(c, i == 0 ? POST("53", "")
-				    : POST("53", "Expect: 100-continue\r\n"));
+		before = doorfix_questions;
+		edge_puts(c, i == 0
+				 ? DOOR_POST("53", "")
+				 : DOOR_POST("53", "Expect: 100-continue\r\n"));
 		if (i == 1)
-			contains(read_to(c, "\r\n\r\n"), "HTTP/1.1 100 ");
+			doorfix_contains(
+			    doorfix_read_to(c, "\r\n\r\n"), "HTTP/1.1 100 ");
 		assert_int_equal(sizeof(body) - 1, 53);
 		for (size_t at = 0; at + 1 < sizeof(body); at++) {
-			assert_int_equal(questions, before);
+			assert_int_equal(doorfix_questions, before);
 			edge_write(c, body + at, 1);
 			edgefix_pass(fx);
 		}
-		EDGE_UNTIL(fx, questions > before);
-		assert_string_equal(asked,
+		EDGE_UNTIL(fx, doorfix_questions > before);
+		assert_string_equal(doorfix_asked,
 		    "{'op':'append','events':[{'topic':'a','type':'b',"
 		    "'data':1}]}");
-		says(fx, "{'op':'appended','seq':5}");
-		contains(read_to(c, "}\n"), "{\"op\":\"appended\",\"seq\":5}");
+		doorfix_says(fx, "{'op':'appended','seq':5}");
+		doorfix_contains(doorfix_read_to(c, "}\n"),
+		    "{\"op\":\"appended\",\"seq\":5}");
 	}
 	/* The next request may stand right behind it. */
-	ask(c, POST("2", "") "{}" GET("/healthz", ""));
-	assert_string_equal(asked, "{'op':'append'}");
-	says(fx, "{'op':'error','code':'bad_request'}");
-	contains(read_to(c, "{\"status\":\"ok\"}"), "HTTP/1.1 400 ");
+	doorfix_ask(c, DOOR_POST("2", "") "{}" DOOR_GET("/healthz", ""));
+	assert_string_equal(doorfix_asked, "{'op':'append'}");
+	doorfix_says(fx, "{'op':'error','code':'bad_request'}");
+	doorfix_contains(
+	    doorfix_read_to(c, "{\"status\":\"ok\"}"), "HTTP/1.1 400 ");
 	edge_free(c);
 }
 
@@ -500,32 +378,33 @@ a_body_that_is_no_request_is_refused(void **state)
 		const char *request;
 		const char *what;
 	} rows[] = {
-		{ POST("1", "") "{", "" },
-		{ POST("0", ""), "" },
-		{ POST("2", "") "[]", "no map" },
-		{ POST("14", "") "{\"op\":\"hello\"}", "no request to append" },
-		{ POST("8", "") "{\"op\":1}", "no request to append" },
+		{ DOOR_POST("1", "") "{", "" },
+		{ DOOR_POST("0", ""), "" },
+		{ DOOR_POST("2", "") "[]", "no map" },
+		{ DOOR_POST("14", "") "{\"op\":\"hello\"}",
+		    "no request to append" },
+		{ DOOR_POST("8", "") "{\"op\":1}", "no request to append" },
 	};
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 
 	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
 		const char *answer;
 
 		edge_puts(c, rows[i].request);
-		answer = read_to(c, "}\n");
-		contains(answer, "HTTP/1.1 400 ");
-		contains(answer, rows[i].what);
-		lacks(answer, "Connection: close");
+		answer = doorfix_read_to(c, "}\n");
+		doorfix_contains(answer, "HTTP/1.1 400 ");
+		doorfix_contains(answer, rows[i].what);
+		doorfix_lacks(answer, "Connection: close");
 	}
-	assert_int_equal(questions, 0);
+	assert_int_equal(doorfix_questions, 0);
 	edge_free(c);
 }
 
 static void
 refuse_hello(struct edgefix *fx, struct slice msg)
 {
-	says(fx, "{'op':'error','code':'unauthorized','message':'no'}");
+	doorfix_says(fx, "{'op':'error','code':'unauthorized','message':'no'}");
 	conn_close(fx->conn, 4401, "no");
 }
 
@@ -533,17 +412,17 @@ static void
 who_may_not_come_in_need_not_send_the_body(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
+	const char *answer;
 
 	fx->on_message = refuse_hello;
 	for (unsigned i = 0; i < 2; i++) {
-		edge_puts(c, POST("4000000", "Expect: 100-continue\r\n"));
-		edge_until_eof(c);
-		c->in[c->len] = '\0';
-		contains((const char *)c->in,
-		    i == 0 ? "HTTP/1.1 401 " : "HTTP/1.1 503 ");
-		contains((const char *)c->in, "\r\nConnection: close\r\n");
-		lacks((const char *)c->in, "100 Continue");
+		edge_puts(c, DOOR_POST("4000000", "Expect: 100-continue\r\n"));
+		answer = doorfix_read_all(c);
+		doorfix_contains(
+		    answer, i == 0 ? "HTTP/1.1 401 " : "HTTP/1.1 503 ");
+		doorfix_contains(answer, "\r\nConnection: close\r\n");
+		doorfix_lacks(answer, "100 Continue");
 		edge_free(c);
 		c = edge_open(fx);
 		fx->refuse = true;
@@ -557,12 +436,12 @@ a_body_that_does_not_come_is_not_waited_for(void **state)
 	static const char *const options[] = { "gateway.hello_seconds=1",
 		NULL };
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, options);
+	struct edge_client *c = doorfix_start(fx, options);
+	const char *answer;
 
-	edge_puts(c, POST("20", "") "{");
-	edge_until_eof(c);
-	c->in[c->len] = '\0';
-	contains((const char *)c->in, "HTTP/1.1 408 ");
+	edge_puts(c, DOOR_POST("20", "") "{");
+	answer = doorfix_read_all(c);
+	doorfix_contains(answer, "HTTP/1.1 408 ");
 	edge_free(c);
 	EDGE_UNTIL(fx, fx->closed == 1 && conns_count(fx->conns) == 0);
 	assert_int_equal(COUNTERS_GET(http_late), 1);
@@ -576,18 +455,19 @@ an_idle_connection_is_closed_and_none_is_kept_where_none_may_be(void **state)
 	static const char *const none[] = { "gateway.keepalive_seconds=0",
 		NULL };
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, one);
+	struct edge_client *c = doorfix_start(fx, one);
+	const char *answer;
 
-	edge_puts(c, GET("/healthz", ""));
-	edge_until_eof(c);
-	c->in[c->len] = '\0';
-	lacks((const char *)c->in, "Connection: close");
+	edge_puts(c, DOOR_GET("/healthz", ""));
+	answer = doorfix_read_all(c);
+	doorfix_lacks(answer, "Connection: close");
 	edge_free(c);
 	EDGE_UNTIL(fx, conns_count(fx->conns) == 0);
 	assert_int_equal(COUNTERS_GET(http_late), 0);
 	edgefix_reset(fx);
-	c = start(fx, none);
-	contains(edge_request(c, GET("/healthz", "")), "Connection: close");
+	c = doorfix_start(fx, none);
+	doorfix_contains(
+	    edge_request(c, DOOR_GET("/healthz", "")), "Connection: close");
 	edge_free(c);
 }
 
@@ -595,9 +475,9 @@ static void
 a_client_that_leaves_takes_its_session_along(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 
-	ask(c, GET("/v1/state?topic=a", ""));
+	doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
 	edge_free(c);
 	EDGE_UNTIL(fx, fx->closed == 1 && conns_count(fx->conns) == 0);
 }
@@ -609,29 +489,31 @@ pages_of_listed_origins_may_read_answers(void **state)
 		"gateway.origins=https://a.org http://b.org:81", NULL
 	};
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, options);
+	struct edge_client *c = doorfix_start(fx, options);
 	const char *answer;
 
 	edge_puts(c, "OPTIONS /v1/events HTTP/1.1\r\nHost: localhost\r\n"
 		     "Origin: http://b.org:81\r\n"
 		     "Access-Control-Request-Method: POST\r\n\r\n");
-	answer = read_to(c, "\r\n\r\n");
-	contains(answer, "HTTP/1.1 204 ");
-	contains(
+	answer = doorfix_read_to(c, "\r\n\r\n");
+	doorfix_contains(answer, "HTTP/1.1 204 ");
+	doorfix_contains(
 	    answer, "\r\nAccess-Control-Allow-Origin: http://b.org:81\r\n");
-	contains(answer, "\r\nAccess-Control-Allow-Methods: GET, POST\r\n");
-	contains(answer, "Authorization");
-	contains(answer, "\r\nVary: Origin\r\n");
-	lacks(answer, "Content-Length");
-	ask(c, GET("/v1/history", "Origin: https://a.org\r\n"));
-	says(fx, "{'op':'error','code':'forbidden'}");
-	contains(read_to(c, "}\n"),
+	doorfix_contains(
+	    answer, "\r\nAccess-Control-Allow-Methods: GET, POST\r\n");
+	doorfix_contains(answer, "Authorization");
+	doorfix_contains(answer, "\r\nVary: Origin\r\n");
+	doorfix_lacks(answer, "Content-Length");
+	doorfix_ask(c, DOOR_GET("/v1/history", "Origin: https://a.org\r\n"));
+	doorfix_says(fx, "{'op':'error','code':'forbidden'}");
+	doorfix_contains(doorfix_read_to(c, "}\n"),
 	    "\r\nAccess-Control-Allow-Origin: https://a.org\r\n");
-	ask(c, GET("/v1/history", "Origin: https://localhost\r\n"));
-	says(fx, "{'op':'history'}");
-	lacks(read_to(c, "}\n"), "Access-Control-Allow-Origin");
-	edge_puts(c, GET("/v1/history", "Origin: https://c.org\r\n"));
-	lacks(read_to(c, "}\n"), "Access-Control-Allow-Origin");
+	doorfix_ask(
+	    c, DOOR_GET("/v1/history", "Origin: https://localhost\r\n"));
+	doorfix_says(fx, "{'op':'history'}");
+	doorfix_lacks(doorfix_read_to(c, "}\n"), "Access-Control-Allow-Origin");
+	edge_puts(c, DOOR_GET("/v1/history", "Origin: https://c.org\r\n"));
+	doorfix_lacks(doorfix_read_to(c, "}\n"), "Access-Control-Allow-Origin");
 	edge_free(c);
 }
 
@@ -639,17 +521,17 @@ static void
 a_stopping_gateway_answers_and_ends(void **state)
 {
 	struct edgefix *fx = *state;
-	struct edge_client *c = start(fx, NULL);
+	struct edge_client *c = doorfix_start(fx, NULL);
 	const char *answer;
 
-	ask(c, GET("/v1/history", ""));
+	doorfix_ask(c, DOOR_GET("/v1/history", ""));
 	conns_refuse(fx->conns);
-	says(fx, "{'op':'history'}");
-	contains(read_to(c, "}\n"), "HTTP/1.1 200 ");
-	answer = edge_request(c, GET("/v1/history", ""));
-	contains(answer, "HTTP/1.1 503 ");
-	contains(answer, "\r\nConnection: close\r\n");
-	assert_int_equal(questions, 1);
+	doorfix_says(fx, "{'op':'history'}");
+	doorfix_contains(doorfix_read_to(c, "}\n"), "HTTP/1.1 200 ");
+	answer = edge_request(c, DOOR_GET("/v1/history", ""));
+	doorfix_contains(answer, "HTTP/1.1 503 ");
+	doorfix_contains(answer, "\r\nConnection: close\r\n");
+	assert_int_equal(doorfix_questions, 1);
 	edge_free(c);
 }
 
