@@ -25,6 +25,10 @@ CONF_KEY(writer, stall_seconds, SECONDS, "10", 1, 3600,
     "a flush that takes longer makes appends unavailable")
 CONF_KEY(gateway, listen, TEXT, "127.0.0.1:8443", 1, 200,
     "address and port of the TLS WebSocket listener")
+CONF_KEY(gateway, listen_plain, TEXT, "", 0, 200,
+    "loopback address and port, or unix:PATH, of the listener without TLS for a proxy in front; empty: none")
+CONF_KEY(gateway, trusted, TEXT, "", 0, 4000,
+    "addresses, networks (10.0.0.0/8) and unix, separated by spaces, whose connections to listen_plain begin with a PROXY header")
 CONF_KEY(gateway, batch_ms, MS, "5", 0, 1000,
     "how long a group of clients gathers events at high rates")
 CONF_KEY(gateway, mark_interval, MS, "5000", 100, 60000,

@@ -126,6 +126,23 @@ notify_listen_fds(struct reason *why)
 	return (int)n;
 }
 
+bool
+notify_listen_named(unsigned nth, const char *name)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	size_t len;
+
+	for (; names && nth > 0; nth--) {
+		names = strchr(names, ':');
+		if (names)
+			names++;
+	}
+	if (!names)
+		return false;
+	len = strcspn(names, ":");
+	return len == strlen(name) && !memcmp(names, name, len);
+}
+
 uint64_t
 notify_watchdog_us(void)
 {

@@ -9,6 +9,7 @@
 #ifndef PEAL_CORE_NOTIFY_H
 #define PEAL_CORE_NOTIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/macros.h"
@@ -33,6 +34,12 @@ int notify_send(const char *fmt, ...) PRINTF(1, 2);
  * are not what they should be.
  */
 MUST_CHECK int notify_listen_fds(struct reason *why);
+
+/*
+ * The name of the nth of them ($LISTEN_FDNAMES, FileDescriptorName= of a
+ * systemd.socket(5)): is it that?  false where they have no names.
+ */
+bool notify_listen_named(unsigned nth, const char *name);
 
 /* Half of $WATCHDOG_USEC: how often to send "WATCHDOG=1"; 0: never. */
 uint64_t notify_watchdog_us(void);

@@ -19,6 +19,7 @@
 #include "gateway/counters.h"
 #include "gateway/door.h"
 #include "gateway/limits.h"
+#include "gateway/trust.h"
 
 /* A handshake this old makes room for a new one when all places are taken. */
 enum {
@@ -149,12 +150,17 @@ conns_new(struct loop *loop, const struct conf *conf, struct tls *tls,
     const struct conn_handler *handler, struct conns **out, struct reason *why)
 {
 	CLEANUP(conns_freep) struct conns *cs = calloc(1, sizeof(*cs));
+	int r;
 
 	if (!cs)
 		return reason_set(why, -ENOMEM, "cannot serve connections");
 	cs->base = loop_base(loop);
 	cs->tls = tls;
 	cs->handler = *handler;
+	r = trust_parse(
+	    conf_text(conf, CONF_gateway_trusted), &cs->trusted, why);
+	if (r < 0)
+		return r;
 	if (conns_init(cs, conf) < 0)
 		return reason_set(why, -ENOMEM, "cannot serve connections");
 	*out = TAKE(cs);
@@ -189,6 +195,7 @@ conns_free(struct conns *cs)
 		event_free(cs->more_ev);
 	ws_pool_free(cs->pool);
 	limits_free(cs->limits);
+	trust_free(cs->trusted);
 	free(cs);
 	return NULL;
 }
@@ -272,36 +279,48 @@ make_room(struct conns *cs)
 	return true;
 }
 
-/* false: closed at once.  *surplus: let in to be told 503. */
-static bool
-admit(struct conns *cs, int fd, struct limits_entry **entry, bool *surplus)
+bool
+conns_enter(struct conns *cs, const struct sockaddr *sa, struct conn *c)
 {
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
-		return false;
-	switch (
-	    limits_enter(cs->limits, (struct sockaddr *)&ss, now_ms(), entry)) {
+	switch (limits_enter(cs->limits, sa, now_ms(), &c->address)) {
 	case LIMITS_OK:
-		break;
+		return true;
 	case LIMITS_TOO_FAST:
 		COUNTERS_ADD(refused_address_rate, 1);
 		return false;
 	case LIMITS_TOO_MANY:
 		COUNTERS_ADD(refused_address, 1);
-		*surplus = true;
-		break;
+		c->surplus = true;
+		return true;
 	}
+	return false;
+}
+
+/* false: closed at once.  c->surplus: let in to be told 503. */
+static bool
+admit(struct conns *cs, struct conn *c)
+{
+	struct sockaddr_storage ss = { 0 };
+	const struct sockaddr *sa = (const struct sockaddr *)&ss;
+	socklen_t len = sizeof(ss);
+
+	if (getpeername(c->tls.fd, (struct sockaddr *)&ss, &len) < 0)
+		return false;
+	if (c->plain)
+		c->state =
+		    trust_holds(cs->trusted, sa) ? CONN_PROXY : CONN_HTTP;
+	/* The client behind a proxy counts when it is known. */
+	if (c->state != CONN_PROXY && !conns_enter(cs, sa, c))
+		return false;
 	if (cs->n >= cs->max_conns) {
 		COUNTERS_ADD(refused_full, 1);
-		*surplus = true;
+		c->surplus = true;
 	}
-	return make_room(cs);
+	return c->state == CONN_HTTP || make_room(cs);
 }
 
 static struct conn *
-conn_new(struct conns *cs, int fd)
+conn_new(struct conns *cs, int fd, bool plain)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -309,42 +328,49 @@ conn_new(struct conns *cs, int fd)
 		return NULL;
 	c->cs = cs;
 	c->tls.fd = fd;
+	c->plain = plain;
 	link_init(&c->due_at);
 	link_init(&c->shaking);
-	if (event_assign(&c->ev, cs->base, fd,
-		EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_event, c) < 0 ||
-	    event_add(&c->ev, NULL) < 0) {
-		free(c);
-		return NULL;
-	}
 	return c;
 }
 
-void
-conns_accept(struct conns *cs, int fd)
+static int
+watch(struct conn *c)
 {
-	struct limits_entry *address = NULL;
-	bool surplus = false, in;
-	struct conn *c = NULL;
+	if (event_assign(&c->ev, c->cs->base, c->tls.fd,
+		EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_event, c) < 0)
+		return -1;
+	return event_add(&c->ev, NULL);
+}
+
+void
+conns_accept(struct conns *cs, int fd, bool plain)
+{
+	struct conn *c = conn_new(cs, fd, plain);
+	bool in = c && admit(cs, c);
 
 	COUNTERS_ADD(accepted, 1);
-	in = admit(cs, fd, &address, &surplus);
-	if (in && conns_time_start(cs) == 0)
-		c = conn_new(cs, fd);
-	if (!c) {
-		COUNTERS_ADD(refused_memory, in);
-		limits_leave(address);
+	if (!in || conns_time_start(cs) < 0 || watch(c) < 0) {
+		COUNTERS_ADD(refused_memory, !c || in);
+		limits_leave(c ? c->address : NULL);
 		close(fd);
+		free(c);
 		return;
 	}
 	COUNTERS_SET(connections, ++cs->n);
-	c->address = address;
-	c->surplus = surplus;
 	c->max_message = MIN(cs->hello_bytes, cs->max_message);
 	c->heard = conns_ticks();
+	conn_due_in(c, conns_hello_ticks(cs));
+	if (c->state == CONN_HTTP)
+		return;
 	cs->n_shaking++;
 	link_append(&cs->shaking, &c->shaking);
-	conn_due_in(c, conns_hello_ticks(cs));
+}
+
+void
+conns_relax(struct conns *cs)
+{
+	cs->relaxed = true;
 }
 
 void
@@ -384,7 +410,8 @@ void
 conn_linger(struct conn *c)
 {
 	conn_due_in(c, LINGER_TICKS);
-	tls_bye(c->cs->tls, &c->tls);
+	if (!c->plain)
+		tls_bye(c->cs->tls, &c->tls);
 	tls_conn_deinit(&c->tls);
 	(void)shutdown(c->tls.fd, SHUT_WR);
 	c->state = CONN_LINGER;

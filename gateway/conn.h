@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Connections: one TLS socket from accept to close, first HTTP, then perhaps
- * WebSocket.  A connection knows messages, not what they mean: its session
- * does, through struct conn_handler.  A request that a door serves (door.h)
- * has a session of its own, which need not know what becomes of what it says.
+ * Connections: one socket from accept to close, with TLS or plain behind a
+ * proxy, first HTTP, then perhaps WebSocket.  A connection knows messages, not
+ * what they mean: its session does, through struct conn_handler.  A request
+ * that a door serves (door.h) has a session of its own, which need not know
+ * what becomes of what it says.
  *
  * Sending has two lanes.  Control messages are queued (bounded) and go
  * first, between blocks.  Data is one block at a time: a connection that can't take it
@@ -69,8 +70,16 @@ CLEANUP_FN(struct conns *, conns_free)
  */
 void conns_serve(struct conns *cs, const struct site *site);
 
-/* Take an accepted socket (owned from now on). */
-void conns_accept(struct conns *cs, int fd);
+ * Take an accepted socket (owned from now on).  A plain one has no TLS; peers
+ * of gateway.trusted begin it with a PROXY header.
+ */
+void conns_accept(struct conns *cs, int fd, bool plain);
+
+/*
+ * For tests of frames alone: WebSockets of text and binary messages, at any
+ * path and from any Origin.
+ */
+void conns_relax(struct conns *cs);
 
 /*
  * May another socket be accepted, or are all handshakes taken?  After false

@@ -40,8 +40,12 @@ look(struct conn *c, uint32_t now, struct outlook *o)
 	*o = (struct outlook){ .unsent = conn_unsent(c), .acked = c->acked };
 	if (!c->wrote && !o->unsent)
 		return;
-	if (getsockopt(c->tls.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return; /* a local socket: its peer cannot be cut off */
+	if (getsockopt(c->tls.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
+		/* A local socket: how its client reads, the proxy knows. */
+		o->ack_at = now;
+		o->acked = c->acked + 1;
+		return;
+	}
 	o->flying = info.tcpi_unacked > 0;
 	o->unsent = o->unsent || info.tcpi_notsent_bytes > 0;
 	o->ack_at = now - info.tcpi_last_ack_recv / TICK_MS;

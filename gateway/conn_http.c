@@ -161,7 +161,7 @@ find_file(struct conn *c, const struct http_request *req)
 }
 
 static void
-upgrade(struct conn *c, const struct http_request *req, bool more)
+upgrade(struct conn *c, struct http_request *req, bool more)
 {
 	struct conns *cs = c->cs;
 	char buf[HTTP_ANSWER_MAX], accept[TLS_WS_ACCEPT + 1];
@@ -169,6 +169,10 @@ upgrade(struct conn *c, const struct http_request *req, bool more)
 	struct reason why;
 	int status;
 
+	if (cs->relaxed) {
+		http_forget(req, "Origin");
+		http_forget(req, "Sec-WebSocket-Protocol");
+	}
 	status = http_upgrade(req, cs->origins, &up, &why);
 	if (status == 0 && cs->refusing)
 		status = reason_set(&why, 503, "the gateway is stopping");
@@ -185,6 +189,8 @@ upgrade(struct conn *c, const struct http_request *req, bool more)
 		c->form = FORM_JSON;
 		c->ws.kinds = WS_KINDS_TEXT;
 	}
+	if (cs->relaxed)
+		c->ws.kinds = WS_KINDS_BOTH;
 	tls_websocket_accept(up.key.p, accept);
 	conn_raw(c, buf, http_switching(buf, accept, &up), false);
 	COUNTERS_ADD(opened, 1);
@@ -217,10 +223,12 @@ serve(struct conn *c, struct slice head, bool more)
 		refuse(c, status, &why);
 		return;
 	}
+	req.plain = c->plain;
 	reads = req.verb == HTTP_GET || req.verb == HTTP_HEAD;
 	health = slice_is(req.path, "/healthz");
 	ready = slice_is(req.path, "/readyz");
-	if (slice_is(req.path, "/v1/ws") && req.verb == HTTP_GET)
+	if (req.verb == HTTP_GET &&
+	    (c->cs->relaxed || slice_is(req.path, "/v1/ws")))
 		upgrade(c, &req, more);
 	else if (slice_is(req.path, "/v1/ws"))
 		not_served(c, &req, 405, "this path serves GET", get);

@@ -14,6 +14,7 @@
 #include "core/reason.h"
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
+#include "gateway/plain.h"
 
 /*
  * JSON: the session gets the value that it stands for.  Nothing grows by more
@@ -98,6 +99,16 @@ wants_input(const struct conn *c)
 	return c->state != CONN_HTTP || !conn_unsent(c);
 }
 
+static int
+read_some(struct conn *c, size_t *got)
+{
+	struct conns *cs = c->cs;
+
+	if (c->plain)
+		return plain_read(c->tls.fd, cs->in, sizeof(cs->in), got);
+	return tls_read(cs->tls, &c->tls, cs->in, sizeof(cs->in), got);
+}
+
 /* Up to TURN_BYTES; a record without data costs as if it had some. */
 static void
 take_input(struct conn *c)
@@ -111,7 +122,7 @@ take_input(struct conn *c)
 			conn_more(c);
 			return;
 		}
-		r = tls_read(cs->tls, &c->tls, cs->in, sizeof(cs->in), &got);
+		r = read_some(c, &got);
 		if (r == TLS_AGAIN)
 			return;
 		if (r == TLS_CLOSED && c->state == CONN_CLOSING) {
@@ -193,11 +204,13 @@ conn_turn(struct conn *c, short what)
 		c->blocked = false;
 	if (c->state == CONN_TLS)
 		shake(c, what);
+	else if (c->state == CONN_PROXY)
+		conn_take_proxy(c);
 	else if ((what & EV_WRITE) && conn_unsent(c))
 		conn_flush(c);
 	if (c->rest)
 		conn_http_rest(c);
-	if (c->state > CONN_TLS && c->state < CONN_LINGER)
+	if (c->state > CONN_PROXY && c->state < CONN_LINGER)
 		take_input(c);
 	if (c->state < CONN_LINGER && (conn_unsent(c) || c->last_words))
 		conn_flush(c);

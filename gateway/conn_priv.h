@@ -3,10 +3,11 @@
 /*
  * What the files of a connection share: conn.c (life and death), conn_in.c
  * (what comes), conn_http.c (requests), conn_send.c (what goes), conn_time.c
- * (deadlines), conn_alive.c (is the peer there).
+ * (deadlines), conn_alive.c (is the peer there), conn_proxy.c (whose connection
+ * it is, behind a proxy).
  *
- *	TLS -> HTTP -> OPEN -> CLOSING -> LINGER -> DEAD
- *	        ^ `-----' while a door has the request, then the next one
+ *	TLS or PROXY -> HTTP -> OPEN -> CLOSING -> LINGER -> DEAD
+ *	                 ^ `-----' while a door has the request, then the next
  *
  * A connection may die anywhere, in the middle of a pass over all of them.
  * So it is only marked, and freed by conns_sweep(), which alone frees.
@@ -26,6 +27,7 @@
 
 enum conn_state {
 	CONN_TLS,     /* shaking hands */
+	CONN_PROXY,   /* plain: the proxy's header is awaited */
 	CONN_HTTP,    /* its request is awaited */
 	CONN_OPEN,    /* a WebSocket, or a request that a door serves */
 	CONN_CLOSING, /* a close frame goes out, then the peer's is awaited */
@@ -70,7 +72,7 @@ struct conn {
 	struct conns *cs;
 	void *session;
 	struct limits_entry *address;
-	struct tls_conn tls;
+	struct tls_conn tls; /* its fd also where there is no TLS */
 	struct ws_state ws;
 	struct door *door; /* of the request that is served, or NULL */
 	uint8_t *head;	   /* of HTTP, when it comes in pieces */
@@ -84,8 +86,9 @@ struct conn {
 	struct conn *next_dirty;
 	struct conn *next_dying;
 
-	uint32_t due;	/* ticks: when something has to happen */
-	uint32_t heard; /* ticks: when the last byte came */
+	uint32_t due;	     /* ticks: when something has to happen */
+	uint32_t heard;	     /* ticks: when the last byte came */
+	uint32_t plain_done; /* of a write without TLS that was begun */
 	uint32_t max_message;
 	uint32_t pin_at;    /* bytes of it that have gone */
 	uint32_t asked;	    /* ticks: its pong is awaited since then */
@@ -95,9 +98,10 @@ struct conn {
 	uint16_t head_len;
 	uint16_t head_seen;
 	uint16_t rest_len;
-	uint8_t state; /* enum conn_state */
-	uint8_t form;  /* enum form: what the peer speaks */
-	uint8_t pongs; /* in the lane */
+	uint8_t state;	/* enum conn_state */
+	uint8_t form;	/* enum form: what the peer speaks */
+	uint8_t pongs;	/* in the lane */
+	bool plain : 1; /* no TLS */
 	bool in_more : 1;
 	bool in_dirty : 1;
 	bool in_dying : 1;
@@ -123,6 +127,7 @@ struct conns {
 	struct tls *tls;
 	struct ws_pool *pool;
 	struct limits *limits;
+	struct trust *trusted; /* NULL: no proxy is */
 	struct conn_handler handler;
 	const char *origins;
 	const struct site *site; /* NULL: no files are served */
@@ -153,6 +158,7 @@ struct conns {
 	uint32_t tick;	     /* the wheel stands here */
 	unsigned steps_left; /* of handshakes in this pass */
 	bool refusing;
+	bool relaxed; /* see conns_relax() */
 	bool starved; /* somebody waits for room() */
 	uint8_t in[READ_BYTES];
 };
@@ -171,6 +177,11 @@ void conns_tell_room(struct conns *cs);
 void conn_dying(struct conn *c);
 /* What waits to be sent is the last; what the peer says is ignored. */
 void conn_last(struct conn *c);
+/* Count c for its client's address; false: its rate is too high. */
+bool conns_enter(struct conns *cs, const struct sockaddr *sa, struct conn *c);
+
+/* conn_proxy.c */
+void conn_take_proxy(struct conn *c);
 
 /* conn_in.c */
 void conn_turn(struct conn *c, short what);

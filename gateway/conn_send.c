@@ -12,6 +12,7 @@
 #include "gateway/conn_priv.h"
 #include "gateway/counters.h"
 #include "gateway/door.h"
+#include "gateway/plain.h"
 
 enum {
 	LANE_START = 256
@@ -36,12 +37,20 @@ conn_control_queued(const struct conn *c)
 	return c->lane ? c->lane->len - c->lane->sent : 0;
 }
 
+static int
+write_some(struct conn *c, const void *p, size_t len)
+{
+	if (c->plain)
+		return plain_write(c->tls.fd, &c->plain_done, p, len);
+	return tls_write(c->cs->tls, &c->tls, p, len);
+}
+
 /* One write; true when all of it has gone to the kernel. */
 static bool
 write_all(struct conn *c, const void *p, size_t len)
 {
 	c->wrote = true;
-	switch (tls_write(c->cs->tls, &c->tls, p, len)) {
+	switch (write_some(c, p, len)) {
 	case TLS_DONE:
 		return true;
 	case TLS_AGAIN:

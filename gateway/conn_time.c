@@ -89,6 +89,7 @@ expire(struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_TLS:
+	case CONN_PROXY:
 		COUNTERS_ADD(slow_handshake, 1);
 		conn_drop(c);
 		return;

@@ -302,8 +302,10 @@ open_door(struct gateway *gw, struct reason *why)
 {
 	const struct conf *conf = gw->conf;
 	struct conn_handler handler;
-	int err = token_keys_open(conf, &gw->keys, why);
+	int err = listen_check(conf, why);
 
+	if (err == 0)
+		err = token_keys_open(conf, &gw->keys, why);
 	if (err == 0)
 		err = token_anonymous(conf, &gw->anonymous, why);
 	if (err == 0)

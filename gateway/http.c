@@ -217,6 +217,17 @@ http_header(const struct http_request *req, const char *name, unsigned nth)
 	return (struct slice){ NULL, 0 };
 }
 
+void
+http_forget(struct http_request *req, const char *name)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < req->n_headers; i++)
+		if (!equal_nocase(req->headers[i].name, name))
+			req->headers[kept++] = req->headers[i];
+	req->n_headers = kept;
+}
+
 /* Headers that mean one thing come once. */
 static int
 check_single(const struct http_request *req, struct reason *why)
@@ -305,6 +316,7 @@ http_parse(struct slice head, struct http_request *req, struct reason *why)
 	int status;
 
 	req->n_headers = 0;
+	req->plain = false;
 	req->query = (struct slice){ NULL, 0 };
 	if (!next_line(&rest, &line))
 		return reason_set(why, 400, "there is no request line");

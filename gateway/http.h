@@ -45,6 +45,7 @@ struct http_request {
 	struct slice host;
 	uint64_t length; /* of the body, which POST alone has */
 	bool last;	 /* the client wants the connection to end */
+	bool plain; /* it came without TLS: whether https or http, is unknown */
 	unsigned n_headers;
 	struct http_header headers[HTTP_HEADERS_MAX];
 };
@@ -60,7 +61,7 @@ int http_head_end(
 
 /*
  * Parse a whole head.  Returns 0, or an HTTP status and in *why a sentence
- * for the client.
+ * for the client.  plain is false, and the caller's to set.
  */
 int http_parse(struct slice head, struct http_request *req, struct reason *why);
 
@@ -69,6 +70,9 @@ int http_parse(struct slice head, struct http_request *req, struct reason *why);
  */
 struct slice http_header(
     const struct http_request *req, const char *name, unsigned nth);
+
+/* Have no header of that name any more. */
+void http_forget(struct http_request *req, const char *name);
 
 /* Is token in the comma-separated values of all headers of that name? */
 bool http_lists(

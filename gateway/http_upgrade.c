@@ -24,28 +24,38 @@ starts_nocase(struct slice s, const char *prefix)
 	return s.len >= n && !strncasecmp((const char *)s.p, prefix, n);
 }
 
-/* The port that https has anyway says nothing. */
+/* The port that the scheme has anyway says nothing. */
 static struct slice
-without_default_port(struct slice host)
+without_port(struct slice host, const char *port)
 {
-	if (host.len > 4 && !memcmp(host.p + host.len - 4, ":443", 4))
-		host.len -= 4;
+	size_t n = strlen(port);
+
+	if (host.len > n && !memcmp(host.p + host.len - n, port, n))
+		host.len -= n;
 	return host;
 }
 
 static bool
-is_same_origin(struct slice origin, struct slice host)
+is_origin_of(struct slice origin, const char *scheme, const char *port,
+    struct slice host)
 {
-	static const char scheme[] = "https://";
-
 	if (!starts_nocase(origin, scheme))
 		return false;
-	origin.p += sizeof(scheme) - 1;
-	origin.len -= sizeof(scheme) - 1;
-	origin = without_default_port(origin);
-	host = without_default_port(host);
+	origin.p += strlen(scheme);
+	origin.len -= strlen(scheme);
+	origin = without_port(origin, port);
+	host = without_port(host, port);
 	return origin.len == host.len && !strncasecmp((const char *)origin.p,
 					     (const char *)host.p, host.len);
+}
+
+/* Whether the proxy in front has spoken TLS, nobody says: either will do. */
+static bool
+is_same_origin(struct slice origin, const struct http_request *req)
+{
+	return is_origin_of(origin, "https://", ":443", req->host) ||
+	       (req->plain &&
+		   is_origin_of(origin, "http://", ":80", req->host));
 }
 
 static bool
@@ -70,7 +80,7 @@ http_origin(const struct http_request *req, const char *origins,
 	struct slice origin = http_header(req, "Origin", 0);
 
 	*other = (struct slice){ NULL, 0 };
-	if (!origin.p || is_same_origin(origin, req->host))
+	if (!origin.p || is_same_origin(origin, req))
 		return 0;
 	if (!is_listed(origin, origins))
 		return reason_set(why, 403,

@@ -17,6 +17,7 @@
 #include <event2/event.h>
 
 #include "core/conf.h"
+#include "core/frame.h"
 #include "core/loop.h"
 #include "core/notify.h"
 #include "core/reason.h"
@@ -25,6 +26,7 @@
 #include "gateway/listen.h"
 
 enum {
+	LOCAL_MODE = 0660,
 	ACCEPTS_A_PASS = 64,
 	BACKLOG = 4096,
 	RETRY_MS = 100,
@@ -32,11 +34,18 @@ enum {
 	BUFFER_BYTES = 128 * 1024 /* SO_SNDBUF, which the kernel doubles */
 };
 
+/* One listening socket. */
+struct door {
+	struct listen *ls;
+	int fd;
+	bool plain;
+	struct event *ready_ev;
+};
+
 struct listen {
 	struct conns *cs;
-	int fds[NOTIFY_FDS_MAX];
-	unsigned n_fds;
-	struct event *ready_ev[NOTIFY_FDS_MAX];
+	unsigned n;
+	struct door doors[NOTIFY_FDS_MAX + 2];
 	struct event *retry_ev;
 };
 
@@ -80,8 +89,71 @@ bad:
 	return -EINVAL;
 }
 
+static void
+add_door(struct listen *ls, int fd, bool plain)
+{
+	ls->doors[ls->n++] =
+	    (struct door){ .ls = ls, .fd = fd, .plain = plain };
+}
+
+static bool
+is_loopback(const struct sockaddr_storage *sa)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	if (sa->ss_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return sa->ss_family == AF_UNIX ||
+	       (sa->ss_family == AF_INET6 &&
+		   IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr));
+}
+
+/* The path of unix:PATH, or NULL. */
+static const char *
+unix_path(const char *text)
+{
+	static const char prefix[] = "unix:";
+	size_t n = sizeof(prefix) - 1;
+
+	return strncmp(text, prefix, n) ? NULL : text + n;
+}
+
+int
+listen_check(const struct conf *conf, struct reason *why)
+{
+	const char *text = conf_text(conf, CONF_gateway_listen_plain);
+	const char *path = unix_path(text);
+	struct sockaddr_storage sa;
+	unsigned len;
+	int r;
+
+	if (text[0] == '\0' || (path && path[0] == '/'))
+		return 0;
+	if (path)
+		return reason_set(why, -EINVAL,
+		    "gateway.listen_plain: '%s' is no absolute path", path);
+	r = listen_parse(text, &sa, &len, why);
+	if (r == 0 && !is_loopback(&sa))
+		r = reason_set(why, -EINVAL,
+		    "gateway.listen_plain is for a proxy on this host: '%s' "
+		    "is neither a loopback address nor unix:PATH",
+		    text);
+	return r;
+}
+
 static int
-bind_own(struct listen *ls, const char *text, struct reason *why)
+bind_local(struct listen *ls, const char *path, struct reason *why)
+{
+	int fd, r = frame_listen(path, SOCK_STREAM, LOCAL_MODE, &fd, why);
+
+	if (r == 0)
+		add_door(ls, fd, true);
+	return r;
+}
+
+static int
+bind_own(struct listen *ls, const char *text, bool plain, struct reason *why)
 {
 	CLEANUP(closep) int fd = -1;
 	struct sockaddr_storage sa;
@@ -100,7 +172,7 @@ bind_own(struct listen *ls, const char *text, struct reason *why)
 	    bind(fd, (struct sockaddr *)&sa, len) < 0 ||
 	    listen(fd, BACKLOG) < 0)
 		return reason_set(why, -errno, "cannot listen on '%s'", text);
-	ls->fds[ls->n_fds++] = TAKE_FD(fd);
+	add_door(ls, TAKE_FD(fd), plain);
 	return 0;
 }
 
@@ -122,7 +194,7 @@ check_listening(int fd, struct reason *why)
 
 /* Accepted sockets inherit all of it. */
 static int
-configure(int fd, struct reason *why)
+configure(int fd, bool plain, struct reason *why)
 {
 	static const struct {
 		int level, name, value;
@@ -132,23 +204,46 @@ configure(int fd, struct reason *why)
 		{ SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES },
 		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
 	};
+	struct sockaddr_storage sa = { 0 };
+	socklen_t len = sizeof(sa);
 	int flags = fcntl(fd, F_GETFL);
 
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return reason_set(
+		    why, -errno, "cannot look at the listening socket");
+	if (plain && !is_loopback(&sa)) {
+		reason_set(why, 0,
+		    "the socket named 'plain' is neither a loopback address "
+		    "nor a local one");
+		return -EINVAL;
+	}
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return reason_set(why, -errno,
 		    "cannot make the listening socket non-blocking");
 	for (unsigned i = 0; i < ARRAY_LEN(options); i++)
-		if (setsockopt(fd, options[i].level, options[i].name,
+		if (!(sa.ss_family == AF_UNIX &&
+			options[i].level == IPPROTO_TCP) &&
+		    setsockopt(fd, options[i].level, options[i].name,
 			&options[i].value, sizeof(options[i].value)) < 0)
 			return reason_set(
 			    why, -errno, "cannot set up the listening socket");
 	return 0;
 }
 
+static bool
+has_door(const struct listen *ls, bool plain)
+{
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->doors[i].plain == plain)
+			return true;
+	return false;
+}
+
 static int
 find_sockets(struct listen *ls, const struct conf *conf, struct reason *why)
 {
-	int n = notify_listen_fds(why), r;
+	const char *plain = conf_text(conf, CONF_gateway_listen_plain);
+	int n = notify_listen_fds(why), r = 0;
 
 	if (n < 0)
 		return n;
@@ -156,14 +251,17 @@ find_sockets(struct listen *ls, const struct conf *conf, struct reason *why)
 		r = check_listening(NOTIFY_FDS_START + i, why);
 		if (r < 0)
 			return r;
-		ls->fds[ls->n_fds++] = NOTIFY_FDS_START + i;
+		add_door(ls, NOTIFY_FDS_START + i,
+		    notify_listen_named((unsigned)i, "plain"));
 	}
-	if (n == 0) {
-		r = bind_own(ls, conf_text(conf, CONF_gateway_listen), why);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	if (!has_door(ls, false))
+		r = bind_own(
+		    ls, conf_text(conf, CONF_gateway_listen), false, why);
+	if (r < 0 || plain[0] == '\0' || has_door(ls, true))
+		return r;
+	if (unix_path(plain))
+		return bind_local(ls, unix_path(plain), why);
+	return bind_own(ls, plain, true, why);
 }
 
 /* Look away for a moment; level-triggered, so nothing is lost by it. */
@@ -172,8 +270,8 @@ pause_accepting(struct listen *ls, bool retry)
 {
 	static const struct timeval later = { 0, RETRY_MS * 1000 };
 
-	for (unsigned i = 0; i < ls->n_fds; i++)
-		event_del(ls->ready_ev[i]);
+	for (unsigned i = 0; i < ls->n; i++)
+		event_del(ls->doors[i].ready_ev);
 	if (retry)
 		event_add(ls->retry_ev, &later);
 }
@@ -183,8 +281,8 @@ resume_accepting(void *arg)
 {
 	struct listen *ls = arg;
 
-	for (unsigned i = 0; i < ls->n_fds; i++)
-		event_add(ls->ready_ev[i], NULL);
+	for (unsigned i = 0; i < ls->n; i++)
+		event_add(ls->doors[i].ready_ev, NULL);
 }
 
 static void
@@ -195,17 +293,18 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 /* One connection; false when this pass is over. */
 static bool
-accept_one(struct listen *ls, int sock)
+accept_one(const struct door *d)
 {
+	struct listen *ls = d->ls;
 	int fd;
 
 	if (!conns_room(ls->cs)) {
 		pause_accepting(ls, false);
 		return false;
 	}
-	fd = accept4(sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	fd = accept4(d->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
-		conns_accept(ls->cs, fd);
+		conns_accept(ls->cs, fd, d->plain);
 		return true;
 	}
 	switch (errno) {
@@ -227,7 +326,7 @@ accept_one(struct listen *ls, int sock)
 static void
 on_ready(evutil_socket_t sock, short what, void *arg)
 {
-	for (int i = 0; i < ACCEPTS_A_PASS && accept_one(arg, sock); i++)
+	for (int i = 0; i < ACCEPTS_A_PASS && accept_one(arg); i++)
 		;
 }
 
@@ -239,10 +338,12 @@ watch(struct listen *ls, struct loop *loop, struct reason *why)
 	ls->retry_ev = event_new(base, -1, 0, on_retry, ls);
 	if (!ls->retry_ev)
 		return reason_set(why, -ENOMEM, "cannot accept connections");
-	for (unsigned i = 0; i < ls->n_fds; i++) {
-		ls->ready_ev[i] = event_new(
-		    base, ls->fds[i], EV_READ | EV_PERSIST, on_ready, ls);
-		if (!ls->ready_ev[i] || event_add(ls->ready_ev[i], NULL) < 0)
+	for (unsigned i = 0; i < ls->n; i++) {
+		struct door *d = &ls->doors[i];
+
+		d->ready_ev =
+		    event_new(base, d->fd, EV_READ | EV_PERSIST, on_ready, d);
+		if (!d->ready_ev || event_add(d->ready_ev, NULL) < 0)
 			return reason_set(
 			    why, -ENOMEM, "cannot accept connections");
 	}
@@ -260,8 +361,8 @@ listen_open(struct loop *loop, const struct conf *conf, struct conns *cs,
 		return reason_set(why, -ENOMEM, "cannot listen");
 	ls->cs = cs;
 	r = find_sockets(ls, conf, why);
-	for (unsigned i = 0; r == 0 && i < ls->n_fds; i++)
-		r = configure(ls->fds[i], why);
+	for (unsigned i = 0; r == 0 && i < ls->n; i++)
+		r = configure(ls->doors[i].fd, ls->doors[i].plain, why);
 	if (r == 0)
 		r = watch(ls, loop, why);
 	if (r < 0)
@@ -276,12 +377,12 @@ listen_stop(struct listen *ls)
 {
 	if (ls->retry_ev)
 		event_free(TAKE(ls->retry_ev));
-	for (unsigned i = 0; i < ls->n_fds; i++) {
-		if (ls->ready_ev[i])
-			event_free(TAKE(ls->ready_ev[i]));
-		close(ls->fds[i]);
+	for (unsigned i = 0; i < ls->n; i++) {
+		if (ls->doors[i].ready_ev)
+			event_free(TAKE(ls->doors[i].ready_ev));
+		close(ls->doors[i].fd);
 	}
-	ls->n_fds = 0;
+	ls->n = 0;
 }
 
 struct listen *
@@ -295,16 +396,27 @@ listen_free(struct listen *ls)
 	return NULL;
 }
 
-unsigned
-listen_port(const struct listen *ls)
+/* 0 when it has none. */
+static unsigned
+port_of(int fd)
 {
 	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss);
 
-	if (ls->n_fds == 0 ||
-	    getsockname(ls->fds[0], (struct sockaddr *)&ss, &len) < 0)
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
 		return 0;
 	if (ss.ss_family == AF_INET6)
 		return ntohs(((struct sockaddr_in6 *)&ss)->sin6_port);
-	return ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	if (ss.ss_family == AF_INET)
+		return ntohs(((struct sockaddr_in *)&ss)->sin_port);
+	return 0;
+}
+
+unsigned
+listen_port(const struct listen *ls, bool plain)
+{
+	for (unsigned i = 0; i < ls->n; i++)
+		if (ls->doors[i].plain == plain)
+			return port_of(ls->doors[i].fd);
+	return 0;
 }

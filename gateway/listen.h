@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The listening socket: handed over by whoever started us and shared by all
- * gateways, or bound by ourselves.  Accepted sockets go to struct conns.
+ * The listening sockets: handed over by whoever started us and shared by all
+ * gateways, or bound by ourselves, one for TLS and perhaps one without, for a
+ * proxy of this host.  Accepted sockets go to struct conns.
  */
 
 #ifndef PEAL_GATEWAY_LISTEN_H
 #define PEAL_GATEWAY_LISTEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/macros.h"
@@ -19,8 +21,16 @@ struct loop;
 struct reason;
 
 /*
- * Take the sockets that were handed to this process, else bind
- * gateway.listen, and accept from now on.  The caller owns *out.
+ * Is gateway.listen_plain something that may be listened at: nothing, a
+ * loopback address or unix:PATH?  Else -EINVAL and a sentence.
+ */
+MUST_CHECK int listen_check(const struct conf *conf, struct reason *why);
+
+/*
+ * Take the sockets that were handed to this process, those named "plain"
+ * for listeners without TLS.  Bind gateway.listen where none came for TLS,
+ * gateway.listen_plain where none came without, and accept from now on.  The
+ * caller owns *out.
  */
 MUST_CHECK int listen_open(struct loop *loop, const struct conf *conf,
     struct conns *cs, struct listen **out, struct reason *why);
@@ -29,8 +39,11 @@ void listen_stop(struct listen *ls);
 struct listen *listen_free(struct listen *ls);
 CLEANUP_FN(struct listen *, listen_free)
 
-/* The port of the first socket, for what was bound to port 0. */
-unsigned listen_port(const struct listen *ls);
+/*
+ * The port of the first socket of that kind, for what was bound to port 0;
+ * 0 where there is none, or it is a local one.
+ */
+unsigned listen_port(const struct listen *ls, bool plain);
 
 /*
  * "ADDR:PORT" or "[ADDR6]:PORT" as a socket address; sa has room for any.

@@ -72,12 +72,14 @@ static int
 open_door(struct process *p, struct reason *why)
 {
 	int err = gateway_listen(&p->gw, why);
+	unsigned port;
 
 	if (err < 0)
 		return err;
-	diag_note("ready: port=%u", listen_port(p->gw.listen));
-	(void)notify_send(
-	    "READY=1\nSTATUS=serving on port %u", listen_port(p->gw.listen));
+	port = listen_port(p->gw.listen, false);
+	diag_note(
+	    "ready: port=%u plain=%u", port, listen_port(p->gw.listen, true));
+	(void)notify_send("READY=1\nSTATUS=serving on port %u", port);
 	return 0;
 }
 

@@ -26,6 +26,8 @@
 static const enum conf_key fixed[] = {
 	CONF_ring_directory,
 	CONF_gateway_listen,
+	CONF_gateway_listen_plain,
+	CONF_gateway_trusted,
 	CONF_gateway_mark_interval,
 	CONF_gateway_ping_interval,
 };

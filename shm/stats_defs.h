@@ -63,6 +63,8 @@ STATS_GATEWAY(http_late, COUNTER, "requests",
     "ended: a body did not come, or an answer was not read")
 STATS_GATEWAY(http_refused, COUNTER, "requests", "answered with 400 or above")
 STATS_GATEWAY(
+    bad_proxy, COUNTER, "connections", "ended: a PROXY header that is none")
+STATS_GATEWAY(
     slow_handshake, COUNTER, "connections", "ended: TLS and HTTP took too long")
 STATS_GATEWAY(slow_hello, COUNTER, "sessions", "ended: no hello in time, 4408")
 STATS_GATEWAY(dead_pong, COUNTER, "sessions", "ended: no pong came")

@@ -237,11 +237,11 @@ edgefix_start(struct edgefix *fx, const char *const *options)
 	edgefix_deadline(fx);
 }
 
-struct edge_client *
-edge_connect(struct edgefix *fx)
+static struct edge_client *
+dial(struct edgefix *fx, bool plain)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)listen_port(fx->listen)),
+		.sin_port = htons((uint16_t)listen_port(fx->listen, plain)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct edge_client *c = calloc(1, sizeof(*c));
 
@@ -250,27 +250,75 @@ edge_connect(struct edgefix *fx)
 	assert_true(c->fd >= 0);
 	if (connect(c->fd, (struct sockaddr *)&in, sizeof(in)) < 0)
 		assert_int_equal(errno, EINPROGRESS);
+	return c;
+}
+
+struct edge_client *
+edge_connect(struct edgefix *fx)
+{
+	struct edge_client *c = dial(fx, false);
+
 	c->ssl = SSL_new(fx->client_ctx);
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_connect_state(c->ssl);
 	return c;
 }
 
+struct edge_client *
+edge_connect_plain(struct edgefix *fx)
+{
+	return dial(fx, true);
+}
+
+/* One read or write: 1, or below, for again() to judge. */
+static int
+read_once(struct edge_client *c, void *p, size_t size, size_t *n)
+{
+	ssize_t r;
+
+	if (c->ssl)
+		return SSL_read_ex(c->ssl, p, size, n);
+	r = recv(c->fd, p, size, 0);
+	*n = (size_t)MAX(r, (ssize_t)0);
+	return r > 0 ? 1 : (int)r;
+}
+
+static int
+write_once(struct edge_client *c, const void *p, size_t len, size_t *n)
+{
+	ssize_t r;
+
+	if (c->ssl)
+		return SSL_write_ex(c->ssl, p, len, n);
+	r = send(c->fd, p, len, 0);
+	*n = (size_t)MAX(r, (ssize_t)0);
+	return r > 0 ? 1 : (int)r;
+}
+
+/* It would block; after a call that failed. */
+static bool
+would_block(const struct edge_client *c, int r)
+{
+	int err;
+
+	if (!c->ssl)
+		return r < 0 && (errno == EAGAIN || errno == ENOTCONN);
+	err = SSL_get_error(c->ssl, r);
+	return err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE;
+}
+
 /* true: repeat the call; false: the connection is over. */
 static bool
 again(struct edge_client *c, int r)
 {
-	switch (SSL_get_error(c->ssl, r)) {
-	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
+	if (would_block(c, r)) {
 		if (!edgefix_pass(c->fx))
 			fail_msg("the gateway does not answer");
 		return true;
-	default:
-		ERR_clear_error();
-		c->eof = true;
-		return false;
 	}
+	ERR_clear_error();
+	c->eof = true;
+	return false;
 }
 
 bool
@@ -305,13 +353,18 @@ edge_free(struct edge_client *c)
 void
 edge_write(struct edge_client *c, const void *p, size_t len)
 {
+	const uint8_t *at = p;
 	size_t n;
 	int r;
 
 	edgefix_deadline(c->fx);
 	do {
-		r = SSL_write_ex(c->ssl, p, len, &n);
-	} while (r != 1 && again(c, r));
+		r = write_once(c, at, len, &n);
+		if (r == 1) {
+			at += n;
+			len -= n;
+		}
+	} while (len > 0 && (r == 1 || again(c, r)));
 }
 
 void
@@ -328,12 +381,12 @@ read_some(struct edge_client *c, bool wait)
 	int r;
 
 	assert_true(c->len < sizeof(c->in));
-	r = SSL_read_ex(c->ssl, c->in + c->len, sizeof(c->in) - c->len, &n);
+	r = read_once(c, c->in + c->len, sizeof(c->in) - c->len, &n);
 	if (r == 1) {
 		c->len += n;
 		return true;
 	}
-	if (!wait && SSL_get_error(c->ssl, r) == SSL_ERROR_WANT_READ)
+	if (!wait && would_block(c, r))
 		return false;
 	return again(c, r);
 }

@@ -73,8 +73,8 @@ void edgefix_certificate(
 struct edge_client {
 	struct edgefix *fx;
 	int fd;
-	struct ssl_st *ssl;
-	bool eof; /* the gateway has closed */
+	struct ssl_st *ssl; /* NULL: plain */
+	bool eof;	    /* the gateway has closed */
 	size_t len;
 	uint8_t in[1 << 20];
 };
@@ -82,6 +82,8 @@ struct edge_client {
 /* TCP alone; then TLS, which fails unless good is what comes of it. */
 struct edge_client *edge_connect(struct edgefix *fx);
 bool edge_handshake(struct edge_client *c);
+/* TCP to gateway.listen_plain, without TLS. */
+struct edge_client *edge_connect_plain(struct edgefix *fx);
 struct edge_client *edge_open(struct edgefix *fx);
 void edge_free(struct edge_client *c);
 

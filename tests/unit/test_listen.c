@@ -101,7 +101,7 @@ after_stopping_nobody_is_accepted_and_the_rest_goes_on(void **state)
 	fx->echo = true;
 	c = edge_websocket(fx);
 	listen_stop(fx->listen);
-	assert_int_equal(listen_port(fx->listen), 0);
+	assert_int_equal(listen_port(fx->listen, false), 0);
 	edge_send(c, 0x82, "\xc0", 1);
 	assert_true(edge_next(c, &f));
 	assert_int_equal(conns_count(fx->conns), 1);
@@ -135,7 +135,7 @@ handed_over(void)
 		return 12;
 	fx = state;
 	edgefix_start(fx, NULL);
-	if (listen_port(fx->listen) != ntohs(in.sin_port))
+	if (listen_port(fx->listen, false) != ntohs(in.sin_port))
 		return 13;
 	c = edge_websocket(fx);
 	edge_free(c);
