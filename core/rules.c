@@ -26,6 +26,7 @@ struct rule {
 };
 
 struct rules {
+	unsigned refs;
 	uint64_t version;
 	unsigned n;
 	struct rule *v;
@@ -63,9 +64,16 @@ fold_find(struct slice name)
 }
 
 struct rules *
+rules_ref(struct rules *rules)
+{
+	rules->refs++;
+	return rules;
+}
+
+struct rules *
 rules_free(struct rules *rules)
 {
-	if (!rules)
+	if (!rules || --rules->refs > 0)
 		return NULL;
 	free(rules->v);
 	free(rules->text);
@@ -157,6 +165,7 @@ rules_parse(const char *text, struct rules **out, struct reason *why)
 
 	if (!rules)
 		return -ENOMEM;
+	rules->refs = 1;
 	rules->v = calloc(RULES_MAX, sizeof(rules->v[0]));
 	rules->text = normal(text);
 	if (rules->text && !rules->text[0]) {

@@ -41,6 +41,9 @@ MUST_CHECK int rules_parse(
 /* The same from the `fold` value of a `welcome`. */
 MUST_CHECK int rules_unpack(
     struct slice value, struct rules **out, struct reason *why);
+/* One reference more, to rules that do not change. */
+struct rules *rules_ref(struct rules *rules);
+/* One less; frees with the last. */
 struct rules *rules_free(struct rules *rules);
 CLEANUP_FN(struct rules *, rules_free)
 

@@ -13,15 +13,18 @@
 
 #include "core/event.h"
 #include "core/mp.h"
+#include "core/rules.h"
 #include "gateway/alloc.h"
 #include "gateway/block.h"
 #include "gateway/catchup.h"
+#include "gateway/conflate.h"
 #include "gateway/peek.h"
 #include "shm/ring_reader.h"
 
 enum {
 	PART_BYTES = BLOCK_BYTES - BLOCK_HEADROOM,
-	LOOKED_AT = 4096, /* events of one call */
+	LOOKED_AT = 4096,  /* events of one call */
+	CONFLATED = 16384, /* the same, where few of them may be left */
 	READ_EVENTS = 256,
 	READ_BYTES = 64 * 1024,	 /* of one copy from the ring */
 	FIRST_BYTES = 20 * 1024, /* of the first one, which may be all */
@@ -33,6 +36,7 @@ enum {
 /* A block, and what was asked for. */
 struct memory {
 	struct filter *filter; /* a reference */
+	struct rules *rules;   /* a reference, or NULL */
 	struct block *block;   /* its after is what was asked for */
 };
 
@@ -46,18 +50,19 @@ struct catchup {
 	struct ring_event ev[READ_EVENTS];
 	size_t size;
 	uint8_t *buf;
-	struct mp_buf run; /* events of the block in the making */
+	struct mp_buf run;	   /* events of the block in the making ... */
+	struct conflate *conflate; /* ... or what is left of them */
 };
 
 /* A block in the making. */
 struct gather {
-	const struct filter *filter;
-	uint64_t limit; /* upto, as asked for */
+	const struct catchup_ask *ask;
 	uint64_t upto;	/* end of the last whole request */
 	size_t cut;	/* bytes of the run at that end ... */
 	uint32_t cut_n; /* ... and events */
 	uint32_t n_events;
 	uint32_t looked_at;
+	bool in_request;
 	bool full;
 };
 
@@ -68,6 +73,7 @@ catchup_new(void)
 
 	c->size = READ_BYTES;
 	c->buf = alloc_bytes(c->size);
+	c->conflate = conflate_new();
 	return c;
 }
 
@@ -78,6 +84,7 @@ catchup_free(struct catchup *c)
 		return NULL;
 	catchup_forget(c);
 	c->ring = ring_reader_free(c->ring);
+	c->conflate = conflate_free(c->conflate);
 	mp_buf_deinit(&c->run);
 	free(c->buf);
 	free(c);
@@ -88,6 +95,7 @@ static void
 forget(struct memory *m)
 {
 	m->filter = filter_unref(m->filter);
+	m->rules = rules_free(m->rules);
 	m->block = block_unref(m->block);
 }
 
@@ -99,25 +107,25 @@ catchup_forget(struct catchup *c)
 }
 
 static struct memory_set *
-set_of(struct catchup *c, const struct filter *filter, uint64_t after)
+set_of(struct catchup *c, const struct catchup_ask *ask)
 {
-	uint64_t h = (filter->hash ^ after) * 0x9e3779b97f4a7c15;
+	uint64_t h = (ask->filter->hash ^ ask->after) * 0x9e3779b97f4a7c15;
 
 	return &c->remembered[(h >> 32) % SETS];
 }
 
 static struct block *
-recall(struct catchup *c, const struct filter *filter, uint64_t after,
-    uint64_t upto)
+recall(struct catchup *c, const struct catchup_ask *ask)
 {
-	const struct memory_set *set = set_of(c, filter, after);
+	const struct memory_set *set = set_of(c, ask);
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		struct block *b = set->way[i].block;
+		const struct memory *m = &set->way[i];
 
-		if (set->way[i].filter == filter && b->after == after &&
-		    b->upto <= upto)
-			return b;
+		if (m->filter == ask->filter && m->rules == ask->rules &&
+		    m->block->after == ask->after &&
+		    m->block->upto <= ask->upto)
+			return m->block;
 	}
 	return NULL;
 }
@@ -150,6 +158,35 @@ catchup_log_oldest(const struct catchup *c)
 	return MAX(status.oldest_seq, 1);
 }
 
+/* false: it has no room, and the block ends in front of its request. */
+static bool
+gather_bytes(struct catchup *c, struct gather *g, struct slice bytes)
+{
+	if (g->ask->rules) {
+		if (!g->in_request)
+			conflate_begin(c->conflate, g->upto);
+		conflate_add(c->conflate, bytes);
+		g->in_request = true;
+		return true;
+	}
+	if (g->cut > 0 && c->run.len + bytes.len > PART_BYTES)
+		return false;
+	mp_buf_bytes(&c->run, bytes.p, bytes.len);
+	g->n_events++;
+	return true;
+}
+
+static bool
+is_full(const struct catchup *c, const struct gather *g)
+{
+	if (g->upto == g->ask->upto)
+		return true;
+	if (g->ask->rules)
+		return g->looked_at >= CONFLATED ||
+		       conflate_size(c->conflate) >= CONFLATE_BYTES;
+	return g->looked_at >= LOOKED_AT || g->cut >= PART_BYTES;
+}
+
 /* Add one event; full when the block ends with what was whole before it. */
 static void
 gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
@@ -160,26 +197,23 @@ gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
 	g->looked_at++;
 	if (ev->flags & RING_EPHEMERAL || ev->seq <= g->upto)
 		return;
-	if (ev->seq > g->limit) {
+	if (ev->seq > g->ask->upto) {
 		g->full = true;
 		return;
 	}
 	if (peek_event(bytes, &peek) &&
-	    filter_matches(g->filter, peek.topic, peek.type)) {
-		if (g->cut > 0 && c->run.len + bytes.len > PART_BYTES) {
-			g->full = true;
-			return;
-		}
-		mp_buf_bytes(&c->run, bytes.p, bytes.len);
-		g->n_events++;
+	    filter_matches(g->ask->filter, peek.topic, peek.type) &&
+	    !gather_bytes(c, g, bytes)) {
+		g->full = true;
+		return;
 	}
 	if (!(ev->flags & RING_LAST_OF_REQUEST))
 		return;
 	g->upto = ev->seq;
 	g->cut = c->run.len;
 	g->cut_n = g->n_events;
-	g->full = g->looked_at >= LOOKED_AT || g->upto == g->limit ||
-		  g->cut >= PART_BYTES;
+	g->in_request = false;
+	g->full = is_full(c, g);
 }
 
 /* RING_EVENT: some were taken; RING_EMPTY, RING_LAPPED or below zero. */
@@ -212,44 +246,62 @@ read_some(struct catchup *c, struct gather *g)
 	return RING_EVENT;
 }
 
+static struct block *
+finish_conflated(struct catchup *c, const struct gather *g)
+{
+	struct conflate_walk walk = { .trim = { g->ask->after, g->upto,
+					  TRIM_NO_EPHEMERAL, NULL } };
+	struct block *b;
+
+	if (g->in_request)
+		conflate_rollback(c->conflate);
+	b = conflate_next(c->conflate, &walk);
+	block_finish_batch(b, g->ask->after, walk.upto);
+	conflate_reset(c->conflate, NULL);
+	return b;
+}
+
 /* What was gathered, as a batch. */
 static struct block *
-finish(const struct catchup *c, const struct gather *g, uint64_t after)
+finish(struct catchup *c, const struct gather *g)
 {
-	struct block *b = alloc_block((uint32_t)g->cut);
+	struct block *b;
 
+	if (g->ask->rules)
+		return finish_conflated(c, g);
+	b = alloc_block((uint32_t)g->cut);
 	if (g->cut > 0)
 		block_add(b, c->run.p, (uint32_t)g->cut);
 	b->n_events = g->cut_n;
-	block_finish_batch(b, after, g->upto);
+	block_finish_batch(b, g->ask->after, g->upto);
 	return b;
 }
 
 /* Only what does not end where this one connection had to stop. */
 static void
-remember(
-    struct catchup *c, struct filter *filter, struct block *b, uint64_t limit)
+remember(struct catchup *c, const struct catchup_ask *ask, struct block *b)
 {
-	struct memory_set *set = set_of(c, filter, b->after);
+	struct memory_set *set = set_of(c, ask);
 	struct memory *m = &set->way[set->next];
 
-	if (b->upto == limit || b->cap > REMEMBERED_BYTES)
+	if (b->upto == ask->upto || b->cap > REMEMBERED_BYTES)
 		return;
 	set->next = (set->next + 1) % WAYS;
 	forget(m);
-	m->filter = filter_ref(filter);
+	m->filter = filter_ref(ask->filter);
+	m->rules = ask->rules ? rules_ref(ask->rules) : NULL;
 	m->block = block_ref(b);
 }
 
 int
-catchup_block(struct catchup *c, struct filter *filter, uint64_t after,
-    uint64_t upto, struct block **out)
+catchup_block(
+    struct catchup *c, const struct catchup_ask *ask, struct block **out)
 {
-	struct gather g = { .filter = filter, .limit = upto, .upto = after };
-	struct block *known = recall(c, filter, after, upto);
+	struct gather g = { .ask = ask, .upto = ask->after };
+	struct block *known = recall(c, ask);
 	int rc;
 
-	assert(after < upto);
+	assert(ask->after < ask->upto);
 	c->counts.blocks++;
 	if (known) {
 		*out = block_ref(known);
@@ -257,7 +309,8 @@ catchup_block(struct catchup *c, struct filter *filter, uint64_t after,
 	}
 	c->counts.reads++;
 	c->run.len = 0;
-	rc = ring_reader_seek(c->ring, after);
+	conflate_reset(c->conflate, ask->rules);
+	rc = ring_reader_seek(c->ring, ask->after);
 	while (rc == RING_EVENT && !g.full)
 		rc = read_some(c, &g);
 	if (rc < 0)
@@ -265,10 +318,10 @@ catchup_block(struct catchup *c, struct filter *filter, uint64_t after,
 	if (c->run.failed)
 		alloc_failed();
 	/* What was whole before the writer came past us is good. */
-	if (g.upto == after)
+	if (g.upto == ask->after)
 		return CATCHUP_LAPPED;
-	*out = finish(c, &g, after);
-	remember(c, filter, *out, upto);
+	*out = finish(c, &g);
+	remember(c, ask, *out);
 	return CATCHUP_BLOCK;
 }
 

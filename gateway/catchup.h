@@ -16,6 +16,7 @@
 
 struct catchup;
 struct ring_reader;
+struct rules;
 
 struct catchup *catchup_new(void);
 struct catchup *catchup_free(struct catchup *c);
@@ -34,15 +35,23 @@ enum catchup_found {
 	CATCHUP_LAPPED, /* the ring no longer holds after + 1 */
 };
 
+/* What is asked for: the events in (after, upto], both ends of requests. */
+struct catchup_ask {
+	struct filter *filter;
+	struct rules *rules; /* conflated by these; NULL: every event */
+	uint64_t after;	     /* < upto */
+	uint64_t upto;
+};
+
 /*
- * What filter lets through in (after, upto], or a first part of it that ends
- * at a request's end: about a block of events, or a few thousand looked at.
- * after < upto, and both are ends of requests.  *out is a finished batch,
- * perhaps without an event, but with an upto beyond after; the caller owns a
- * reference.  Whoever asks for the same gets the same block.
+ * What the filter lets through, or a first part of it that ends at a
+ * request's end: about a block of events, or a few thousand looked at; where
+ * it is conflated, a message of them, or many thousand looked at.  *out is a
+ * finished batch, perhaps without an event, but with an upto beyond after;
+ * the caller owns a reference.  Whoever asks for the same gets the same block.
  */
-MUST_CHECK int catchup_block(struct catchup *c, struct filter *filter,
-    uint64_t after, uint64_t upto, struct block **out);
+MUST_CHECK int catchup_block(
+    struct catchup *c, const struct catchup_ask *ask, struct block **out);
 
 /* The oldest seq that the ring still holds (head + 1 when it is empty). */
 uint64_t catchup_oldest(struct catchup *c);

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/rules.h"
+#include "core/time.h"
 #include "gateway/alloc.h"
+#include "gateway/conflate.h"
 #include "gateway/group.h"
 #include "gateway/send.h"
 #include "gateway/trim.h"
@@ -41,29 +44,42 @@ group_table_deinit(struct group_table *table)
 }
 
 static struct group *
-find(const struct filter *filter, uint32_t conflate_ms)
+find(const struct filter *filter, const struct group_pace *pace)
 {
 	struct group *g = filter->groups;
 
-	while (g && g->conflate_ms != conflate_ms)
+	while (g && (g->pace.conflate_ms != pace->conflate_ms ||
+			g->pace.rules != pace->rules))
 		g = g->sibling;
 	return g;
 }
 
+static void
+set_pace(struct group *g, const struct group_pace *pace)
+{
+	if (pace->conflate_ms == 0)
+		return;
+	g->pace =
+	    (struct group_pace){ pace->conflate_ms, rules_ref(pace->rules) };
+	g->held = conflate_new();
+	conflate_reset(g->held, g->pace.rules);
+	g->table->n_conflating++;
+}
+
 static struct group *
-new_group(
-    struct group_table *table, struct filter *filter, uint32_t conflate_ms)
+new_group(struct group_table *table, struct filter *filter,
+    const struct group_pace *pace)
 {
 	struct group *g = alloc_zero(1, sizeof(*g));
 
 	g->table = table;
 	g->filter = filter_ref(filter);
-	g->conflate_ms = conflate_ms;
 	g->tip = table->done;
 	g->request = table->request;
 	g->sent_ns = table->now_ns;
 	g->sibling = filter->groups;
 	filter->groups = g;
+	set_pace(g, pace);
 	LIST_INSERT_HEAD(&table->all, g, link);
 	match_add(table->match, filter, (struct match_to){ .group = g });
 	table->counts.groups++;
@@ -71,15 +87,30 @@ new_group(
 }
 
 struct group *
-group_join(
-    struct group_table *table, struct filter *filter, uint32_t conflate_ms)
+group_join(struct group_table *table, struct filter *filter,
+    const struct group_pace *pace)
 {
-	struct group *g = find(filter, conflate_ms);
+	struct group *g = find(filter, pace);
 
 	if (!g)
-		g = new_group(table, filter, conflate_ms);
+		g = new_group(table, filter, pace);
 	g->n_senders++;
 	return g;
+}
+
+uint32_t
+group_mark(const struct group *g)
+{
+	return g->held ? conflate_mark(g->held) : group_open_bytes(g);
+}
+
+/* What a conflating group may hold: all of them have the same share. */
+static uint64_t
+share(const struct group *g)
+{
+	uint64_t even = GROUP_HELD_ALL / MAX(g->table->n_conflating, 1u);
+
+	return MIN(MAX(even, (uint64_t)BLOCK_BYTES), (uint64_t)GROUP_HELD);
 }
 
 static uint32_t
@@ -106,17 +137,34 @@ drop_all_kept(struct group *g)
 		drop_kept(g);
 }
 
+static bool
+has_open(const struct group *g)
+{
+	return g->open || (g->held && conflate_mark(g->held) > 0);
+}
+
 /* After a change of what waits in the group. */
 static void
 set_dirty(struct group *g)
 {
-	bool dirty = g->open || g->asides.n > 0;
+	bool dirty = has_open(g) || g->asides.n > 0;
 
 	if (dirty && !g->dirty)
 		LIST_INSERT_HEAD(&g->table->dirty, g, dirty_link);
 	else if (!dirty && g->dirty)
 		LIST_REMOVE(g, dirty_link);
 	g->dirty = dirty;
+}
+
+/* What is held; the group no longer conflates. */
+static void
+drop_held(struct group *g)
+{
+	if (!g->held)
+		return;
+	g->held = conflate_free(g->held);
+	g->pace.rules = rules_free(g->pace.rules);
+	g->table->n_conflating--;
 }
 
 /* Out of its filter's list. */
@@ -140,6 +188,7 @@ group_leave(struct group *g)
 	if (g->n_senders > 0)
 		return;
 	g->open = block_unref(g->open);
+	drop_held(g);
 	aside_clear(&g->asides);
 	set_dirty(g);
 	match_remove(
@@ -189,14 +238,16 @@ group_kept(const struct group *g, uint64_t seq)
 static void
 keep(struct group *g, struct block *b)
 {
-	uint64_t len = b->end - b->start;
+	uint64_t len = b->end - b->start, most = GROUP_KEPT_BYTES;
 
+	if (g->held)
+		most = MAX(most, share(g));
 	if (b->after == b->upto)
 		return; /* whoever is behind has no use for it */
-	while (g->kept_n > 0 && (g->kept_n == GROUP_KEPT ||
-				    g->kept_bytes + len > GROUP_KEPT_BYTES))
+	while (g->kept_n > 0 &&
+	       (g->kept_n == GROUP_KEPT || g->kept_bytes + len > most))
 		drop_kept(g);
-	if (len > GROUP_KEPT_BYTES)
+	if (len > most)
 		return;
 	g->kept[(g->kept_first + g->kept_n++) % GROUP_KEPT] = block_ref(b);
 	g->kept_bytes += len;
@@ -236,34 +287,71 @@ deliver_parts(struct group *g, const struct block *b)
 			group_senders_add(&g->members, g->joiners.v[i]);
 }
 
+/* The next block of the group to its members, and in part to joiners. */
 static void
-close_block(struct group *g, uint64_t upto)
+hand_out(struct group *g, struct block *b, uint64_t upto)
 {
 	struct group_table *table = g->table;
-	struct block *b = TAKE(g->open);
 	uint64_t bytes;
 
-	if (!b)
-		b = alloc_block(0);
-	g->last_bytes = b->end - BLOCK_HEADROOM;
 	block_finish_batch(b, g->tip, upto);
 	bytes = b->end - b->start;
 	g->tip = upto;
-	b->serial = ++g->serial;
-	g->sent_ns = table->now_ns;
+	b->serial = g->serial;
 	table->counts.blocks++;
 	table->counts.deliveries += (uint64_t)b->n_events * g->members.n;
 	table->counts.bytes += bytes * g->members.n;
 	table->work += bytes * (g->members.n + g->joiners.n);
 	deliver(g, b);
-	deliver_parts(g, b);
+	if (!g->held)
+		deliver_parts(g, b);
 	aside_clear(&g->asides);
-	set_dirty(g);
 	if (n_behind(g) > 0)
 		keep(g, b);
 	else
 		drop_all_kept(g);
 	(void)block_unref(b);
+}
+
+/* An interval ends: what it leaves, in as many blocks as it takes. */
+static void
+close_held(struct group *g, uint64_t upto)
+{
+	struct conflate_walk walk = { .trim = { g->tip, upto, 0, NULL } };
+	uint32_t n = g->joiners.n;
+
+	g->serial++;
+	g->sent_ns = g->table->now_ns;
+	while (!walk.ended) {
+		struct block *b = conflate_next(g->held, &walk);
+
+		hand_out(g, b, walk.upto);
+	}
+	g->joiners.n = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (send_take_held(g->joiners.v[i], upto))
+			group_senders_add(&g->members, g->joiners.v[i]);
+	conflate_reset(g->held, g->pace.rules);
+	set_dirty(g);
+}
+
+static void
+close_block(struct group *g, uint64_t upto)
+{
+	struct block *b;
+
+	if (g->held) {
+		close_held(g, upto);
+		return;
+	}
+	b = TAKE(g->open);
+	if (!b)
+		b = alloc_block(0);
+	g->last_bytes = b->end - BLOCK_HEADROOM;
+	g->serial++;
+	g->sent_ns = g->table->now_ns;
+	hand_out(g, b, upto);
+	set_dirty(g);
 }
 
 /*
@@ -340,11 +428,33 @@ enter_request(struct group *g)
 	g->asides.cut = g->asides.n;
 }
 
+/* For a group that conflates; its interval may end early. */
+static void
+hold(struct group *g, struct slice event)
+{
+	uint64_t done = g->table->done;
+
+	if (conflate_mark(g->held) == 0 || g->request != g->table->request) {
+		g->request = g->table->request;
+		conflate_begin(g->held, done);
+		if (conflate_size(g->held) >= share(g)) {
+			close_held(g, done);
+			conflate_begin(g->held, done);
+		}
+	}
+	conflate_add(g->held, event);
+	set_dirty(g);
+}
+
 void
 group_add(struct group *g, struct slice event)
 {
 	uint32_t len = (uint32_t)event.len;
 
+	if (g->held) {
+		hold(g, event);
+		return;
+	}
 	if (!g->open)
 		open_block(g, len);
 	enter_request(g);
@@ -407,6 +517,8 @@ roll_back(struct group *g)
 
 	aside_take_rest(&g->asides, &rest);
 	aside_deinit(&rest);
+	if (g->held)
+		conflate_rollback(g->held);
 	if (g->open) {
 		g->open->end = BLOCK_HEADROOM + g->cut;
 		g->open->n_events = g->cut_n;
@@ -434,13 +546,22 @@ group_table_rollback(struct group_table *table)
 static uint64_t
 sent_ns(const struct group *g)
 {
-	return g->open ? g->sent_ns : MAX(g->sent_ns, g->asides_ns);
+	return has_open(g) ? g->sent_ns : MAX(g->sent_ns, g->asides_ns);
+}
+
+/* How long a group rests between two blocks. */
+static uint64_t
+rest_ns(const struct group *g)
+{
+	if (g->held)
+		return g->pace.conflate_ms * NS_PER_MS;
+	return g->table->batch_ns;
 }
 
 static void
 give_all(struct group *g)
 {
-	if (g->open)
+	if (has_open(g))
 		close_block(g, g->table->done);
 	else
 		give_asides(g);
@@ -453,7 +574,7 @@ group_table_flush(struct group_table *table)
 	struct group *g, *next;
 
 	for (g = LIST_FIRST(&table->dirty); g; g = next) {
-		uint64_t at = sent_ns(g) + table->batch_ns;
+		uint64_t at = sent_ns(g) + rest_ns(g);
 
 		next = LIST_NEXT(g, dirty_link);
 		if (at <= table->now_ns)

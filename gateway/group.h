@@ -21,12 +21,23 @@
 #include "gateway/match.h"
 #include "gateway/split.h"
 
+struct conflate;
+struct conflate_walk;
+struct rules;
 struct sender;
 
 enum {
 	GROUP_KEPT = 32,	       /* closed blocks for those behind */
 	GROUP_KEPT_BYTES = 512 * 1024, /* and as many bytes */
 	GROUP_WORK = 8 << 20,	       /* bytes to be sent that end a pass */
+	GROUP_HELD = 4 << 20,	       /* of an interval, for conflation */
+	GROUP_HELD_ALL = 64 << 20,     /* and of those of all groups */
+};
+
+/* How often a connection gets something, and what is left of it by then. */
+struct group_pace {
+	uint32_t conflate_ms; /* 0: every event, as soon as it comes */
+	struct rules *rules;  /* a reference; NULL where it is 0 */
 };
 
 struct group_senders {
@@ -37,21 +48,22 @@ struct group_senders {
 
 struct group {
 	struct group_table *table;
-	struct filter *filter; /* a reference */
-	uint32_t conflate_ms;  /* of all its members; 0: every event */
-	struct group *sibling; /* of the same filter */
+	struct filter *filter;	/* a reference */
+	struct group_pace pace; /* of all its members */
+	struct group *sibling;	/* of the same filter */
 	LIST_ENTRY(group) link;
 	LIST_ENTRY(group) dirty_link; /* with an open block, or asides */
 
 	uint64_t tip;	     /* upto of the last closed block */
-	uint64_t serial;     /* of the last closed block */
+	uint64_t serial;     /* of the last closing, and of its blocks */
 	uint64_t sent_ns;    /* when the pass began in which it closed */
 	uint32_t last_bytes; /* of the events that it held */
 	struct block *open;
-	uint64_t request; /* the last one that added to open ... */
-	uint32_t cut;	  /* ... began at this byte of its events ... */
-	uint32_t cut_n;	  /* ... and behind so many of them */
-	uint64_t event;	  /* the last one that was added */
+	struct conflate *held; /* in its place where the group conflates */
+	uint64_t request;      /* the last one that added to open ... */
+	uint32_t cut;	       /* ... began at this byte of its events ... */
+	uint32_t cut_n;	       /* ... and behind so many of them */
+	uint64_t event;	       /* the last one that was added */
 
 	struct asides asides; /* for members and joiners */
 	uint64_t asides_ns;   /* when the pass began that gave them alone */
@@ -83,6 +95,7 @@ struct group_table {
 	struct match *match;
 	struct group_list all;
 	struct group_list dirty;
+	uint32_t n_conflating; /* groups */
 	uint64_t batch_ns, mark_ns, ping_ns;
 
 	uint64_t done;	  /* every request up to this seq was matched */
@@ -99,11 +112,11 @@ void group_table_init(struct group_table *table);
 void group_table_deinit(struct group_table *table);
 
 /*
- * The group of a live set and an interval of conflation (0: none), made where
- * there is none; one sender more.
+ * The group of a live set and a pace, made where there is none; one sender
+ * more.
  */
-struct group *group_join(
-    struct group_table *table, struct filter *filter, uint32_t conflate_ms);
+struct group *group_join(struct group_table *table, struct filter *filter,
+    const struct group_pace *pace);
 /* One sender less; it is in neither array. */
 void group_leave(struct group *g);
 
@@ -117,6 +130,9 @@ group_open_bytes(const struct group *g)
 {
 	return g->open ? g->open->end - BLOCK_HEADROOM : 0;
 }
+
+/* How much is open: trim.fresh of who comes now. */
+uint32_t group_mark(const struct group *g);
 
 /* An event that matches; closes the open block where it has no room. */
 void group_add(struct group *g, struct slice event);

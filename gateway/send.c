@@ -10,8 +10,10 @@
 #include <stdlib.h>
 
 #include "core/diag.h"
+#include "core/rules.h"
 #include "gateway/alloc.h"
 #include "gateway/catchup.h"
+#include "gateway/conflate.h"
 #include "gateway/conn.h"
 #include "gateway/send.h"
 #include "gateway/send_priv.h"
@@ -56,6 +58,7 @@ send_deinit(struct sender *s)
 	if (s->ahead)
 		LIST_REMOVE(s, ahead_link);
 	LIST_REMOVE(s, link);
+	s->pace.rules = rules_free(s->pace.rules);
 }
 
 struct proto_uint
@@ -133,8 +136,40 @@ send_take_part(struct sender *s, const struct block *b)
 }
 
 /*
- * Bytes of the open block that hold no ephemeral event for this connection:
- * those that were there when it came.
+ * What the group holds of trim, message by message; false: the connection
+ * takes no more, and may stand in the middle.
+ */
+static bool
+give_held(struct sender *s, const struct trim *trim)
+{
+	struct conflate_walk walk = { .trim = *trim };
+
+	while (!walk.ended && conn_is_ready(s->conn)) {
+		struct block *b = conflate_next(s->group->held, &walk);
+
+		if (b->n_events == 0 && walk.upto == s->position)
+			(void)block_unref(b);
+		else
+			give(s, b, walk.upto);
+	}
+	return walk.ended && conn_is_ready(s->conn);
+}
+
+bool
+send_take_held(struct sender *s, uint64_t upto)
+{
+	struct trim trim = { s->scan, upto, s->fresh, NULL };
+
+	s->state = SEND_BEHIND;
+	if (!give_held(s, &trim))
+		return false;
+	s->state = SEND_MEMBER;
+	return true;
+}
+
+/*
+ * How much of what is open brings no ephemeral event to this connection:
+ * what was there when it came.
  */
 static uint32_t
 fresh_from(const struct sender *s)
@@ -147,7 +182,7 @@ void
 send_have_all(struct sender *s)
 {
 	s->joined = s->group->serial;
-	s->fresh = group_open_bytes(s->group);
+	s->fresh = group_mark(s->group);
 }
 
 /* Where the chain has to stop for a subscription; none: UINT64_MAX. */
@@ -249,15 +284,23 @@ step_open(struct sender *s, uint64_t stop)
 		send_place(s);
 		return;
 	}
-	give(s, trim_block(g->open, &trim), stop);
+	if (g->held) {
+		struct conflate_walk walk = { .trim = trim };
+		struct block *b = conflate_next(g->held, &walk);
+
+		give(s, b, walk.upto);
+	} else {
+		give(s, trim_block(g->open, &trim), stop);
+	}
 }
 
 static void
 step_ring(struct sender *s, struct filter *filter, uint64_t upto)
 {
 	struct trim all = { s->scan, UINT64_MAX, TRIM_NO_EPHEMERAL, NULL };
+	const struct catchup_ask ask = { filter, s->pace.rules, s->scan, upto };
 	struct block *b CLEANUP(block_unrefp) = NULL;
-	int rc = catchup_block(s->hub->catchup, filter, s->scan, upto, &b);
+	int rc = catchup_block(s->hub->catchup, &ask, &b);
 
 	if (rc != CATCHUP_BLOCK) {
 		if (rc < 0)
@@ -289,6 +332,12 @@ settle(struct sender *s, const struct filter *set)
 
 	trim.after = s->state == SEND_MEMBER ? s->group->tip : s->scan;
 	trim.fresh = fresh_from(s);
+	if (s->group->held) {
+		send_take_out(s);
+		(void)give_held(s, &trim);
+		send_have_all(s);
+		return;
+	}
 	b = send_private(s, s->group->open, &trim);
 	send_take_out(s);
 	if (b->n_events > 0 || s->position < done)
@@ -461,15 +510,25 @@ send_hub_run(struct send_hub *hub)
  * A live one ended; the others go on without its events.  A batch that is
  * built here comes before the client is told.  Whole, it has the events of
  * the one that ended too, so that its upto counts for that one; not whole
- * when they may not be seen any more.
+ * when they may not be seen any more; then, where they covered some of the
+ * others, all of them are read from the ring.
  */
 void
 send_shrink(struct sender *s, bool whole)
 {
 	struct filter *set CLEANUP(filter_unrefp) = send_live_set(s);
-	bool level = s->state == SEND_MEMBER || s->state == SEND_JOINER;
 
-	if (set && level && set != s->set && conn_is_ready(s->conn))
+	if (set && set != s->set && can_settle(s) && (whole || !s->group->held))
 		settle(s, whole ? NULL : set);
+	send_regroup(s);
+}
+
+void
+send_conflate(struct sender *s, uint32_t ms, struct rules *rules)
+{
+	assert(s->pace.conflate_ms == 0);
+	if (can_settle(s))
+		settle(s, NULL);
+	s->pace = (struct group_pace){ ms, rules_ref(rules) };
 	send_regroup(s);
 }

@@ -104,16 +104,16 @@ struct sender {
 	TAILQ_ENTRY(sender) run_link;
 	LIST_ENTRY(sender) ahead_link;
 	struct send_subs subs;
-	struct group *group;  /* of what it shares; NULL in SEND_NONE */
-	struct filter *set;   /* the live set, held; NULL in SEND_NONE */
-	struct filter *own;   /* what of it the group has not; or NULL */
-	uint64_t position;    /* upto of the last batch; not of a member */
-	uint64_t scan;	      /* nothing matches in (position, scan] */
-	uint64_t turns;	      /* of those that are not live yet */
-	uint64_t joined;      /* the group's serial then, ... */
-	uint32_t fresh;	      /* and the bytes of its open block */
-	uint32_t index;	      /* in the group's array */
-	uint32_t conflate_ms; /* of the connection; 0: it gets every event */
+	struct group *group;	/* of what it shares; NULL in SEND_NONE */
+	struct filter *set;	/* the live set, held; NULL in SEND_NONE */
+	struct filter *own;	/* what of it the group has not; or NULL */
+	uint64_t position;	/* upto of the last batch; not of a member */
+	uint64_t scan;		/* nothing matches in (position, scan] */
+	uint64_t turns;		/* of those that are not live yet */
+	uint64_t joined;	/* the group's serial then, ... */
+	uint32_t fresh;		/* and its group_mark() */
+	uint32_t index;		/* in the group's array */
+	struct group_pace pace; /* of the connection */
 	/* Of a rider. */
 	uint64_t own_upto;    /* the group lacks events of its own up to here */
 	uint32_t aside;	      /* its first one of the group's, + 1; 0: none */
@@ -156,6 +156,12 @@ void send_unsubscribe(struct sender *s, struct send_sub *sub);
 /* Give what is due after a change; also when the connection is writable. */
 void send_pump(struct sender *s);
 
+/*
+ * The connection conflates from now on, by these rules (a reference is
+ * taken); once.
+ */
+void send_conflate(struct sender *s, uint32_t ms, struct rules *rules);
+
 /* End the live subscriptions, or one of any state, with a message. */
 void send_lagged(struct sender *s, const char *reason);
 void send_lagged_sub(
@@ -182,5 +188,7 @@ void send_own(struct sender *s, struct slice event);
 void send_aside(struct sender *s, uint32_t at, struct slice event);
 /* A member or joiner goes to the head, with the asides that it has. */
 void send_ahead(struct sender *s);
+/* Give it its part of what its group holds, up to that seq; the same. */
+bool send_take_held(struct sender *s, uint64_t upto);
 
 #endif

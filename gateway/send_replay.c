@@ -99,13 +99,14 @@ send_step_replay(struct sender *s, struct send_sub *sub)
 	struct block *b CLEANUP(block_unrefp) = NULL;
 	uint64_t done = s->hub->groups->done;
 	struct part part = { .upto = sub->scan };
+	const struct catchup_ask ask = { sub->filter, NULL, sub->scan, done };
 	int rc;
 
 	if (sub->scan == done) {
 		give(s, sub, &part);
 		return;
 	}
-	rc = catchup_block(s->hub->catchup, sub->filter, sub->scan, done, &b);
+	rc = catchup_block(s->hub->catchup, &ask, &b);
 	if (rc == CATCHUP_LAPPED) {
 		step_log(s, sub);
 		return;

@@ -67,7 +67,7 @@ static void
 join(struct sender *s, struct filter *shared)
 {
 	struct group *old = s->group;
-	struct group *g = group_join(s->hub->groups, shared, s->conflate_ms);
+	struct group *g = group_join(s->hub->groups, shared, &s->pace);
 
 	s->group = g;
 	if (old)
@@ -85,7 +85,7 @@ take_set(struct sender *s, struct filter *set)
 
 	s->set = filter_ref(set);
 	split_hold(set);
-	if (s->conflate_ms > 0)
+	if (s->pace.conflate_ms > 0)
 		shared = filter_ref(set);
 	else
 		split_set(set, groups->rule, &shared, &s->own);
@@ -107,7 +107,8 @@ send_regroup(struct sender *s)
 		send_leave_group(s);
 		return;
 	}
-	if (s->set != set || s->group->conflate_ms != s->conflate_ms) {
+	if (s->set != set ||
+	    s->group->pace.conflate_ms != s->pace.conflate_ms) {
 		send_take_out(s);
 		drop_set(s);
 		take_set(s, set);

@@ -12,6 +12,7 @@
 #include "core/conf.h"
 #include "core/mp.h"
 #include "core/mpvalid.h"
+#include "core/rules.h"
 #include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/attach.h"
@@ -96,6 +97,7 @@ on_closed(void *session)
 	if (s->quota)
 		quota_leave(s->quota);
 	acl_deinit(&s->acl);
+	(void)rules_free(s->rules);
 	free(s->user);
 	free(s->client);
 	free(s->bearer);

@@ -127,6 +127,7 @@ session_welcome(struct session *s, struct slice ack)
 	struct ring_status status;
 	struct mp_buf b = { 0 };
 
+	s->rules = rules_ref(gw->rules);
 	ring_reader_status(attach_ring_of(gw->attach), &status);
 	proto_pack_head(&b, "welcome", s->hello_id, 14 + (ack.len > 0));
 	pack_uint(&b, "v", VERSION);
@@ -145,7 +146,7 @@ session_welcome(struct session *s, struct slice ack)
 	pack_uint(&b, "max_message", conf_uint(conf, CONF_gateway_max_message));
 	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
-	rules_pack(gw->rules, &b);
+	rules_pack(s->rules, &b);
 	if (ack.len > 0) {
 		mp_pack_cstr(&b, "ack");
 		mp_pack_raw(&b, ack);

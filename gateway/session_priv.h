@@ -58,14 +58,15 @@ struct session {
 	struct forward_list pending;
 	struct quota *quota; /* NULL before hello */
 	struct acl acl;
-	char *user;	    /* NUL-terminated; NULL before hello */
-	char *client;	    /* the same */
-	bool durable;	    /* the client gave that name itself */
-	char name[33];	    /* of the session, in hex digits */
-	char *bearer;	    /* from HTTP, until hello */
-	uint64_t expires_s; /* 0: never */
-	uint32_t slot_ms;   /* draining: when to close */
-	bool warned;	    /* of the token's end */
+	struct rules *rules; /* that the welcome named; a reference */
+	char *user;	     /* NUL-terminated; NULL before hello */
+	char *client;	     /* the same */
+	bool durable;	     /* the client gave that name itself */
+	char name[33];	     /* of the session, in hex digits */
+	char *bearer;	     /* from HTTP, until hello */
+	uint64_t expires_s;  /* 0: never */
+	uint32_t slot_ms;    /* draining: when to close */
+	bool warned;	     /* of the token's end */
 	bool closing;
 	bool shed; /* slot_ms counts */
 

@@ -51,6 +51,38 @@ session_readable(const struct session *s, struct slice topics)
 	return false;
 }
 
+/* One interval for the whole connection. */
+static enum proto_code
+check_pace(const struct session *s, const struct proto_request *req,
+    struct reason *why)
+{
+	uint64_t most = conf_uint(s->gw->conf, CONF_gateway_mark_interval);
+	struct proto_uint asked = req->subscribe.conflate;
+	uint32_t now = s->sender.pace.conflate_ms;
+
+	if (!asked.set || asked.v == now)
+		return PROTO_OK;
+	if (now > 0)
+		reason_set(why, 0, "this connection conflates %u ms already",
+		    (unsigned)now);
+	else if (asked.v > most)
+		reason_set(why, 0,
+		    "field \"conflate\" of subscribe: at most %llu ms",
+		    (unsigned long long)most);
+	else
+		return PROTO_OK;
+	return PROTO_BAD_REQUEST;
+}
+
+/* From here on the connection conflates, if this is what was asked for. */
+static void
+set_pace(struct session *s, const struct proto_request *req)
+{
+	if (req->subscribe.conflate.set && s->sender.pace.conflate_ms == 0)
+		send_conflate(
+		    &s->sender, (uint32_t)req->subscribe.conflate.v, s->rules);
+}
+
 static enum proto_code
 check_limits(const struct session *s, const struct proto_request *req,
     struct reason *why)
@@ -78,7 +110,7 @@ check_limits(const struct session *s, const struct proto_request *req,
 		reason_set(why, 0, "'types' must name at least one type");
 		return PROTO_BAD_REQUEST;
 	}
-	return PROTO_OK;
+	return check_pace(s, req, why);
 }
 
 /* Is there such a position in this log? */
@@ -116,10 +148,6 @@ check(const struct session *s, const struct proto_request *req,
 	if (!session_readable(s, req->subscribe.topics)) {
 		reason_set(why, 0, "none of 'topics' may be read");
 		return PROTO_FORBIDDEN;
-	}
-	if (req->subscribe.conflate.set) {
-		reason_set(why, 0, "conflation is not served yet");
-		return PROTO_UNAVAILABLE;
 	}
 	if (req->subscribe.since.set &&
 	    !slice_is(req->subscribe.log, s->gw->log)) {
@@ -206,6 +234,7 @@ session_subscribe_from(
 		return;
 	}
 	filter = filter_of(s, req);
+	set_pace(s, req);
 	send_subscribe_from(&s->sender, req->id.v, filter, position);
 	say_subscribed(s, req->id, (struct proto_uint){ 0 });
 	begun(s, req);
@@ -215,8 +244,10 @@ static void
 subscribe_now(struct session *s, const struct proto_request *req)
 {
 	struct filter *filter CLEANUP(filter_unrefp) = filter_of(s, req);
-	uint64_t seq = send_subscribe_now(&s->sender, req->id.v, filter);
+	uint64_t seq;
 
+	set_pace(s, req);
+	seq = send_subscribe_now(&s->sender, req->id.v, filter);
 	say_subscribed(s, req->id, (struct proto_uint){ true, seq });
 	begun(s, req);
 }
@@ -249,6 +280,7 @@ subscribe_snapshot(struct session *s, const struct proto_request *req)
 		.min_seq = req->subscribe.min_seq.v,
 	};
 
+	set_pace(s, req);
 	send_subscribe_snapshot(&s->sender, &ask);
 	begun(s, req);
 }

@@ -65,17 +65,24 @@ chainfix_matches(
 	return topic_ok && type_ok && acl_may_read(sub->acl, topic);
 }
 
+bool
+chainfix_wanted(
+    const struct chainfix_client *c, struct slice topic, struct slice type)
+{
+	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
+		if (c->subs[i].state == CHAINFIX_LIVE &&
+		    chainfix_matches(&c->subs[i], topic, type))
+			return true;
+	return false;
+}
+
 static bool
 wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
     struct slice topic, struct slice type)
 {
 	if (only)
 		return chainfix_matches(only, topic, type);
-	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
-		if (c->subs[i].state == CHAINFIX_LIVE &&
-		    chainfix_matches(&c->subs[i], topic, type))
-			return true;
-	return false;
+	return chainfix_wanted(c, topic, type);
 }
 
 static void
@@ -110,6 +117,18 @@ next_wanted(const struct chainfix_client *c, const struct chainfix_sub *only,
 	return 0;
 }
 
+/* What conflation left out in front of seq; returns what is next. */
+static uint64_t
+skip_left_out(
+    struct chainfix_client *c, uint64_t next, uint64_t seq, uint64_t upto)
+{
+	while (next > 0 && next < seq) {
+		chainfix_left_out(c, next);
+		next = next_wanted(c, NULL, next, upto);
+	}
+	return next;
+}
+
 /* n events of (after, upto]: exactly those that are wanted. */
 static void
 check_events(struct chainfix_client *c, const struct chainfix_sub *only,
@@ -134,6 +153,8 @@ check_events(struct chainfix_client *c, const struct chainfix_sub *only,
 			continue;
 		}
 		next = next_wanted(c, only, at, upto);
+		if (!only && c->conflate_ms > 0)
+			next = skip_left_out(c, next, ev.seq, upto);
 		CHECK(ev.seq == next,
 		    "got seq %" PRIu64 ", not %" PRIu64 " in (%" PRIu64
 		    ", %" PRIu64 "]",
@@ -143,8 +164,12 @@ check_events(struct chainfix_client *c, const struct chainfix_sub *only,
 		    "event %" PRIu64 " has other bytes", next);
 		at = next;
 		c->events++;
+		if (!only)
+			chainfix_came(c, next);
 	}
 	next = next_wanted(c, only, at, upto);
+	if (!only && c->conflate_ms > 0)
+		next = skip_left_out(c, next, UINT64_MAX, upto);
 	CHECK(next == 0,
 	    "seq %" PRIu64 " is missing in (%" PRIu64 ", %" PRIu64 "]", next,
 	    after, upto);
@@ -259,6 +284,7 @@ lagged_one(struct chainfix_client *c, struct chainfix_sub *sub,
 	c->retold += rows;
 	c->forbidden += sub->state == CHAINFIX_ENDING;
 	sub->state = CHAINFIX_NONE;
+	chainfix_forgive(c);
 }
 
 /* A snapshot that could not be begun. */
@@ -309,6 +335,7 @@ got_lagged(struct chainfix_client *c, struct slice map)
 	for (unsigned i = 0; i < CHAINFIX_SUBS; i++)
 		if (c->subs[i].state == CHAINFIX_LIVE)
 			c->subs[i].state = CHAINFIX_NONE;
+	chainfix_forgive(c);
 }
 
 static void
@@ -468,6 +495,7 @@ chainfix_unsubscribe(struct chainfix_client *c, unsigned i)
 	/* What comes before the answer is whole: the id was still in use. */
 	send_unsubscribe(&c->sender, sub);
 	c->subs[i].state = CHAINFIX_NONE;
+	chainfix_forgive(c);
 	if (count_state(c, CHAINFIX_LIVE) == 0)
 		c->chain = false;
 	send_pump(&c->sender);
@@ -519,4 +547,8 @@ chainfix_check_level(const struct chainfix_client *c)
 		  (c->chain && c->at == c->world->n_events),
 	    "the chain stands at %" PRIu64 ", the head is %" PRIu64, c->at,
 	    c->world->n_events);
+	for (unsigned i = 0; i < chainfix_n_topics; i++)
+		CHECK(c->owed[i] == 0,
+		    "no set came for event %" PRIu64 ", which was left out",
+		    c->owed[i]);
 }

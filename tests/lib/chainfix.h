@@ -43,6 +43,7 @@ extern const unsigned chainfix_n_specs;
 struct chainfix_event {
 	const char *topic;
 	const char *type;
+	uint64_t version;
 	bool last; /* of its request */
 	uint32_t len;
 	uint8_t *bytes;
@@ -86,6 +87,10 @@ struct chainfix_client {
 	uint64_t events, ephemeral, lagged, batches; /* received */
 	size_t longest; /* of the batches, in bytes */
 	uint64_t rounds, again, errors, retold, forbidden;
+	uint32_t conflate_ms; /* 0: it wants every event */
+	uint64_t left_out;
+	/* The newest event of a topic that a set has yet to make up for. */
+	uint64_t owed[CHAINFIX_TOPICS];
 	uint8_t seen[CHAINFIX_EPHEMERAL / 8];
 };
 
@@ -97,10 +102,12 @@ struct chainfix {
 	struct send_hub hub;
 	struct ask *broker;
 	struct fetch *fetch;
+	struct rules *rules;
 	uint64_t now_ns;
 	uint64_t random;
 	struct chainfix_event *events; /* [seq - 1] */
 	uint64_t n_events, cap;
+	uint64_t versions[CHAINFIX_TOPICS];
 	uint64_t n_ephemeral;
 	uint32_t event_bytes; /* data of an event is at most as long */
 	bool lapped;	      /* the feed was, once at least */
@@ -135,6 +142,8 @@ void chainfix_from(struct chainfix_client *c, const struct chainfix_spec *spec,
 /* From a snapshot; since: what the client has, not set: nothing. */
 void chainfix_snapshot(struct chainfix_client *c,
     const struct chainfix_spec *spec, struct proto_uint since);
+/* From now on it conflates, if it did not; the interval is random. */
+void chainfix_conflate(struct chainfix_client *c);
 void chainfix_unsubscribe(struct chainfix_client *c, unsigned i);
 /* The client has other permissions from now on: these of the world's. */
 void chainfix_permit(struct chainfix_client *c, unsigned acl);
@@ -148,6 +157,19 @@ void chainfix_got_snapshot(
     struct chainfix_client *c, struct chainfix_sub *sub, struct slice map);
 bool chainfix_matches(
     const struct chainfix_sub *sub, struct slice topic, struct slice type);
+
+/* --- chainfix_conflate.c: what a client that conflates checks --- */
+
+/* This event was left out: may it be, and what has to come for it? */
+void chainfix_left_out(struct chainfix_client *c, uint64_t seq);
+/* This one came. */
+void chainfix_came(struct chainfix_client *c, uint64_t seq);
+/* The live set got smaller. */
+void chainfix_forgive(struct chainfix_client *c);
+
+/* Do its live subscriptions want it? */
+bool chainfix_wanted(
+    const struct chainfix_client *c, struct slice topic, struct slice type);
 
 #define CHAINFIX_CHECK(cond, ...)                                             \
 	do {                                                                  \

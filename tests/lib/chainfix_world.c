@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include "core/mp.h"
 #include "core/reason.h"
+#include "core/rules.h"
 #include "core/time.h"
 #include "tests/lib/chainbroker.h"
 #include "tests/lib/chainfix.h"
@@ -21,6 +22,7 @@
 #define CHECK CHAINFIX_CHECK
 
 static const char *const types[] = { "set", "add", "sum" };
+static const char *const rule_texts[] = { "", "s*=set", "*=set", "*=merge" };
 
 uint64_t
 chainfix_random(struct chainfix *w, uint64_t below)
@@ -29,6 +31,16 @@ chainfix_random(struct chainfix *w, uint64_t below)
 	w->random ^= w->random >> 7;
 	w->random ^= w->random << 17;
 	return below ? (w->random >> 11) % below : 0;
+}
+
+static unsigned
+topic_number(const char *topic)
+{
+	for (unsigned i = 0; i < chainfix_n_topics; i++)
+		if (strcmp(topic, chainfix_topics[i]) == 0)
+			return i;
+	CHECK(false, "'%s' is no topic", topic);
+	return 0;
 }
 
 static void
@@ -40,7 +52,6 @@ add_event(struct chainfix *w, const char *topic, uint32_t len, bool last)
 	struct event event = {
 		.seq = w->n_events + 1,
 		.time_us = 1000 + w->n_events,
-		.version = 1,
 		.topic = slice_cstr(topic),
 		.actor = SLICE_STR("somebody"),
 	};
@@ -51,6 +62,8 @@ add_event(struct chainfix *w, const char *topic, uint32_t len, bool last)
 	}
 	ev = &w->events[w->n_events++];
 	ev->topic = topic;
+	ev->version = ++w->versions[topic_number(topic)];
+	event.version = ev->version;
 	ev->type = types[chainfix_random(w, ARRAY_LEN(types))];
 	ev->last = last;
 	event.type = slice_cstr(ev->type);
@@ -112,7 +125,7 @@ chainfix_emit(struct chainfix *w, const char *topic)
 	struct mp_buf b = { 0 };
 	struct event event = {
 		.topic = slice_cstr(topic),
-		.type = slice_cstr(types[0]),
+		.type = slice_cstr(types[w->n_ephemeral % 2]),
 		.actor = SLICE_STR(""),
 	};
 	uint8_t bytes[200];
@@ -222,8 +235,12 @@ struct chainfix *
 chainfix_new(uint64_t seed, uint32_t slots, uint64_t payload_bytes)
 {
 	struct chainfix *w = calloc(1, sizeof(*w));
+	struct reason why;
 
 	assert(w);
+	CHECK(rules_parse(rule_texts[seed % ARRAY_LEN(rule_texts)], &w->rules,
+		  &why) == 0,
+	    "%s", why.text);
 	w->random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1;
 	w->event_bytes = 1000;
 	make_acls(w);
@@ -266,6 +283,7 @@ chainfix_free(struct chainfix *w)
 	for (unsigned i = 0; i < CHAINFIX_ACLS; i++)
 		acl_deinit(&w->acls[i]);
 	free(w->events);
+	(void)rules_free(w->rules);
 	free(w);
 	return NULL;
 }

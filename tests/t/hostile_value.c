@@ -266,19 +266,6 @@ a_position_of_another_log_is_refused(void **state)
 }
 
 static void
-what_is_not_served_is_said_to_be_unavailable(void **state)
-{
-	struct client c;
-
-	live_open(&c, live_token());
-	live_refused(&c,
-	    "{\"op\":\"subscribe\",\"id\":1,\"topics\":[\"a\"],"
-	    "\"from\":\"now\",\"conflate\":100}",
-	    "unavailable");
-	client_close(&c);
-}
-
-static void
 nothing_is_served_before_hello(void **state)
 {
 	static const char *const texts[] = { "{\"op\":\"ping\",\"id\":1}",
@@ -435,7 +422,6 @@ main(void)
 		HOSTILE(
 		    positions_beyond_the_log_are_refused_and_the_connection_stays),
 		HOSTILE(a_position_of_another_log_is_refused),
-		HOSTILE(what_is_not_served_is_said_to_be_unavailable),
 		HOSTILE(nothing_is_served_before_hello),
 		HOSTILE(a_second_hello_is_refused),
 		HOSTILE(an_unknown_version_is_closed_with_4505),

@@ -240,7 +240,6 @@ what_needs_the_broker_says_that_it_is_away(void **state)
 	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
 	static const char *const asked[] = {
 		"{'op':'subscribe','id':1,'topics':['a'],'from':'snapshot'}",
-		"{'op':'subscribe','id':1,'topics':['a'],'from':'now','conflate':100}",
 		"{'op':'state','id':1,'topics':['a']}",
 		"{'op':'history','id':1}",
 		"{'op':'presence','id':1,'topics':['a']}",
