@@ -70,6 +70,7 @@ CLEANUP_FN(struct conns *, conns_free)
  */
 void conns_serve(struct conns *cs, const struct site *site);
 
+/*
  * Take an accepted socket (owned from now on).  A plain one has no TLS; peers
  * of gateway.trusted begin it with a PROXY header.
  */
