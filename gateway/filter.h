@@ -41,6 +41,7 @@ struct filter {
 	struct filter **atoms;
 	uint32_t n_atoms;
 	uint32_t holders; /* of an atom: live sets that it is part of */
+	uint32_t wishes;  /* connections that would share this with a crowd */
 
 	uint64_t hash;
 	struct filter *next; /* in the table's bucket */

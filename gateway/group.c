@@ -29,7 +29,7 @@ group_table_init(struct group_table *table)
 	*table = (struct group_table){
 		.filters = filter_table_new(),
 		.match = match_new(),
-		.rule = split_few,
+		.policy = &split_usual,
 	};
 	LIST_INIT(&table->all);
 	LIST_INIT(&table->dirty);

@@ -101,9 +101,9 @@ struct group_table {
 	uint64_t done;	  /* every request up to this seq was matched */
 	uint64_t request; /* counts requests, for cut */
 	uint64_t event;	  /* counts events */
-	split_rule *rule; /* what a group shares */
-	uint64_t now_ns;  /* when the pass began */
-	uint64_t work;	  /* bytes handed to members in this pass */
+	const struct split_policy *policy; /* what a group shares */
+	uint64_t now_ns;		   /* when the pass began */
+	uint64_t work; /* bytes handed to members in this pass */
 	struct group_counts counts;
 };
 

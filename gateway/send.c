@@ -396,7 +396,7 @@ step_behind(struct sender *s)
 	if (stop <= s->scan) {
 		give(s, alloc_block(0), stop);
 	} else if (send_lacks_own(s)) {
-		step_ring(s, s->set, MIN(stop, s->hub->groups->done));
+		step_ring(s, s->split.set, MIN(stop, s->hub->groups->done));
 	} else {
 		s->own_upto = 0;
 		if (kept && kept->after <= s->scan)
@@ -518,7 +518,8 @@ send_shrink(struct sender *s, bool whole)
 {
 	struct filter *set CLEANUP(filter_unrefp) = send_live_set(s);
 
-	if (set && set != s->set && can_settle(s) && (whole || !s->group->held))
+	if (set && set != s->split.set && can_settle(s) &&
+	    (whole || !s->group->held))
 		settle(s, whole ? NULL : set);
 	send_regroup(s);
 }

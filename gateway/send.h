@@ -25,6 +25,7 @@
 #include "gateway/fetch.h"
 #include "gateway/filter.h"
 #include "gateway/group.h"
+#include "gateway/split.h"
 
 struct catchup;
 struct conn;
@@ -104,15 +105,14 @@ struct sender {
 	TAILQ_ENTRY(sender) run_link;
 	LIST_ENTRY(sender) ahead_link;
 	struct send_subs subs;
-	struct group *group;	/* of what it shares; NULL in SEND_NONE */
-	struct filter *set;	/* the live set, held; NULL in SEND_NONE */
-	struct filter *own;	/* what of it the group has not; or NULL */
-	uint64_t position;	/* upto of the last batch; not of a member */
-	uint64_t scan;		/* nothing matches in (position, scan] */
-	uint64_t turns;		/* of those that are not live yet */
-	uint64_t joined;	/* the group's serial then, ... */
-	uint32_t fresh;		/* and its group_mark() */
-	uint32_t index;		/* in the group's array */
+	struct group *group; /* of what it shares; NULL in SEND_NONE */
+	struct split split;  /* the live set, and what the group lacks of it */
+	uint64_t position;   /* upto of the last batch; not of a member */
+	uint64_t scan;	     /* nothing matches in (position, scan] */
+	uint64_t turns;	     /* of those that are not live yet */
+	uint64_t joined;     /* the group's serial then, ... */
+	uint32_t fresh;	     /* and its group_mark() */
+	uint32_t index;	     /* in the group's array */
 	struct group_pace pace; /* of the connection */
 	/* Of a rider. */
 	uint64_t own_upto;    /* the group lacks events of its own up to here */

@@ -40,13 +40,10 @@ send_live_set(struct sender *s)
 static void
 drop_set(struct sender *s)
 {
-	if (s->own)
-		match_remove(s->hub->groups->match, s->own,
+	if (s->split.own)
+		match_remove(s->hub->groups->match, s->split.own,
 		    (struct match_to){ .rider = s });
-	if (s->set)
-		split_release(s->set);
-	s->own = filter_unref(s->own);
-	s->set = filter_unref(s->set);
+	split_leave(&s->split);
 	s->own_upto = 0;
 }
 
@@ -83,17 +80,15 @@ take_set(struct sender *s, struct filter *set)
 	struct group_table *groups = s->hub->groups;
 	struct filter *shared;
 
-	s->set = filter_ref(set);
-	split_hold(set);
 	if (s->pace.conflate_ms > 0)
-		shared = filter_ref(set);
+		shared = split_enter_whole(&s->split, set);
 	else
-		split_set(set, groups->rule, &shared, &s->own);
+		shared = split_enter(&s->split, set, groups->policy);
 	join(s, shared);
 	(void)filter_unref(shared);
-	if (!s->own)
+	if (!s->split.own)
 		return;
-	match_add(groups->match, s->own, (struct match_to){ .rider = s });
+	match_add(groups->match, s->split.own, (struct match_to){ .rider = s });
 	/* What was matched before it rode is in no block. */
 	s->own_upto = groups->done;
 }
@@ -107,7 +102,7 @@ send_regroup(struct sender *s)
 		send_leave_group(s);
 		return;
 	}
-	if (s->set != set ||
+	if (s->split.set != set ||
 	    s->group->pace.conflate_ms != s->pace.conflate_ms) {
 		send_take_out(s);
 		drop_set(s);

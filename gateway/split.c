@@ -31,11 +31,14 @@ struct atoms {
 	bool failed; /* they are too many */
 };
 
-bool
-split_few(uint32_t holders, uint32_t most)
+/* At most half of those who hold the most common one. */
+static bool
+few(uint32_t holders, uint32_t most)
 {
 	return holders <= most / 2;
 }
+
+const struct split_policy split_usual = { .own = few, .crowd = 16 };
 
 /* Takes over the reference. */
 static void
@@ -154,55 +157,88 @@ make_atoms(struct filter *set)
 	set->n_atoms = a.n;
 }
 
-void
-split_hold(struct filter *set)
+/* One more holder of each atom, or one fewer; the most that one has. */
+static uint32_t
+count(struct filter *set, uint32_t change)
+{
+	uint32_t most = 0;
+
+	if (!set->atoms)
+		set->holders += change;
+	for (uint32_t i = 0; i < set->n_atoms; i++) {
+		set->atoms[i]->holders += change;
+		most = MAX(most, set->atoms[i]->holders);
+	}
+	return most;
+}
+
+/* The atoms that are shared, or those that are not; NULL: there is none. */
+static struct filter *
+part(struct filter *set, const bool *shared, bool which)
+{
+	struct filter *parts[ATOMS_MAX];
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < set->n_atoms; i++)
+		if (shared[i] == which)
+			parts[n++] = set->atoms[i];
+	if (n == 0 && !which)
+		return NULL;
+	return filter_union(set->table, parts, n);
+}
+
+struct filter *
+split_enter_whole(struct split *split, struct filter *set)
 {
 	if (!set->atoms)
 		make_atoms(set);
+	(void)count(set, 1);
+	*split = (struct split){ .set = filter_ref(set) };
+	return filter_ref(set);
+}
+
+/*
+ * Atoms that many hold would all be shared, if the same ones did not fall
+ * together so differently that each combination is a group of few.  So that
+ * part is only a wish, until a crowd has it; until then those atoms are
+ * shared that most have who have any.
+ */
+struct filter *
+split_enter(
+    struct split *split, struct filter *set, const struct split_policy *policy)
+{
+	bool wide[ATOMS_MAX], narrow[ATOMS_MAX], *shared = narrow;
+	uint32_t most;
+
 	if (!set->atoms)
-		set->holders++;
-	for (uint32_t i = 0; i < set->n_atoms; i++)
-		set->atoms[i]->holders++;
-}
-
-void
-split_release(struct filter *set)
-{
-	if (!set->atoms) {
-		assert(set->holders > 0);
-		set->holders--;
-	}
+		make_atoms(set);
+	if (!set->atoms)
+		return split_enter_whole(split, set);
+	most = count(set, 1);
 	for (uint32_t i = 0; i < set->n_atoms; i++) {
-		assert(set->atoms[i]->holders > 0);
-		set->atoms[i]->holders--;
+		uint32_t n = set->atoms[i]->holders;
+
+		narrow[i] = !policy->own(n, most);
+		wide[i] = narrow[i] || n >= policy->crowd;
 	}
+	*split = (struct split){ .set = filter_ref(set),
+		.wish = part(set, wide, true) };
+	if (++split->wish->wishes >= policy->crowd)
+		shared = wide;
+	split->own = part(set, shared, false);
+	return part(set, shared, true);
 }
 
 void
-split_set(struct filter *set, split_rule *rule, struct filter **shared,
-    struct filter **own)
+split_leave(struct split *split)
 {
-	struct filter **parts;
-	unsigned n_shared = 0, n_own = 0;
-	uint32_t most = 0;
-
-	*own = NULL;
-	if (!set->atoms) {
-		*shared = filter_ref(set);
+	if (!split->set)
 		return;
-	}
-	for (uint32_t i = 0; i < set->n_atoms; i++)
-		most = MAX(most, set->atoms[i]->holders);
-	parts = alloc_array(NULL, set->n_atoms, sizeof(parts[0]));
-	/* Shared ones from the front, the others from the end. */
-	for (uint32_t i = 0; i < set->n_atoms; i++) {
-		if (rule(set->atoms[i]->holders, most))
-			parts[set->n_atoms - ++n_own] = set->atoms[i];
-		else
-			parts[n_shared++] = set->atoms[i];
-	}
-	*shared = filter_union(set->table, parts, n_shared);
-	if (n_own > 0)
-		*own = filter_union(set->table, parts + n_shared, n_own);
-	free(parts);
+	(void)count(split->set, UINT32_MAX);
+	if (split->wish)
+		split->wish->wishes--;
+	(void)filter_unref(split->wish);
+	(void)filter_unref(split->own);
+	(void)filter_unref(split->set);
+	*split = (struct split){ 0 };
 }

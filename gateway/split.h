@@ -14,24 +14,33 @@
 #include "gateway/filter.h"
 
 /*
- * Is an atom that so many connections hold a part of their own, when so many
- * hold the most common one of the set?  Whatever it answers, the two parts
- * let through what the set does.
+ * What is shared.  Whatever it says, the two parts of a set let through what
+ * the set does.
  */
-typedef bool split_rule(uint32_t holders, uint32_t most);
+struct split_policy {
+	/*
+	 * May an atom that so many connections hold be somebody's own, when
+	 * so many hold the most common one of the set?
+	 */
+	bool (*own)(uint32_t holders, uint32_t most);
+	uint32_t crowd; /* as many make a group worth while */
+};
 
-/* At most half of those who hold the most common one. */
-bool split_few(uint32_t holders, uint32_t most);
+extern const struct split_policy split_usual;
 
-/* One more connection has this live set, or one fewer. */
-void split_hold(struct filter *set);
-void split_release(struct filter *set);
+/* A live set that a connection has, and what was made of it. */
+struct split {
+	struct filter *set;  /* a reference, as the others; NULL: none */
+	struct filter *wish; /* the part that it would share with a crowd */
+	struct filter *own;  /* NULL: everything is shared */
+};
 
-/*
- * The parts of a live set that is held; the caller owns a reference to each.
- * *own is NULL where everything is shared.
- */
-void split_set(struct filter *set, split_rule *rule, struct filter **shared,
-    struct filter **own);
+/* One more connection has this live set; returns what it shares, one ref. */
+struct filter *split_enter(
+    struct split *split, struct filter *set, const struct split_policy *policy);
+/* The same where all of it is shared. */
+struct filter *split_enter_whole(struct split *split, struct filter *set);
+/* One fewer.  Nothing happens where there is none. */
+void split_leave(struct split *split);
 
 #endif

@@ -227,30 +227,31 @@ own_always(uint32_t holders, uint32_t most)
 	return true;
 }
 
-static split_rule *
-any_rule(uint64_t seed)
+static struct split_policy
+any_policy(uint64_t seed)
 {
+	struct split_policy policy = split_usual;
+
 	whim = seed + 1;
-	switch (seed / 4 % 4) {
-	case 0:
-		return own_at_random;
-	case 1:
-		return own_always;
-	default:
-		return split_few;
-	}
+	if (seed / 4 % 4 == 0)
+		policy.own = own_at_random;
+	else if (seed / 4 % 4 == 1)
+		policy.own = own_always;
+	policy.crowd = 1 + (uint32_t)(seed / 16 % 4);
+	return policy;
 }
 
 static void
 history(uint64_t seed, struct tally *tally)
 {
+	const struct split_policy policy = any_policy(seed);
 	bool big = seed % 4 == 3;
 	struct chainfix *w =
 	    chainfix_new(seed, big ? 1024 : 128, big ? 1 << 20 : 65536);
 
 	if (big)
 		w->event_bytes = 30000;
-	w->groups.rule = any_rule(seed);
+	w->groups.policy = &policy;
 	for (unsigned i = 0; i < 1000; i++)
 		act(w);
 	chainfix_settle(w);

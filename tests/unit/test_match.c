@@ -363,48 +363,34 @@ a_topic_is_walked_once_while_changes_are_few(void **state)
 	fx->group[1] = filter_unref(fx->group[1]);
 }
 
-/* Of one more that holds it. */
-static struct filter *
-part_of(struct filter *set, bool own)
-{
-	struct filter *parts[2];
-
-	split_hold(set);
-	split_set(set, split_few, &parts[0], &parts[1]);
-	split_release(set);
-	(void)filter_unref(parts[!own]);
-	return parts[own];
-}
-
 static void
 what_few_hold_is_their_own(void **state)
 {
 	struct fix *fx = *state;
-	struct filter *news, *one, *two, *part;
+	struct filter *news, *one, *two, *shared;
+	struct split a, b, c;
 
 	news = filter_of(fx, LIST("news.>"), NULL, LIST(">"));
 	one = filter_of(fx, LIST("news.>", "user.1"), NULL, LIST(">"));
 	two = filter_of(fx, LIST("news.>", "user.2"), NULL, LIST(">"));
-	part = part_of(one, true);
-	assert_null(part); /* it is the only one */
-	part = part_of(one, false);
-	assert_ptr_equal(part, one);
-	(void)filter_unref(part);
-	split_hold(one);
-	part = part_of(two, false);
-	assert_ptr_equal(part, news);
-	(void)filter_unref(part);
-	part = part_of(two, true);
-	assert_true(filter_matches(part, SLICE_STR("user.2"), SLICE_STR("t")));
-	assert_false(filter_matches(part, SLICE_STR("news.x"), SLICE_STR("t")));
-	(void)filter_unref(part);
-	/* Of two who hold the same, neither holds it alone. */
-	split_hold(one);
-	part = part_of(one, false);
-	assert_ptr_equal(part, one);
-	(void)filter_unref(part);
-	split_release(one);
-	split_release(one);
+	/* The first one, of which nobody else has any. */
+	shared = split_enter(&a, one, &split_usual);
+	assert_ptr_equal(shared, one);
+	assert_null(a.own);
+	(void)filter_unref(shared);
+	shared = split_enter(&b, two, &split_usual);
+	assert_ptr_equal(shared, news);
+	assert_true(filter_matches(b.own, SLICE_STR("user.2"), SLICE_STR("t")));
+	assert_false(
+	    filter_matches(b.own, SLICE_STR("news.x"), SLICE_STR("t")));
+	(void)filter_unref(shared);
+	/* Two of three have this one. */
+	shared = split_enter(&c, one, &split_usual);
+	assert_ptr_equal(shared, one);
+	(void)filter_unref(shared);
+	split_leave(&a);
+	split_leave(&b);
+	split_leave(&c);
 	assert_int_equal(news->holders, 0);
 	(void)filter_unref(news);
 	(void)filter_unref(one);
@@ -412,27 +398,72 @@ what_few_hold_is_their_own(void **state)
 }
 
 static void
+what_a_crowd_shares_is_shared(void **state)
+{
+	enum {
+		ALL = 1000,
+		CROWD = 100
+	};
+	static struct split splits[ALL];
+	struct fix *fx = *state;
+	struct filter *news = filter_of(fx, LIST("news.>"), NULL, LIST(">"));
+	struct filter *both =
+	    filter_of(fx, LIST("news.>", "sport.>"), NULL, LIST(">"));
+	unsigned shared_both = 0, shared_news = 0;
+
+	/* 100 of a thousand have sport, too; 100 others a room of 20 each. */
+	for (unsigned i = 0; i < ALL; i++) {
+		struct filter *set = filter_ref(i < ALL - CROWD ? news : both);
+		struct filter *shared;
+		char room[2][32];
+
+		snprintf(room[0], sizeof(room[0]), "room.%u", i % 5);
+		snprintf(room[1], sizeof(room[1]), "hall.%u", i / 5 % 5);
+		if (i >= ALL - 2 * CROWD && i < ALL - CROWD) {
+			(void)filter_unref(set);
+			set = filter_of(fx, LIST("news.>", room[0], room[1]),
+			    NULL, LIST(">"));
+		}
+		shared = split_enter(&splits[i], set, &split_usual);
+		shared_both += shared == both;
+		shared_news += shared == news;
+		(void)filter_unref(shared);
+		(void)filter_unref(set);
+	}
+	/* First sport has to be known as one of many, then the two together. */
+	assert_int_equal(shared_both, CROWD - 2 * (split_usual.crowd - 1));
+	/* Each combination of rooms is held by 4: too few for a group. */
+	assert_int_equal(shared_news + shared_both, ALL);
+	for (unsigned i = 0; i < ALL; i++)
+		split_leave(&splits[i]);
+	assert_int_equal(both->wishes, 0);
+	(void)filter_unref(news);
+	(void)filter_unref(both);
+}
+
+static void
 permissions_for_one_user_leave_the_rest_shared(void **state)
 {
 	struct fix *fx = *state;
-	struct filter *news, *one, *two, *part;
+	struct filter *news, *one, *two, *shared;
+	struct split a, b;
 
 	news = filter_of(fx, LIST("news.>"), NULL, LIST(">"));
 	one = filter_of(fx, LIST(">"), NULL, LIST("news.>", "user.1.*"));
 	two = filter_of(fx, LIST(">"), NULL, LIST("news.>", "user.2.*"));
 	assert_true(two->restricted);
-	split_hold(one);
-	part = part_of(two, false);
-	assert_ptr_equal(part, news);
-	(void)filter_unref(part);
-	part = part_of(two, true);
-	assert_false(part->restricted);
+	shared = split_enter(&a, one, &split_usual);
+	(void)filter_unref(shared);
+	shared = split_enter(&b, two, &split_usual);
+	assert_ptr_equal(shared, news);
+	assert_false(b.own->restricted);
 	assert_true(
-	    filter_matches(part, SLICE_STR("user.2.a"), SLICE_STR("t")));
+	    filter_matches(b.own, SLICE_STR("user.2.a"), SLICE_STR("t")));
 	assert_false(
-	    filter_matches(part, SLICE_STR("user.2.a.b"), SLICE_STR("t")));
-	(void)filter_unref(part);
-	split_release(one);
+	    filter_matches(b.own, SLICE_STR("user.2.a.b"), SLICE_STR("t")));
+	(void)filter_unref(shared);
+	split_leave(&a);
+	split_leave(&b);
 	(void)filter_unref(news);
 	(void)filter_unref(one);
 	(void)filter_unref(two);
@@ -449,6 +480,7 @@ at_random(uint32_t holders, uint32_t most)
 static void
 the_two_parts_let_through_what_the_set_does(void **state)
 {
+	const struct split_policy policy = { at_random, 2 };
 	struct fix *fx = *state;
 	unsigned both = 0;
 
@@ -457,7 +489,7 @@ the_two_parts_let_through_what_the_set_does(void **state)
 	whose_whim = fx;
 	for (unsigned i = 0; i < 3000; i++) {
 		char p[3][64], r[3][64], t[64];
-		struct filter *shared, *own;
+		struct filter *shared;
 		struct filter *set = filter_of(fx,
 		    LIST(random_pattern(fx, p[0], false),
 			random_pattern(fx, p[1], false),
@@ -466,24 +498,24 @@ the_two_parts_let_through_what_the_set_does(void **state)
 		    LIST(random_pattern(fx, r[0], false),
 			random_pattern(fx, r[1], false),
 			random_pattern(fx, r[2], false)));
+		struct split split;
 
-		split_hold(set);
-		split_set(set, at_random, &shared, &own);
+		shared = split_enter(&split, set, &policy);
 		for (unsigned j = 0; j < 20; j++) {
 			struct slice topic =
 			    slice_cstr(random_pattern(fx, t, true));
 			struct slice type =
 			    slice_cstr(chance(fx, 2) ? "set" : "add");
 			bool a = filter_matches(shared, topic, type);
-			bool b = own && filter_matches(own, topic, type);
+			bool b =
+			    split.own && filter_matches(split.own, topic, type);
 
 			assert_int_equal(
 			    a || b, filter_matches(set, topic, type));
 			both += a + b;
 		}
-		split_release(set);
+		split_leave(&split);
 		(void)filter_unref(shared);
-		(void)filter_unref(own);
 		(void)filter_unref(set);
 	}
 	assert_true(both > 1000);
@@ -497,19 +529,19 @@ a_set_of_too_many_patterns_stays_whole(void **state)
 	const char *list[258] = { 0 };
 
 	for (unsigned n = 256; n <= 257; n++) {
-		struct filter *set, *shared, *own;
+		struct filter *set, *shared;
+		struct split split;
 
 		for (unsigned i = 0; i < n; i++) {
 			snprintf(names[i], sizeof(names[i]), "a.%u", i);
 			list[i] = names[i];
 		}
 		set = filter_of(fx, list, NULL, LIST(">"));
-		split_hold(set);
+		shared = split_enter(&split, set, &split_usual);
 		assert_int_equal(set->n_atoms, n == 256 ? 256 : 0);
-		split_set(set, split_few, &shared, &own);
 		assert_ptr_equal(shared, set);
-		assert_null(own);
-		split_release(set);
+		assert_null(split.own);
+		split_leave(&split);
 		(void)filter_unref(shared);
 		(void)filter_unref(set);
 	}
@@ -566,6 +598,7 @@ main(void)
 		TEST(a_lookup_finds_exactly_the_groups_that_match),
 		TEST(a_topic_is_walked_once_while_changes_are_few),
 		TEST(what_few_hold_is_their_own),
+		TEST(what_a_crowd_shares_is_shared),
 		TEST(permissions_for_one_user_leave_the_rest_shared),
 		TEST(the_two_parts_let_through_what_the_set_does),
 		TEST(a_set_of_too_many_patterns_stays_whole),

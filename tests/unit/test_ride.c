@@ -152,7 +152,7 @@ what_both_parts_match_is_given_once(void **state)
 	chainfix_connect(c);
 	c->acl = &w->acls[0];
 	chainfix_now(c, &both);
-	assert_non_null(c->sender.own);
+	assert_non_null(c->sender.split.own);
 	chainfix_emit(w, "a.x");
 	chainfix_append(w, "a.x", 1, 10);
 	chainfix_turn(w, 10000);
