@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Attaching is tried every 50 ms while there is no writer.  A doorbell that
+ * Attaching is tried every 50 ms while there is no writer, and never waited
+ * for: a writer that is stopped must not stop the clients.  A doorbell that
  * hangs up says that the writer has gone; its ring is kept until the next one
  * is there, for it may hold what was not read yet.
  */
@@ -18,7 +19,8 @@
 
 enum {
 	RETRY_US = 50 * 1000,
-	SAFETY_US = 100 * 1000, /* a lost wake-up costs no more */
+	SAFETY_US = 100 * 1000,	 /* a lost wake-up costs no more */
+	ANSWER_US = 2000 * 1000, /* a writer that is stopped gives none */
 };
 
 struct attach {
@@ -28,6 +30,9 @@ struct attach {
 	char dir[100];
 	struct doorbell *bell; /* NULL: detached */
 	struct ring_reader *ring;
+	struct doorbell *asking; /* its answer is yet to come, or NULL */
+	struct loop_io answer;
+	struct loop_timer patience;
 	struct loop_io io;
 	struct loop_timer retry;
 	struct loop_timer safety;
@@ -67,13 +72,65 @@ retry(struct attach *a)
 }
 
 static void
+stop_asking(struct attach *a)
+{
+	loop_io_deinit(&a->answer);
+	loop_timer_stop(&a->patience);
+	a->asking = doorbell_free(a->asking);
+}
+
+/* The writer has answered: with its ring, or not. */
+static void
+attached(struct attach *a, struct doorbell *bell, struct ring_reader *ring)
+{
+	(void)ring_reader_free(a->ring);
+	a->ring = ring;
+	a->bell = bell;
+	if (loop_io_add(a->loop, &a->io, doorbell_fd(a->bell), LOOP_READ,
+		on_bell, a) < 0 ||
+	    loop_timer_set(&a->safety, SAFETY_US, 1) < 0)
+		alloc_failed();
+}
+
+static void
+on_answer(void *arg, unsigned what)
+{
+	struct attach *a = arg;
+	struct ring_reader *ring CLEANUP(ring_reader_freep) = NULL;
+	struct doorbell *bell;
+	struct reason why = { "" };
+	int err = doorbell_answer(a->asking, &ring, &why);
+
+	if (err == -EAGAIN)
+		return;
+	if (err < 0 && err != -ECONNREFUSED)
+		diag_limited("attach", "%s", why.text);
+	if (err < 0 || !a->on_ring(a->arg, ring)) {
+		stop_asking(a);
+		retry(a);
+		return;
+	}
+	bell = TAKE(a->asking);
+	stop_asking(a);
+	attached(a, bell, TAKE(ring));
+}
+
+static void
+on_impatience(void *arg)
+{
+	struct attach *a = arg;
+
+	diag_limited("attach", "no answer on 'ring.sock'");
+	stop_asking(a);
+	retry(a);
+}
+
+static void
 try_attach(void *arg)
 {
 	struct attach *a = arg;
-	struct doorbell *bell CLEANUP(doorbell_freep) = NULL;
-	struct ring_reader *ring CLEANUP(ring_reader_freep) = NULL;
 	struct reason why = { "" };
-	int err = doorbell_attach(a->dir, "gateway", &bell, &ring, &why);
+	int err = doorbell_ask(a->dir, "gateway", &a->asking, &why);
 
 	if (err < 0) {
 		if (err != -ENOENT && err != -ECONNREFUSED)
@@ -81,16 +138,9 @@ try_attach(void *arg)
 		retry(a);
 		return;
 	}
-	if (!a->on_ring(a->arg, ring)) {
-		retry(a);
-		return;
-	}
-	(void)ring_reader_free(a->ring);
-	a->ring = TAKE(ring);
-	a->bell = TAKE(bell);
-	if (loop_io_add(a->loop, &a->io, doorbell_fd(a->bell), LOOP_READ,
-		on_bell, a) < 0 ||
-	    loop_timer_set(&a->safety, SAFETY_US, 1) < 0)
+	if (loop_io_add(a->loop, &a->answer, doorbell_sock(a->asking),
+		LOOP_READ, on_answer, a) < 0 ||
+	    loop_timer_set(&a->patience, ANSWER_US, 0) < 0)
 		alloc_failed();
 }
 
@@ -111,6 +161,8 @@ attach_new(struct loop *loop, const char *dir, attach_ring *on_ring, void *arg,
 	err = loop_timer_init(loop, &a->retry, try_attach, a);
 	if (err == 0)
 		err = loop_timer_init(loop, &a->safety, on_safety, a);
+	if (err == 0)
+		err = loop_timer_init(loop, &a->patience, on_impatience, a);
 	if (err < 0)
 		return err;
 	try_attach(a);
@@ -125,6 +177,8 @@ attach_free(struct attach *a)
 		return NULL;
 	if (a->bell)
 		detach(a);
+	stop_asking(a);
+	loop_timer_deinit(&a->patience);
 	a->ring = ring_reader_free(a->ring);
 	loop_timer_deinit(&a->retry);
 	loop_timer_deinit(&a->safety);

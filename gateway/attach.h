@@ -26,7 +26,7 @@ struct ring_reader;
  */
 typedef bool attach_ring(void *arg, struct ring_reader *ring);
 
-/* Attach at dir, now or as soon as a writer runs; the caller owns *out. */
+/* Attach at dir, as soon as a writer answers; the caller owns *out. */
 MUST_CHECK int attach_new(struct loop *loop, const char *dir,
     attach_ring *on_ring, void *arg, struct attach **out);
 struct attach *attach_free(struct attach *a);

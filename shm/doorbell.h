@@ -29,6 +29,16 @@ struct doorbell;
  */
 MUST_CHECK int doorbell_attach(const char *dir, const char *role,
     struct doorbell **out, struct ring_reader **ring, struct reason *why);
+/*
+ * The same in two steps, for who may not wait: doorbell_ask(), then
+ * doorbell_answer() whenever doorbell_sock() is readable.  -EAGAIN: the
+ * answer is yet to come; after any other failure the doorbell is of no use.
+ */
+MUST_CHECK int doorbell_ask(const char *dir, const char *role,
+    struct doorbell **out, struct reason *why);
+int doorbell_sock(const struct doorbell *bell);
+MUST_CHECK int doorbell_answer(
+    struct doorbell *bell, struct ring_reader **ring, struct reason *why);
 struct doorbell *doorbell_free(struct doorbell *bell);
 CLEANUP_FN(struct doorbell *, doorbell_free)
 

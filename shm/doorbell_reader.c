@@ -85,10 +85,8 @@ receive_attachment(int sock, struct ring_attach_reply *reply,
 {
 	unsigned n = ATTACH_FDS;
 	ssize_t got;
-	int err = wait_readable(sock);
+	int err = 0;
 
-	if (err < 0)
-		return reason_set(why, err, "no answer on 'ring.sock'");
 	got = frame_recv_fds(sock, reply, sizeof(*reply), fds, &n);
 	if (got == 0)
 		return reason_set(
@@ -160,15 +158,10 @@ ask(const char *dir, const char *role, int *sock, struct reason *why)
 }
 
 int
-doorbell_attach(const char *dir, const char *role, struct doorbell **out,
-    struct ring_reader **ring, struct reason *why)
+doorbell_ask(const char *dir, const char *role, struct doorbell **out,
+    struct reason *why)
 {
 	CLEANUP(doorbell_freep) struct doorbell *bell = NULL;
-	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	CLEANUP(closep) int ring_fd = -1;
-	CLEANUP(closep) int page_fd = -1;
-	struct ring_attach_reply reply = { 0 };
-	int fds[ATTACH_FDS] = { -1, -1, -1 };
 	int err;
 
 	bell = calloc(1, sizeof(*bell));
@@ -178,6 +171,27 @@ doorbell_attach(const char *dir, const char *role, struct doorbell **out,
 	err = ask(dir, role, &bell->sock, why);
 	if (err < 0)
 		return err;
+	*out = TAKE(bell);
+	return 0;
+}
+
+int
+doorbell_sock(const struct doorbell *bell)
+{
+	return bell->sock;
+}
+
+int
+doorbell_answer(
+    struct doorbell *bell, struct ring_reader **ring, struct reason *why)
+{
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	CLEANUP(closep) int ring_fd = -1;
+	CLEANUP(closep) int page_fd = -1;
+	struct ring_attach_reply reply = { 0 };
+	int fds[ATTACH_FDS] = { -1, -1, -1 };
+	int err;
+
 	err = receive_attachment(bell->sock, &reply, fds, why);
 	if (err < 0)
 		return err;
@@ -193,8 +207,26 @@ doorbell_attach(const char *dir, const char *role, struct doorbell **out,
 	if (!same_ring(&reply, ring_reader_info(rd)))
 		return reason_set(why, -EPROTO,
 		    "the ring handed over is not the one announced");
-	*out = TAKE(bell);
 	*ring = TAKE(rd);
+	return 0;
+}
+
+int
+doorbell_attach(const char *dir, const char *role, struct doorbell **out,
+    struct ring_reader **ring, struct reason *why)
+{
+	CLEANUP(doorbell_freep) struct doorbell *bell = NULL;
+	int err = doorbell_ask(dir, role, &bell, why);
+
+	if (err < 0)
+		return err;
+	err = wait_readable(bell->sock);
+	if (err < 0)
+		return reason_set(why, err, "no answer on 'ring.sock'");
+	err = doorbell_answer(bell, ring, why);
+	if (err < 0)
+		return err;
+	*out = TAKE(bell);
 	return 0;
 }
 
