@@ -14,6 +14,7 @@
 #include "core/event.h"
 #include "core/mp.h"
 #include "core/rules.h"
+#include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/block.h"
 #include "gateway/catchup.h"
@@ -27,6 +28,7 @@ enum {
 	CONFLATED = 16384, /* the same, where few of them may be left */
 	READ_EVENTS = 256,
 	READ_BYTES = 64 * 1024,	 /* of one copy from the ring */
+	OLD_RING_S = 30,	 /* who is that far behind is lagged */
 	FIRST_BYTES = 20 * 1024, /* of the first one, which may be all */
 	SETS = 64,		 /* of remembered blocks */
 	WAYS = 4,
@@ -42,6 +44,10 @@ struct memory {
 
 struct catchup {
 	struct ring_reader *ring;
+	struct ring_reader *old; /* of the writer before, or NULL */
+	uint64_t old_tail;	 /* seq of the last event in it */
+	uint64_t old_since_ns;	 /* 0: the next tick says */
+	bool foreign;		 /* the next ring does not continue this one */
 	struct catchup_counts counts;
 	struct memory_set {
 		struct memory way[WAYS];
@@ -85,6 +91,7 @@ catchup_free(struct catchup *c)
 	catchup_forget(c);
 	c->ring = ring_reader_free(c->ring);
 	c->conflate = conflate_free(c->conflate);
+	c->old = ring_reader_free(c->old);
 	mp_buf_deinit(&c->run);
 	free(c->buf);
 	free(c);
@@ -104,6 +111,8 @@ catchup_forget(struct catchup *c)
 {
 	for (unsigned i = 0; i < SETS * WAYS; i++)
 		forget(&c->remembered[i / WAYS].way[i % WAYS]);
+	c->old = ring_reader_free(c->old);
+	c->foreign = true;
 }
 
 static struct memory_set *
@@ -130,6 +139,18 @@ recall(struct catchup *c, const struct catchup_ask *ask)
 	return NULL;
 }
 
+/* Its writer has gone: nothing comes to it or goes from it any more. */
+static void
+retire(struct catchup *c, struct ring_reader *ring)
+{
+	struct ring_status status;
+
+	ring_reader_status(ring, &status);
+	c->old = ring;
+	c->old_tail = status.tail_seq;
+	c->old_since_ns = 0;
+}
+
 int
 catchup_ring(struct catchup *c, struct ring_reader *ring)
 {
@@ -138,15 +159,36 @@ catchup_ring(struct catchup *c, struct ring_reader *ring)
 
 	if (err < 0)
 		return err;
-	c->ring = ring_reader_free(c->ring);
+	c->old = ring_reader_free(c->old);
+	if (c->ring && !c->foreign)
+		retire(c, TAKE(c->ring));
+	(void)ring_reader_free(c->ring);
 	c->ring = clone;
+	c->foreign = false;
 	return 0;
 }
 
+void
+catchup_tick(struct catchup *c, uint64_t now_ns)
+{
+	if (!c->old)
+		return;
+	if (c->old_since_ns == 0)
+		c->old_since_ns = now_ns;
+	else if (now_ns - c->old_since_ns >= OLD_RING_S * NS_PER_S)
+		c->old = ring_reader_free(c->old);
+}
+
+/* The old ring counts where the new one goes on without a gap. */
 uint64_t
 catchup_oldest(struct catchup *c)
 {
-	return ring_reader_seek_oldest(c->ring) + 1;
+	uint64_t oldest = ring_reader_seek_oldest(c->ring) + 1, older;
+
+	if (!c->old || oldest > c->old_tail + 1)
+		return oldest;
+	older = ring_reader_seek_oldest(c->old) + 1;
+	return MIN(oldest, older);
 }
 
 uint64_t
@@ -218,13 +260,13 @@ gather_event(struct catchup *c, struct gather *g, const struct ring_event *ev,
 
 /* RING_EVENT: some were taken; RING_EMPTY, RING_LAPPED or below zero. */
 static int
-read_some(struct catchup *c, struct gather *g)
+read_some(struct catchup *c, struct ring_reader *ring, struct gather *g)
 {
 	size_t size = g->looked_at == 0 ? FIRST_BYTES : c->size;
 	uint32_t n;
 	size_t need;
-	int rc = ring_reader_read(
-	    c->ring, c->ev, READ_EVENTS, c->buf, size, &n, &need);
+	int rc =
+	    ring_reader_read(ring, c->ev, READ_EVENTS, c->buf, size, &n, &need);
 
 	if (rc == RING_TOO_SMALL) {
 		if (need > EVENT_MAX)
@@ -234,7 +276,7 @@ read_some(struct catchup *c, struct gather *g)
 			c->size = need;
 		}
 		rc = ring_reader_read(
-		    c->ring, c->ev, READ_EVENTS, c->buf, c->size, &n, &need);
+		    ring, c->ev, READ_EVENTS, c->buf, c->size, &n, &need);
 	}
 	if (rc != RING_EVENT)
 		return rc == RING_TOO_SMALL ? -EPROTO : rc;
@@ -299,6 +341,7 @@ catchup_block(
 {
 	struct gather g = { .ask = ask, .upto = ask->after };
 	struct block *known = recall(c, ask);
+	struct ring_reader *ring = c->ring;
 	int rc;
 
 	assert(ask->after < ask->upto);
@@ -310,9 +353,13 @@ catchup_block(
 	c->counts.reads++;
 	c->run.len = 0;
 	conflate_reset(c->conflate, ask->rules);
-	rc = ring_reader_seek(c->ring, ask->after);
+	rc = ring_reader_seek(ring, ask->after);
+	if (rc == RING_LAPPED && c->old && ask->after < c->old_tail) {
+		ring = c->old;
+		rc = ring_reader_seek(ring, ask->after);
+	}
 	while (rc == RING_EVENT && !g.full)
-		rc = read_some(c, &g);
+		rc = read_some(c, ring, &g);
 	if (rc < 0)
 		return rc;
 	if (c->run.failed)

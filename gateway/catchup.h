@@ -24,10 +24,13 @@ CLEANUP_FN(struct catchup *, catchup_free)
 
 /*
  * Read from this ring from now on: takes a reader of its own over the same
- * mapping.
+ * mapping.  The one before is kept for those who are behind what the new one
+ * holds, until catchup_tick() finds it 30 s old.
  */
 MUST_CHECK int catchup_ring(struct catchup *c, struct ring_reader *ring);
-/* The next ring is of another log: forget what was read. */
+/* Give up what is not needed any more, at a time of any clock. */
+void catchup_tick(struct catchup *c, uint64_t now_ns);
+/* The next ring is of another log: forget what was read, and the ring. */
 void catchup_forget(struct catchup *c);
 
 enum catchup_found {

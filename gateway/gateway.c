@@ -153,6 +153,7 @@ on_second(void *arg)
 	forward_hello(gw->forward);
 	ask_tick(gw->ask);
 	session_tick_all(gw);
+	catchup_tick(gw->catchup, time_mono_ns());
 }
 
 static int
