@@ -43,12 +43,15 @@ on_more(evutil_socket_t fd, short what, void *arg)
 
 	cs->more = NULL;
 	cs->more_end = &cs->more;
+	cs->in_more = true;
+	cs->steps_awaited = false;
 	for (; c; c = next) {
 		next = c->next_more;
 		c->in_more = false;
 		if (c->state != CONN_GONE)
 			conn_turn(c, EV_READ);
 	}
+	cs->in_more = false;
 }
 
 void

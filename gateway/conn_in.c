@@ -141,7 +141,11 @@ take_input(struct conn *c)
 	}
 }
 
-/* A connection that says nothing gets no TLS object. */
+/*
+ * A connection that says nothing gets no TLS object.  Who waits for a step
+ * goes first: else a storm's new connections would take all of them, and
+ * those that wait grow too old.
+ */
 static void
 shake(struct conn *c, short what)
 {
@@ -149,7 +153,8 @@ shake(struct conn *c, short what)
 
 	if (!c->tls.ssl && !(what & EV_READ))
 		return;
-	if (cs->steps_left == 0) {
+	if (cs->steps_left == 0 || (cs->steps_awaited && !cs->in_more)) {
+		cs->steps_awaited = true;
 		conn_more(c);
 		return;
 	}

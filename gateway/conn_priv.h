@@ -157,6 +157,8 @@ struct conns {
 	uint32_t stall_ticks;
 	uint32_t tick;	     /* the wheel stands here */
 	unsigned steps_left; /* of handshakes in this pass */
+	bool steps_awaited;  /* somebody in more waits for one */
+	bool in_more;	     /* those of more have their turn */
 	bool refusing;
 	bool relaxed; /* see conns_relax() */
 	bool starved; /* somebody waits for room() */

@@ -8,8 +8,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
+#include <openssl/ssl.h>
 
 #include "gateway/block.h"
 #include "tests/lib/edgefix.h"
@@ -328,6 +330,54 @@ a_stopping_gateway_lets_nobody_in(void **state)
 	edge_free(c);
 }
 
+enum {
+	EARLY = 20, /* more than have a step in one pass */
+	LATE = 8
+};
+
+/* Say hello; the answer can't be there yet. */
+static void
+say_hello(struct edge_client *const *c, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		assert_true(SSL_do_handshake(c[i]->ssl) < 1);
+}
+
+static unsigned
+answered(struct edge_client *const *c, unsigned n)
+{
+	unsigned count = 0;
+	uint8_t byte;
+
+	for (unsigned i = 0; i < n; i++)
+		count += recv(c[i]->fd, &byte, 1, MSG_PEEK) == 1;
+	return count;
+}
+
+static void
+handshakes_that_wait_go_before_new_ones(void **state)
+{
+	struct edgefix *fx = *state;
+	struct edge_client *c[EARLY + LATE];
+
+	edgefix_start(fx, NULL);
+	for (unsigned i = 0; i < EARLY + LATE; i++)
+		c[i] = edge_connect(fx);
+	EDGE_UNTIL(fx, conns_count(fx->conns) == EARLY + LATE);
+	say_hello(c, EARLY);
+	EDGE_UNTIL(fx, answered(c, EARLY) > 0);
+	assert_true(answered(c, EARLY) < EARLY);
+	say_hello(c + EARLY, LATE);
+	edgefix_deadline(fx);
+	do {
+		assert_true(edgefix_pass(fx));
+		if (answered(c + EARLY, LATE) > 0)
+			assert_int_equal(answered(c, EARLY), EARLY);
+	} while (answered(c + EARLY, LATE) < LATE);
+	for (unsigned i = 0; i < EARLY + LATE; i++)
+		edge_free(c[i]);
+}
+
 int
 main(void)
 {
@@ -345,6 +395,7 @@ main(void)
 		TEST(health_is_told_over_https),
 		TEST(readiness_says_why_not),
 		TEST(a_stopping_gateway_lets_nobody_in),
+		TEST(handshakes_that_wait_go_before_new_ones),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
