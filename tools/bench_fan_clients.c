@@ -85,7 +85,8 @@ clients_random_ms(struct fan_clients *c, unsigned below_ms)
 
 /* The connection has gone: come back after a while. */
 static void
-clients_lose(struct fan_clients *c, struct fan_client *cl)
+clients_lose(
+    struct fan_clients *c, struct fan_client *cl, const struct reason *why)
 {
 	unsigned ms = c->plan->jitter_ms;
 
@@ -97,7 +98,8 @@ clients_lose(struct fan_clients *c, struct fan_client *cl)
 		cl->lost = true;
 		cl->live = false;
 	} else {
-		c->self->refused++;
+		if (!c->self->refused++)
+			c->self->refusal = *why;
 		ms = (unsigned)CLIENTS_BACKOFF_MS
 		     << MIN(cl->attempts, (unsigned)CLIENTS_BACKOFF_SHIFT);
 		cl->attempts++;
@@ -116,7 +118,7 @@ clients_cut(struct fan_clients *c)
 		if (c->clients[i].live &&
 		    c->clients[i].number >= c->plan->stay) {
 			remote_abort(c->clients[i].remote);
-			clients_lose(c, &c->clients[i]);
+			clients_lose(c, &c->clients[i], NULL);
 		}
 }
 
@@ -159,9 +161,8 @@ clients_turn(struct fan_clients *c, struct fan_client *cl, struct reason *why)
 	if (!cl->remote)
 		return 0;
 	err = clients_step(c, cl, why);
-	if (err == -EPROTO && c->plan->resume &&
-	    atomic_load(&c->plan->shared->phase) >= FAN_GO) {
-		clients_lose(c, cl);
+	if (err == -EPROTO && c->plan->resume) {
+		clients_lose(c, cl, why);
 		return 0;
 	}
 	return err;
@@ -245,6 +246,7 @@ clients_phase(struct fan_clients *c)
 	if (c->stormy || atomic_load(&c->plan->shared->phase) != FAN_STORM)
 		return;
 	c->stormy = true;
+	c->self->refused = 0;
 	if (c->plan->cut)
 		clients_cut(c);
 }
@@ -299,7 +301,7 @@ static int
 clients_target(struct fan_clients *c, struct reason *why)
 {
 	const struct fan_plan *plan = c->plan;
-	struct remote_dialect dialect;
+	struct remote_dialect dialect = { "/v1/ws", "peal.v1.json", true };
 	char url[64], from[24];
 	const char *at = url;
 	int err;
@@ -316,10 +318,10 @@ clients_target(struct fan_clients *c, struct reason *why)
 	if (plan->kind == FAN_PEAL)
 		at = plan->url;
 	err = remote_target_open(at, plan->cafile, &c->target, why);
-	if (err >= 0 && plan->kind == FAN_PEER) {
+	if (plan->kind == FAN_PEER)
 		bench_peer_dialect(plan->peer, &dialect);
+	if (err >= 0 && (plan->kind == FAN_PEER || plan->json))
 		remote_target_speak(c->target, &dialect);
-	}
 	if (err >= 0 && c->share->stalled)
 		remote_target_buffer(c->target, CLIENTS_BUFFER);
 	snprintf(from, sizeof(from), "127.0.0.%u", c->share->generator + 2);
@@ -333,7 +335,7 @@ clients_begin(struct fan_clients *c, struct reason *why)
 {
 	int err;
 
-	bench_known_init(&c->known);
+	bench_known_init(&c->known, c->plan->json);
 	c->epoll = epoll_create1(EPOLL_CLOEXEC);
 	c->clients = calloc(c->n, sizeof(*c->clients));
 	if (c->epoll < 0 || !c->clients)
@@ -356,6 +358,7 @@ clients_end(struct fan_clients *c)
 	free(c->clients);
 	free(c->owned);
 	mp_buf_deinit(&c->out);
+	mp_buf_deinit(&c->other);
 	c->ring = ring_reader_free(c->ring);
 	c->target = remote_target_free(c->target);
 	closep(&c->epoll);

@@ -39,6 +39,7 @@ struct fan_clients {
 	int epoll;
 	struct bench_known known;
 	struct mp_buf out;
+	struct mp_buf other; /* a message in the other of the two forms */
 	/* Events that all and that each owner get, once the source is done. */
 	bool ending;
 	uint64_t shared;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "core/json.h"
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/time.h"
@@ -18,10 +19,16 @@
 int
 bench_fan_take_send(struct fan_clients *c, struct fan_client *cl)
 {
-	int err = c->out.failed
-		      ? -ENOMEM
-		      : remote_send(cl->remote, slice_of(c->out.p, c->out.len));
+	struct slice msg = slice_of(c->out.p, c->out.len);
+	int err = c->out.failed ? -ENOMEM : 0;
 
+	if (c->plan->json && err >= 0) {
+		c->other.len = 0;
+		err = json_from_mp(msg, &c->other);
+		msg = slice_of(c->other.p, c->other.len);
+	}
+	if (err >= 0)
+		err = remote_send(cl->remote, msg);
 	c->out.len = 0;
 	return err;
 }
@@ -149,6 +156,25 @@ take_control(struct fan_clients *c, struct fan_client *cl, struct slice msg,
 	}
 }
 
+/* Batches are looked up as they are; the rest is made into MessagePack. */
+static int
+take_text(struct fan_clients *c, struct fan_client *cl, struct slice msg,
+    struct reason *why)
+{
+	uint64_t after = 0;
+	size_t at = 1;
+
+	if (msg.len && msg.p[0] == '[') {
+		while (at < msg.len && msg.p[at] >= '0' && msg.p[at] <= '9')
+			after = 10 * after + (uint64_t)(msg.p[at++] - '0');
+		return take_batch(c, cl, msg, after, why);
+	}
+	c->other.len = 0;
+	if (json_to_mp(msg, &c->other, why) != 0)
+		return -EPROTO;
+	return take_control(c, cl, slice_of(c->other.p, c->other.len), why);
+}
+
 int
 bench_fan_take(struct fan_clients *c, struct fan_client *cl, struct slice msg,
     struct reason *why)
@@ -158,6 +184,8 @@ bench_fan_take(struct fan_clients *c, struct fan_client *cl, struct slice msg,
 
 	if (c->plan->kind == FAN_PEER)
 		return bench_fan_peer_take(c, cl, msg, why);
+	if (c->plan->json)
+		return take_text(c, cl, msg, why);
 	if (mp_next(&w, &head) && head.type == MP_ARRAY &&
 	    mp_next(&w, &after) && after.type == MP_UINT)
 		return take_batch(c, cl, msg, after.u, why);

@@ -185,7 +185,7 @@ struct fanout_words {
 	uint64_t clients, seconds, size, pairs, gather, gateways;
 	uint64_t sets, personal, stalled;
 	const char *rate, *beside;
-	bool durable, json, syscalls, idle, own;
+	bool durable, text, syscalls, idle, own;
 };
 
 static struct fanout_words words = {
@@ -272,6 +272,10 @@ static const struct tool_option fanout_options[] = {
 	    .value = &words.durable,
 	    .help =
 		"peal's latency counts from when an event was published, not from when it was due" },
+	{ .name = "text",
+	    .kind = TOOL_FLAG,
+	    .value = &words.text,
+	    .help = "clients speak JSON; beside plain, MessagePack" },
 	{ .name = "syscalls",
 	    .kind = TOOL_FLAG,
 	    .value = &words.syscalls,
@@ -326,7 +330,7 @@ fanout_take(struct bench_contest *b, const struct fanout_words *w)
 	if (plan->personal && !plan->owned)
 		plan->owned = plan->clients;
 	plan->durable = w->durable;
-	plan->json = w->json;
+	plan->json = w->text;
 	b->syscalls = w->syscalls;
 	b->idle = w->idle;
 	b->own = w->own;

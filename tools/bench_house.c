@@ -45,6 +45,7 @@ static const char *const bench_house_options[] = {
 	"gateway.handshakes=4096",
 	"gateway.user_connections=0",
 	"gateway.handshake_rate=0",
+	"gateway.hello_seconds=300",
 };
 
 static void

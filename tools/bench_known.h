@@ -9,6 +9,7 @@
 #ifndef PEAL_TOOLS_BENCH_KNOWN_H
 #define PEAL_TOOLS_BENCH_KNOWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/bytes.h"
@@ -31,11 +32,12 @@ struct known_message {
 };
 
 struct bench_known {
+	bool json; /* messages are text */
 	struct known_message kept[BENCH_KNOWN_MAX];
 	struct known_message odd; /* one that is not what others get */
 };
 
-void bench_known_init(struct bench_known *k);
+void bench_known_init(struct bench_known *k, bool json);
 void bench_known_deinit(struct bench_known *k);
 
 /*

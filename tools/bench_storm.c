@@ -36,6 +36,7 @@ struct storm_result {
 	double stay_p50_ms, stay_p99_ms, stay_max_ms;
 	double cpu_us; /* of the server, for each client that came back */
 	double events;
+	struct reason refusal; /* the first */
 };
 
 struct storm {
@@ -164,6 +165,8 @@ storm_sum(const struct bench_window *w, uint64_t cpu_ns, struct storm_result *r)
 		bench_hist_merge(&h[0], &shared->generator[i].back);
 		bench_hist_merge(&h[1], &shared->generator[i].latency);
 		bench_hist_merge(&h[2], &shared->generator[i].meanwhile);
+		if (shared->generator[i].refused)
+			r->refusal = shared->generator[i].refusal;
 		r->refused += (double)shared->generator[i].refused;
 	}
 	r->lost = (double)storm_lost(w);
@@ -239,6 +242,8 @@ storm_tell(struct storm *s, unsigned n)
 		    r->all_live_s, r->back_p50_s, r->back_p99_s, r->refused,
 		    r->stay_p50_ms, r->stay_p99_ms, r->stay_max_ms,
 		    r->calm_p99_ms, r->events);
+		if (r->refused > 0)
+			printf("\n  refused, for example: %s", r->refusal.text);
 		if (!s->kill)
 			printf("; server CPU %.0f us each", r->cpu_us);
 		printf("\n");

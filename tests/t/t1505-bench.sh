@@ -2,7 +2,7 @@
 # `peal bench`: short runs that end well, measure what they say, and leave
 # nothing behind.
 . "$(dirname "$0")/../lib/house.sh"
-plan 26
+plan 27
 
 TMPDIR=$work
 export TMPDIR
@@ -40,6 +40,9 @@ passes 'some events go to one client each, some clients stall' \
 passes 'clients with other subscriptions get what they asked for' \
 	"$peal" bench fanout --own --clients 30 --rate 200 --seconds 1 \
 	    --pairs 1 --sets 10 --personal 100 --beside none
+passes 'clients that speak JSON get every event' \
+	"$peal" bench fanout --own --clients 20 --rate 200 --seconds 1 \
+	    --pairs 1 --text --beside plain
 passes 'one client is measured from when events are durable' \
 	measure fanout --clients 1 --rate 50 --seconds 1 --pairs 1 --durable
 passes 'peers that are installed are measured, others left out' \
