@@ -209,34 +209,48 @@ sessionfix_expect(struct sessionfix_client *c, ...)
 
 /* --- the ring --- */
 
+static void
+publish_one(struct sessionfix *fx, const char *topic, const char *type,
+    uint64_t version)
+{
+	struct event event = {
+		.seq = ++fx->ring.seq,
+		.time_us = fx->ring.seq,
+		.version = version,
+		.topic = slice_cstr(topic),
+		.type = slice_cstr(type),
+		.actor = SLICE_STR("me"),
+		.data = slice_of("\x01", 1),
+	};
+	uint8_t bytes[300];
+	struct ring_event ev = {
+		.seq = event.seq,
+		.topic_hash =
+		    hash_bytes(&fx->ring.opt.topic_key, topic, strlen(topic)),
+		.version = (uint32_t)version,
+		.len = (uint32_t)(event_encode(&event, bytes) - bytes),
+		.flags = RING_LAST_OF_REQUEST,
+	};
+
+	ev.crc = crc32c(0, bytes, ev.len);
+	ring_writer_begin(fx->ring.writer, 1, ev.len);
+	ring_writer_add(fx->ring.writer, &ev, bytes);
+	ring_writer_commit(fx->ring.writer);
+}
+
 void
 sessionfix_publish(struct sessionfix *fx, const char *topic, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++) {
-		struct event event = {
-			.seq = ++fx->ring.seq,
-			.time_us = fx->ring.seq,
-			.version = 1,
-			.topic = slice_cstr(topic),
-			.type = SLICE_STR("set"),
-			.actor = SLICE_STR("me"),
-			.data = slice_of("\x01", 1),
-		};
-		uint8_t bytes[300];
-		struct ring_event ev = {
-			.seq = event.seq,
-			.topic_hash = hash_bytes(
-			    &fx->ring.opt.topic_key, topic, strlen(topic)),
-			.version = 1,
-			.len = (uint32_t)(event_encode(&event, bytes) - bytes),
-			.flags = RING_LAST_OF_REQUEST,
-		};
+	for (unsigned i = 0; i < n; i++)
+		publish_one(fx, topic, "set", 1);
+	sessionfix_turn(fx);
+}
 
-		ev.crc = crc32c(0, bytes, ev.len);
-		ring_writer_begin(fx->ring.writer, 1, ev.len);
-		ring_writer_add(fx->ring.writer, &ev, bytes);
-		ring_writer_commit(fx->ring.writer);
-	}
+void
+sessionfix_publish_as(struct sessionfix *fx, const char *topic,
+    const char *type, uint64_t version)
+{
+	publish_one(fx, topic, type, version);
 	sessionfix_turn(fx);
 }
 

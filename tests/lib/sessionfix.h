@@ -74,6 +74,9 @@ void sessionfix_expect(struct sessionfix_client *c, ...);
 
 /* Publish n durable events of the topic; then one turn. */
 void sessionfix_publish(struct sessionfix *fx, const char *topic, unsigned n);
+/* One of this type and version. */
+void sessionfix_publish_as(struct sessionfix *fx, const char *topic,
+    const char *type, uint64_t version);
 /* A turn of the gateway: feed, clients, and the socket to the writer. */
 void sessionfix_turn(struct sessionfix *fx);
 
