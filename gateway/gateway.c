@@ -154,6 +154,7 @@ on_second(void *arg)
 	ask_tick(gw->ask);
 	session_tick_all(gw);
 	catchup_tick(gw->catchup, time_mono_ns());
+	quota_tick(&gw->quotas, time_mono_ns());
 }
 
 static int
@@ -388,6 +389,7 @@ gateway_close(struct gateway *gw)
 	gw->listen = listen_free(gw->listen);
 	gw->conns = conns_free(gw->conns);
 	gw->forward = forward_free(gw->forward);
+	quota_table_deinit(&gw->quotas);
 	gw->fetch = fetch_free(gw->fetch);
 	gw->ask = ask_free(gw->ask);
 	gw->attach = attach_free(gw->attach);

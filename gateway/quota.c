@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Quotas live as long as a connection or an append of their user.  The rate
- * is a bucket that holds one second's worth and is kept as time: an append
- * costs 1 s / rate of it.
+ * Quotas live as long as a connection or an append of their user, and until
+ * the rate of what was appended is forgotten.  The rate is a bucket that holds
+ * one second's worth and is kept as time: an append costs 1 s / rate of it.
  */
 
 #include <assert.h>
@@ -52,21 +52,58 @@ quota_enter(struct quota_table *table, struct slice user)
 	if (user.len > 0 && table->max_conns > 0 &&
 	    q->conns >= table->max_conns)
 		return NULL;
+	table->resting -= q->resting;
+	q->resting = false;
 	q->conns++;
 	return q;
 }
 
-static void
-drop_unused(struct quota *q)
+/* What could be appended at once has grown to a second's worth again. */
+static bool
+is_rested(const struct quota *q, uint64_t now_ns)
 {
-	struct quota **at;
+	return now_ns > q->seen_ns &&
+	       now_ns - q->seen_ns >= NS_PER_S - q->spare_ns;
+}
 
-	if (q->conns > 0 || q->pending > 0)
+/*
+ * A user who comes again has what is left of the rate: a new connection, or a
+ * request over HTTP, is no new second.
+ */
+static void
+rest(struct quota *q)
+{
+	if (q->conns > 0 || q->pending > 0 || q->resting)
 		return;
-	at = slot_of(q->table, slice_of(q->user, q->len));
-	assert(*at == q);
-	*at = q->next;
-	free(q);
+	q->resting = true;
+	q->table->resting++;
+}
+
+void
+quota_tick(struct quota_table *table, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < QUOTA_BUCKETS && table->resting > 0; i++) {
+		struct quota **at = &table->buckets[i];
+
+		while (*at) {
+			struct quota *q = *at;
+
+			if (!q->resting || !is_rested(q, now_ns)) {
+				at = &q->next;
+				continue;
+			}
+			*at = q->next;
+			free(q);
+			table->resting--;
+		}
+	}
+}
+
+void
+quota_table_deinit(struct quota_table *table)
+{
+	quota_tick(table, UINT64_MAX);
+	assert(table->resting == 0);
 }
 
 void
@@ -74,7 +111,7 @@ quota_leave(struct quota *q)
 {
 	assert(q->conns > 0);
 	q->conns--;
-	drop_unused(q);
+	rest(q);
 }
 
 uint64_t
@@ -110,5 +147,5 @@ quota_answered(struct quota *q, uint64_t bytes)
 	assert(q->pending > 0 && q->bytes >= bytes);
 	q->pending--;
 	q->bytes -= bytes;
-	drop_unused(q);
+	rest(q);
 }

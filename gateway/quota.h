@@ -27,6 +27,7 @@ struct quota {
 	uint64_t bytes;	   /* of appends in flight */
 	uint64_t spare_ns; /* appends that may come at once, as time */
 	uint64_t seen_ns;
+	bool resting; /* unused: stays until its rate is forgotten */
 	uint8_t len;
 	char user[];
 };
@@ -36,15 +37,20 @@ struct quota_table {
 	uint64_t max_bytes;
 	uint64_t rate; /* appends a second, and at once; 0: no limit */
 	uint64_t max_conns;
+	uint64_t resting; /* how many there are */
 	struct quota *buckets[QUOTA_BUCKETS];
 };
 
 void quota_table_init(struct quota_table *table);
+/* No user has a connection or an append any more. */
+void quota_table_deinit(struct quota_table *table);
 
 /* The user's quota, for one connection more; NULL: too many. */
 struct quota *quota_enter(struct quota_table *table, struct slice user);
 /* One connection less. */
 void quota_leave(struct quota *q);
+/* Once a second or so: what nobody uses any more goes. */
+void quota_tick(struct quota_table *table, uint64_t now_ns);
 
 /*
  * May an append of so many bytes go now?  0: yes, and it is counted;

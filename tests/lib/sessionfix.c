@@ -562,6 +562,7 @@ sessionfix_teardown(void **state)
 			free(c->got[j]);
 	}
 	(void)forward_free(fx->gw.forward);
+	quota_table_deinit(&fx->gw.quotas);
 	(void)fetch_free(fx->gw.fetch);
 	(void)ask_free(fx->gw.ask);
 	loop_timer_deinit(&fx->gw.greet_timer);
