@@ -304,7 +304,11 @@ conn_ping(struct conn *c)
 void
 conn_pong(struct conn *c, struct slice payload)
 {
-	if (c->pongs < PONGS_QUEUED && lane_frame(c, WS_PONG, payload))
+	/* As with answers: many in one turn are no sign of that. */
+	if (c->pongs >= PONGS_QUEUED && !c->blocked)
+		(void)drain(c);
+	if (c->state == CONN_OPEN && c->pongs < PONGS_QUEUED &&
+	    lane_frame(c, WS_PONG, payload))
 		c->pongs++;
 }
 
