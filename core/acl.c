@@ -28,9 +28,10 @@ acl_deinit(struct acl *acl)
 	*acl = (struct acl){ 0 };
 }
 
-int
-acl_add(struct acl *acl, enum acl_list list, struct slice pattern,
-    struct reason *why)
+/* A pattern that is one; most: how many there may be. */
+static int
+acl_insert(struct acl *acl, enum acl_list list, struct slice pattern,
+    unsigned most, struct reason *why)
 {
 	char ***patterns = list == ACL_READ ? &acl->read : &acl->write;
 	unsigned *n = list == ACL_READ ? &acl->n_read : &acl->n_write;
@@ -38,8 +39,6 @@ acl_add(struct acl *acl, enum acl_list list, struct slice pattern,
 	char **grown, *text;
 	int order = -1;
 
-	if (!topic_pattern_valid(pattern, why))
-		return ACL_REFUSED;
 	text = strndup((const char *)pattern.p, pattern.len);
 	if (!text)
 		return -ENOMEM;
@@ -49,10 +48,10 @@ acl_add(struct acl *acl, enum acl_list list, struct slice pattern,
 		free(text);
 		return ACL_ADDED;
 	}
-	if (*n == ACL_PATTERNS_MAX) {
+	if (*n >= most) {
 		free(text);
-		return reason_set(why, ACL_REFUSED, "more than %d %s patterns",
-		    ACL_PATTERNS_MAX, list == ACL_READ ? "read" : "write");
+		return reason_set(why, ACL_REFUSED, "more than %u %s patterns",
+		    most, list == ACL_READ ? "read" : "write");
 	}
 	grown = reallocarray(*patterns, *n + 1, sizeof(*grown));
 	if (!grown) {
@@ -64,6 +63,29 @@ acl_add(struct acl *acl, enum acl_list list, struct slice pattern,
 	grown[at] = text;
 	++*n;
 	return ACL_ADDED;
+}
+
+int
+acl_add(struct acl *acl, enum acl_list list, struct slice pattern,
+    struct reason *why)
+{
+	if (!topic_pattern_valid(pattern, why))
+		return ACL_REFUSED;
+	return acl_insert(acl, list, pattern, ACL_PATTERNS_MAX, why);
+}
+
+int
+acl_join(struct acl *acl, const struct acl *more)
+{
+	int err = 0;
+
+	for (unsigned i = 0; err == 0 && i < more->n_read; i++)
+		err = acl_insert(
+		    acl, ACL_READ, slice_cstr(more->read[i]), UINT32_MAX, NULL);
+	for (unsigned i = 0; err == 0 && i < more->n_write; i++)
+		err = acl_insert(acl, ACL_WRITE, slice_cstr(more->write[i]),
+		    UINT32_MAX, NULL);
+	return err;
 }
 
 static char **

@@ -48,6 +48,12 @@ enum acl_add {
 MUST_CHECK int acl_add(struct acl *acl, enum acl_list list,
     struct slice pattern, struct reason *why);
 
+/*
+ * Add all that more allows, admin aside; the lists may get longer than
+ * ACL_PATTERNS_MAX.  0 or -ENOMEM.
+ */
+MUST_CHECK int acl_join(struct acl *acl, const struct acl *more);
+
 /* *to is the caller's, to be ended with acl_deinit(); 0 or -ENOMEM. */
 MUST_CHECK int acl_copy(const struct acl *from, struct acl *to);
 bool acl_equal(const struct acl *a, const struct acl *b);
