@@ -118,12 +118,13 @@ on_value(void *arg, struct slice value, struct reason *why)
 		reason_set(why, 0, "an answer without an id");
 		return false;
 	}
-	if (slice_is(reply.op, "welcome")) {
-		if (reply.id.v == a->hello_id)
-			take_welcome(a, value);
+	if (slice_is(reply.op, "welcome") && reply.id.v == a->hello_id) {
+		take_welcome(a, value);
 		return true;
 	}
 	call = take(a, reply.id.v);
+	if (!call && slice_is(reply.op, "welcome"))
+		return true; /* to an earlier hello of ours */
 	if (!call) {
 		reason_set(why, 0, "an answer to nothing that was asked");
 		return false;

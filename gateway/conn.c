@@ -231,7 +231,8 @@ stale_handshake(const struct conns *cs)
 static bool
 room(struct conns *cs)
 {
-	return (cs->n_shaking < cs->max_shaking || stale_handshake(cs)) &&
+	return !cs->held &&
+	       (cs->n_shaking < cs->max_shaking || stale_handshake(cs)) &&
 	       limits_rate_left(cs->limits, now_ms());
 }
 
@@ -240,7 +241,9 @@ conns_room(struct conns *cs)
 {
 	if (room(cs))
 		return true;
-	if (limits_rate_left(cs->limits, now_ms()))
+	if (cs->held)
+		COUNTERS_ADD(held_unknown, 1);
+	else if (limits_rate_left(cs->limits, now_ms()))
 		COUNTERS_ADD(held_handshakes, 1);
 	else
 		COUNTERS_ADD(held_rate, 1);
@@ -253,6 +256,13 @@ conns_on_room(struct conns *cs, void (*fn)(void *arg), void *arg)
 {
 	cs->room = fn;
 	cs->room_arg = arg;
+}
+
+void
+conns_hold(struct conns *cs, bool held)
+{
+	cs->held = held;
+	conns_tell_room(cs);
 }
 
 void

@@ -88,6 +88,8 @@ void conns_relax(struct conns *cs);
  */
 bool conns_room(struct conns *cs);
 void conns_on_room(struct conns *cs, void (*fn)(void *arg), void *arg);
+/* Is there to be no room, for now? */
+void conns_hold(struct conns *cs, bool held);
 
 /*
  * End of a pass: send what was queued in it, free what was marked dead.

@@ -162,6 +162,7 @@ struct conns {
 	bool refusing;
 	bool relaxed; /* see conns_relax() */
 	bool starved; /* somebody waits for room() */
+	bool held;    /* there is none, whatever is free */
 	uint8_t in[READ_BYTES];
 };
 

@@ -3,16 +3,19 @@
 /*
  * A pass copies a run out of the ring and works through it; what one pass
  * leaves of the copy, the next one takes up.  Groups never see half of a
- * request at the end of a pass.
+ * request at the end of a pass.  A request that has come in part stays in
+ * front of the copy, so that it can be looked at as a whole.
  */
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/event.h"
 #include "gateway/alloc.h"
 #include "gateway/feed.h"
+#include "gateway/grants.h"
 #include "gateway/peek.h"
 #include "gateway/send.h"
 #include "shm/ring_reader.h"
@@ -21,19 +24,25 @@ enum {
 	PASS_EVENTS = 4096
 };
 
+/*
+ *	ev[]   0        begin        at           n
+ *	       | done   | its request| to come    |
+ */
 struct feed {
 	struct group_table *groups;
+	struct grants *grants;	  /* NULL: nobody asks for them */
 	struct ring_reader *ring; /* the caller's */
 	uint64_t due_ns;
 	uint64_t events;
+	uint64_t granted; /* what is said of permissions up to here counts */
 	bool started;
 	bool in_request; /* its last event has not come yet */
 
 	/* What was copied, and how far it was worked through. */
-	uint32_t n, at;
-	size_t byte_at;
-	struct ring_event ev[PASS_EVENTS];
-	uint8_t buf[EVENT_MAX];
+	uint32_t n, at, begin;
+	size_t bytes, byte_at, byte_begin;
+	struct ring_event ev[PASS_EVENTS + EVENT_REQUEST_MAX];
+	uint8_t buf[2 * EVENT_MAX];
 };
 
 struct feed *
@@ -43,6 +52,12 @@ feed_new(struct group_table *groups)
 
 	f->groups = groups;
 	return f;
+}
+
+void
+feed_follow(struct feed *f, struct grants *grants)
+{
+	f->grants = grants;
 }
 
 struct feed *
@@ -64,14 +79,22 @@ feed_events(const struct feed *f)
 	return f->events;
 }
 
+/* Nothing is left of what was copied. */
+static void
+drop_copy(struct feed *f)
+{
+	f->n = f->at = f->begin = 0;
+	f->bytes = f->byte_at = f->byte_begin = 0;
+	f->in_request = false;
+}
+
 /* Go on with the oldest event that the ring holds. */
 static void
 skip_ahead(struct feed *f)
 {
 	group_table_rollback(f->groups);
 	group_table_close(f->groups);
-	f->n = f->at = 0;
-	f->in_request = false;
+	drop_copy(f);
 	group_table_request(f->groups, ring_reader_seek_oldest(f->ring));
 }
 
@@ -93,8 +116,7 @@ feed_ring(struct feed *f, struct ring_reader *ring)
 	f->ring = ring;
 	/* A request that had come in part comes again, whole. */
 	group_table_rollback(f->groups);
-	f->n = f->at = 0;
-	f->in_request = false;
+	drop_copy(f);
 	rc = ring_reader_seek(ring, f->groups->done);
 	if (rc != RING_LAPPED)
 		return rc < 0 ? rc : FEED_IDLE;
@@ -107,11 +129,22 @@ feed_restart(struct feed *f)
 {
 	assert(LIST_EMPTY(&f->groups->all));
 	f->started = false;
-	f->n = f->at = 0;
-	f->in_request = false;
+	f->granted = 0;
+	drop_copy(f);
 }
 
-static void
+/* Does a stored event say something of permissions that does not count yet? */
+static inline bool
+is_grant(const struct feed *f, const struct ring_event *ev, struct slice topic)
+{
+	if (LIKELY(topic.len == 0 || topic.p[0] != '$'))
+		return false;
+	return f->grants && ev->seq > f->granted &&
+	       !(ev->flags & RING_EPHEMERAL) && grants_topic(topic);
+}
+
+/* false: its request has to be looked at first. */
+static bool
 hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 {
 	const struct match_list *list;
@@ -119,7 +152,9 @@ hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 	struct peek peek;
 
 	if (!peek_event(bytes, &peek))
-		return; /* nobody could read it either */
+		return true; /* nobody could read it either */
+	if (is_grant(f, ev, peek.topic))
+		return false;
 	f->groups->event++;
 	list = match_find(f->groups->match, ev->topic_hash, peek.topic);
 	for (uint32_t i = 0; i < list->n; i++) {
@@ -135,6 +170,7 @@ hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 		else
 			send_own(given.rider, bytes);
 	}
+	return true;
 }
 
 static void
@@ -142,23 +178,64 @@ end_request(struct feed *f)
 {
 	group_table_request(f->groups, f->ev[f->at - 1].seq);
 	f->in_request = false;
+	f->begin = f->at;
+	f->byte_begin = f->byte_at;
 }
 
-/* Take one event of the copy; true when a request has ended with it. */
 static bool
+ends_request(const struct ring_event *ev)
+{
+	return ev->flags & (RING_EPHEMERAL | RING_LAST_OF_REQUEST);
+}
+
+static bool
+is_endless(const struct feed *f)
+{
+	return f->n - f->begin > EVENT_REQUEST_MAX ||
+	       f->bytes - f->byte_begin > EVENT_MAX;
+}
+
+enum taken {
+	TAKEN_EVENT,
+	TAKEN_REQUEST, /* it has ended with this event */
+	TAKEN_NOT,     /* it is about permissions: grant() first */
+};
+
+/* One event of the copy. */
+static enum taken
 take_one(struct feed *f)
 {
-	const struct ring_event *ev = &f->ev[f->at++];
+	const struct ring_event *ev = &f->ev[f->at];
 
-	hand_out(f, ev, slice_of(f->buf + f->byte_at, ev->len));
+	if (!hand_out(f, ev, slice_of(f->buf + f->byte_at, ev->len)))
+		return TAKEN_NOT;
+	f->at++;
 	f->byte_at += ev->len;
 	f->events++;
-	if (ev->flags & (RING_EPHEMERAL | RING_LAST_OF_REQUEST)) {
+	f->in_request = !ends_request(ev);
+	if (f->in_request)
+		return TAKEN_EVENT;
+	end_request(f);
+	return TAKEN_REQUEST;
+}
+
+/*
+ * What has come of a request that has not ended goes to the front.  One that
+ * is longer than the writer ever makes counts as ended.
+ */
+static void
+keep_request(struct feed *f)
+{
+	if (is_endless(f))
 		end_request(f);
-		return true;
-	}
-	f->in_request = true;
-	return false;
+	f->n -= f->begin;
+	f->at -= f->begin;
+	f->bytes -= f->byte_begin;
+	f->byte_at -= f->byte_begin;
+	memmove(f->ev, f->ev + f->begin, f->n * sizeof(f->ev[0]));
+	memmove(f->buf, f->buf + f->byte_begin, f->bytes);
+	f->begin = 0;
+	f->byte_begin = 0;
 }
 
 static int
@@ -166,23 +243,71 @@ copy_more(struct feed *f)
 {
 	uint32_t n;
 	size_t need;
-	int rc = ring_reader_read(
-	    f->ring, f->ev, PASS_EVENTS, f->buf, sizeof(f->buf), &n, &need);
+	int rc;
 
+	keep_request(f);
+	rc = ring_reader_read(f->ring, f->ev + f->n, PASS_EVENTS,
+	    f->buf + f->bytes, EVENT_MAX, &n, &need);
 	if (rc == RING_TOO_SMALL)
 		return -EPROTO;
 	if (rc != RING_EVENT)
 		return rc;
-	f->n = n;
-	f->at = 0;
-	f->byte_at = 0;
+	for (uint32_t i = f->n; i < f->n + n; i++)
+		f->bytes += f->ev[i].len;
+	f->n += n;
 	return RING_EVENT;
+}
+
+/* Back to where the request begins; groups forget what it has given them. */
+static void
+rewind_request(struct feed *f)
+{
+	group_table_rollback(f->groups);
+	f->events -= f->at - f->begin;
+	f->at = f->begin;
+	f->byte_at = f->byte_begin;
+	f->in_request = false;
+}
+
+/*
+ * A request speaks of permissions.  All that it says of them counts before
+ * its first event is handed out: whoever may not see it any more is gone, and
+ * whoever may from now on has not missed its beginning.
+ */
+static int
+grant(struct feed *f)
+{
+	uint32_t i = 0;
+	size_t byte = 0;
+	bool ended = false;
+	int rc = RING_EVENT;
+
+	rewind_request(f);
+	while (!ended && rc == RING_EVENT) {
+		const struct ring_event *ev = &f->ev[f->begin + i];
+
+		if (f->begin + i == f->n) {
+			if (is_endless(f))
+				break;
+			rc = copy_more(f);
+			continue;
+		}
+		grants_event(f->grants,
+		    slice_of(f->buf + f->byte_begin + byte, ev->len));
+		f->granted = ev->seq;
+		ended = ends_request(ev);
+		byte += ev->len;
+		i++;
+	}
+	/* A request without an end is not the writer's doing. */
+	return rc == RING_EMPTY ? RING_EVENT : rc;
 }
 
 int
 feed_pass(struct feed *f, uint64_t now_ns)
 {
 	int rc = RING_EVENT;
+	enum taken taken;
 	bool copied = false;
 
 	f->groups->now_ns = now_ns;
@@ -196,7 +321,10 @@ feed_pass(struct feed *f, uint64_t now_ns)
 				break;
 			copied = true;
 		}
-		if (take_one(f) && f->groups->work >= GROUP_WORK)
+		taken = take_one(f);
+		if (taken == TAKEN_NOT && (rc = grant(f)) != RING_EVENT)
+			break;
+		if (taken == TAKEN_REQUEST && f->groups->work >= GROUP_WORK)
 			break;
 	}
 	if (rc == RING_LAPPED)

@@ -15,12 +15,18 @@
 #include "gateway/group.h"
 
 struct feed;
+struct grants;
 struct reason;
 struct ring_reader;
 
 struct feed *feed_new(struct group_table *groups);
 struct feed *feed_free(struct feed *f);
 CLEANUP_FN(struct feed *, feed_free)
+/*
+ * Give these what is said of permissions: before any event of the request
+ * that says it is handed out, so that it counts for them.  They outlive it.
+ */
+void feed_follow(struct feed *f, struct grants *grants);
 
 enum feed_found {
 	FEED_IDLE = 0, /* level with the writer */

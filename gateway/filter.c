@@ -337,6 +337,59 @@ filter_permit(struct filter *f, const struct acl *acl)
 	return same;
 }
 
+/* The next read pattern that has a topic in common with pattern, or NULL. */
+static const char *
+next_met(const struct acl *acl, struct slice pattern, unsigned *at)
+{
+	while (*at < acl->n_read) {
+		const char *read = acl->read[(*at)++];
+
+		if (topic_patterns_meet(slice_cstr(read), pattern))
+			return read;
+	}
+	return NULL;
+}
+
+static bool
+same_part(const struct acl *a, const struct acl *b, struct slice pattern)
+{
+	unsigned at_a = 0, at_b = 0;
+	const char *in_a, *in_b;
+
+	if (topic_is_system(pattern) && a->admin != b->admin)
+		return false;
+	if (filter_within(a, pattern) && filter_within(b, pattern))
+		return true;
+	do {
+		in_a = next_met(a, pattern, &at_a);
+		in_b = next_met(b, pattern, &at_b);
+		if (!in_a || !in_b)
+			return !in_a && !in_b;
+	} while (strcmp(in_a, in_b) == 0);
+	return false;
+}
+
+bool
+filter_same_view(const struct filter *a, const struct filter *b)
+{
+	assert(a->n_pairs == b->n_pairs);
+	if (a == b)
+		return true;
+	/* The one without permissions lies within them with every pattern. */
+	for (uint32_t i = 0; i < a->n_pairs; i++) {
+		struct slice pattern = a->pairs[i].pattern;
+
+		if (!a->restricted && !filter_within(&b->acl, pattern))
+			return false;
+		if (!b->restricted && !filter_within(&a->acl, pattern))
+			return false;
+		if (a->restricted && b->restricted &&
+		    !same_part(&a->acl, &b->acl, pattern))
+			return false;
+	}
+	return true;
+}
+
 struct filter *
 filter_unref(struct filter *f)
 {

@@ -70,6 +70,12 @@ struct filter *filter_union(
 /* The same under other permissions; the same object if nothing changes. */
 struct filter *filter_permit(struct filter *f, const struct acl *acl);
 
+/*
+ * Do two with the same patterns, under permissions that may differ, let the
+ * same events through?  false where that is not certain.
+ */
+bool filter_same_view(const struct filter *a, const struct filter *b);
+
 static inline struct filter *
 filter_ref(struct filter *f)
 {

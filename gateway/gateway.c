@@ -26,7 +26,9 @@
 #include "gateway/fetch.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_priv.h"
+#include "gateway/grants.h"
 #include "gateway/listen.h"
+#include "gateway/prime.h"
 #include "gateway/session.h"
 #include "gateway/site.h"
 #include "gateway/tls.h"
@@ -61,15 +63,41 @@ change_log(struct gateway *gw, const char *name)
 	memcpy(gw->log, name, PROTO_LOG_NAME);
 }
 
+/*
+ * What was not read may have been about permissions: nobody is served until
+ * they are known again.
+ */
+static void
+learn_grants(struct gateway *gw, struct ring_reader *ring, bool other_log)
+{
+	struct ring_status status;
+
+	ring_reader_status(ring, &status);
+	session_hold_all(gw);
+	conns_hold(gw->conns, true);
+	prime_begin(gw->prime, status.tail_seq, other_log);
+}
+
+static void
+on_grants(void *arg)
+{
+	struct gateway *gw = arg;
+
+	conns_hold(gw->conns, false);
+	session_resume_all(gw);
+}
+
 static bool
 on_ring(void *arg, struct ring_reader *ring)
 {
 	struct gateway *gw = arg;
 	char name[PROTO_LOG_NAME];
+	bool other_log;
 	int rc;
 
 	log_name(ring, name);
-	if (strcmp(name, gw->log) != 0)
+	other_log = strcmp(name, gw->log) != 0;
+	if (other_log)
 		change_log(gw, name);
 	rc = feed_ring(gw->feed, ring);
 	if (rc == FEED_FOREIGN || rc < 0) {
@@ -80,6 +108,8 @@ on_ring(void *arg, struct ring_reader *ring)
 		return false;
 	if (rc == FEED_LAPPED)
 		send_hub_lagged(&gw->hub);
+	if (rc == FEED_LAPPED || other_log)
+		learn_grants(gw, ring, other_log);
 	diag_note("attached to the ring: log=%s incarnation=%u", name,
 	    ring_reader_info(ring)->incarnation);
 	return true;
@@ -97,6 +127,7 @@ feed_once(struct gateway *gw)
 	if (rc == FEED_LAPPED) {
 		diag_warn("lapped: the writer came past this gateway");
 		send_hub_lagged(&gw->hub);
+		learn_grants(gw, attach_ring_of(gw->attach), false);
 		return FEED_MORE;
 	}
 	return rc;
@@ -207,7 +238,9 @@ open_fanout(struct gateway *gw)
 	gw->groups.ping_ns =
 	    conf_uint(conf, CONF_gateway_ping_interval) * NS_PER_MS;
 	gw->catchup = catchup_new();
+	gw->grants = grants_new(session_granted, gw);
 	gw->feed = feed_new(&gw->groups);
+	feed_follow(gw->feed, gw->grants);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
 	quota_table_init(&gw->quotas);
 	gateway_configure(gw);
@@ -269,6 +302,8 @@ open_broker(struct gateway *gw, const char *dir)
 
 	if (err < 0)
 		return err;
+	gw->prime =
+	    prime_new(gw->loop, gw->ask, gw->grants, gw->log, on_grants, gw);
 	gw->fetch = fetch_new(gw->ask);
 	gw->hub.fetch = gw->fetch;
 	gw->hub.fold_version = rules_version(gw->rules);
@@ -367,14 +402,21 @@ gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 		return err;
 	err = open_timers(gw);
 	if (err == 0)
+		err = open_broker(gw, dir);
+	if (err == 0)
 		err = attach_new(gw->loop, dir, on_ring, gw, &gw->attach);
 	if (err == 0)
 		err = forward_new(gw->loop, dir, session_answer, &gw->forward);
-	if (err == 0)
-		err = open_broker(gw, dir);
 	if (err < 0)
 		return reason_set(why, err, "cannot use directory '%s'", dir);
 	return 0;
+}
+
+bool
+gateway_ready(const struct gateway *gw, const char **why)
+{
+	*why = prime_waits_for(gw->prime);
+	return grants_known(gw->grants);
 }
 
 int
@@ -391,6 +433,7 @@ gateway_close(struct gateway *gw)
 	gw->forward = forward_free(gw->forward);
 	quota_table_deinit(&gw->quotas);
 	gw->fetch = fetch_free(gw->fetch);
+	gw->prime = prime_free(gw->prime);
 	gw->ask = ask_free(gw->ask);
 	gw->attach = attach_free(gw->attach);
 	gw->site = site_free(gw->site);
@@ -399,6 +442,7 @@ gateway_close(struct gateway *gw)
 	acl_deinit(&gw->anonymous);
 	gw->rules = rules_free(gw->rules);
 	gw->feed = feed_free(gw->feed);
+	gw->grants = grants_free(gw->grants);
 	gw->catchup = catchup_free(gw->catchup);
 	group_table_deinit(&gw->groups);
 	loop_timer_deinit(&gw->due_timer);
@@ -428,17 +472,18 @@ int
 gateway_turn(struct gateway *gw)
 {
 	int found = feed_once(gw);
+	bool more;
 	int err;
 
 	if (found < 0) {
 		diag_error("the ring contradicts itself");
 		return found;
 	}
-	(void)send_hub_run(&gw->hub);
+	more = send_hub_run(&gw->hub);
 	conns_sweep(gw->conns);
 	forward_flush(gw->forward);
 	ask_flush(gw->ask);
-	if (found == FEED_MORE || !TAILQ_EMPTY(&gw->hub.running))
+	if (found == FEED_MORE || more)
 		return loop_once(gw->loop, 0);
 	err = set_due(gw);
 	if (err < 0)

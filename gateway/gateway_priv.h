@@ -28,7 +28,9 @@ struct conns;
 struct feed;
 struct fetch;
 struct forward;
+struct grants;
 struct listen;
+struct prime;
 struct rules;
 struct session;
 struct stats_page;
@@ -49,6 +51,8 @@ struct gateway {
 	struct forward *forward;
 	struct ask *ask;
 	struct fetch *fetch;
+	struct grants *grants; /* nobody is served before they are known */
+	struct prime *prime;   /* gets them from the broker */
 	struct quota_table quotas;
 	struct tls *tls;
 	struct site *site; /* NULL: no files are served */
@@ -78,14 +82,20 @@ MUST_CHECK int gateway_open(
     struct gateway *gw, const struct conf *conf, struct reason *why);
 /* Read the files that are served anew; a failure leaves them as they were. */
 MUST_CHECK int gateway_read_site(struct gateway *gw, struct reason *why);
-/* Accept clients: the ring is attached. */
+/*
+ * May clients come?  The ring is attached, and the permissions are known;
+ * otherwise *why is what it waits for.
+ */
+bool gateway_ready(const struct gateway *gw, const char **why);
+/* Accept clients. */
 MUST_CHECK int gateway_listen(struct gateway *gw, struct reason *why);
 void gateway_close(struct gateway *gw);
 /* One turn: events, clients, then wait for more.  Below zero: give up. */
 MUST_CHECK int gateway_turn(struct gateway *gw);
 /*
  * Take what the ring holds by now: a few passes, and as many as it takes up to
- * seq, where the ring has it.  Another gateway may have been faster.
+ * seq, where the ring has it.  Another gateway may have been faster.  What
+ * comes may end any session, also the one that is being served.
  */
 void gateway_drink(struct gateway *gw, uint64_t seq);
 /* The limits that its configuration holds now. */

@@ -6,13 +6,14 @@
  */
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/notify.h"
 #include "core/options.h"
 #include "core/reason.h"
-#include "gateway/attach.h"
 #include "gateway/drain.h"
 #include "gateway/gateway_priv.h"
 #include "gateway/listen.h"
@@ -23,7 +24,7 @@ struct process {
 	struct conf *conf;
 	struct loop_io term, intr, hup;
 	struct loop_timer watchdog;
-	bool failed;
+	char status[200]; /* what systemd was told last */
 };
 
 static void
@@ -67,7 +68,7 @@ watch_signals(struct process *p)
 	return err;
 }
 
-/* The first ring is there: clients may come. */
+/* Clients may come. */
 static int
 open_door(struct process *p, struct reason *why)
 {
@@ -83,6 +84,23 @@ open_door(struct process *p, struct reason *why)
 	return 0;
 }
 
+/* Open the door as soon as clients may come; until then say why not. */
+static int
+try_door(struct process *p, struct reason *why)
+{
+	const char *waits_for;
+
+	if (p->gw.listen || p->gw.draining)
+		return 0;
+	if (gateway_ready(&p->gw, &waits_for))
+		return open_door(p, why);
+	if (strcmp(waits_for, p->status) != 0) {
+		snprintf(p->status, sizeof(p->status), "%s", waits_for);
+		(void)notify_send("STATUS=%s", waits_for);
+	}
+	return 0;
+}
+
 static int
 run(struct process *p, struct reason *why)
 {
@@ -90,14 +108,10 @@ run(struct process *p, struct reason *why)
 
 	if (err < 0)
 		return reason_set(why, err, "cannot watch for signals");
-	(void)notify_send("STATUS=waiting for the writer");
 	while (!loop_stopped(p->gw.loop)) {
-		if (!p->gw.listen && !p->gw.draining &&
-		    attach_ring_of(p->gw.attach)) {
-			err = open_door(p, why);
-			if (err < 0)
-				return err;
-		}
+		err = try_door(p, why);
+		if (err < 0)
+			return err;
 		err = gateway_turn(&p->gw);
 		if (err < 0)
 			return reason_set(why, err, "the event loop failed");

@@ -458,6 +458,8 @@ send_pump(struct sender *s)
 	unsigned left = BLOCKS_A_TURN;
 	bool more = true;
 
+	if (s->hub->paused)
+		return;
 	while (more && left > 0) {
 		more = step_chain(s);
 		more = (!s->ahead && step_sub(s)) || more;
@@ -495,6 +497,8 @@ send_hub_run(struct send_hub *hub)
 {
 	struct sender *last, *s = NULL;
 
+	if (hub->paused)
+		return false;
 	run_ahead(hub);
 	last = TAILQ_LAST(&hub->running, send_running);
 	while (s != last) {

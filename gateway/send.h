@@ -62,6 +62,7 @@ struct send_sub {
 	uint64_t position; /* replayed up to here; waiting: goes live here */
 	uint64_t scan;	   /* nothing matches in (position, scan] */
 	uint64_t turn;	   /* of its last step */
+	bool outdated;	   /* what it may see has changed: it ends */
 	uint64_t member;   /* what presence calls it; 0: nothing */
 	uint64_t since_us; /* wall clock, for presence */
 	struct fetch_wait wait;
@@ -94,6 +95,7 @@ struct send_hub {
 	running; /* have more to send at once */
 	LIST_HEAD(, sender) all;
 	LIST_HEAD(send_ahead, sender) ahead; /* wait for the feed */
+	bool paused;			     /* nobody is given anything */
 	uint64_t ahead_done; /* where the feed was when they were looked at */
 	uint64_t lagged;     /* messages of that name */
 };
@@ -153,7 +155,10 @@ void send_scope(const struct send_hub *hub, const struct filter *filter,
 /* The oldest seq that can be replayed here. */
 uint64_t send_oldest(const struct send_hub *hub);
 void send_unsubscribe(struct sender *s, struct send_sub *sub);
-/* Give what is due after a change; also when the connection is writable. */
+/*
+ * Give what is due after a change; also when the connection is writable, and
+ * when the hub was paused.
+ */
 void send_pump(struct sender *s);
 
 /*
@@ -168,6 +173,11 @@ void send_lagged_sub(
     struct sender *s, struct send_sub *sub, const char *reason);
 /* End one with an error, of any state. */
 void send_sub_error(struct send_sub *sub, const struct fetch_refusal *no);
+/*
+ * The permissions have changed: all that now let other events through end,
+ * live ones with `lagged`.
+ */
+void send_permit(struct sender *s, const struct acl *acl);
 /* Is it a query for state, and no subscription? */
 bool send_is_query(const struct send_sub *sub);
 /* End all subscriptions, silently. */

@@ -17,6 +17,7 @@
 #include "gateway/alloc.h"
 #include "gateway/attach.h"
 #include "gateway/counters.h"
+#include "gateway/prime.h"
 #include "gateway/session_priv.h"
 
 enum {
@@ -96,6 +97,8 @@ on_closed(void *session)
 	forward_disown(&s->pending);
 	if (s->quota)
 		quota_leave(s->quota);
+	grants_leave(s->gw->grants, &s->granted);
+	acl_deinit(&s->token);
 	acl_deinit(&s->acl);
 	(void)rules_free(s->rules);
 	free(s->user);
@@ -127,6 +130,10 @@ on_serving(void *arg, struct reason *why)
 	}
 	if (!attach_live(gw->attach)) {
 		reason_set(why, 0, "no writer runs");
+		return false;
+	}
+	if (gw->hub.paused) {
+		reason_set(why, 0, "%s", prime_waits_for(gw->prime));
 		return false;
 	}
 	if (gw->stalled) {
@@ -194,16 +201,16 @@ refuse_stranger(struct session *s, struct slice msg,
 	session_close(s, PROTO_CLOSE_TOKEN, "no hello");
 }
 
-/* For when `welcome` is out. */
-static void
-hold(struct session *s, struct slice msg)
+/* For when `welcome` is out, and permissions are known. */
+void
+session_hold(struct session *s, struct slice msg)
 {
 	uint64_t max = conf_uint(s->gw->conf, CONF_gateway_max_message);
 	uint8_t len[4];
 
 	if (s->held.len + msg.len > max) {
 		session_close(s, PROTO_CLOSE_POLICY,
-		    "too much was said before the welcome");
+		    "too much was said before an answer");
 		return;
 	}
 	put_le32(len, (uint32_t)msg.len);
@@ -243,15 +250,22 @@ take_message(struct session *s, struct slice msg)
 		serve[req.op](s, &req);
 }
 
+/* Now, or when the session is no longer held. */
+static void
+serve_message(struct session *s, struct slice msg)
+{
+	if (s->closing)
+		return;
+	if (session_is_held(s))
+		session_hold(s, msg);
+	else
+		take_message(s, msg);
+}
+
 static void
 on_message(void *session, unsigned opcode, struct slice msg)
 {
-	struct session *s = session;
-
-	if (s->greeting && !s->closing)
-		hold(s, msg);
-	else if (!s->closing)
-		take_message(s, msg);
+	serve_message(session, msg);
 }
 
 void
@@ -259,11 +273,14 @@ session_serve_held(struct session *s)
 {
 	struct mp_buf held = s->held;
 
+	if (session_is_held(s))
+		return;
 	s->held = (struct mp_buf){ 0 };
-	for (size_t at = 0; at < held.len && !s->closing;) {
+	for (size_t at = 0; at < held.len;) {
 		size_t len = get_le32(held.p + at);
 
-		take_message(s, slice_of(held.p + at + 4, len));
+		/* What is served may make the rest wait once more. */
+		serve_message(s, slice_of(held.p + at + 4, len));
 		at += 4 + len;
 	}
 	mp_buf_deinit(&held);

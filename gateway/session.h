@@ -17,6 +17,7 @@
 struct conn;
 struct conn_handler;
 struct gateway;
+struct grants_member;
 struct session;
 
 /* Fill in what connections call; gw is their arg. */
@@ -27,6 +28,14 @@ void session_answer(void *owner, struct slice message);
 
 /* Close every session; nothing more is sent but what is queued. */
 void session_close_all(struct gateway *gw, unsigned code, const char *text);
+/* A grant or a revocation of this member's user has changed; arg: gateway. */
+void session_granted(void *arg, struct grants_member *m);
+/*
+ * Permissions are not known at present: nobody is given anything and what
+ * clients say waits, until all go on.
+ */
+void session_hold_all(struct gateway *gw);
+void session_resume_all(struct gateway *gw);
 /* Once a second: tokens that end. */
 void session_tick_all(struct gateway *gw);
 /*

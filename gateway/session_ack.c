@@ -146,6 +146,8 @@ session_ack(struct session *s, const struct proto_request *req)
 	enum proto_code code = check(s, req, &why);
 	struct session_mark *m;
 
+	if (s->closing)
+		return;
 	if (code != PROTO_OK) {
 		session_error(s, req->id, code, why.text);
 		return;

@@ -31,22 +31,6 @@ refuse(struct session *s, const struct proto_request *req, const char *message)
 	session_close(s, PROTO_CLOSE_TOKEN, message);
 }
 
-/* Into the session: the token's user, permissions and end. */
-static void
-adopt(struct session *s, struct token *token)
-{
-	uint64_t now_s = time_wall_us() / US_PER_S;
-
-	acl_deinit(&s->acl);
-	s->acl = token->acl;
-	token->acl = (struct acl){ 0 };
-	/* One that the leeway let in ends with it, not at once. */
-	s->expires_s = token->expires_s > now_s
-			   ? token->expires_s
-			   : token->expires_s + TOKEN_LEEWAY_S;
-	s->warned = false;
-}
-
 static bool
 verify(struct session *s, struct slice jwt, struct token *token,
     struct reason *why)
@@ -59,24 +43,38 @@ verify(struct session *s, struct slice jwt, struct token *token,
 	return rc == TOKEN_GOOD;
 }
 
+/* By its token; false: refused, and told so. */
+static bool
+identify_by(
+    struct session *s, const struct proto_request *req, struct slice jwt)
+{
+	struct token token CLEANUP(token_deinit) = { 0 };
+	struct reason why = { "" };
+
+	if (!verify(s, jwt, &token, &why)) {
+		refuse(s, req, why.text);
+		return false;
+	}
+	if (!session_adopt(s, &token, &why)) {
+		session_error(s, req->id, PROTO_UNAUTHORIZED, why.text);
+		session_revoke(s, why.text);
+		return false;
+	}
+	s->user = strdup(token.sub);
+	return true;
+}
+
 /* Find out who it is; false: refused, and told so. */
 static bool
 identify(struct session *s, const struct proto_request *req)
 {
 	struct slice jwt = req->hello.token;
-	struct token token = { 0 };
-	struct reason why = { "" };
 
 	if (!jwt.p && s->bearer)
 		jwt = slice_cstr(s->bearer);
 	if (jwt.p) {
-		if (!verify(s, jwt, &token, &why)) {
-			refuse(s, req, why.text);
+		if (!identify_by(s, req, jwt))
 			return false;
-		}
-		adopt(s, &token);
-		s->user = strdup(token.sub);
-		token_deinit(&token);
 	} else {
 		if (s->gw->anonymous.n_read == 0) {
 			refuse(s, req, "a token is required");
@@ -184,6 +182,12 @@ session_hello(struct session *s, const struct proto_request *req)
 		session_close(s, PROTO_CLOSE_VERSION, "unknown version");
 		return;
 	}
+	/* A grant or a revocation that was acknowledged counts. */
+	gateway_drink(s->gw, 0);
+	if (s->gw->hub.paused) {
+		session_hold(s, s->message);
+		return;
+	}
 	if (!identify(s, req))
 		return;
 	s->quota = quota_enter(&s->gw->quotas, slice_cstr(s->user));
@@ -203,9 +207,12 @@ session_hello(struct session *s, const struct proto_request *req)
 void
 session_auth(struct session *s, const struct proto_request *req)
 {
-	struct token token = { 0 };
+	struct token token CLEANUP(token_deinit) = { 0 };
 	struct reason why = { "" };
 
+	gateway_drink(s->gw, 0);
+	if (s->closing)
+		return;
 	if (!req->hello.token.p) {
 		session_error(
 		    s, req->id, PROTO_BAD_REQUEST, "'token' is missing");
@@ -216,13 +223,14 @@ session_auth(struct session *s, const struct proto_request *req)
 		return;
 	}
 	if (strcmp(token.sub, s->user) != 0) {
-		token_deinit(&token);
 		session_error(s, req->id, PROTO_UNAUTHORIZED,
 		    "the token is of another user");
 		return;
 	}
-	adopt(s, &token);
-	token_deinit(&token);
+	if (!session_adopt(s, &token, &why)) {
+		session_error(s, req->id, PROTO_UNAUTHORIZED, why.text);
+		return;
+	}
 	session_ok(s, req->id);
 	session_permissions(s);
 }

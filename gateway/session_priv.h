@@ -2,7 +2,7 @@
 
 /*
  * What the files of a session share: session.c (life, dispatch),
- * session_hello.c (who it is), session_subscribe.c, session_append.c,
+ * session_hello.c (who it is), session_grant.c (what it may), session_subscribe.c, session_append.c,
  * session_query.c (what the broker answers), session_ack.c (how far it got),
  * session_present.c (who listens to what).
  */
@@ -18,6 +18,7 @@
 #include "gateway/conn.h"
 #include "gateway/forward.h"
 #include "gateway/gateway_priv.h"
+#include "gateway/grants.h"
 #include "gateway/session.h"
 #include "gateway/token.h"
 
@@ -39,13 +40,14 @@ struct session_mark {
 	uint8_t name[];
 };
 
-/* A request that waits for the broker. */
+/* A request that waits for the broker, or whose answer has not left. */
 struct session_query {
 	TAILQ_ENTRY(session_query) link;
 	struct session *session;
 	struct proto_uint id;
 	enum proto_op op;
-	struct ask_call *call; /* NULL: its turn has not come */
+	struct ask_call *call; /* NULL: its turn has not come, ... */
+	struct block *answer;  /* ... or this waits for the connection */
 	size_t len;
 	uint8_t message[]; /* as it came */
 };
@@ -56,29 +58,31 @@ struct session {
 	LIST_ENTRY(session) link;
 	struct sender sender;
 	struct forward_list pending;
-	struct quota *quota; /* NULL before hello */
-	struct acl acl;
-	struct rules *rules; /* that the welcome named; a reference */
-	char *user;	     /* NUL-terminated; NULL before hello */
-	char *client;	     /* the same */
-	bool durable;	     /* the client gave that name itself */
-	char name[33];	     /* of the session, in hex digits */
-	char *bearer;	     /* from HTTP, until hello */
-	uint64_t expires_s;  /* 0: never */
-	uint32_t slot_ms;    /* draining: when to close */
-	bool warned;	     /* of the token's end */
+	struct quota *quota;	      /* NULL before hello */
+	struct acl token;	      /* what the token allows */
+	struct acl acl;		      /* that, and what was granted */
+	struct grants_member granted; /* in gw->grants */
+	uint64_t issued_s;	      /* the token was */
+	struct rules *rules;	      /* that the welcome named; a reference */
+	char *user;		      /* NUL-terminated; NULL before hello */
+	char *client;		      /* the same */
+	bool durable;		      /* the client gave that name itself */
+	char name[33];		      /* of the session, in hex digits */
+	char *bearer;		      /* from HTTP, until hello */
+	uint64_t expires_s;	      /* 0: never */
+	uint32_t slot_ms;	      /* draining: when to close */
+	bool warned;		      /* of the token's end */
 	bool closing;
 	bool shed; /* slot_ms counts */
 
 	struct slice message; /* the one that is being served */
 	TAILQ_HEAD(, session_query) queries;
 	uint32_t n_queries;
-	struct block *answer; /* of a query; waits for the connection */
 	LIST_HEAD(, session_mark) marks;
 	uint32_t n_marks;
 	bool marks_dirty;
 
-	/* Between hello and welcome. */
+	/* Between hello and welcome, and while permissions are not known. */
 	bool greeting;
 	TAILQ_ENTRY(session) greet_link;
 	struct ask_call *greet_call;
@@ -95,8 +99,20 @@ void session_error(struct session *s, struct proto_uint id,
 /* Nothing more is taken from this client. */
 void session_close(struct session *s, unsigned code, const char *text);
 
+/* Do messages wait?  Keep one that does. */
+bool session_is_held(const struct session *s);
+void session_hold(struct session *s, struct slice msg);
+
 void session_hello(struct session *s, const struct proto_request *req);
 void session_auth(struct session *s, const struct proto_request *req);
+
+/*
+ * It is the token of this user, which it takes over; the permissions are
+ * what it and the grants allow.  false: it was revoked, *why says that.
+ */
+bool session_adopt(struct session *s, struct token *token, struct reason *why);
+/* Say `revoked` and close: there is no way back. */
+void session_revoke(struct session *s, const char *why);
 
 /* Has any of the patterns a topic in common with what may be read? */
 bool session_readable(const struct session *s, struct slice topics);

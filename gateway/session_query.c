@@ -31,6 +31,7 @@ void
 session_query_free(struct session_query *q)
 {
 	(void)ask_cancel(q->call);
+	(void)block_unref(q->answer);
 	TAILQ_REMOVE(&q->session->queries, q, link);
 	q->session->n_queries--;
 	free(q);
@@ -41,7 +42,6 @@ session_query_end_all(struct session *s)
 {
 	while (!TAILQ_EMPTY(&s->queries))
 		session_query_free(TAILQ_FIRST(&s->queries));
-	s->answer = block_unref(s->answer);
 }
 
 static void
@@ -160,31 +160,26 @@ on_answer(void *arg, struct slice reply)
 		proto_pack_reply(&b, reply, q->id);
 		if (b.failed)
 			alloc_failed();
-		s->answer = alloc_message(slice_of(b.p, b.len));
+		q->answer = alloc_message(slice_of(b.p, b.len));
 		mp_buf_deinit(&b);
 	} else {
 		(void)fetch_refusal_of(reply, &no);
 		refuse(s, q->id, &no);
+		session_query_free(q);
 	}
-	session_query_free(q);
 	session_query_pump(s);
 }
 
-/* The first one whose turn comes; NULL: none, or one is under way. */
+/* The oldest of those that are asked here; NULL: none. */
 static struct session_query *
-next_turn(const struct session *s)
+first(const struct session *s)
 {
-	struct session_query *q, *next = NULL;
+	struct session_query *q;
 
-	TAILQ_FOREACH (q, &s->queries, link) {
-		if (q->op == PROTO_SUBSCRIBE)
-			continue;
-		if (q->call)
-			return NULL;
-		if (!next)
-			next = q;
-	}
-	return next;
+	TAILQ_FOREACH (q, &s->queries, link)
+		if (q->op != PROTO_SUBSCRIBE)
+			return q;
+	return NULL;
 }
 
 void
@@ -193,33 +188,40 @@ session_query_again(struct session *s)
 	struct session_query *q;
 
 	TAILQ_FOREACH (q, &s->queries, link)
-		if (q->op != PROTO_SUBSCRIBE)
+		if (q->op != PROTO_SUBSCRIBE) {
 			q->call = ask_cancel(q->call);
+			q->answer = block_unref(q->answer);
+		}
 	session_query_pump(s);
+}
+
+static void
+ask_first(struct session *s, struct session_query *q)
+{
+	struct proto_uint id = { .set = true };
+	struct mp_buf *b = ask_begin(s->gw->ask, &id.v);
+
+	pack_question(b, q, id, &s->acl);
+	q->call = ask_end(s->gw->ask, on_answer, q);
 }
 
 void
 session_query_pump(struct session *s)
 {
 	struct session_query *q;
-	struct proto_uint id = { .set = true };
-	struct mp_buf *b;
 
-	if (s->answer && conn_is_ready(s->conn)) {
-		(void)conn_send(s->conn, s->answer);
-		s->answer = block_unref(s->answer);
-	}
-	if (s->answer)
-		return;
-	while ((q = next_turn(s)) != NULL) {
-		if (!ask_is_up(s->gw->ask)) {
-			refuse_away(s, q->id);
-			session_query_free(q);
-			continue;
+	while (!s->gw->hub.paused && (q = first(s)) && !q->call) {
+		if (!q->answer && ask_is_up(s->gw->ask)) {
+			ask_first(s, q);
+			return;
 		}
-		b = ask_begin(s->gw->ask, &id.v);
-		pack_question(b, q, id, &s->acl);
-		q->call = ask_end(s->gw->ask, on_answer, q);
+		if (!q->answer)
+			refuse_away(s, q->id);
+		else if (conn_is_ready(s->conn))
+			(void)conn_send(s->conn, q->answer);
+		else
+			return;
+		session_query_free(q);
 	}
 }
 
@@ -337,7 +339,10 @@ subscribe_at(
 	struct slice name = req->subscribe.name;
 	struct proto_uint position = stored(reply, name);
 
-	if (position.set)
+	if (!session_readable(s, req->subscribe.topics))
+		session_error(s, req->id, PROTO_FORBIDDEN,
+		    "none of 'topics' may be read any more");
+	else if (position.set)
 		session_subscribe_from(s, req, position.v);
 	else if (is_stale(reply, name))
 		session_error(s, req->id, PROTO_LOG_CHANGED,

@@ -213,6 +213,8 @@ session_subscribe_from(
 	enum proto_code code;
 
 	gateway_drink(gw, position);
+	if (s->closing)
+		return;
 	code = check_position(s, slice_cstr(gw->log), position, &why);
 	/* It may have waited for its stored position beside others. */
 	if (code == PROTO_OK)
@@ -292,6 +294,8 @@ session_subscribe(struct session *s, const struct proto_request *req)
 	enum proto_code code;
 
 	gateway_drink(s->gw, 0);
+	if (s->closing)
+		return;
 	code = check(s, req, &why);
 	if (code == PROTO_OK && req->subscribe.from == PROTO_FROM_SEQ &&
 	    !slice_is(req->subscribe.log, s->gw->log))
@@ -319,25 +323,7 @@ session_subscribe(struct session *s, const struct proto_request *req)
 void
 session_permissions(struct session *s)
 {
-	static const struct fetch_refusal changed = {
-		.code = PROTO_UNAVAILABLE,
-		.retry_ms = 1,
-		.message = "the permissions changed while this was answered",
-	};
-	struct send_sub *sub, *next;
-
-	for (sub = LIST_FIRST(&s->sender.subs); sub; sub = next) {
-		struct filter *set CLEANUP(filter_unrefp) =
-		    filter_permit(sub->filter, &s->acl);
-
-		next = LIST_NEXT(sub, link);
-		if (set == sub->filter)
-			continue;
-		if (send_is_query(sub))
-			send_sub_error(sub, &changed);
-		else
-			send_lagged_sub(&s->sender, sub, "permissions");
-	}
+	send_permit(&s->sender, &s->acl);
 	session_query_again(s);
 	send_pump(&s->sender);
 }

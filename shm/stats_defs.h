@@ -48,6 +48,8 @@ STATS_GATEWAY(
     held_rate, COUNTER, "times", "accepting paused: too many a second")
 STATS_GATEWAY(held_descriptors, COUNTER, "times",
     "accepting paused: no descriptor, or no memory")
+STATS_GATEWAY(
+    held_unknown, COUNTER, "times", "accepting paused: permissions not known")
 STATS_GATEWAY(refused_address_rate, COUNTER, "connections",
     "refused: too many a second from one address")
 STATS_GATEWAY(
@@ -57,6 +59,8 @@ STATS_GATEWAY(
 STATS_GATEWAY(
     refused_user, COUNTER, "sessions", "refused: too many of one user, 4429")
 STATS_GATEWAY(refused_memory, COUNTER, "connections", "refused: no memory")
+STATS_GATEWAY(
+    revoked, COUNTER, "sessions", "ended: their token was revoked, 4503")
 STATS_GATEWAY(tls_failed, COUNTER, "connections", "TLS handshakes that failed")
 STATS_GATEWAY(http_requests, COUNTER, "requests", "of HTTP below /v1/")
 STATS_GATEWAY(http_late, COUNTER, "requests",

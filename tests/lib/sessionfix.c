@@ -27,6 +27,7 @@
 #include "gateway/catchup.h"
 #include "gateway/feed.h"
 #include "gateway/forward.h"
+#include "gateway/grants.h"
 #include "gateway/session.h"
 #include "gateway/token.h"
 #include "gateway/ws.h"
@@ -72,16 +73,17 @@ token_verify(struct token_keys *keys, struct slice jwt, uint64_t now_s,
     struct token *token, struct reason *why)
 {
 	char text[200], read[100], write[100];
-	long seconds;
+	long seconds, issued = 1000;
 
 	snprintf(text, sizeof(text), "%.*s", (int)jwt.len, (const char *)jwt.p);
 	*token = (struct token){ 0 };
-	if (sscanf(text, "%100s %99s %99s %ld", token->sub, read, write,
-		&seconds) != 4) {
+	if (sscanf(text, "%100s %99s %99s %ld %ld", token->sub, read, write,
+		&seconds, &issued) < 4) {
 		reason_set(why, 0, "the token is bad");
 		return TOKEN_BAD;
 	}
 	token->expires_s = now_s + (uint64_t)seconds;
+	token->issued_s = (uint64_t)issued;
 	grant(&token->acl, ACL_READ, read);
 	grant(&token->acl, ACL_WRITE, write);
 	return TOKEN_GOOD;
@@ -209,31 +211,52 @@ sessionfix_expect(struct sessionfix_client *c, ...)
 
 /* --- the ring --- */
 
-static void
-publish_one(struct sessionfix *fx, const char *topic, const char *type,
-    uint64_t version)
+/* What an event says beside its seq. */
+struct said {
+	const char *topic, *type;
+	uint64_t version;
+	struct slice data;
+	bool more; /* of its request */
+};
+
+/* The bytes of one event; returns their number. */
+static uint32_t
+encode(struct sessionfix *fx, const struct said *said, struct ring_event *ev,
+    uint8_t *bytes)
 {
 	struct event event = {
 		.seq = ++fx->ring.seq,
 		.time_us = fx->ring.seq,
-		.version = version,
-		.topic = slice_cstr(topic),
-		.type = slice_cstr(type),
+		.version = said->version,
+		.topic = slice_cstr(said->topic),
+		.type = slice_cstr(said->type),
 		.actor = SLICE_STR("me"),
-		.data = slice_of("\x01", 1),
-	};
-	uint8_t bytes[300];
-	struct ring_event ev = {
-		.seq = event.seq,
-		.topic_hash =
-		    hash_bytes(&fx->ring.opt.topic_key, topic, strlen(topic)),
-		.version = (uint32_t)version,
-		.len = (uint32_t)(event_encode(&event, bytes) - bytes),
-		.flags = RING_LAST_OF_REQUEST,
+		.data = said->data,
 	};
 
-	ev.crc = crc32c(0, bytes, ev.len);
-	ring_writer_begin(fx->ring.writer, 1, ev.len);
+	*ev = (struct ring_event){
+		.seq = event.seq,
+		.topic_hash = hash_bytes(
+		    &fx->ring.opt.topic_key, said->topic, strlen(said->topic)),
+		.version = (uint32_t)said->version,
+		.len = (uint32_t)(event_encode(&event, bytes) - bytes),
+		.flags = said->more ? 0 : RING_LAST_OF_REQUEST,
+	};
+	ev->crc = crc32c(0, bytes, ev->len);
+	return ev->len;
+}
+
+static void
+publish_one(struct sessionfix *fx, const char *topic, const char *type,
+    uint64_t version)
+{
+	const struct said said = { topic, type, version, slice_of("\x01", 1),
+		false };
+	struct ring_event ev;
+	uint8_t bytes[300];
+	uint32_t len = encode(fx, &said, &ev, bytes);
+
+	ring_writer_begin(fx->ring.writer, 1, len);
 	ring_writer_add(fx->ring.writer, &ev, bytes);
 	ring_writer_commit(fx->ring.writer);
 }
@@ -251,6 +274,44 @@ sessionfix_publish_as(struct sessionfix *fx, const char *topic,
     const char *type, uint64_t version)
 {
 	publish_one(fx, topic, type, version);
+	sessionfix_turn(fx);
+}
+
+void
+sessionfix_publish_unseen(
+    struct sessionfix *fx, const struct sessionfix_event *v, unsigned n)
+{
+	struct ring_event ev[8];
+	uint8_t bytes[8][1000];
+	uint32_t len = 0;
+
+	assert_true(n > 0 && n <= ARRAY_LEN(ev));
+	for (unsigned i = 0; i < n; i++) {
+		struct mp_buf data = { 0 };
+		char *json = strdup(v[i].data);
+
+		for (char *p = json; *p; p++)
+			if (*p == '\'')
+				*p = '"';
+		assert_int_equal(json_to_mp(slice_cstr(json), &data, NULL), 0);
+		len += encode(fx,
+		    &(const struct said){ v[i].topic, "set", 1,
+			slice_of(data.p, data.len), i < n - 1 },
+		    &ev[i], bytes[i]);
+		mp_buf_deinit(&data);
+		free(json);
+	}
+	ring_writer_begin(fx->ring.writer, n, len);
+	for (unsigned i = 0; i < n; i++)
+		ring_writer_add(fx->ring.writer, &ev[i], bytes[i]);
+	ring_writer_commit(fx->ring.writer);
+}
+
+void
+sessionfix_publish_data(
+    struct sessionfix *fx, const struct sessionfix_event *v, unsigned n)
+{
+	sessionfix_publish_unseen(fx, v, n);
 	sessionfix_turn(fx);
 }
 
@@ -309,9 +370,9 @@ static void
 welcome(struct sessionfix_peer *p, uint64_t id)
 {
 	says(p,
-	    "{'op':'welcome','id':%llu,'v':1,'fold':{'version':1,'rules':"
-	    "[['*','%s']]}}",
-	    (unsigned long long)id, p->fold);
+	    "{'op':'welcome','id':%llu,'v':1,'log':'%s','fold':{'version':1,"
+	    "'rules':[['*','%s']]}}",
+	    (unsigned long long)id, p->log, p->fold);
 }
 
 /*
@@ -526,6 +587,7 @@ sessionfix_setup(void **state)
 	fx->writer = fx->broker = (struct sessionfix_peer){ .listener = -1 };
 	fx->writer.stream.fd = fx->broker.stream.fd = -1;
 	fx->broker.fold = "set";
+	fx->broker.log = "log-1";
 	fx->conf = conf_new();
 	gw->conf = fx->conf;
 	gw->loop = loop_new();
@@ -533,7 +595,10 @@ sessionfix_setup(void **state)
 	group_table_init(&gw->groups);
 	assert_int_equal(rules_parse("", &gw->rules, NULL), 0);
 	gw->catchup = catchup_new();
+	gw->grants = grants_new(session_granted, gw);
+	grants_all_known(gw->grants, 0);
 	gw->feed = feed_new(&gw->groups);
+	feed_follow(gw->feed, gw->grants);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
 	quota_table_init(&gw->quotas);
 	gw->quotas.max_bytes = 1 << 22;
@@ -574,6 +639,7 @@ sessionfix_teardown(void **state)
 	closep(&fx->writer.listener);
 	closep(&fx->broker.listener);
 	(void)feed_free(fx->gw.feed);
+	(void)grants_free(fx->gw.grants);
 	(void)catchup_free(fx->gw.catchup);
 	group_table_deinit(&fx->gw.groups);
 	acl_deinit(&fx->gw.anonymous);

@@ -37,6 +37,7 @@ struct sessionfix_peer {
 	int listener;		    /* its socket */
 	struct frame_stream stream; /* the gateway's connection to it */
 	const char *fold;	    /* how everything folds, in its welcome */
+	const char *log;	    /* of which log, the same */
 };
 
 struct sessionfix {
@@ -58,8 +59,9 @@ int sessionfix_teardown(void **state);
 struct sessionfix_client *sessionfix_client(
     struct sessionfix *fx, unsigned i, const char *token);
 /*
- * A token of these tests: "USER READ WRITE SECONDS", where READ and WRITE are
- * patterns joined by commas; '-' for none.
+ * A token of these tests: "USER READ WRITE SECONDS [ISSUED]", where READ and
+ * WRITE are patterns joined by commas; '-' for none.  ISSUED is in Unix
+ * seconds, 1000 where it is left out.
  */
 
 /* The client says this; ' stands for ". */
@@ -77,6 +79,15 @@ void sessionfix_publish(struct sessionfix *fx, const char *topic, unsigned n);
 /* One of this type and version. */
 void sessionfix_publish_as(struct sessionfix *fx, const char *topic,
     const char *type, uint64_t version);
+/* One request of n (at most 8) events; data is JSON with ' for ". */
+struct sessionfix_event {
+	const char *topic, *data;
+};
+void sessionfix_publish_data(
+    struct sessionfix *fx, const struct sessionfix_event *v, unsigned n);
+/* The same without the turn: nobody has looked yet. */
+void sessionfix_publish_unseen(
+    struct sessionfix *fx, const struct sessionfix_event *v, unsigned n);
 /* A turn of the gateway: feed, clients, and the socket to the writer. */
 void sessionfix_turn(struct sessionfix *fx);
 
