@@ -84,6 +84,13 @@ cmd_tail(int argc, char **argv)
 		    .help = "stop after N events",
 		    .min = 1,
 		    .max = UINT64_MAX },
+		{ .name = "conflate",
+		    .kind = TOOL_UINT,
+		    .value = &tail.conflate_ms,
+		    .arg = "MS",
+		    .help = "with --url: each MS milliseconds, what they leave",
+		    .min = 10,
+		    .max = 60000 },
 		{ .name = NULL },
 	};
 	const struct tool_usage usage = { .name = "tail",
@@ -103,6 +110,9 @@ cmd_tail(int argc, char **argv)
 	status = tail_patterns(&tail);
 	if (status == TOOL_OK)
 		status = tail_from(&tail, from);
+	if (status == TOOL_OK && tail.conflate_ms > 0 && !t.url)
+		status = tool_usage_error(
+		    &t, "--conflate goes with --url: the ring has every event");
 	if (status == TOOL_OK)
 		status = t.url ? tail_remote(&tail) : tail_local(&tail);
 	show_deinit(&tail.show);

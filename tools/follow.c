@@ -33,7 +33,7 @@ void
 follow_pack_subscribe(const struct follow *f, struct mp_buf *b,
     const char *const *patterns, unsigned n)
 {
-	mp_pack_map(b, f->positioned ? 5 : 4);
+	mp_pack_map(b, 4 + f->positioned + (f->conflate_ms > 0));
 	mp_pack_cstr(b, "op");
 	mp_pack_cstr(b, "subscribe");
 	mp_pack_cstr(b, "id");
@@ -42,6 +42,10 @@ follow_pack_subscribe(const struct follow *f, struct mp_buf *b,
 	mp_pack_array(b, n);
 	for (unsigned i = 0; i < n; i++)
 		mp_pack_cstr(b, patterns[i]);
+	if (f->conflate_ms > 0) {
+		mp_pack_cstr(b, "conflate");
+		mp_pack_uint(b, f->conflate_ms);
+	}
 	mp_pack_cstr(b, "from");
 	if (f->positioned) {
 		mp_pack_uint(b, f->position);

@@ -28,9 +28,10 @@ struct follow {
 	bool log_changed;	  /* a welcome named another log than before */
 	bool positioned;	  /* position counts; else: from now */
 	bool live;
-	uint64_t position; /* everything up to here has come */
-	uint64_t last_seq; /* of the newest durable event */
-	bool trusting;	   /* leave out the full validation: benchmarks */
+	uint64_t position;    /* everything up to here has come */
+	uint64_t last_seq;    /* of the newest durable event */
+	uint64_t conflate_ms; /* 0: it wants every event */
+	bool trusting;	      /* leave out the full validation: benchmarks */
 };
 
 /* {"op":"hello",…}; token NULL: none. */

@@ -27,8 +27,9 @@ struct tail {
 	const char *const *patterns; /* one or more */
 	unsigned n_patterns;
 	enum tail_from from;
-	uint64_t from_seq; /* first to be shown, with TAIL_SEQ */
-	uint64_t left;	   /* events still to be shown */
+	uint64_t from_seq;    /* first to be shown, with TAIL_SEQ */
+	uint64_t left;	      /* events still to be shown */
+	uint64_t conflate_ms; /* of a gateway; 0: every event */
 	struct show show;
 };
 

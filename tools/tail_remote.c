@@ -295,7 +295,8 @@ tail_remote_loop(struct tail_remote *r, struct reason *why)
 int
 tail_remote(struct tail *tail)
 {
-	struct tail_remote r = { .tail = tail };
+	struct tail_remote r = { .tail = tail,
+		.follow.conflate_ms = tail->conflate_ms };
 	struct reason why = { "" };
 	char path[PATH_MAX];
 	int status;

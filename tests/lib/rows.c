@@ -22,6 +22,7 @@ struct rows {
 	size_t n;
 	struct rules *rules;
 	struct fold fold;
+	bool conflated;
 };
 
 struct rows *
@@ -134,13 +135,28 @@ rows_put(struct rows *r, struct slice bytes)
 	return rows_own(r, copy, bytes.len);
 }
 
+void
+rows_conflated(struct rows *r)
+{
+	r->conflated = true;
+}
+
+static bool
+rows_follows(
+    const struct rows *r, const struct rows_row *known, const struct event *ev)
+{
+	if (known == NULL)
+		return ev->version == 1;
+	return !known->hole &&
+	       (ev->version == known->row.version + 1 ||
+		   (r->conflated && ev->version > known->row.version));
+}
+
 struct rows_row *
 rows_fold(struct rows *r, const struct event *ev)
 {
 	struct rows_row *known = rows_get(r, ev->topic);
-	bool follows = known != NULL ? !known->hole &&
-					   ev->version == known->row.version + 1
-				     : ev->version == 1;
+	bool follows = rows_follows(r, known, ev);
 	struct row after = { .topic = ev->topic,
 		.version = ev->version,
 		.seq = ev->seq,

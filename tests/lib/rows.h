@@ -38,6 +38,8 @@ size_t rows_count(const struct rows *r);
 struct rows_row *rows_get(const struct rows *r, struct slice topic);
 /* Keep a row as it came, in place of what is there; NULL: it is no row. */
 struct rows_row *rows_put(struct rows *r, struct slice bytes);
+/* Versions may be left out from now on: what comes is folded all the same. */
+void rows_conflated(struct rows *r);
 /*
  * Fold an event into the row of its topic: one that follows the row known, or
  * begins its topic, gives the next row; any other a hole.  NULL: no memory.

@@ -51,6 +51,12 @@ view_may_read(struct view *v, const char *const *patterns)
 	v->read = patterns;
 }
 
+void
+view_conflates(struct view *v)
+{
+	v->conflates = true;
+}
+
 struct view *
 view_free(struct view *v)
 {
@@ -203,6 +209,8 @@ view_asked(struct view *v, const struct view_ask *ask)
 		rows_free(rows);
 		return false;
 	}
+	if (v->conflates)
+		rows_conflated(rows);
 	rows_free(s->rows);
 	s->rows = rows;
 	s->ask = *ask;
@@ -306,7 +314,7 @@ view_fold(struct view *v, struct view_sub *s, const struct event *ev)
 	const char *what = NULL;
 
 	if (ev->version > version + 1 && s->ask.types[0] == NULL &&
-	    s->base <= (int64_t)seq)
+	    s->base <= (int64_t)seq && (!v->conflates || version == 0))
 		what = "leaves versions out";
 	else if (ev->version <= version || ev->seq <= seq)
 		what = "does not follow";

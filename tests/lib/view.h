@@ -59,6 +59,8 @@ struct view;
 struct view *view_new(struct slice fold);
 /* All that the token may read; NULL behind the last; lives as long. */
 void view_may_read(struct view *v, const char *const *patterns);
+/* It conflates: versions may be left out, but the first; before it asks. */
+void view_conflates(struct view *v);
 struct view *view_free(struct view *v);
 
 /* The client subscribes; false where it may not (its id is in use). */

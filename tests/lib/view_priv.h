@@ -31,6 +31,7 @@ struct view {
 	const char *const *read; /* NULL: everything */
 	struct view_sub subs[VIEW_SUBS];
 	unsigned next; /* where a free one is looked for */
+	bool conflates;
 	bool chain;
 	int64_t at; /* of the chain */
 	uint64_t last_time;

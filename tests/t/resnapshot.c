@@ -29,7 +29,9 @@ struct resnapshot {
 	struct wire_to to;
 	char *token;
 	unsigned clients;
-	uint64_t rate; /* bytes a second that a client reads */
+	uint64_t rate;	      /* bytes a second that a client reads */
+	uint64_t conflate_ms; /* 0: it gets every event */
+	const char *pattern;  /* of all clients; NULL: some of load */
 	int64_t deadline_ms;
 	const char *log;   /* directory */
 	const char *ready; /* made when all have a first position */
@@ -49,6 +51,7 @@ struct subscription {
 };
 
 struct slow {
+	const struct resnapshot *plan;
 	struct client client;
 	struct mp_buf fold;
 	struct view *view;
@@ -86,12 +89,17 @@ slow_subscribe(struct slow *s, struct subscription *sub)
 		.position = sub->position,
 		.heir_of = sub->position >= 0 ? sub->id : 0 };
 	bool since = sub->position >= 0;
+	bool conflate = s->plan->conflate_ms > 0;
 	struct mp_buf b = { 0 };
 
 	sub->id = ask.id;
 	sub->retry_ms = 0;
 	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, sub->id },
-	    2 + 2 * since + (since && sub->scope.len != 0));
+	    2 + 2 * since + (since && sub->scope.len != 0) + conflate);
+	if (conflate) {
+		mp_pack_cstr(&b, "conflate");
+		mp_pack_uint(&b, s->plan->conflate_ms);
+	}
 	mp_pack_cstr(&b, "topics");
 	mp_pack_array(&b, 1);
 	mp_pack_cstr(&b, sub->pattern);
@@ -261,14 +269,22 @@ slow_begin(struct slow *s, const struct resnapshot *plan, unsigned i)
 	s->view = view_new(slice_of(s->fold.p, s->fold.len));
 	if (s->view == NULL || fold.len == 0)
 		resnapshot_die("no room, or no fold rules in welcome", "");
+	s->plan = plan;
+	if (plan->conflate_ms > 0)
+		view_conflates(s->view);
 	s->next_id = 1;
 	for (unsigned k = 0; k < RESNAPSHOT_SUBS; k++) {
 		struct subscription *sub = &s->subs[s->n];
+		const char *pattern = plan->pattern;
 
-		if (patterns[i % 3][k] == NULL)
+		if (pattern == NULL)
+			pattern = patterns[i % 3][k];
+		else if (k > 0)
+			pattern = NULL;
+		if (pattern == NULL)
 			continue;
 		s->n++;
-		sub->pattern = patterns[i % 3][k];
+		sub->pattern = pattern;
 		sub->position = VIEW_NO_POSITION;
 		sub->moved_ms = wire_now_ms();
 		slow_subscribe(s, sub);
@@ -414,7 +430,7 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:C:t:n:b:d:l:r:s:o:")) != -1)
+	while ((o = getopt(argc, argv, "p:C:t:n:b:c:P:d:l:r:s:o:")) != -1)
 		switch (o) {
 		case 'p':
 			plan->to.port = (unsigned)atoi(optarg);
@@ -430,6 +446,12 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 			break;
 		case 'b':
 			plan->rate = (uint64_t)atoll(optarg);
+			break;
+		case 'c':
+			plan->conflate_ms = (uint64_t)atoll(optarg);
+			break;
+		case 'P':
+			plan->pattern = optarg;
 			break;
 		case 'd':
 			plan->deadline_ms =
@@ -455,7 +477,8 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 	    plan->log == NULL || plan->ready == NULL || plan->stop == NULL)
 		resnapshot_die("usage: resnapshot -p PORT -C CAFILE ",
 		    "-t TOKENFILE -n CLIENTS -b BYTES -l LOGDIR -r READYFILE "
-		    "-s STOPFILE [-o ROWSFILE] [-d SECONDS]");
+		    "-s STOPFILE [-c CONFLATE_MS] [-P PATTERN] [-o ROWSFILE] "
+		    "[-d SECONDS]");
 }
 
 int

@@ -60,6 +60,7 @@ struct roamer {
 	struct mp_buf fold;
 	struct view *view;
 	const char *const *read;
+	uint64_t conflate_ms; /* of this connection; 0: it does not */
 	struct roam_sub subs[ROAM_SUBS];
 	uint64_t next_id, random;
 	int64_t wake_ms; /* reads nothing before */
@@ -164,7 +165,7 @@ roam_subscribe(struct roamer *r, struct roam_sub *sub)
 	bool since = ask->from == VIEW_SNAPSHOT && ask->position >= 0;
 	bool scope = since && sub->scope.len != 0 && roam_random(r, 4) != 0;
 	bool log = since || ask->from == VIEW_POSITION;
-	bool types = ask->types[0] != NULL;
+	bool types = ask->types[0] != NULL, conflate = r->conflate_ms > 0;
 	struct mp_buf b = { 0 };
 
 	ask->id = r->next_id++;
@@ -176,7 +177,11 @@ roam_subscribe(struct roamer *r, struct roam_sub *sub)
 	    ask->id, ask->topics[0], ask->from, ask->position,
 	    types ? ask->types[0] : "-");
 	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, ask->id },
-	    2 + since + log + scope + types);
+	    2 + since + log + scope + types + conflate);
+	if (conflate) {
+		mp_pack_cstr(&b, "conflate");
+		mp_pack_uint(&b, r->conflate_ms);
+	}
 	mp_pack_cstr(&b, "topics");
 	mp_pack_array(&b, 1);
 	mp_pack_cstr(&b, ask->topics[0]);
@@ -277,6 +282,11 @@ roam_open(struct roamer *r)
 	if (r->view == NULL || fold.len == 0)
 		roam_die("no room, or no fold rules in welcome", "");
 	view_may_read(r->view, r->read);
+	r->conflate_ms = 0;
+	if (roam_random(r, 3) == 0) {
+		r->conflate_ms = 10 + roam_random(r, 490);
+		view_conflates(r->view);
+	}
 	if (plan->trace != NULL)
 		r->trace = open_memstream(&r->traced, &r->trace_len);
 	r->next_id = 1;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal tail`, `peal ring` and `peal readers`: from the ring and by WebSocket.
 . "$(dirname "$0")/../lib/house.sh"
-plan 20
+plan 24
 
 append() {
 	"$peal" append --data "$data" "$@" >/dev/null
@@ -40,6 +40,26 @@ for way in local remote; do
 		echo "--url https://127.0.0.1:$port") --from 1 --json |
 		head -n 1"
 done
+
+exits 'local: the ring is not conflated' 2 '--conflate goes with --url' \
+    tail_local --conflate 100
+exits 'remote: an interval too short is refused' 2 '10' \
+    tail_remote --conflate 9
+exits 'remote: so is one beyond mark_interval, by the server' 1 \
+    'bad_request' tail_remote --conflate 5001
+# As many appends as it takes: of each interval the newest is printed.
+tail_remote --json --conflate 10 -n 3 'often.x' >"$work/often" 2>&1 &
+often=$!
+others=$often
+i=0
+while kill -0 $often 2>/dev/null; do
+	i=$((i + 1))
+	[ $i -lt 2000 ] || bail 'nothing came conflated'
+	append often.x x_set
+done
+wait $often
+passes 'remote: what intervals leave is printed' \
+	[ "$? $(wc -l <"$work/often")" = '0 3' ]
 
 # Live, over a restart of the writer and of the gateway.
 tail_local --json -n 3 >"$work/local" 2>"$work/local.err" &

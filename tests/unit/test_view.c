@@ -245,6 +245,24 @@ the_first_version_left_out_is_refused(void **state)
 }
 
 static void
+who_conflates_may_miss_versions_but_the_first(void **state)
+{
+	struct viewfix *w = *state;
+	const struct rows_row *row;
+
+	view_conflates(w->view);
+	viewfix_snapshot(w, 1, VIEW_NO_POSITION);
+	ALLOWED(PART(1, 7, true, LAST, RA(5, 2)));
+	ALLOWED("[7,9," A(8, 4) "]");
+	row = rows_get(view_rows(w->view, 1), SLICE_STR("a.x"));
+	assert_non_null(row);
+	assert_false(row->hole);
+	assert_int_equal(row->row.version, 4);
+	REFUSED("[9,10," EVENT(10, "\"a.y\"", 2, "\"t_set\"") "]",
+	    "leaves versions out");
+}
+
+static void
 a_version_that_goes_back_is_refused(void **state)
 {
 	struct viewfix *w = *state;
@@ -362,6 +380,7 @@ main(void)
 		VIEWFIX_TEST(a_replay_that_ends_behind_the_chain_is_refused),
 		VIEWFIX_TEST(a_version_left_out_of_a_batch_is_refused),
 		VIEWFIX_TEST(the_first_version_left_out_is_refused),
+		VIEWFIX_TEST(who_conflates_may_miss_versions_but_the_first),
 		VIEWFIX_TEST(a_version_that_goes_back_is_refused),
 		VIEWFIX_TEST(a_replay_that_does_not_chain_is_refused),
 		VIEWFIX_TEST(a_replay_that_leaves_a_version_out_is_refused),
