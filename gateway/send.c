@@ -20,14 +20,18 @@
 #include "gateway/trim.h"
 
 enum {
-	BLOCKS_A_TURN = 4
-}; /* for a connection that is behind */
+	BLOCKS_A_TURN = 4,   /* for a connection that is behind */
+	BLOCKS_A_PASS = 512, /* for all of them; the others are at the tip */
+};
 
 void
 send_hub_init(
     struct send_hub *hub, struct group_table *groups, struct catchup *catchup)
 {
-	*hub = (struct send_hub){ .groups = groups, .catchup = catchup };
+	*hub = (struct send_hub){ .groups = groups,
+		.catchup = catchup,
+		.budget = BLOCKS_A_PASS,
+		.left = BLOCKS_A_PASS };
 	TAILQ_INIT(&hub->running);
 	LIST_INIT(&hub->all);
 	LIST_INIT(&hub->ahead);
@@ -452,27 +456,39 @@ step_sub(struct sender *s)
 	return true;
 }
 
-void
-send_pump(struct sender *s)
+static void
+set_running(struct sender *s, bool running)
 {
-	unsigned left = BLOCKS_A_TURN;
-	bool more = true;
-
-	if (s->hub->paused)
+	if (running == s->running)
 		return;
-	while (more && left > 0) {
-		more = step_chain(s);
-		more = (!s->ahead && step_sub(s)) || more;
-		left--;
-	}
-	more = more && conn_is_ready(s->conn);
-	if (more == s->running)
-		return;
-	s->running = more;
-	if (more)
+	s->running = running;
+	if (running)
 		TAILQ_INSERT_TAIL(&s->hub->running, s, run_link);
 	else
 		TAILQ_REMOVE(&s->hub->running, s, run_link);
+}
+
+/* A whole turn, or none, where the pass has nothing left for it. */
+void
+send_pump(struct sender *s)
+{
+	struct send_hub *hub = s->hub;
+	unsigned given = 0;
+	bool more = true;
+
+	if (hub->paused)
+		return;
+	arrive(s);
+	while (more && given < BLOCKS_A_TURN && hub->left > 0) {
+		more = step_chain(s);
+		given += more;
+		if (given < BLOCKS_A_TURN && !s->ahead && step_sub(s)) {
+			more = true;
+			given++;
+		}
+	}
+	hub->left -= MIN(hub->left, given);
+	set_running(s, more && conn_is_ready(s->conn));
 }
 
 /* Those whose snapshot was of a seq that the feed had not come to. */
@@ -499,12 +515,12 @@ send_hub_run(struct send_hub *hub)
 
 	if (hub->paused)
 		return false;
+	hub->left = hub->budget;
 	run_ahead(hub);
 	last = TAILQ_LAST(&hub->running, send_running);
-	while (s != last) {
+	while (s != last && hub->left > 0) {
 		s = TAILQ_FIRST(&hub->running);
-		TAILQ_REMOVE(&hub->running, s, run_link);
-		s->running = false;
+		set_running(s, false);
 		send_pump(s);
 	}
 	return !TAILQ_EMPTY(&hub->running);

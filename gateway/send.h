@@ -92,7 +92,9 @@ struct send_hub {
 	void (*absent)(void *arg, uint64_t member);
 	void *arg;
 	TAILQ_HEAD(send_running, sender)
-	running; /* have more to send at once */
+	running;	 /* have more to send at once */
+	uint32_t budget; /* blocks that a pass gives them altogether ... */
+	uint32_t left;	 /* ... and what is left of it */
 	LIST_HEAD(, sender) all;
 	LIST_HEAD(send_ahead, sender) ahead; /* wait for the feed */
 	bool paused;			     /* nobody is given anything */

@@ -256,6 +256,7 @@ got_replay(struct chainfix_client *c, struct slice map)
 	struct mp_walk l = mp_walk(proto_get(map, "last"));
 	struct mp_item array, last;
 
+	c->parts++;
 	if (sub->state == CHAINFIX_BETWEEN)
 		sub->state = CHAINFIX_REPLAY;
 	CHECK(sub->state == CHAINFIX_REPLAY, "a replay that is over goes on");

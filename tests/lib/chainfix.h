@@ -84,7 +84,7 @@ struct chainfix_client {
 	bool chain;
 	uint64_t at; /* upto of the last batch of the chain */
 	uint64_t next_id;
-	uint64_t events, ephemeral, lagged, batches; /* received */
+	uint64_t events, ephemeral, lagged, batches, parts; /* received */
 	size_t longest; /* of the batches, in bytes */
 	uint64_t rounds, again, errors, retold, forbidden;
 	uint32_t conflate_ms; /* 0: it wants every event */

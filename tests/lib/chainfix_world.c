@@ -197,6 +197,7 @@ chainfix_settle(struct chainfix *w)
 	for (unsigned i = 0; i < CHAINFIX_CLIENTS; i++)
 		w->clients[i].conn.room = UINT32_MAX;
 	chainbroker_come(w->broker);
+	w->hub.budget = UINT32_MAX;
 	/* Each turn gives each client four blocks at least. */
 	for (unsigned i = 0; i < 400; i++) {
 		chainbroker_fold(w->broker, true);

@@ -252,6 +252,8 @@ history(uint64_t seed, struct tally *tally)
 	if (big)
 		w->event_bytes = 30000;
 	w->groups.policy = &policy;
+	if (seed % 3 == 0)
+		w->hub.budget = 1 + (uint32_t)(seed / 3 % 8);
 	for (unsigned i = 0; i < 1000; i++)
 		act(w);
 	chainfix_settle(w);
