@@ -16,8 +16,10 @@
 #include "core/reason.h"
 #include "gateway/drain.h"
 #include "gateway/gateway_priv.h"
+#include "gateway/hygiene.h"
 #include "gateway/listen.h"
 #include "gateway/reload.h"
+#include "shm/stats.h"
 
 struct process {
 	struct gateway gw;
@@ -68,6 +70,24 @@ watch_signals(struct process *p)
 	return err;
 }
 
+/* Nothing has to be opened for writing, or run, from now on. */
+static void
+give_up_privileges(const struct process *p)
+{
+	struct reason why = { "" };
+	int dirfd = p->gw.page ? stats_page_dirfd(p->gw.page) : -1;
+
+	switch (hygiene_close(dirfd, &why)) {
+	case HYGIENE_CLOSED:
+		return;
+	case HYGIENE_SKIPPED:
+		diag_note("this build does not filter its system calls");
+		return;
+	default:
+		diag_warn("system calls are not filtered: %s", why.text);
+	}
+}
+
 /* Clients may come. */
 static int
 open_door(struct process *p, struct reason *why)
@@ -77,6 +97,7 @@ open_door(struct process *p, struct reason *why)
 
 	if (err < 0)
 		return err;
+	give_up_privileges(p);
 	port = listen_port(p->gw.listen, false);
 	diag_note(
 	    "ready: port=%u plain=%u", port, listen_port(p->gw.listen, true));

@@ -364,6 +364,12 @@ stats_page_copy(
 	return page_open(dirfd, name, true, out, why);
 }
 
+int
+stats_page_dirfd(const struct stats_page *page)
+{
+	return page->dirfd;
+}
+
 const struct stats *
 stats_page_stats(const struct stats_page *page)
 {

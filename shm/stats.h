@@ -137,6 +137,8 @@ MUST_CHECK int stats_page_copy(
 struct stats_page *stats_page_free(struct stats_page *page);
 CLEANUP_FN(struct stats_page *, stats_page_free)
 
+/* Of a page of ours: the directory that its file is removed from. */
+int stats_page_dirfd(const struct stats_page *page);
 const struct stats *stats_page_stats(const struct stats_page *page);
 const struct stats_view *stats_page_view(const struct stats_page *page);
 
