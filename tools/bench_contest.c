@@ -226,6 +226,63 @@ contest_connect(
 	return 0;
 }
 
+/* --- the house --- */
+
+static int
+contest_text(const char *path, char **out, struct reason *why)
+{
+	uint8_t *text;
+	size_t len;
+	int err;
+
+	err = fs_read(
+	    &sysio_posix, AT_FDCWD, path, CONTEST_TOKEN_MAX, &text, &len, why);
+	if (err < 0)
+		return err;
+	text[strcspn((char *)text, " \r\n")] = '\0';
+	*out = (char *)text;
+	return 0;
+}
+
+/* What clients need of the house. */
+static int
+contest_find(struct bench_contest *b, struct reason *why)
+{
+	struct tool *t = &b->t;
+	struct fan_plan *plan = &b->plan;
+	int err;
+
+	plan->t = t;
+	plan->url = t->url ? t->url : house_url(&t->house, b->url);
+	plan->cert = house_path(&t->house, "tls/cert.pem", b->cert);
+	plan->key = house_path(&t->house, "tls/key.pem", b->key);
+	plan->cafile = t->cafile ? t->cafile : plan->cert;
+	if (!*plan->cert)
+		return reason_set(
+		    why, -EINVAL, "which house? say --data DIR, or --own");
+	free(b->token);
+	b->token = NULL;
+	err = contest_text(
+	    t->token_file ? t->token_file
+			  : house_path(&t->house, "dev.token", b->token_path),
+	    &b->token, why);
+	plan->tokens = &b->token;
+	plan->n_tokens = 1;
+	snprintf(plan->topic, sizeof(plan->topic), "bench.fanout.%" PRIx64,
+	    time_wall_us());
+	return err;
+}
+
+int
+bench_contest_open(struct bench_contest *b, struct reason *why)
+{
+	int err;
+
+	bench_window_raise_limit();
+	err = b->own ? bench_house_start(&b->house, &b->t, why) : 0;
+	return err < 0 ? err : contest_find(b, why);
+}
+
 /* --- a window --- */
 
 static void
@@ -244,6 +301,22 @@ contest_plan(const struct bench_contest *b, const struct contestant *c,
 	plan->json = false;
 }
 
+/*
+ * A process that has had clients keeps their memory for the next ones, so
+ * that memory is measured in a house that has had none.
+ */
+static int
+contest_fresh_house(struct bench_contest *b, struct reason *why)
+{
+	int err;
+
+	if (!b->own || !b->idle)
+		return 0;
+	bench_house_stop(&b->house);
+	err = bench_house_start(&b->house, &b->t, why);
+	return err < 0 ? err : contest_find(b, why);
+}
+
 static int
 contest_window(struct bench_contest *b, struct contestant *c,
     struct contest_result *r, struct reason *why)
@@ -253,6 +326,8 @@ contest_window(struct bench_contest *b, struct contestant *c,
 	int err = 0;
 
 	*r = (struct contest_result){ 0 };
+	if (c->kind == FAN_PEAL && c->n > 0)
+		err = contest_fresh_house(b, why);
 	if (c->peer)
 		err = bench_peer_start(
 		    &peer, c->peer, b->plan.cert, b->plan.key, why);
@@ -291,54 +366,6 @@ bench_contest_run(struct bench_contest *b, struct reason *why)
 		if (err >= 0 && b->told)
 			b->told(b, i);
 	}
-	return err;
-}
-
-/* --- the house --- */
-
-static int
-contest_text(const char *path, char **out, struct reason *why)
-{
-	uint8_t *text;
-	size_t len;
-	int err;
-
-	err = fs_read(
-	    &sysio_posix, AT_FDCWD, path, CONTEST_TOKEN_MAX, &text, &len, why);
-	if (err < 0)
-		return err;
-	text[strcspn((char *)text, " \r\n")] = '\0';
-	*out = (char *)text;
-	return 0;
-}
-
-int
-bench_contest_open(struct bench_contest *b, struct reason *why)
-{
-	struct tool *t = &b->t;
-	struct fan_plan *plan = &b->plan;
-	int err;
-
-	bench_window_raise_limit();
-	err = b->own ? bench_house_start(&b->house, t, why) : 0;
-	if (err < 0)
-		return err;
-	plan->t = t;
-	plan->url = t->url ? t->url : house_url(&t->house, b->url);
-	plan->cert = house_path(&t->house, "tls/cert.pem", b->cert);
-	plan->key = house_path(&t->house, "tls/key.pem", b->key);
-	plan->cafile = t->cafile ? t->cafile : plan->cert;
-	if (!*plan->cert)
-		return reason_set(
-		    why, -EINVAL, "which house? say --data DIR, or --own");
-	err = contest_text(
-	    t->token_file ? t->token_file
-			  : house_path(&t->house, "dev.token", b->token_path),
-	    &b->token, why);
-	plan->tokens = &b->token;
-	plan->n_tokens = 1;
-	snprintf(plan->topic, sizeof(plan->topic), "bench.fanout.%" PRIx64,
-	    time_wall_us());
 	return err;
 }
 

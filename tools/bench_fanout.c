@@ -89,9 +89,9 @@ figure_idle(const struct contest_result *r)
 }
 
 static double
-figure_grown_mib(const struct contest_result *r)
+figure_pss_mib(const struct contest_result *r)
 {
-	return (r->end_pss - r->empty_pss) / 1048576;
+	return r->end_pss / 1048576;
 }
 
 static double
@@ -123,8 +123,7 @@ static const struct contest_figure fanout_figures[] = {
 	{ "p999_ms", figure_p999_ms },
 	{ "max_ms", figure_max_ms },
 	{ "events_per_message", figure_per_message },
-	{ "pss_mib", figure_grown_mib },
-	{ "pss_bytes_per_idle_client", figure_idle },
+	{ "pss_mib", figure_pss_mib },
 	{ "missed", figure_missed },
 	/* The last one only with --syscalls. */
 	{ "syscalls_per_message", figure_syscalls },
