@@ -21,7 +21,10 @@
 #include "gateway/limits.h"
 #include "gateway/trust.h"
 
-/* A handshake this old makes room for a new one when all places are taken. */
+/*
+ * A handshake of which nothing, or nothing after its first word, has come for
+ * so long makes room for a new one when all places are taken.
+ */
 enum {
 	SHAKE_TICKS = 2 * TICKS_S
 };
@@ -384,6 +387,14 @@ void
 conns_relax(struct conns *cs)
 {
 	cs->relaxed = true;
+}
+
+void
+conn_spoke(struct conn *c)
+{
+	c->heard = conns_ticks();
+	link_remove(&c->shaking);
+	link_append(&c->cs->shaking, &c->shaking);
 }
 
 void

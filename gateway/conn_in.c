@@ -159,9 +159,12 @@ shake(struct conn *c, short what)
 		return;
 	}
 	cs->steps_left--;
-	if (!c->tls.ssl && tls_conn_init(cs->tls, &c->tls, c->tls.fd) < 0) {
-		conn_drop(c);
-		return;
+	if (!c->tls.ssl) {
+		conn_spoke(c);
+		if (tls_conn_init(cs->tls, &c->tls, c->tls.fd) < 0) {
+			conn_drop(c);
+			return;
+		}
 	}
 	switch (tls_handshake(cs->tls, &c->tls)) {
 	case TLS_DONE:

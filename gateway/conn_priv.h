@@ -173,6 +173,8 @@ void conn_drop(struct conn *c);
 void conn_linger(struct conn *c);
 /* Take another turn in the next pass. */
 void conn_more(struct conn *c);
+/* Its handshake begins: it keeps its place before those who say nothing. */
+void conn_spoke(struct conn *c);
 /* The TLS handshake is over, one way or the other. */
 void conn_shaken(struct conn *c);
 void conns_tell_room(struct conns *cs);

@@ -402,6 +402,30 @@ handshakes_wait_for_a_place_and_stale_ones_make_room(void **state)
 }
 
 static void
+who_says_nothing_makes_room_before_who_has_begun(void **state)
+{
+	static const char *const options[] = { "gateway.handshakes=2", NULL };
+	struct edgefix *fx = *state;
+	struct edge_client *a, *b, *c;
+	uint8_t byte;
+
+	edgefix_start(fx, options);
+	a = edge_connect(fx);
+	EDGE_UNTIL(fx, conns_count(fx->conns) == 1);
+	b = edge_connect(fx);
+	EDGE_UNTIL(fx, conns_count(fx->conns) == 2);
+	assert_true(SSL_do_handshake(a->ssl) < 1);
+	EDGE_UNTIL(fx, recv(a->fd, &byte, 1, MSG_PEEK) == 1);
+	c = edge_connect(fx);
+	assert_true(edge_handshake(c));
+	assert_true(edge_handshake(a));
+	assert_false(edge_handshake(b));
+	edge_free(a);
+	edge_free(b);
+	edge_free(c);
+}
+
+static void
 beyond_the_limit_new_ones_are_refused_and_old_ones_stay(void **state)
 {
 	static const char *const options[] = { "gateway.max_connections=2",
@@ -585,6 +609,7 @@ main(void)
 		TEST(a_peer_that_has_not_read_yet_is_not_dead),
 		TEST(who_reads_nothing_for_too_long_is_sent_away_and_told_so),
 		TEST(handshakes_wait_for_a_place_and_stale_ones_make_room),
+		TEST(who_says_nothing_makes_room_before_who_has_begun),
 		TEST(beyond_the_limit_new_ones_are_refused_and_old_ones_stay),
 		TEST(without_descriptors_it_waits_and_goes_on),
 		TEST(bytes_behind_the_request_are_refused),
