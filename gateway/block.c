@@ -46,6 +46,7 @@ block_unref(struct block *b)
 	if (--b->refs > 0)
 		return NULL;
 	(void)block_unref(b->json);
+	(void)block_unref(b->events);
 	free(b);
 	return NULL;
 }

@@ -27,8 +27,9 @@ struct block {
 	uint32_t n_events;
 	uint64_t after; /* the chain that it carries */
 	uint64_t upto;
-	uint64_t serial;    /* of its group, from 1; 0: of none */
-	bool ephemeral;	    /* it may hold events of seq 0 */
+	uint64_t serial;      /* of its group, from 1; 0: of none */
+	bool ephemeral;	      /* it may hold events of seq 0 */
+	struct block *events; /* and as Server-Sent Event; the same */
 	struct block *json; /* the same as text (form.h), once it was needed */
 	uint8_t bytes[];
 };

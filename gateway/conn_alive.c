@@ -97,7 +97,8 @@ is_mute(struct conn *c, uint32_t now, const struct outlook *o)
 {
 	uint32_t quiet = c->cs->quiet_ticks;
 
-	if (quiet == 0 || now - c->heard < quiet)
+	/* Who gets Server-Sent Events has nothing to say. */
+	if (quiet == 0 || c->door || now - c->heard < quiet)
 		return false;
 	if (o->unsent || !c->pinged)
 		c->asked = now;

@@ -57,7 +57,9 @@ answer_moves(struct conn *c)
 static void
 check_door(struct conn *c)
 {
-	if (door_wants(c->door)) {
+	if (door_streams(c->door)) {
+		conn_alive(c);
+	} else if (door_wants(c->door)) {
 		door_late(c->door);
 	} else if (!conn_unsent(c)) {
 		conn_due_in(c, HTTP_STALL_TICKS);

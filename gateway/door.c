@@ -47,13 +47,23 @@ static const struct http_field history_fields[] = {
 	{ 0 },
 };
 
+static const struct http_field stream_fields[] = {
+	{ "topic", "topics", HTTP_KIND_STRS },
+	{ "type", "types", HTTP_KIND_STRS },
+	{ "from", "from", HTTP_KIND_FROM },
+	{ "conflate", "conflate", HTTP_KIND_UINT },
+	{ 0 },
+};
+
 static const struct door_kind kinds[] = {
-	{ "/v1/state", HTTP_GET, "GET, OPTIONS", "state", state_fields,
-	    door_take_rows },
+	{ "/v1/state", HTTP_GET, "GET, OPTIONS", "state", state_fields, NULL,
+	    door_take_rows, false },
 	{ "/v1/history", HTTP_GET, "GET, OPTIONS", "history", history_fields,
-	    take_reply },
-	{ "/v1/events", HTTP_POST, "POST, OPTIONS", "append", no_fields,
-	    take_reply },
+	    NULL, take_reply, false },
+	{ "/v1/events", HTTP_POST, "POST, OPTIONS", "append", no_fields, NULL,
+	    take_reply, false },
+	{ "/v1/stream", HTTP_GET, "GET, OPTIONS", "subscribe", stream_fields,
+	    door_stream_ask, door_take_stream, true },
 };
 
 struct door *
@@ -74,6 +84,12 @@ bool
 door_is_over(const struct door *d)
 {
 	return d->over;
+}
+
+bool
+door_streams(const struct door *d)
+{
+	return d->kind && d->kind->endless && d->head_sent && !d->over;
 }
 
 bool
@@ -229,6 +245,19 @@ take(struct door *d, struct slice value, struct block *b)
 		door_flush(d);
 }
 
+/* It ends, and the head is out. */
+static void
+break_off(struct door *d)
+{
+	if (d->kind->endless) {
+		d->last = true;
+		door_finish(d);
+		door_flush(d);
+	} else {
+		door_abort(d);
+	}
+}
+
 void
 door_control(struct door *d, struct slice value)
 {
@@ -239,7 +268,7 @@ door_control(struct door *d, struct slice value)
 		return;
 	if (slice_is(op, "error")) {
 		if (d->head_sent)
-			door_abort(d);
+			break_off(d);
 		else
 			door_error(d, value);
 	} else if (slice_is(op, "welcome")) {
@@ -286,7 +315,7 @@ door_close(struct door *d, unsigned code, const char *text)
 	if (d->over)
 		return;
 	if (d->head_sent)
-		door_abort(d);
+		break_off(d);
 	else
 		door_refuse(d, status_of_close(code), text);
 }
@@ -417,6 +446,18 @@ await_body(struct door *d, const struct http_request *req)
 		conn_raw(c, go_on, sizeof(go_on) - 1, false);
 }
 
+static void
+ask_query(struct door *d, const struct http_request *req)
+{
+	struct reason why = { "" };
+	int status = d->kind->adapt ? d->kind->adapt(d, req, &why) : 0;
+
+	if (status != 0)
+		door_refuse(d, status, why.text);
+	else
+		ask(d, &d->request);
+}
+
 void
 door_enter(struct conn *c, const struct http_request *req)
 {
@@ -446,5 +487,5 @@ door_enter(struct conn *c, const struct http_request *req)
 	else if (req->verb == HTTP_POST)
 		await_body(d, req);
 	else
-		ask(d, &d->request);
+		ask_query(d, req);
 }

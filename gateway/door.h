@@ -37,6 +37,9 @@ void door_control(struct door *d, struct slice value);
 enum conn_send door_send(struct door *d, struct block *b);
 void door_close(struct door *d, unsigned code, const char *text);
 
+/* Has its answer begun, and no end? */
+bool door_streams(const struct door *d);
+
 /* All is said: the session may go, and the next request come. */
 bool door_is_over(const struct door *d);
 

@@ -139,8 +139,12 @@ door_error(struct door *d, struct slice error)
 {
 	enum proto_code code = proto_code_find(proto_get_str(error, "code"));
 
-	door_say(
-	    d, status_of(code), proto_get_uint(error, "retry_ms").v, error);
+	int status = status_of(code);
+
+	/* Nobody comes back to a stream of another log. */
+	if (d->kind->endless && code == PROTO_LOG_CHANGED)
+		status = 410;
+	door_say(d, status, proto_get_uint(error, "retry_ms").v, error);
 }
 
 void

@@ -2,7 +2,8 @@
 
 /*
  * What the files of a door share: door.c (an exchange from its head to its
- * end), door_answer.c (what is written), door_rows.c (rows, part by part).
+ * end), door_answer.c (what is written), door_rows.c (rows, part by part),
+ * door_stream.c (events, without an end).
  */
 
 #ifndef PEAL_GATEWAY_DOOR_PRIV_H
@@ -23,10 +24,17 @@ struct door_kind {
 	const char *op;	   /* what the session is asked */
 	const struct http_field *fields;
 	/*
+	 * NULL, or what completes d->request when the session is there.
+	 * Returns 0 or a status and a sentence.
+	 */
+	int (*adapt)(
+	    struct door *d, const struct http_request *req, struct reason *why);
+	/*
 	 * The session says something that is no error: a map, or a batch of
 	 * b's; b is NULL for what came through conn_control().
 	 */
 	void (*take)(struct door *d, struct slice value, struct block *b);
+	bool endless; /* it may end anywhere, and is never late */
 };
 
 struct door {
@@ -83,5 +91,11 @@ bool door_form(struct door *d, struct slice value, struct mp_buf *out);
 /* --- door_rows.c --- */
 
 void door_take_rows(struct door *d, struct slice value, struct block *b);
+
+/* --- door_stream.c --- */
+
+int door_stream_ask(
+    struct door *d, const struct http_request *req, struct reason *why);
+void door_take_stream(struct door *d, struct slice value, struct block *b);
 
 #endif

@@ -22,4 +22,10 @@ enum form {
  */
 struct block *form_of(struct block *b, enum form form);
 
+/*
+ * A finished batch as one Server-Sent Event with the id LOG:UPTO, in a chunk
+ * of HTTP; likewise.  All streams of a process are of one log.
+ */
+struct block *form_events(struct block *b, const char *log);
+
 #endif

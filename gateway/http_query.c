@@ -162,6 +162,14 @@ pack_value(struct mp_buf *out, const struct http_field *f, struct slice text,
 		mp_pack_cstr(out, "time");
 		mp_pack_uint(out, v);
 		return 0;
+	case HTTP_KIND_FROM:
+		if (parse_uint(text, &v))
+			mp_pack_uint(out, v);
+		else if (slice_is(text, "now"))
+			mp_pack_str(out, text);
+		else
+			return bad(why, f, "a seq, nor now");
+		return 0;
 	case HTTP_KIND_BOOL:
 		if (!slice_is(text, "true") && !slice_is(text, "false"))
 			return bad(why, f, "true or false");

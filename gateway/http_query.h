@@ -41,6 +41,7 @@ enum http_kind {
 	HTTP_KIND_UINT,
 	HTTP_KIND_TIME, /* microseconds, or RFC 3339 */
 	HTTP_KIND_AT,	/* a seq, or a time in RFC 3339 */
+	HTTP_KIND_FROM, /* a seq, or "now" */
 	HTTP_KIND_BOOL, /* true or false */
 	HTTP_KIND_STRS, /* may come several times: an array */
 };
