@@ -34,6 +34,8 @@ static const struct peal_command peal_commands[] = {
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "stat", cmd_stat, "the counters of all processes" },
 	{ "token", cmd_token, "sign a token" },
+	{ "grant", cmd_grant, "what a user may beyond his token" },
+	{ "revoke", cmd_revoke, "refuse a user's tokens" },
 	{ "config", cmd_config, "print what is configured, and where" },
 	{ "bench", cmd_bench, "measure, beside the bare system calls" },
 };
