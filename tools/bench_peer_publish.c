@@ -23,6 +23,8 @@ enum {
 	PEER_BURST = 64,
 	PEER_INFLIGHT = 64, /* where each event is answered */
 	PEER_CHUNK = 16384,
+	PEER_AHEAD =
+	    512, /* events ahead of a client, which all of them queue */
 };
 
 struct peer_publisher {
@@ -124,7 +126,7 @@ peer_may_send(const struct peer_publisher *p, uint64_t now)
 		return false;
 	if (p->plan->rate > 0)
 		return bench_fan_due(p->plan, p->start_ns, p->sent) <= now;
-	return p->sent < bench_fan_slowest(p->plan->shared) + FAN_AHEAD;
+	return p->sent < bench_fan_slowest(p->plan->shared) + PEER_AHEAD;
 }
 
 static void
