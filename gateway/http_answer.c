@@ -8,8 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
+#include <time.h>
 
 #include "core/reason.h"
+#include "core/time.h"
 #include "gateway/http.h"
 
 static const char *
@@ -92,11 +94,26 @@ put_origin(struct mp_buf *out, const struct http_answer *a)
 	put(out, "\r\nAccess-Control-Expose-Headers: Retry-After\r\n");
 }
 
+/* RFC 9110, 6.6.1. */
+static void
+put_date(struct mp_buf *out)
+{
+	time_t now = (time_t)(time_wall_us() / US_PER_S);
+	char text[64];
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) &&
+	    strftime(text, sizeof(text), "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+		&tm) > 0)
+		mp_buf_bytes(out, text, strlen(text));
+}
+
 void
 http_answer_head(struct mp_buf *out, const struct http_answer *a)
 {
 	put(out, "HTTP/1.1 %d %s\r\n%s", a->status, status_text(a->status),
 	    status_headers(a->status));
+	put_date(out);
 	if (a->type)
 		put(out, "Content-Type: %s\r\n", a->type);
 	if (a->chunked)

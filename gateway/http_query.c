@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "core/json.h"
 #include "core/reason.h"
 #include "core/rfc3339.h"
 #include "core/time.h"
@@ -129,6 +130,31 @@ bad(struct reason *why, const struct http_field *f, const char *what)
 	return reason_set(why, 400, "parameter '%s' is not %s", f->name, what);
 }
 
+/* A seq, a time in RFC 3339, or what `at` is in a request, as JSON. */
+static int
+pack_at(struct mp_buf *out, const struct http_field *f, struct slice text,
+    struct reason *why)
+{
+	static const char what[] =
+	    "a seq, a time in RFC 3339, or {\"time\": microseconds}";
+	struct mp_buf value CLEANUP(mp_buf_deinit) = { 0 };
+	uint64_t v;
+
+	if (parse_uint(text, &v)) {
+		mp_pack_uint(out, v);
+	} else if (parse_rfc3339(text, &v)) {
+		mp_pack_map(out, 1);
+		mp_pack_cstr(out, "time");
+		mp_pack_uint(out, v);
+	} else if (text.len > 0 && text.p[0] == '{' &&
+		   json_to_mp(text, &value, NULL) == 0) {
+		mp_pack_raw(out, slice_of(value.p, value.len));
+	} else {
+		return bad(why, f, what);
+	}
+	return 0;
+}
+
 static int
 pack_value(struct mp_buf *out, const struct http_field *f, struct slice text,
     struct reason *why)
@@ -152,16 +178,7 @@ pack_value(struct mp_buf *out, const struct http_field *f, struct slice text,
 		mp_pack_uint(out, v);
 		return 0;
 	case HTTP_KIND_AT:
-		if (parse_uint(text, &v)) {
-			mp_pack_uint(out, v);
-			return 0;
-		}
-		if (!parse_rfc3339(text, &v))
-			return bad(why, f, "a seq, nor a time in RFC 3339");
-		mp_pack_map(out, 1);
-		mp_pack_cstr(out, "time");
-		mp_pack_uint(out, v);
-		return 0;
+		return pack_at(out, f, text, why);
 	case HTTP_KIND_FROM:
 		if (parse_uint(text, &v))
 			mp_pack_uint(out, v);

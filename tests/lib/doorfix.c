@@ -19,6 +19,7 @@
 
 char doorfix_asked[4096];
 unsigned doorfix_questions, doorfix_hellos;
+const char *doorfix_answer;
 
 void
 doorfix_swap(char *text, char from, char to)
@@ -82,6 +83,8 @@ on_message(struct edgefix *fx, struct slice msg)
 		doorfix_asked[b.len] = '\0';
 		doorfix_swap(doorfix_asked, '"', '\'');
 		doorfix_questions++;
+		if (doorfix_answer)
+			doorfix_says(fx, doorfix_answer);
 	}
 	mp_buf_deinit(&b);
 }
@@ -90,6 +93,7 @@ struct edge_client *
 doorfix_start(struct edgefix *fx, const char *const *options)
 {
 	doorfix_questions = doorfix_hellos = 0;
+	doorfix_answer = NULL;
 	doorfix_asked[0] = '\0';
 	edgefix_start(fx, options);
 	fx->on_message = on_message;

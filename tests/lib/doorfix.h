@@ -23,6 +23,8 @@
 /* What a session was asked last, as JSON with ' for "; hello apart. */
 extern char doorfix_asked[4096];
 extern unsigned doorfix_questions, doorfix_hellos;
+/* What every question is answered with at once; NULL: nothing. */
+extern const char *doorfix_answer;
 
 /* Start the edge, and connect a client. */
 struct edge_client *doorfix_start(

@@ -8,7 +8,7 @@ mount -t tmpfs -o size=40m tmpfs "$data/log" 2>/dev/null ||
 	skip_all 'a small file system cannot be mounted here'
 mounted=$data/log
 
-plan 10
+plan 11
 house_up --gateways 1 -o log.segment_bytes=4M
 passes 'an append is stored while there is room' \
     "$peal" append --data "$data" full.a thing_happened 1
@@ -30,6 +30,16 @@ await test -e "$work/ready" || bail 'the clients never got going'
 passes 'appends are refused with storage_full once the disk is full' \
     await sh -c "'$peal' append --data '$data' probe.a thing_happened 1 2>&1 |
 	grep -q storage_full"
+refused_over_http() {
+	curl -sS --cacert "$cafile" --max-time "$deadline" \
+	    -H "Authorization: Bearer $(cat "$token")" \
+	    -H 'Content-Type: application/json' -w '%{http_code}' -d \
+	    '{"events":[{"topic":"probe.a","type":"thing_happened","data":1}]}' \
+	    "https://127.0.0.1:$port/v1/events" >"$work/answer" &&
+		grep -q '"code":"storage_full"' "$work/answer" &&
+		grep -q '^503' "$work/answer"
+}
+passes 'over HTTP, too, with 503' await_here refused_over_http
 passes 'the writer goes on' kill -0 "$(writer)"
 head_then=$("$programs/events" "$data/log" | wc -l)
 passes 'what is there is read from the log' [ "$head_then" -gt 1 ]

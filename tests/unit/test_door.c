@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -482,6 +484,82 @@ a_client_that_leaves_takes_its_session_along(void **state)
 	EDGE_UNTIL(fx, fx->closed == 1 && conns_count(fx->conns) == 0);
 }
 
+/* Requests in a row, the last one of which ends the connection. */
+static const char stream[] =
+    DOOR_GET("/healthz", "") DOOR_GET("/v1/history?topic=a", "")
+	DOOR_POST("13", "") "{\"events\":[]}" DOOR_HEAD("/readyz")
+	    DOOR_POST("3", "") "{}\n" DOOR_GET("/nothing", "")
+		DOOR_POST("0", "") DOOR_GET("/v1/none", "") DOOR_GET(
+		    "/v1/history", "Accept: application/msgpack\r\n")
+		    DOOR_GET("/v1/history?limit=x", "Connection: close\r\n");
+
+/* The answers to it, sent in pieces of at most most bytes; without dates. */
+static size_t
+answers_to(struct edgefix *fx, unsigned most, char *out, size_t size)
+{
+	struct edge_client *c = doorfix_start(fx, NULL);
+	size_t n = 0, len = sizeof(stream) - 1;
+	const char *at, *line;
+
+	doorfix_answer = "{'op':'answer','n':7}";
+	for (size_t sent = 0; sent < len;) {
+		size_t piece = 1 + (size_t)rand() % most;
+
+		piece = MIN(piece, len - sent);
+
+		edge_write(c, stream + sent, piece);
+		sent += piece;
+		if (rand() % 2)
+			edgefix_pass(fx);
+	}
+	at = doorfix_read_all(c);
+	assert_true(c->len < size);
+	while ((line = strstr(at, "Date: ")) != NULL) {
+		memcpy(out + n, at, (size_t)(line - at));
+		n += (size_t)(line - at);
+		at = strchr(line, '\n') + 1;
+	}
+	strcpy(out + n, at);
+	n += strlen(at);
+	edge_free(c);
+	edgefix_reset(fx);
+	return n;
+}
+
+static void
+however_requests_are_cut_the_answers_are_the_same(void **state)
+{
+	static char whole[16384], cut[16384];
+	struct edgefix *fx = *state;
+	const char *given = getenv("PEAL_SEED");
+	unsigned seed = given ? (unsigned)atoi(given) : (unsigned)time(NULL);
+	size_t n = answers_to(fx, sizeof(stream), whole, sizeof(whole));
+
+	print_message("# seed %u\n", seed);
+	srand(seed);
+	assert_int_equal(doorfix_questions, 4);
+	for (unsigned i = 0; i < 12; i++) {
+		unsigned most = i < 2 ? 1 : 1 + (unsigned)rand() % 200;
+
+		assert_int_equal(answers_to(fx, most, cut, sizeof(cut)), n);
+		assert_string_equal(cut, whole);
+	}
+}
+
+static void
+a_second_head_is_not_waited_for_longer_than_the_first(void **state)
+{
+	static const char *const options[] = { "gateway.hello_seconds=1",
+		NULL };
+	struct edgefix *fx = *state;
+	struct edge_client *c = doorfix_start(fx, options);
+
+	edge_puts(c, DOOR_GET("/healthz", "") "GET /healthz HT");
+	doorfix_contains(doorfix_read_all(c), "{\"status\":\"ok\"}\n");
+	assert_int_equal(COUNTERS_GET(http_late), 1);
+	edge_free(c);
+}
+
 static void
 pages_of_listed_origins_may_read_answers(void **state)
 {
@@ -555,6 +633,8 @@ main(void)
 		TEST(
 		    an_idle_connection_is_closed_and_none_is_kept_where_none_may_be),
 		TEST(a_client_that_leaves_takes_its_session_along),
+		TEST(however_requests_are_cut_the_answers_are_the_same),
+		TEST(a_second_head_is_not_waited_for_longer_than_the_first),
 		TEST(pages_of_listed_origins_may_read_answers),
 		TEST(a_stopping_gateway_answers_and_ends),
 	};

@@ -462,6 +462,8 @@ a_refusal_names_what_is_served(void **state)
 	assert_non_null(strstr(text, "HTTP/1.1 405 Method Not Allowed\r\n"));
 	assert_non_null(strstr(text, "\r\nAllow: GET\r\n"));
 	assert_non_null(strstr(text, "\r\nContent-Length: 3\r\n"));
+	assert_non_null(strstr(text, "\r\nDate: "));
+	assert_non_null(strstr(text, " GMT\r\n"));
 	assert_non_null(strstr(text, "\r\nConnection: close\r\n"));
 	assert_non_null(strstr(text, "\r\n\r\nno\n"));
 	a.status = 426;

@@ -86,6 +86,7 @@ each_kind_is_packed_as_what_it_is(void **state)
 		{ "at=5", "{'op':'ask','at':5}" },
 		{ "at=1970-01-01T01:00:00%2B01:00",
 		    "{'op':'ask','at':{'time':0}}" },
+		{ "at={%22time%22:7}", "{'op':'ask','at':{'time':7}}" },
 		{ "reverse=true", "{'op':'ask','reverse':true}" },
 		{ "reverse=false", "{'op':'ask','reverse':false}" },
 	};
@@ -141,6 +142,8 @@ what_is_not_known_or_twice_or_no_value_is_refused(void **state)
 		{ "from=1969-12-31T23:59:59Z", "400" },
 		{ "at=", "400" },
 		{ "at=2026-01-01", "400" },
+		{ "at={%22time%22:7", "400" },
+		{ "at=[7]", "400" },
 		{ "reverse=1", "400" },
 		{ "reverse", "400" },
 		{ "reverse=True", "400" },
