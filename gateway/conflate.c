@@ -327,6 +327,12 @@ conflate_size(const struct conflate *c)
 }
 
 uint32_t
+conflate_left_out(const struct conflate *c)
+{
+	return c->came - c->left;
+}
+
+uint32_t
 conflate_mark(const struct conflate *c)
 {
 	return c->came;

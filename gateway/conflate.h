@@ -47,6 +47,8 @@ void conflate_rollback(struct conflate *c);
 
 /* Bytes that are taken: twice those of what is left, or some KiB, at most. */
 uint64_t conflate_size(const struct conflate *c);
+/* Events of whole requests that were left out so far. */
+uint32_t conflate_left_out(const struct conflate *c);
 /* Events that came so far: trim.fresh of who comes now. */
 uint32_t conflate_mark(const struct conflate *c);
 

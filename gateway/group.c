@@ -14,6 +14,7 @@
 #include "core/time.h"
 #include "gateway/alloc.h"
 #include "gateway/conflate.h"
+#include "gateway/counters.h"
 #include "gateway/group.h"
 #include "gateway/send.h"
 #include "gateway/trim.h"
@@ -331,6 +332,7 @@ close_held(struct group *g, uint64_t upto)
 	for (uint32_t i = 0; i < n; i++)
 		if (send_take_held(g->joiners.v[i], upto))
 			group_senders_add(&g->members, g->joiners.v[i]);
+	COUNTERS_ADD(left_out, conflate_left_out(g->held));
 	conflate_reset(g->held, g->pace.rules);
 	set_dirty(g);
 }
@@ -438,6 +440,7 @@ hold(struct group *g, struct slice event)
 		g->request = g->table->request;
 		conflate_begin(g->held, done);
 		if (conflate_size(g->held) >= share(g)) {
+			COUNTERS_ADD(early_intervals, 1);
 			close_held(g, done);
 			conflate_begin(g->held, done);
 		}

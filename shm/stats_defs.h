@@ -76,6 +76,9 @@ STATS_GATEWAY(dead_ack, COUNTER, "sessions", "ended: TCP was not acknowledged")
 STATS_GATEWAY(
     stalled, COUNTER, "sessions", "ended: read nothing for too long, 4409")
 STATS_GATEWAY(lagged, COUNTER, "sessions", "were lagged: the ring moved past")
+STATS_GATEWAY(left_out, COUNTER, "events", "left out by conflation, by group")
+STATS_GATEWAY(early_intervals, COUNTER, "times",
+    "a group that conflates held its share, and closed early")
 STATS_GATEWAY(bad_size, COUNTER, "sessions", "ended: a message too long, 1009")
 STATS_GATEWAY(
     bad_fragments, COUNTER, "sessions", "ended: too many fragments, 1008")

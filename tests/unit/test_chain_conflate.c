@@ -16,6 +16,7 @@
 
 #include "core/time.h"
 #include "gateway/conflate.h"
+#include "gateway/counters.h"
 #include "tests/lib/chainbroker.h"
 #include "tests/lib/chainfix.h"
 
@@ -44,6 +45,7 @@ two_clients(uint64_t seed)
 {
 	struct chainfix *w = chainfix_new(seed, RING_SLOTS, RING_BYTES);
 
+	counters_reset();
 	for (unsigned i = 0; i < 2; i++) {
 		chainfix_connect(&w->clients[i]);
 		w->clients[i].acl = &w->acls[0];
@@ -84,6 +86,8 @@ an_interval_is_one_batch(void **state)
 	assert_int_equal(c->batches, 2);
 	/* The newest of each topic, and the first one of a.y. */
 	assert_int_equal(c->events, 1 + 1 + 1 + 2);
+	assert_int_equal(COUNTERS_GET(left_out), 15 - 5);
+	assert_int_equal(COUNTERS_GET(early_intervals), 0);
 	assert_int_equal(c->at, 15);
 	chainfix_settle(w);
 	chainfix_check_level(c);
@@ -294,6 +298,7 @@ a_group_holds_no_more_than_its_share(void **state)
 		    conflate_size(only_group(w)->held) < GROUP_HELD + 20000);
 	}
 	assert_in_range(c->events, 500, 999);
+	assert_in_range(COUNTERS_GET(early_intervals), 1, 3);
 	/* Where there are many, it is a block. */
 	w->groups.n_conflating += 1 << 16;
 	append_many(w, "a.x", 3, 10000);

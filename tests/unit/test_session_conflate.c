@@ -281,6 +281,26 @@ types_choose_among_live_events(void **state)
 	sessionfix_quiet(c);
 }
 
+/* Where the ring has moved on, the broker reads the log. */
+static void
+types_go_along_to_the_broker(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c;
+	const char *asked;
+
+	sessionfix_broker_come(fx);
+	c = sessionfix_client(fx, 0, ALL);
+	sessionfix_publish(fx, "a", 200);
+	subscribe(c, 1, "'from':3,'log':'log-1','types':['x*','*y']");
+	sessionfix_expect(c, "'op':'subscribed'", NULL);
+	do
+		asked = sessionfix_broker_got(fx);
+	while (!strstr(asked, "'op':'page'"));
+	assert_non_null(strstr(asked, "'types':['*y','x*']"));
+	assert_non_null(strstr(asked, "'after':3"));
+}
+
 static void
 types_go_with_everything_but_rows(void **state)
 {
@@ -336,6 +356,7 @@ main(void)
 		TEST(each_client_is_conflated_by_the_rules_it_was_told),
 		TEST(types_are_globs),
 		TEST(types_choose_among_live_events),
+		TEST(types_go_along_to_the_broker),
 		TEST(types_go_with_everything_but_rows),
 		TEST(those_who_ask_for_the_same_types_share_a_group),
 	};
