@@ -175,12 +175,27 @@ report(struct gateway *gw)
 	attach_report(gw->attach, &now);
 }
 
+/* The fan-out counts for itself. */
+static void
+report_fanout(const struct gateway *gw)
+{
+	const struct group_counts *counts = &gw->groups.counts;
+
+	COUNTERS_SET(events, feed_events(gw->feed));
+	COUNTERS_SET(groups, counts->groups);
+	COUNTERS_SET(visits, counts->visits);
+	COUNTERS_SET(blocks, counts->blocks);
+	COUNTERS_SET(private_blocks, counts->private);
+	COUNTERS_SET(deliveries, counts->deliveries);
+}
+
 static void
 on_second(void *arg)
 {
 	struct gateway *gw = arg;
 
 	report(gw);
+	report_fanout(gw);
 	forward_hello(gw->forward);
 	ask_tick(gw->ask);
 	session_tick_all(gw);

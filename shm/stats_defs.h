@@ -40,6 +40,13 @@ STATS_WRITER(
 STATS_GATEWAY(connections, GAUGE, "connections", "open, handshakes included")
 STATS_GATEWAY(
     sessions, GAUGE, "sessions", "WebSockets, and HTTP requests under way")
+STATS_GATEWAY(events, COUNTER, "events", "taken from the ring")
+STATS_GATEWAY(groups, GAUGE, "groups", "of sessions that share what they get")
+STATS_GATEWAY(
+    visits, COUNTER, "events", "times groups, and sessions beside them")
+STATS_GATEWAY(blocks, COUNTER, "messages", "built for a group")
+STATS_GATEWAY(private_blocks, COUNTER, "messages", "built for a session alone")
+STATS_GATEWAY(deliveries, COUNTER, "events", "times sessions at the tip")
 STATS_GATEWAY(accepted, COUNTER, "connections", "accepted")
 STATS_GATEWAY(opened, COUNTER, "sessions", "WebSockets that were opened")
 STATS_GATEWAY(held_handshakes, COUNTER, "times",
