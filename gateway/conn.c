@@ -531,6 +531,25 @@ conns_sweep(struct conns *cs)
 	conns_tell_room(cs);
 }
 
+/* Every connection that is not gone yet has a deadline. */
+bool
+conns_arriving(const struct conns *cs)
+{
+	for (unsigned i = 0; i < WHEEL_SLOTS; i++) {
+		const struct link *slot = &cs->wheel[i];
+
+		for (const struct link *l = slot->next; l != slot;
+		     l = l->next) {
+			const struct conn *c =
+			    CONTAINER_OF(l, struct conn, due_at);
+
+			if (c->state <= CONN_HTTP && !c->kept)
+				return true;
+		}
+	}
+	return false;
+}
+
 void
 conns_refuse(struct conns *cs)
 {

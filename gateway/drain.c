@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Two stages on one timer: answers, at most two seconds, then the clients'
- * slots.  A client that does not go by itself is not waited for.
+ * Two stages on one timer: answers, and clients who are half way in, at most
+ * two seconds; then the clients' slots.  Whoever was accepted is served, so
+ * that a restart refuses nobody.  A client that does not go by itself is not
+ * waited for.
  */
 
 #include "gateway/drain.h"
@@ -43,9 +45,12 @@ step(void *arg)
 	uint64_t now = time_mono_ns(), elapsed_ms;
 
 	if (drain.slots_ns == 0) {
-		if (forward_waiting(gw->forward) > 0 &&
+		if ((forward_waiting(gw->forward) > 0 ||
+			conns_arriving(gw->conns)) &&
 		    now - drain.begun_ns < ANSWERS_MS * NS_PER_MS)
 			return;
+		gw->leaving = true;
+		conns_refuse(gw->conns);
 		forward_give_up(gw->forward);
 		session_drain_all(gw, spread_ms());
 		drain.slots_ns = now;
@@ -71,7 +76,6 @@ drain_begin(struct gateway *gw)
 	    (unsigned long long)conns_count(gw->conns));
 	if (gw->listen)
 		listen_stop(gw->listen);
-	conns_refuse(gw->conns);
 	err = loop_timer_init(gw->loop, &drain.timer, step, NULL);
 	if (err == 0)
 		err = loop_timer_set(&drain.timer, STEP_US, 1);

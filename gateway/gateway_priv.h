@@ -65,8 +65,9 @@ struct gateway {
 	uint64_t next_member;		 /* numbers for presence */
 	char node[65];			 /* this host's name */
 	char log[PROTO_LOG_NAME];	 /* empty: not attached yet */
-	bool draining;
-	bool stalled; /* the broker cannot store what it folds */
+	bool draining; /* told to stop: nobody is accepted any more */
+	bool leaving;  /* clients go, and nobody comes */
+	bool stalled;  /* the broker cannot store what it folds */
 
 	struct loop_timer due_timer;	/* a block is due */
 	struct loop_timer mark_timer;	/* empty batches */

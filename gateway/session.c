@@ -67,7 +67,7 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 	struct gateway *gw = arg;
 	struct session *s;
 
-	if (gw->draining)
+	if (gw->leaving)
 		return NULL;
 	s = alloc_zero(1, sizeof(*s));
 	s->gw = gw;

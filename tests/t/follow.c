@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/macros.h"
 #include "tests/lib/checker.h"
 #include "tests/lib/client.h"
 #include "tests/lib/truth.h"
@@ -33,7 +34,8 @@ struct follow {
 	unsigned n_patterns;
 	unsigned clients;
 	uint64_t from;
-	uint64_t until;
+	_Atomic uint64_t until;
+	const char *until_file; /* that names it, later; NULL: it is known */
 	int64_t deadline_ms;
 	uint64_t kill_at;     /* 0: never */
 	const char *kill_who; /* a process, or the file that names it then */
@@ -47,7 +49,10 @@ struct follower {
 	pthread_t thread;
 	struct checker *checker;
 	unsigned connections;
+	unsigned refused; /* attempts to connect that failed */
 	unsigned lagged;
+	int64_t lost_ms; /* when the last connection ended, 0: it did not */
+	unsigned gap_ms; /* the longest from there to the next answer */
 	char fault[320];
 };
 
@@ -103,11 +108,22 @@ follow_count_subscribed(const struct follower *f)
 		fclose(file);
 }
 
+/* What comes from now on comes again. */
+static void
+follow_end_gap(struct follower *f)
+{
+	if (f->lost_ms > 0)
+		f->gap_ms =
+		    MAX(f->gap_ms, (unsigned)(wire_now_ms() - f->lost_ms));
+	f->lost_ms = 0;
+}
+
 /* One control message; false ends the connection. */
 static bool
 follow_control(struct follower *f, struct client *c, bool *again)
 {
 	if (!strcmp(c->op, "subscribed")) {
+		follow_end_gap(f);
 		if (f->connections == 1)
 			follow_count_subscribed(f);
 		return true;
@@ -185,6 +201,7 @@ follow_client(void *arg)
 		}
 		if (!client_open(&c, &plan->to, plan->token)) {
 			/* Nobody is there yet, or a writer starts again. */
+			f->refused++;
 			client_close(&c);
 			(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
 			continue;
@@ -194,6 +211,7 @@ follow_client(void *arg)
 		memcpy(log, c.log, sizeof(log));
 		f->connections++;
 		follow_connection(f, &c, f->pattern);
+		f->lost_ms = wire_now_ms();
 		client_close(&c);
 		if (checker_position(f->checker) < plan->until)
 			(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
@@ -239,15 +257,41 @@ follow_truth(const struct follow *plan, struct follower *f)
 }
 
 static int
+follow_by_gap(const void *a, const void *b)
+{
+	const struct follower *x = a, *y = b;
+
+	return (x->gap_ms > y->gap_ms) - (x->gap_ms < y->gap_ms);
+}
+
+/* Of those who lost a connection, the longest time without one; sorts. */
+static void
+follow_report_gaps(const struct follow *plan, struct follower *f)
+{
+	unsigned n = plan->clients, none = 0;
+
+	qsort(f, n, sizeof(*f), follow_by_gap);
+	while (none < n && f[none].gap_ms == 0)
+		none++;
+	if (none == n)
+		return;
+	f += none;
+	n -= none;
+	printf("gaps=%u p50=%u ms p99=%u ms longest=%u ms\n", n,
+	    f[n / 2].gap_ms, f[n - 1 - n / 100].gap_ms, f[n - 1].gap_ms);
+}
+
+static int
 follow_report(const struct follow *plan, struct follower *f)
 {
-	unsigned bad = 0, connections = 0, lagged = 0;
+	unsigned bad = 0, connections = 0, lagged = 0, refused = 0;
 	uint64_t events = 0;
 
 	for (unsigned i = 0; i < plan->clients; i++) {
 		(void)follow_blame(&f[i], checker_fault(f[i].checker));
 		connections += f[i].connections;
 		lagged += f[i].lagged;
+		refused += f[i].refused;
 		events += checker_events(f[i].checker);
 		if (f[i].fault[0] == '\0')
 			continue;
@@ -256,8 +300,9 @@ follow_report(const struct follow *plan, struct follower *f)
 			    checker_position(f[i].checker), f[i].fault);
 	}
 	printf("clients=%u faulty=%u events=%" PRIu64
-	       " connections=%u lagged=%u\n",
-	    plan->clients, bad, events, connections, lagged);
+	       " connections=%u lagged=%u refused=%u\n",
+	    plan->clients, bad, events, connections, lagged, refused);
+	follow_report_gaps(plan, f);
 	return bad == 0 ? 0 : 1;
 }
 
@@ -279,7 +324,7 @@ follow_options(struct follow *plan, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:C:t:n:P:f:u:d:k:K:l:r:")) != -1)
+	while ((o = getopt(argc, argv, "p:C:t:n:P:f:u:U:d:k:K:l:r:")) != -1)
 		switch (o) {
 		case 'p':
 			plan->to.port = (unsigned)follow_number(optarg);
@@ -303,6 +348,10 @@ follow_options(struct follow *plan, int argc, char **argv)
 		case 'u':
 			plan->until = follow_number(optarg);
 			break;
+		case 'U':
+			plan->until_file = optarg;
+			plan->until = UINT64_MAX;
+			break;
 		case 'd':
 			plan->deadline_ms =
 			    wire_now_ms() +
@@ -325,6 +374,22 @@ follow_options(struct follow *plan, int argc, char **argv)
 		}
 }
 
+/* The end is told when it is known; clients look at it with each message. */
+static void
+follow_await_until(struct follow *plan)
+{
+	char *text = NULL;
+
+	while (plan->until_file && text == NULL &&
+	       wire_now_ms() < plan->deadline_ms) {
+		(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
+		text = client_read_file(plan->until_file);
+	}
+	if (text != NULL)
+		plan->until = follow_number(text);
+	free(text);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -339,7 +404,7 @@ main(int argc, char **argv)
 	    plan.n_patterns == 0 || plan.clients == 0) {
 		fprintf(stderr,
 		    "usage: follow -p PORT -C CAFILE -t TOKENFILE -P PATTERN... "
-		    "-u SEQ [-f SEQ] [-n CLIENTS] [-d SECONDS] "
+		    "-u SEQ|-U FILE [-f SEQ] [-n CLIENTS] [-d SECONDS] "
 		    "[-k SEQ -K PID] [-l LOGDIR] [-r READYFILE]\n");
 		return 2;
 	}
@@ -356,6 +421,7 @@ main(int argc, char **argv)
 			return 2;
 		}
 	}
+	follow_await_until(&plan);
 	for (unsigned i = 0; i < plan.clients; i++)
 		pthread_join(f[i].thread, NULL);
 	status = follow_truth(&plan, f) ? follow_report(&plan, f) : 1;
