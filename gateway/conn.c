@@ -513,20 +513,37 @@ sweep_dirty(struct conns *cs)
 	}
 }
 
+/* What is left of those that die waits for the next pass. */
+static void
+sweep_later(struct conns *cs, struct conn *rest)
+{
+	static const struct timeval at_once = { 0, 0 };
+	struct conn **end = &cs->dying;
+
+	if (!rest)
+		return;
+	while (*end)
+		end = &(*end)->next_dying;
+	*end = rest;
+	event_add(cs->more_ev, &at_once);
+}
+
 void
 conns_sweep(struct conns *cs)
 {
+	unsigned left = SWEEPS_A_PASS;
 	struct conn *c, *next;
 
 	cs->steps_left = HANDSHAKES_A_PASS;
 	do {
 		sweep_dirty(cs);
 		c = TAKE(cs->dying);
-		for (; c; c = next) {
+		for (; c && left > 0; c = next, left--) {
 			next = c->next_dying;
 			c->in_dying = false;
 			sweep_one(c);
 		}
+		sweep_later(cs, c);
 	} while (cs->dirty);
 	conns_tell_room(cs);
 }

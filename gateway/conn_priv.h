@@ -42,6 +42,7 @@ enum {
 	LANE_BYTES = 256 * 1024,    /* control messages not yet sent */
 	ASSEMBLY_BYTES = 128 << 20, /* messages under way, of all */
 	HANDSHAKES_A_PASS = 8,	    /* steps of TLS handshakes */
+	SWEEPS_A_PASS = 64,	    /* connections freed */
 	PONGS_QUEUED = 4,
 
 	TICK_MS = 250,

@@ -14,6 +14,7 @@
 #include <openssl/ssl.h>
 
 #include "gateway/block.h"
+#include "gateway/conn_priv.h"
 #include "tests/lib/edgefix.h"
 
 #define TEST(name) \
@@ -378,6 +379,31 @@ handshakes_that_wait_go_before_new_ones(void **state)
 		edge_free(c[i]);
 }
 
+enum {
+	CROWD = 300
+};
+
+static void
+a_crowd_that_leaves_at_once_goes_in_several_passes(void **state)
+{
+	static const char *const options[] = { "gateway.handshakes=0",
+		"gateway.handshake_rate=0", NULL };
+	struct edgefix *fx = *state;
+	struct edge_client *c[CROWD];
+	uint64_t before;
+
+	edgefix_start(fx, options);
+	for (unsigned i = 0; i < CROWD; i++)
+		c[i] = edge_open(fx);
+	for (unsigned i = 0; i < CROWD; i++)
+		edge_free(c[i]);
+	edgefix_deadline(fx);
+	while ((before = conns_count(fx->conns)) > 0) {
+		assert_true(edgefix_pass(fx));
+		assert_true(before - conns_count(fx->conns) <= SWEEPS_A_PASS);
+	}
+}
+
 int
 main(void)
 {
@@ -396,6 +422,7 @@ main(void)
 		TEST(readiness_says_why_not),
 		TEST(a_stopping_gateway_lets_nobody_in),
 		TEST(handshakes_that_wait_go_before_new_ones),
+		TEST(a_crowd_that_leaves_at_once_goes_in_several_passes),
 	};
 
 	return cmocka_run_group_tests_name("conn", tests, NULL, NULL);
