@@ -17,14 +17,7 @@
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/topic.h"
-
-#define MUST(cond)                                                      \
-	do {                                                            \
-		if (!(cond)) {                                          \
-			fprintf(stderr, "fuzz_value: not %s\n", #cond); \
-			abort();                                        \
-		}                                                       \
-	} while (0)
+#include "tests/lib/fuzz.h"
 
 /* A request, whether its bytes were validated or not. */
 static void
@@ -38,19 +31,19 @@ read_request(struct slice bytes)
 	struct mp_walk w;
 
 	if (proto_request_parse(bytes, &req, &why)) {
-		MUST(why.text[0]);
+		FUZZ_MUST(why.text[0]);
 		return;
 	}
 	if (req.op != PROTO_APPEND)
 		return;
 	w = mp_walk(req.append.events);
-	MUST(mp_next(&w, &head) && head.type == MP_ARRAY);
+	FUZZ_MUST(mp_next(&w, &head) && head.type == MP_ARRAY);
 	while (head.n-- > 0 && !proto_append_event_parse(&w, &event, &why))
-		MUST(topic_valid(event.topic, &why) && event.data.len);
+		FUZZ_MUST(topic_valid(event.topic, &why) && event.data.len);
 	w = mp_walk(req.append.checks);
 	if (mp_next(&w, &head))
 		while (head.n-- > 0 && !proto_check_parse(&w, &check, &why))
-			MUST(check.version.set);
+			FUZZ_MUST(check.version.set);
 }
 
 /* An event, as from a ring or log; what was read is within its bytes. */
@@ -62,8 +55,8 @@ read_event(struct slice bytes)
 
 	if (event_decode(bytes, &ev, &why) < 0)
 		return;
-	MUST(ev.topic.len && ev.data.p > bytes.p);
-	MUST(ev.data.p + ev.data.len + ev.meta.len == bytes.p + bytes.len);
+	FUZZ_MUST(ev.topic.len && ev.data.p > bytes.p);
+	FUZZ_MUST(ev.data.p + ev.data.len + ev.meta.len == bytes.p + bytes.len);
 	(void)event_meta_get(ev.meta, "key");
 }
 
@@ -77,14 +70,14 @@ there_and_back(struct slice value)
 	struct reason why;
 	int err;
 
-	MUST(json_from_mp(value, &text) == 0);
+	FUZZ_MUST(json_from_mp(value, &text) == 0);
 	err = json_to_mp(slice_of(text.p, text.len), &back, &why);
 	/* Two keys may be one when both have turned into doubles. */
 	if (err && strstr(why.text, "twice"))
 		return;
-	MUST(err == 0);
-	MUST(json_from_mp(slice_of(back.p, back.len), &again) == 0);
-	MUST(slice_equal(
+	FUZZ_MUST(err == 0);
+	FUZZ_MUST(json_from_mp(slice_of(back.p, back.len), &again) == 0);
+	FUZZ_MUST(slice_equal(
 	    slice_of(text.p, text.len), slice_of(again.p, again.len)));
 }
 
@@ -95,17 +88,17 @@ read_value(struct slice bytes)
 	struct reason why = { "" };
 	int got = mpvalid_check(bytes.p, bytes.len, &why);
 
-	MUST(got >= 0);
+	FUZZ_MUST(got >= 0);
 	if (got == MPVALID_BAD) {
-		MUST(why.text[0]);
+		FUZZ_MUST(why.text[0]);
 		(void)!mp_canonical(bytes, &out);
 		(void)!json_from_mp(bytes, &out);
 		return;
 	}
-	MUST(mp_canonical(bytes, &out) == 0);
-	MUST(mpvalid_check(out.p, out.len, &why) == MPVALID_OK);
-	MUST(slice_equal(slice_of(out.p, out.len), bytes) ==
-	     (got == MPVALID_OK));
+	FUZZ_MUST(mp_canonical(bytes, &out) == 0);
+	FUZZ_MUST(mpvalid_check(out.p, out.len, &why) == MPVALID_OK);
+	FUZZ_MUST(slice_equal(slice_of(out.p, out.len), bytes) ==
+		  (got == MPVALID_OK));
 	there_and_back(slice_of(out.p, out.len));
 }
 
@@ -116,10 +109,10 @@ read_text(struct slice bytes)
 	struct reason why = { "" };
 
 	if (json_to_mp(bytes, &mp, &why) < 0) {
-		MUST(why.text[0] && mp.len == 0);
+		FUZZ_MUST(why.text[0] && mp.len == 0);
 		return;
 	}
-	MUST(mpvalid_check(mp.p, mp.len, &why) == MPVALID_OK);
+	FUZZ_MUST(mpvalid_check(mp.p, mp.len, &why) == MPVALID_OK);
 	there_and_back(slice_of(mp.p, mp.len));
 }
 
@@ -130,13 +123,13 @@ read_name(struct slice bytes)
 	size_t len = topic_escape(bytes, buf);
 	struct reason why;
 
-	MUST(len <= TOPIC_ESCAPED_MAX && buf[len] == '\0');
+	FUZZ_MUST(len <= TOPIC_ESCAPED_MAX && buf[len] == '\0');
 	if (bytes.len)
-		MUST(topic_valid(slice_of(buf, len), &why));
+		FUZZ_MUST(topic_valid(slice_of(buf, len), &why));
 	if (topic_valid(bytes, &why)) {
-		MUST(topic_pattern_valid(bytes, &why));
-		MUST(topic_match(bytes, bytes));
-		MUST(topic_patterns_meet(bytes, bytes));
+		FUZZ_MUST(topic_pattern_valid(bytes, &why));
+		FUZZ_MUST(topic_match(bytes, bytes));
+		FUZZ_MUST(topic_patterns_meet(bytes, bytes));
 	}
 }
 
@@ -201,7 +194,7 @@ put_request(bool packed)
 	put_text(text);
 	if (!packed)
 		return;
-	MUST(json_to_mp(slice_cstr(text), &mp, &why) == 0);
+	FUZZ_MUST(json_to_mp(slice_cstr(text), &mp, &why) == 0);
 	gen.len = mp.len;
 	memcpy(gen.bytes, mp.p, mp.len);
 }
@@ -209,7 +202,10 @@ put_request(bool packed)
 int
 main(void)
 {
-	printf("1..1\n");
+	bool kept;
+
+	printf("1..2\n");
+	kept = fuzz_replay("value", read_all);
 	mpgen_seed(&gen);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		uint8_t *exact;
@@ -223,12 +219,12 @@ main(void)
 		for (unsigned n = i % 4; n > 0; n--)
 			mpgen_mutate(&gen);
 		exact = malloc(gen.len + !gen.len);
-		MUST(exact);
+		FUZZ_MUST(exact);
 		memcpy(exact, gen.bytes, gen.len);
 		read_all(exact, gen.len);
 		free(exact);
 	}
-	printf("ok 1 - no bytes lead a reader of values astray\n");
-	return 0;
+	printf("ok 2 - no bytes lead a reader of values astray\n");
+	return !kept;
 }
 #endif

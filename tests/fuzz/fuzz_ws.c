@@ -7,7 +7,6 @@
  * that makes frames at random and spoils some.
  */
 
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +15,14 @@
 
 #include "core/crc32c.h"
 #include "core/mpvalid.h"
-#include "core/time.h"
 #include "gateway/ws.h"
+#include "tests/lib/fuzz.h"
 
 enum {
 	MAX_MESSAGE = 3000,
 	EVENTS_MAX = 4096,
 	KINDS = WS_KINDS_BOTH + 1,
 };
-
-#define MUST(cond)                                                   \
-	do {                                                         \
-		if (!(cond)) {                                       \
-			fprintf(stderr, "fuzz_ws: not %s\n", #cond); \
-			abort();                                     \
-		}                                                    \
-	} while (0)
 
 /* What was received, in order. */
 struct event {
@@ -81,18 +72,6 @@ ended(const struct story *s)
 	       (s->n > 0 && s->events[s->n - 1].opcode == WS_CLOSE);
 }
 
-static uint64_t dice = 1;
-
-/* xorshift64; below n. */
-static uint64_t
-roll(uint64_t n)
-{
-	dice ^= dice << 13;
-	dice ^= dice >> 7;
-	dice ^= dice << 17;
-	return dice % n;
-}
-
 /* Pieces of 1 to piece_max bytes, each in memory of its own. */
 static void
 receive(const uint8_t *p, size_t len, size_t piece_max, struct story *s)
@@ -102,18 +81,18 @@ receive(const uint8_t *p, size_t len, size_t piece_max, struct story *s)
 	struct ws_state state = { .kinds = s->kinds };
 	const char *text = NULL;
 
-	MUST(pool);
+	FUZZ_MUST(pool);
 	s->refused = 0;
 	s->n = 0;
 	while (len > 0 && !ended(s)) {
-		size_t most = 1 + roll(piece_max), n = MIN(len, most);
+		size_t most = 1 + fuzz_roll(piece_max), n = MIN(len, most);
 		uint8_t *piece = malloc(n);
 
-		MUST(piece);
+		FUZZ_MUST(piece);
 		memcpy(piece, p, n);
 		s->refused = ws_take(pool, &state, MAX_MESSAGE, 7,
 		    slice_of(piece, n), &sink, &text);
-		MUST(!s->refused || text);
+		FUZZ_MUST(!s->refused || text);
 		free(piece);
 		p += n;
 		len -= n;
@@ -304,9 +283,9 @@ refer(const uint8_t *p, size_t len, struct story *s)
 static void
 must_agree(const struct story *a, const struct story *b)
 {
-	MUST(a->refused == b->refused);
-	MUST(a->n == b->n);
-	MUST(!memcmp(a->events, b->events, a->n * sizeof(a->events[0])));
+	FUZZ_MUST(a->refused == b->refused);
+	FUZZ_MUST(a->n == b->n);
+	FUZZ_MUST(!memcmp(a->events, b->events, a->n * sizeof(a->events[0])));
 }
 
 /* Returns what came of it, for those who want to know. */
@@ -323,7 +302,7 @@ try_bytes(const uint8_t *p, size_t len, unsigned kinds)
 	must_agree(&expected, &found);
 	receive(p, len, 1, &found);
 	must_agree(&expected, &found);
-	receive(p, len, 1 + roll(len + 1), &found);
+	receive(p, len, 1 + fuzz_roll(len + 1), &found);
 	must_agree(&expected, &found);
 	return &expected;
 }
@@ -355,19 +334,19 @@ make_frame(uint8_t *p, unsigned first, size_t len)
 		1015, 2999, 3000, 4401, 4999, 5000 };
 	unsigned head = ws_head(p, first & 15, len);
 	uint8_t key[4], *payload = p + head + 4;
-	uint64_t noise = roll(4) ? UINT16_MAX : 8;
+	uint64_t noise = fuzz_roll(4) ? UINT16_MAX : 8;
 
 	p[0] = (uint8_t)first;
 	p[1] |= 0x80;
 	for (unsigned i = 0; i < 4; i++)
-		p[head + i] = key[i] = (uint8_t)roll(256);
+		p[head + i] = key[i] = (uint8_t)fuzz_roll(256);
 	for (size_t i = 0; i < len; i++)
-		payload[i] =
-		    (uint8_t)(roll(noise) ? 'a' + roll(26) : roll(256));
-	if (len >= 3 && !roll(4))
-		memcpy(payload + roll(len - 2), "\xe2\x82\xac", 3);
+		payload[i] = (uint8_t)(fuzz_roll(noise) ? 'a' + fuzz_roll(26)
+							: fuzz_roll(256));
+	if (len >= 3 && !fuzz_roll(4))
+		memcpy(payload + fuzz_roll(len - 2), "\xe2\x82\xac", 3);
 	if ((first & 15) == WS_CLOSE && len >= 2) {
-		uint16_t code = codes[roll(ARRAY_LEN(codes))];
+		uint16_t code = codes[fuzz_roll(ARRAY_LEN(codes))];
 
 		payload[0] = (uint8_t)(code >> 8);
 		payload[1] = (uint8_t)code;
@@ -380,17 +359,17 @@ make_frame(uint8_t *p, unsigned first, size_t len)
 static size_t
 some_length(bool control)
 {
-	switch (roll(8)) {
+	switch (fuzz_roll(8)) {
 	case 0:
 		return 0;
 	case 1:
-		return control ? 125 : 125 + roll(4);
+		return control ? 125 : 125 + fuzz_roll(4);
 	case 2:
-		return control ? 2 : roll(MAX_MESSAGE);
+		return control ? 2 : fuzz_roll(MAX_MESSAGE);
 	case 3:
-		return control ? 1 : MAX_MESSAGE - roll(3);
+		return control ? 1 : MAX_MESSAGE - fuzz_roll(3);
 	default:
-		return roll(60);
+		return fuzz_roll(60);
 	}
 }
 
@@ -401,17 +380,19 @@ make_stream(uint8_t *p, unsigned kinds)
 	size_t n = 0;
 	bool open = false;
 
-	for (uint64_t frames = roll(30); frames > 0 && n < 4096; frames--) {
+	for (uint64_t frames = fuzz_roll(30); frames > 0 && n < 4096;
+	     frames--) {
 		unsigned first = kinds == WS_KINDS_TEXT ? WS_TEXT : WS_BINARY;
-		bool control = roll(5) == 0;
+		bool control = fuzz_roll(5) == 0;
 
 		if (open)
 			first = WS_CONTINUATION;
 		else if (kinds == WS_KINDS_BOTH)
-			first = 1 + (unsigned)roll(2);
+			first = 1 + (unsigned)fuzz_roll(2);
 		if (control)
-			first = 0x80 | (WS_CLOSE + roll(20) % 3 + !roll(2));
-		else if (roll(3))
+			first = 0x80 |
+				(WS_CLOSE + fuzz_roll(20) % 3 + !fuzz_roll(2));
+		else if (fuzz_roll(3))
 			first |= 0x80;
 		if (!control)
 			open = !(first & 0x80);
@@ -427,31 +408,37 @@ spoil(uint8_t *p, size_t n)
 {
 	if (n == 0)
 		return 0;
-	switch (roll(6)) {
+	switch (fuzz_roll(6)) {
 	case 0:
-		p[roll(n)] ^= (uint8_t)(1 << roll(8));
+		p[fuzz_roll(n)] ^= (uint8_t)(1 << fuzz_roll(8));
 		return n;
 	case 1:
-		p[roll(MIN(n, (size_t)16))] = (uint8_t)roll(256);
+		p[fuzz_roll(MIN(n, (size_t)16))] = (uint8_t)fuzz_roll(256);
 		return n;
 	case 2:
-		return roll(n);
+		return fuzz_roll(n);
 	default:
 		return n;
 	}
 }
 
+static void
+one(const uint8_t *p, size_t len)
+{
+	if (len > 0)
+		(void)try_bytes(p + 1, len - 1, p[0] % KINDS);
+}
+
 int
 main(void)
 {
+	bool kept;
 	static uint8_t bytes[BYTES];
-	const char *given = getenv("PEAL_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 10) : time_wall_us() | 1;
 	unsigned refused = 0, closed = 0, messages = 0, texts = 0;
 
-	dice = seed;
-	/* Said first: a crash must not take the seed with it. */
-	fprintf(stderr, "# seed %" PRIu64 "\n", seed);
+	printf("1..2\n");
+	kept = fuzz_replay("ws", one);
+	fuzz_seed();
 	(void)alarm(HANG_SECONDS);
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		unsigned kinds = i % KINDS;
@@ -465,12 +452,12 @@ main(void)
 			texts += s->events[e].opcode == WS_TEXT;
 		}
 	}
-	printf("1..1\n%sok 1 - frames mean the same however they are cut\n",
+	printf("%sok 2 - frames mean the same however they are cut\n",
 	    refused && closed && messages && texts ? "" : "not ");
-	printf("# seed %" PRIu64 ": %u streams refused, %u closed, "
+	printf("# %u streams refused, %u closed, "
 	       "%u messages, %u texts\n",
-	    seed, refused, closed, messages, texts);
-	return !(refused && closed && messages && texts);
+	    refused, closed, messages, texts);
+	return !(kept && refused && closed && messages && texts);
 }
 
 #endif
