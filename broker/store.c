@@ -113,6 +113,8 @@ open_state(struct store *st, struct reason *why)
 	if (err == 0)
 		err = store_mark_write(st->dirfd, STORE_LEFT_OPEN, why);
 	if (err == 0)
+		err = store_guard_arm(st->dirfd, why);
+	if (err == 0)
 		err = open_env(st, why);
 	if (err != -EBADMSG)
 		return err;
@@ -138,6 +140,7 @@ store_open(
 	if (err == 0)
 		err = open_state(st, why);
 	if (err < 0) {
+		store_guard_disarm();
 		closep(&st->lock);
 		closep(&st->dirfd);
 		pthread_mutex_destroy(&st->mutex);
@@ -160,6 +163,7 @@ store_free(struct store *st)
 	st->work = store_work_free(st->work);
 	rc = mdb_env_sync(st->e.env, 1);
 	store_env_close(&st->e);
+	store_guard_disarm();
 	if (rc)
 		diag_error("the state can't be synced: %s", mdb_strerror(rc));
 	err = rc || st->damaged || st->unsynced

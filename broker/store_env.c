@@ -282,6 +282,8 @@ store_env_open(const char *path, uint64_t map_bytes, struct store_env *e,
 	if (!rc)
 		rc = mdb_env_set_maxreaders(e->env, MAX_READERS);
 	if (!rc)
+		rc = mdb_env_set_assert(e->env, store_guard_assert);
+	if (!rc)
 		rc = mdb_env_open(e->env, path, flags, 0640);
 	err = rc ? reason_set(why, store_err(rc), "%s", mdb_strerror(rc))
 		 : check_length(e, why);

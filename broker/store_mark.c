@@ -15,12 +15,10 @@
 #include "core/fs.h"
 #include "core/reason.h"
 
-#define MARK_NAME "state.mark"
 #define MARK_HEAD "peal-state 1 "
 
 enum {
-	BOOT_ID = 36, /* bytes of the kernel's */
-	MARK_BYTES = 100,
+	BOOT_ID = 36 /* bytes of the kernel's */
 };
 
 static const char *const words[] = {
@@ -49,7 +47,7 @@ boot_id(char id[BOOT_ID + 1], struct reason *why)
 static bool
 left(const char *text, const char *boot, enum store_left how)
 {
-	char want[MARK_BYTES];
+	char want[STORE_MARK_BYTES];
 
 	snprintf(want, sizeof(want), MARK_HEAD "%s %s\n", boot, words[how]);
 	return !strcmp(text, want);
@@ -66,8 +64,8 @@ store_mark_read(int dirfd, struct reason *why)
 
 	if (err < 0)
 		return err;
-	err = fs_read(
-	    &sysio_posix, dirfd, MARK_NAME, MARK_BYTES, &buf, &len, why);
+	err = fs_read(&sysio_posix, dirfd, STORE_MARK_NAME, STORE_MARK_BYTES,
+	    &buf, &len, why);
 	if (err == -ENOENT)
 		return STORE_MARK_NONE;
 	if (err == -EFBIG)
@@ -89,7 +87,7 @@ static int
 overwrite(int dirfd, const char *text, size_t len, struct reason *why)
 {
 	CLEANUP(closep)
-	int fd = openat(dirfd, MARK_NAME, O_WRONLY | O_CLOEXEC);
+	int fd = openat(dirfd, STORE_MARK_NAME, O_WRONLY | O_CLOEXEC);
 	int err = fd < 0 ? -errno : 0;
 
 	if (err == 0)
@@ -98,20 +96,33 @@ overwrite(int dirfd, const char *text, size_t len, struct reason *why)
 		err = sysio_ftruncate(&sysio_posix, fd, len);
 	if (err == 0)
 		err = sysio_fsync(&sysio_posix, fd);
-	return err < 0 ? reason_set(why, err, "cannot write '%s'", MARK_NAME)
-		       : 0;
+	return err < 0
+		   ? reason_set(why, err, "cannot write '%s'", STORE_MARK_NAME)
+		   : 0;
+}
+
+int
+store_mark_text(
+    enum store_left how, char text[STORE_MARK_BYTES], struct reason *why)
+{
+	char boot[BOOT_ID + 1];
+	int err = boot_id(boot, why);
+
+	if (err < 0)
+		return err;
+	snprintf(text, STORE_MARK_BYTES, MARK_HEAD "%s %s\n", boot, words[how]);
+	return 0;
 }
 
 int
 store_mark_write(int dirfd, enum store_left how, struct reason *why)
 {
-	char boot[BOOT_ID + 1], text[MARK_BYTES];
-	int n, err = boot_id(boot, why);
+	char text[STORE_MARK_BYTES];
+	int err = store_mark_text(how, text, why);
 
 	if (err < 0)
 		return err;
-	n = snprintf(text, sizeof(text), MARK_HEAD "%s %s\n", boot, words[how]);
-	err = fs_replace(
-	    &sysio_posix, dirfd, MARK_NAME, text, (size_t)n, 0640, why);
-	return err == -ENOSPC ? overwrite(dirfd, text, (size_t)n, why) : err;
+	err = fs_replace(&sysio_posix, dirfd, STORE_MARK_NAME, text,
+	    strlen(text), 0640, why);
+	return err == -ENOSPC ? overwrite(dirfd, text, strlen(text), why) : err;
 }

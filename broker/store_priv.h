@@ -138,6 +138,12 @@ enum store_mark {
 	STORE_MARK_DAMAGED,
 };
 
+#define STORE_MARK_NAME "state.mark"
+
+enum {
+	STORE_MARK_BYTES = 100
+};
+
 enum store_left {
 	STORE_LEFT_OPEN,
 	STORE_LEFT_CLEAN,
@@ -147,6 +153,21 @@ enum store_left {
 MUST_CHECK int store_mark_read(int dirfd, struct reason *why);
 MUST_CHECK int store_mark_write(
     int dirfd, enum store_left left, struct reason *why);
+/* What a mark of this boot says, with its NUL. */
+MUST_CHECK int store_mark_text(
+    enum store_left left, char text[STORE_MARK_BYTES], struct reason *why);
+
+/* --- store_guard.c --- */
+
+/*
+ * From now on a fault of this process leaves the mark in dirfd (the caller's)
+ * at STORE_LEFT_DAMAGED.  One state at a time; the mark is there.
+ */
+MUST_CHECK int store_guard_arm(int dirfd, struct reason *why);
+/* Before dirfd is closed.  Idempotent. */
+void store_guard_disarm(void);
+/* LMDB's own assertion failed: says so, and LMDB ends the process. */
+void store_guard_assert(MDB_env *env, const char *what);
 
 /* --- store_gen.c --- */
 

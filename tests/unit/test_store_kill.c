@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "broker/store_priv.h"
 #include "core/event.h"
 #include "core/fold.h"
 #include "core/rules.h"
@@ -365,6 +366,70 @@ a_kill_while_rules_change_costs_nothing_but_time(void **state)
 	free(ev);
 }
 
+/* --- faults --- */
+
+static void
+fault(void)
+{
+	(void)raise(SIGSEGV);
+}
+
+static void
+fail_assertion(void)
+{
+	store_guard_assert(NULL, "as LMDB would say it");
+	abort();
+}
+
+static void
+be_killed(void)
+{
+	(void)raise(SIGKILL);
+}
+
+/* What is there after a process that opened the state and ended that way. */
+static uint64_t
+seq_after(struct storefix *fx, void (*end)(void))
+{
+	struct store_status s;
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* The tests' own handlers are not what is tried here. */
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)signal(SIGABRT, SIG_DFL);
+		storefix_open(fx);
+		end();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) != 0);
+	storefix_open(fx);
+	store_status(fx->st, &s);
+	fx->st = store_free(fx->st);
+	return s.seq;
+}
+
+static void
+a_fault_of_its_own_has_the_state_folded_anew(void **state)
+{
+	void (*const ends[])(void) = { fault, fail_assertion };
+	struct storefix *fx = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+		fx->seq = 0;
+		if (!fx->st)
+			storefix_open(fx);
+		storefix_fold(fx, "a", "x_set", "1");
+		storefix_commit(fx);
+		fx->st = store_free(fx->st);
+		assert_int_equal(seq_after(fx, be_killed), 1);
+		assert_int_equal(seq_after(fx, ends[i]), 0);
+	}
+}
+
 #define T(test) \
 	cmocka_unit_test_setup_teardown(test, storefix_setup, storefix_teardown)
 
@@ -374,6 +439,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_kill_at_any_instant_leaves_a_position_that_is_true),
 		T(a_kill_while_rules_change_costs_nothing_but_time),
+		T(a_fault_of_its_own_has_the_state_folded_anew),
 	};
 
 	return cmocka_run_group_tests_name("store_kill", tests, NULL, NULL);
