@@ -258,6 +258,14 @@ break_off(struct door *d)
 	}
 }
 
+/* What is said beside the answer; where it matters, the end follows. */
+static bool
+is_remark(struct slice op)
+{
+	return slice_is(op, "expiring") || slice_is(op, "draining") ||
+	       slice_is(op, "revoked");
+}
+
 void
 door_control(struct door *d, struct slice value)
 {
@@ -275,7 +283,7 @@ door_control(struct door *d, struct slice value)
 		log = proto_get_str(value, "log");
 		if (log.len > 0 && log.len < sizeof(d->log))
 			memcpy(d->log, log.p, log.len);
-	} else if (!slice_is(op, "expiring") && !slice_is(op, "draining")) {
+	} else if (!is_remark(op)) {
 		take(d, value, NULL);
 	}
 }
@@ -413,6 +421,11 @@ greet(struct door *d, struct slice bearer)
 	struct mp_buf hello CLEANUP(mp_buf_deinit) = { 0 };
 	struct conn *c = d->c;
 
+	/* Nobody says who may come in at present. */
+	if (c->cs->held) {
+		door_refuse(d, 503, "permissions are not known yet");
+		return false;
+	}
 	c->session = c->cs->handler.open(c->cs->handler.arg, c, bearer);
 	if (!c->session) {
 		door_refuse(d, 503, "not now");

@@ -187,6 +187,49 @@ a_session_that_closes_answers_for_it(void **state)
 	edge_free(c);
 }
 
+static void
+who_is_revoked_while_he_asks_is_unauthorized(void **state)
+{
+	static const char *const requests[] = {
+		DOOR_GET("/v1/state?topic=a", ""),
+		DOOR_GET("/v1/history?topic=a", ""),
+		DOOR_GET("/v1/stream?topic=a", ""),
+		DOOR_POST("13", "") "{\"events\":[]}",
+	};
+	struct edgefix *fx = *state;
+	struct edge_client *c = doorfix_start(fx, NULL);
+
+	for (unsigned i = 0; i < ARRAY_LEN(requests); i++) {
+		doorfix_ask(c, requests[i]);
+		doorfix_says(fx, "{'op':'revoked','reason':'because'}");
+		conn_close(fx->conn, 4503, "because");
+		doorfix_contains(
+		    doorfix_read_to(c, "because\""), "HTTP/1.1 401 ");
+		(void)doorfix_read_to(c, "}\n");
+	}
+	edge_free(c);
+}
+
+static void
+nobody_asks_while_permissions_are_not_known(void **state)
+{
+	struct edgefix *fx = *state;
+	struct edge_client *c = doorfix_start(fx, NULL);
+
+	doorfix_ask(c, DOOR_GET("/v1/state?topic=a", ""));
+	doorfix_gives(fx, "{'op':'snapshot','seq':9,'rows':[],'full':true,"
+			  "'last':true}");
+	(void)doorfix_read_to(c, "0\r\n\r\n");
+	conns_hold(fx->conns, true);
+	edge_puts(c, DOOR_GET("/v1/history", ""));
+	doorfix_contains(doorfix_read_to(c, "}\n"), "HTTP/1.1 503 ");
+	assert_int_equal(doorfix_hellos, 1);
+	conns_hold(fx->conns, false);
+	doorfix_ask(c, DOOR_GET("/v1/history", ""));
+	assert_int_equal(doorfix_hellos, 2);
+	edge_free(c);
+}
+
 static unsigned parts_given;
 
 static void
@@ -621,6 +664,8 @@ main(void)
 		TEST(a_question_that_is_none_never_reaches_a_session),
 		TEST(each_error_has_its_status),
 		TEST(a_session_that_closes_answers_for_it),
+		TEST(who_is_revoked_while_he_asks_is_unauthorized),
+		TEST(nobody_asks_while_permissions_are_not_known),
 		TEST(rows_are_one_value_in_json_and_parts_in_messagepack),
 		TEST(
 		    what_goes_wrong_behind_the_head_leaves_the_answer_without_its_end),
