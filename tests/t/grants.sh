@@ -4,8 +4,6 @@
 # without dropping anyone.
 . "$(dirname "$0")/../lib/house.sh"
 
-plan 42
-
 say() {
 	what=$1
 	shift
@@ -159,9 +157,11 @@ key() {
 	head -c 48 /dev/urandom | base64 -w 0 >"$work/$1"
 }
 
-# sign NAME FILE KID: a token of whoever, in $work/NAME.
+# sign NAME FILE KID [OPTION...]: a token of whoever, in $work/NAME.
 sign() {
-	token "$1" eve --read 'a.>' --key "$work/$2" --kid "$3"
+	name=$1 file=$2 kid=$3
+	shift 3
+	token "$name" eve --read 'a.>' --key "$work/$file" --kid "$kid" "$@"
 }
 
 # reread TEXT: both gateways say it when they are told to read keys again.
@@ -198,3 +198,31 @@ await sh -c "test -e '$work/again' || ! kill -0 $waiting" 2>/dev/null
 passes 'an event is stored' say append a.x thing_happened
 finish 'and gets what there is' of_b
 house_down
+
+# --- every algorithm, and what is wrong beside the signature ---
+pair() {
+	openssl genpkey -algorithm "$@" -out "$work/$1.key" 2>/dev/null &&
+	    openssl pkey -in "$work/$1.key" -pubout -out "$work/$1.pem"
+}
+
+if command -v openssl >/dev/null && pair RSA && pair ED25519 &&
+    pair EC -pkeyopt ec_paramgen_curve:P-256; then
+	house_up --gateways 1 -o auth.audience=peal -o \
+	    auth.keys="$work/RSA.pem $work/ED25519.pem $work/EC.pem $work/a.secret"
+	for alg in RSA ED25519 EC; do
+		sign "of_$alg" "$alg.key" "$alg" -o auth.audience=peal
+		received "a token signed with $alg is good" "of_$alg" welcome
+		cp "$work/$alg.pem" "$work/$alg.secret"
+		sign confused "$alg.secret" "$alg" -o auth.audience=peal
+		received "one keyed with the public key of $alg is not" \
+			confused 4401
+	done
+	sign mac a.secret a -o auth.audience=peal
+	received 'a token with an HMAC is good' mac welcome
+	sign other a.secret a -o auth.audience=other
+	received 'one for another audience is not' other 4401
+	sign nobody a.secret a
+	received 'nor is one for none' nobody 4401
+	house_down
+fi
+plan $count
