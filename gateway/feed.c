@@ -88,42 +88,6 @@ drop_copy(struct feed *f)
 	f->in_request = false;
 }
 
-/* Go on with the oldest event that the ring holds. */
-static void
-skip_ahead(struct feed *f)
-{
-	group_table_rollback(f->groups);
-	group_table_close(f->groups);
-	drop_copy(f);
-	group_table_request(f->groups, ring_reader_seek_oldest(f->ring));
-}
-
-int
-feed_ring(struct feed *f, struct ring_reader *ring)
-{
-	struct ring_status status;
-	int rc;
-
-	ring_reader_status(ring, &status);
-	if (!f->started) {
-		f->ring = ring;
-		f->started = true;
-		f->groups->done = ring_reader_seek_tail(ring);
-		return FEED_IDLE;
-	}
-	if (status.tail_seq < f->groups->done)
-		return FEED_FOREIGN;
-	f->ring = ring;
-	/* A request that had come in part comes again, whole. */
-	group_table_rollback(f->groups);
-	drop_copy(f);
-	rc = ring_reader_seek(ring, f->groups->done);
-	if (rc != RING_LAPPED)
-		return rc < 0 ? rc : FEED_IDLE;
-	skip_ahead(f);
-	return FEED_LAPPED;
-}
-
 void
 feed_restart(struct feed *f)
 {
@@ -256,6 +220,77 @@ copy_more(struct feed *f)
 		f->bytes += f->ev[i].len;
 	f->n += n;
 	return RING_EVENT;
+}
+
+/*
+ * Pass over what is left of the request that the oldest event stands in;
+ * returns the seq at which it ended, and events are handed out from there on.
+ */
+static uint64_t
+pass_over_rest(struct feed *f)
+{
+	uint64_t seq = ring_reader_seek_oldest(f->ring);
+	bool ended = false;
+	int rc;
+
+	drop_copy(f);
+	while (!ended) {
+		const struct ring_event *ev = &f->ev[f->at];
+
+		if (f->at == f->n) {
+			drop_copy(f);
+			rc = copy_more(f);
+			if (rc == RING_LAPPED)
+				seq = ring_reader_seek_oldest(f->ring);
+			else if (rc != RING_EVENT)
+				break;
+			continue;
+		}
+		if (ev->flags & RING_EPHEMERAL)
+			break;
+		seq = ev->seq;
+		ended = ends_request(ev);
+		f->byte_at += ev->len;
+		f->at++;
+	}
+	f->begin = f->at;
+	f->byte_begin = f->byte_at;
+	return seq;
+}
+
+/* Go on with the oldest whole request that the ring holds. */
+static void
+skip_ahead(struct feed *f)
+{
+	group_table_rollback(f->groups);
+	group_table_close(f->groups);
+	group_table_request(f->groups, pass_over_rest(f));
+}
+
+int
+feed_ring(struct feed *f, struct ring_reader *ring)
+{
+	struct ring_status status;
+	int rc;
+
+	ring_reader_status(ring, &status);
+	if (!f->started) {
+		f->ring = ring;
+		f->started = true;
+		f->groups->done = ring_reader_seek_tail(ring);
+		return FEED_IDLE;
+	}
+	if (status.tail_seq < f->groups->done)
+		return FEED_FOREIGN;
+	f->ring = ring;
+	/* A request that had come in part comes again, whole. */
+	group_table_rollback(f->groups);
+	drop_copy(f);
+	rc = ring_reader_seek(ring, f->groups->done);
+	if (rc != RING_LAPPED)
+		return rc < 0 ? rc : FEED_IDLE;
+	skip_ahead(f);
+	return FEED_LAPPED;
 }
 
 /* Back to where the request begins; groups forget what it has given them. */

@@ -38,7 +38,7 @@ enum feed_found {
 /*
  * Read from this ring from now on; it stays the caller's.  The first time at
  * its tail, later behind what was read last.  FEED_IDLE, FEED_LAPPED (goes
- * on with the oldest event) or FEED_FOREIGN (nothing changes).
+ * on with the oldest request) or FEED_FOREIGN (nothing changes).
  */
 MUST_CHECK int feed_ring(struct feed *f, struct ring_reader *ring);
 
@@ -50,7 +50,8 @@ void feed_restart(struct feed *f);
 
 /*
  * One pass.  FEED_LAPPED: the groups have got what came before; the feed
- * goes on with the oldest event that is there.  -EPROTO: the ring is damaged.
+ * goes on with the oldest whole request that is there.  -EPROTO: the ring is
+ * damaged.
  */
 MUST_CHECK int feed_pass(struct feed *f, uint64_t now_ns);
 

@@ -641,27 +641,6 @@ a_quiet_group_gets_marks(void **state)
 	(void)chainfix_free(w);
 }
 
-static void
-a_gateway_that_was_lapped_says_so_to_everyone(void **state)
-{
-	struct chainfix *w = chainfix_new(4, 64, 16384);
-	struct chainfix_client *c = &w->clients[0];
-
-	chainfix_connect(c);
-	chainfix_now(c, &everything);
-	chainfix_turn(w, 10000);
-	for (unsigned i = 0; i < 1000; i++)
-		chainfix_append(w, "a.y", 1, 100);
-	chainfix_turn(w, 1000);
-	assert_true(w->lapped);
-	assert_int_equal(c->lagged, 1);
-	chainfix_now(c, &everything);
-	chainfix_append(w, "a.y", 1, 100);
-	chainfix_settle(w);
-	chainfix_check_level(c);
-	(void)chainfix_free(w);
-}
-
 int
 main(void)
 {
@@ -688,7 +667,6 @@ main(void)
 		cmocka_unit_test(
 		    stalled_clients_hold_no_memory_but_their_position),
 		cmocka_unit_test(a_quiet_group_gets_marks),
-		cmocka_unit_test(a_gateway_that_was_lapped_says_so_to_everyone),
 		cmocka_unit_test(
 		    each_event_comes_once_and_each_gap_is_announced),
 	};
