@@ -2,7 +2,7 @@
 # Hostile clients against the real gateway: it refuses, and serves on.
 . "$(dirname "$0")/../lib/house.sh"
 
-for group in ws http value token rights; do
+for group in ws http door value token rights; do
 	[ -x "$programs/hostile_$group" ] || skip_all 'built without cmocka'
 done
 
@@ -14,7 +14,7 @@ export PEAL_PORT PEAL_CAFILE PEAL_TOKEN PEAL_KEY PEAL_PUBLIC
 export CMOCKA_MESSAGE_OUTPUT
 first=$(gateways)
 
-for group in ws http value token rights; do
+for group in ws http door value token rights; do
 	run_group "$group" "$programs/hostile_$group"
 done
 passes 'the gateway that was there at first still serves' \
