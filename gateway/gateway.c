@@ -238,6 +238,9 @@ gateway_configure(struct gateway *gw)
 	gw->quotas.max_bytes = conf_uint(conf, CONF_gateway_append_bytes);
 	gw->quotas.rate = conf_uint(conf, CONF_gateway_append_rate);
 	gw->quotas.max_conns = conf_uint(conf, CONF_gateway_user_connections);
+	gw->quotas.turns.max_running = conf_uint(conf, CONF_gateway_queries);
+	gw->quotas.turns.max_waiting =
+	    conf_uint(conf, CONF_gateway_queries_waiting);
 	if (gw->conns)
 		conns_configure(gw->conns, conf);
 }
@@ -258,6 +261,7 @@ open_fanout(struct gateway *gw)
 	feed_follow(gw->feed, gw->grants);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
 	quota_table_init(&gw->quotas);
+	gw->quotas.turns.go = session_query_go;
 	gateway_configure(gw);
 	LIST_INIT(&gw->sessions);
 	TAILQ_INIT(&gw->greetings);
@@ -323,6 +327,7 @@ open_broker(struct gateway *gw, const char *dir)
 	gw->hub.fetch = gw->fetch;
 	gw->hub.fold_version = rules_version(gw->rules);
 	gw->hub.absent = session_absent;
+	gw->hub.answered = session_answered;
 	gw->hub.arg = gw;
 	return 0;
 }
@@ -494,7 +499,8 @@ gateway_turn(struct gateway *gw)
 		diag_error("the ring contradicts itself");
 		return found;
 	}
-	more = send_hub_run(&gw->hub);
+	turns_run(&gw->quotas.turns);
+	more = send_hub_run(&gw->hub) || turns_due(&gw->quotas.turns);
 	conns_sweep(gw->conns);
 	forward_flush(gw->forward);
 	ask_flush(gw->ask);

@@ -19,6 +19,7 @@ void
 quota_table_init(struct quota_table *table)
 {
 	*table = (struct quota_table){ .key = hash_key_random() };
+	turns_table_init(&table->turns, NULL);
 }
 
 static struct quota **
@@ -44,6 +45,7 @@ quota_enter(struct quota_table *table, struct slice user)
 		q->spare_ns = NS_PER_S;
 		q->seen_ns = time_mono_ns();
 		q->len = (uint8_t)user.len;
+		turns_init(&q->turns, &table->turns);
 		if (user.len > 0)
 			memcpy(q->user, user.p, user.len);
 		*at = q;
@@ -93,6 +95,7 @@ quota_tick(struct quota_table *table, uint64_t now_ns)
 				continue;
 			}
 			*at = q->next;
+			turns_deinit(&q->turns);
 			free(q);
 			table->resting--;
 		}

@@ -2,7 +2,7 @@
 
 /*
  * What one user may have at once, over all of the user's connections here:
- * connections, bytes of appends in flight, appends a second.
+ * connections, bytes of appends in flight, appends a second, queries.
  */
 
 #ifndef PEAL_GATEWAY_QUOTA_H
@@ -14,6 +14,7 @@
 #include "core/bytes.h"
 #include "core/hash.h"
 #include "core/macros.h"
+#include "gateway/turns.h"
 
 enum {
 	QUOTA_BUCKETS = 1024
@@ -27,7 +28,8 @@ struct quota {
 	uint64_t bytes;	   /* of appends in flight */
 	uint64_t spare_ns; /* appends that may come at once, as time */
 	uint64_t seen_ns;
-	bool resting; /* unused: stays until its rate is forgotten */
+	struct turns turns; /* of queries */
+	bool resting;	    /* unused: stays until its rate is forgotten */
 	uint8_t len;
 	char user[];
 };
@@ -37,6 +39,7 @@ struct quota_table {
 	uint64_t max_bytes;
 	uint64_t rate; /* appends a second, and at once; 0: no limit */
 	uint64_t max_conns;
+	struct turns_table turns;
 	uint64_t resting; /* how many there are */
 	struct quota *buckets[QUOTA_BUCKETS];
 };

@@ -52,6 +52,7 @@ enum send_sub_state {
 };
 
 struct send_taking;
+struct sender;
 
 struct send_sub {
 	LIST_ENTRY(send_sub) link;
@@ -90,6 +91,8 @@ struct send_hub {
 	uint64_t fold_version; /* a part of what `scope` stands for */
 	/* A subscription that presence knows has ended. */
 	void (*absent)(void *arg, uint64_t member);
+	/* A query for state has ended, this way or another; or NULL. */
+	void (*answered)(void *arg, struct sender *s);
 	void *arg;
 	TAILQ_HEAD(send_running, sender)
 	running;	 /* have more to send at once */

@@ -54,6 +54,8 @@ send_sub_free(struct send_sub *sub)
 	struct send_hub *hub = sub->sender->hub;
 
 	LIST_REMOVE(sub, link);
+	if (send_is_query(sub) && hub->answered)
+		hub->answered(hub->arg, sub->sender);
 	fetch_leave(&sub->wait);
 	send_taking_free(sub->taking);
 	if (sub->member > 0)

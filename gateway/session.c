@@ -75,6 +75,7 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 	LIST_INIT(&s->pending);
 	LIST_INIT(&s->marks);
 	TAILQ_INIT(&s->queries);
+	turns_init(&s->own, &gw->quotas.turns);
 	send_init(&s->sender, &gw->hub, c);
 	if (bearer.len > 0) {
 		s->bearer = alloc_zero(bearer.len + 1, 1);
@@ -92,7 +93,10 @@ on_closed(void *session)
 
 	session_greet_end(s);
 	session_query_end_all(s);
+	if (s->turns)
+		turns_leave(s->turns, &s->turn);
 	send_deinit(&s->sender);
+	turns_deinit(&s->own);
 	session_ack_leave(s);
 	forward_disown(&s->pending);
 	if (s->quota)
@@ -181,7 +185,7 @@ static void (*const serve[PROTO_OPS])(
 	[PROTO_APPEND] = session_append,
 	[PROTO_EMIT] = session_emit,
 	[PROTO_ACK] = session_ack,
-	[PROTO_STATE] = session_state,
+	[PROTO_STATE] = session_query,
 	[PROTO_HISTORY] = session_query,
 	[PROTO_PRESENCE] = session_query,
 	[PROTO_PING] = serve_ping,

@@ -18,7 +18,9 @@ struct conn;
 struct conn_handler;
 struct gateway;
 struct grants_member;
+struct sender;
 struct session;
+struct turn;
 
 /* Fill in what connections call; gw is their arg. */
 void session_handler(struct gateway *gw, struct conn_handler *handler);
@@ -47,6 +49,10 @@ void session_drained(struct gateway *gw, uint64_t elapsed_ms);
 
 /* The broker is there, perhaps again: tell it what it does not know. */
 void session_broker_up(struct gateway *gw);
+/* A query for state has ended. */
+void session_answered(void *gw, struct sender *sender);
+/* A query's turn may have come. */
+void session_query_go(struct turn *turn);
 /* A subscription that presence knows has ended. */
 void session_absent(void *gw, uint64_t member);
 /* Greetings that have waited long enough go out without stored positions. */

@@ -199,6 +199,8 @@ session_hello(struct session *s, const struct proto_request *req)
 		session_close(s, PROTO_CLOSE_TOO_MANY, "too many connections");
 		return;
 	}
+	/* Those without a token are one user by name only. */
+	s->turns = s->user[0] ? &s->quota->turns : &s->own;
 	conn_established(s->conn);
 	name_client(s, req);
 	session_greet(s);

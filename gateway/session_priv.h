@@ -21,13 +21,14 @@
 #include "gateway/grants.h"
 #include "gateway/session.h"
 #include "gateway/token.h"
+#include "gateway/turns.h"
 
 struct ask_call;
 struct block;
 
 enum {
 	SESSION_RETRY_MS = 1000, /* what is not served, or not now */
-	SESSION_QUERIES = 64,	 /* of one session, waiting or under way */
+	SESSION_POSITIONS = 64,	 /* asked for at once, by one session */
 	SESSION_NAMES = 16,	 /* of positions */
 };
 
@@ -46,6 +47,7 @@ struct session_query {
 	struct session *session;
 	struct proto_uint id;
 	enum proto_op op;
+	bool running;	       /* its turn has come */
 	struct ask_call *call; /* NULL: its turn has not come, ... */
 	struct block *answer;  /* ... or this waits for the connection */
 	size_t len;
@@ -58,7 +60,10 @@ struct session {
 	LIST_ENTRY(session) link;
 	struct sender sender;
 	struct forward_list pending;
-	struct quota *quota;	      /* NULL before hello */
+	struct quota *quota; /* NULL before hello */
+	struct turns *turns; /* of the user's queries; the same */
+	struct turns own;    /* for who has no token */
+	struct turn turn;
 	struct acl token;	      /* what the token allows */
 	struct acl acl;		      /* that, and what was granted */
 	struct grants_member granted; /* in gw->grants */
@@ -77,7 +82,6 @@ struct session {
 
 	struct slice message; /* the one that is being served */
 	TAILQ_HEAD(, session_query) queries;
-	uint32_t n_queries;
 	LIST_HEAD(, session_mark) marks;
 	uint32_t n_marks;
 	bool marks_dirty;
@@ -125,8 +129,7 @@ void session_permissions(struct session *s);
 void session_subscribe_from(
     struct session *s, const struct proto_request *req, uint64_t position);
 
-void session_state(struct session *s, const struct proto_request *req);
-/* history and presence: asked of the broker, answered by it. */
+/* state, history and presence: asked of the broker, answered by it. */
 void session_query(struct session *s, const struct proto_request *req);
 /* A subscription whose position is stored. */
 void session_subscribe_ack(struct session *s, const struct proto_request *req);

@@ -2,8 +2,8 @@
 
 /*
  * What the broker answers.  A session has one question under way and one
- * answer in hand at a time, so that a client who does not read costs no more;
- * what it may see goes along with each question.
+ * answer in hand at a time, so that a client who does not read costs no more,
+ * and a user a few; what it may see goes along with each question.
  */
 
 #include <stdlib.h>
@@ -13,8 +13,16 @@
 #include "core/topic.h"
 #include "gateway/alloc.h"
 #include "gateway/ask.h"
+#include "gateway/counters.h"
 #include "gateway/fetch.h"
 #include "gateway/session_priv.h"
+
+enum {
+	DEFAULT_LIMIT = 100, /* of a page, as doc/protocol.md has it */
+};
+
+static const char nothing_readable[] =
+    "nothing of what is asked for may be read";
 
 struct session_query *
 session_query_find(const struct session *s, uint64_t id)
@@ -32,8 +40,11 @@ session_query_free(struct session_query *q)
 {
 	(void)ask_cancel(q->call);
 	(void)block_unref(q->answer);
+	if (q->op != PROTO_SUBSCRIBE && q->running)
+		turns_done(q->session->turns);
+	else if (q->op != PROTO_SUBSCRIBE)
+		turns_drop(q->session->turns);
 	TAILQ_REMOVE(&q->session->queries, q, link);
-	q->session->n_queries--;
 	free(q);
 }
 
@@ -69,14 +80,26 @@ query_new(struct session *s, const struct proto_request *req)
 	uint64_t max = conf_uint(s->gw->conf, CONF_gateway_max_message);
 	struct slice msg = s->message;
 	struct session_query *q;
+	unsigned positions = 0;
 	size_t held = 0;
 
-	TAILQ_FOREACH (q, &s->queries, link)
+	TAILQ_FOREACH (q, &s->queries, link) {
 		held += q->len;
-	if (s->n_queries >= SESSION_QUERIES ||
-	    (held > 0 && held + msg.len > max)) {
+		positions += q->op == PROTO_SUBSCRIBE;
+	}
+	if (req->op == PROTO_SUBSCRIBE ? positions >= SESSION_POSITIONS
+				       : !turns_hold(s->turns)) {
+		COUNTERS_ADD(limited_queries, 1);
 		session_error(s, req->id, PROTO_RATE_LIMITED,
-		    "too many queries of this connection wait for answers");
+		    "too many queries of this user wait for answers");
+		return NULL;
+	}
+	if (held > 0 && held + msg.len > max) {
+		if (req->op != PROTO_SUBSCRIBE)
+			turns_drop(s->turns);
+		COUNTERS_ADD(limited_queries, 1);
+		session_error(s, req->id, PROTO_RATE_LIMITED,
+		    "the queries of this connection that wait are too long");
 		return NULL;
 	}
 	q = alloc_zero(1, sizeof(*q) + msg.len);
@@ -86,7 +109,6 @@ query_new(struct session *s, const struct proto_request *req)
 	q->len = msg.len;
 	memcpy(q->message, msg.p, msg.len);
 	TAILQ_INSERT_TAIL(&s->queries, q, link);
-	s->n_queries++;
 	return q;
 }
 
@@ -100,7 +122,7 @@ static bool
 is_passed_on(enum proto_op op, struct slice name)
 {
 	static const char *const of_history[] = { "topic", "actor", "type",
-		"after", "before", "from_time", "to_time", "limit", "reverse",
+		"after", "before", "from_time", "to_time", "reverse",
 		"min_seq" };
 
 	if (op != PROTO_HISTORY)
@@ -109,6 +131,19 @@ is_passed_on(enum proto_op op, struct slice name)
 		if (slice_is(name, of_history[i]))
 			return true;
 	return false;
+}
+
+/* So many events as the client wants, and the operator allows. */
+static void
+pack_limit(struct mp_buf *b, const struct session_query *q)
+{
+	const struct conf *conf = q->session->gw->conf;
+	struct proto_uint limit =
+	    proto_get_uint(slice_of(q->message, q->len), "limit");
+
+	mp_pack_cstr(b, "limit");
+	mp_pack_uint(b, MIN(limit.set ? limit.v : DEFAULT_LIMIT,
+			    conf_uint(conf, CONF_gateway_page_events)));
 }
 
 /* The client's request with our id and its permissions. */
@@ -133,6 +168,10 @@ pack_question(struct mp_buf *b, const struct session_query *q,
 		mp_pack_cstr(b, acl->read[i]);
 	mp_pack_cstr(b, "admin");
 	mp_pack_bool(b, acl->admin);
+	if (q->op == PROTO_HISTORY) {
+		pack_limit(b, q);
+		n++;
+	}
 	for (uint32_t i = mp_next(&w, &map) ? map.n : 0; i > 0; i--) {
 		struct mp_walk key = w;
 
@@ -177,7 +216,7 @@ first(const struct session *s)
 	struct session_query *q;
 
 	TAILQ_FOREACH (q, &s->queries, link)
-		if (q->op != PROTO_SUBSCRIBE)
+		if (q->op != PROTO_SUBSCRIBE && q->op != PROTO_STATE)
 			return q;
 	return NULL;
 }
@@ -205,26 +244,6 @@ ask_first(struct session *s, struct session_query *q)
 	q->call = ask_end(s->gw->ask, on_answer, q);
 }
 
-void
-session_query_pump(struct session *s)
-{
-	struct session_query *q;
-
-	while (!s->gw->hub.paused && (q = first(s)) && !q->call) {
-		if (!q->answer && ask_is_up(s->gw->ask)) {
-			ask_first(s, q);
-			return;
-		}
-		if (!q->answer)
-			refuse_away(s, q->id);
-		else if (conn_is_ready(s->conn))
-			(void)conn_send(s->conn, q->answer);
-		else
-			return;
-		session_query_free(q);
-	}
-}
-
 /* Has what is asked for anything in common with what may be read? */
 static bool
 permitted(const struct session *s, const struct proto_request *req)
@@ -235,18 +254,6 @@ permitted(const struct session *s, const struct proto_request *req)
 		return acl_pattern_readable(&s->acl, req->history.topic);
 	return s->acl.n_read > 0;
 }
-
-void
-session_query(struct session *s, const struct proto_request *req)
-{
-	if (!permitted(s, req))
-		session_error(s, req->id, PROTO_FORBIDDEN,
-		    "nothing of what is asked for may be read");
-	else if (query_new(s, req))
-		session_query_pump(s);
-}
-
-/* --- state --- */
 
 /* As it is asked of the broker: a map may hold more than the time. */
 static void
@@ -265,33 +272,97 @@ pack_at(struct mp_buf *b, struct slice at)
 		alloc_failed();
 }
 
-void
-session_state(struct session *s, const struct proto_request *req)
+/* Its turn has come; what may be read can have changed since it was asked. */
+static void
+start_state(struct session *s, struct session_query *q)
 {
 	struct mp_buf at CLEANUP(mp_buf_deinit) = { 0 };
 	struct filter *filter CLEANUP(filter_unrefp) = NULL;
+	struct proto_request req = { 0 };
+	struct reason why = { "" };
 
-	if (!permitted(s, req)) {
-		session_error(s, req->id, PROTO_FORBIDDEN,
-		    "none of 'topics' may be read");
+	q->running = true;
+	if (proto_request_parse(slice_of(q->message, q->len), &req, &why) !=
+		PROTO_OK ||
+	    !permitted(s, &req)) {
+		session_error(s, q->id, PROTO_FORBIDDEN, nothing_readable);
+		session_query_free(q);
 		return;
 	}
-	if (send_count(&s->sender, true) >= SESSION_QUERIES) {
-		session_error(s, req->id, PROTO_RATE_LIMITED,
-		    "too many queries of this connection wait for answers");
-		return;
-	}
-	filter = filter_make(s->gw->groups.filters, req->state.topics,
+	filter = filter_make(s->gw->groups.filters, req.state.topics,
 	    slice_of(NULL, 0), &s->acl);
-	pack_at(&at, req->state.at);
+	pack_at(&at, req.state.at);
 	send_subscribe_snapshot(&s->sender, &(const struct send_snapshot){
-						.id = req->id,
+						.id = req.id,
 						.filter = filter,
-						.min_seq = req->state.min_seq.v,
+						.min_seq = req.state.min_seq.v,
 						.at = slice_of(at.p, at.len),
 						.query = true,
 					    });
+	/* The query of the sender has the turn from now on. */
+	q->op = PROTO_SUBSCRIBE;
+	session_query_free(q);
 	send_pump(&s->sender);
+}
+
+/* The first history or presence: asked, or answered if it was. */
+static bool
+ask_or_answer(struct session *s, struct session_query *q)
+{
+	if (!q->answer && ask_is_up(s->gw->ask)) {
+		if (!q->running && !turns_take(s->turns, &s->turn))
+			return false;
+		q->running = true;
+		ask_first(s, q);
+		return false;
+	}
+	if (!q->answer)
+		refuse_away(s, q->id);
+	else if (conn_is_ready(s->conn))
+		(void)conn_send(s->conn, q->answer);
+	else
+		return false;
+	session_query_free(q);
+	return true;
+}
+
+void
+session_query_pump(struct session *s)
+{
+	struct session_query *q, *next;
+
+	for (q = TAILQ_FIRST(&s->queries); q; q = next) {
+		next = TAILQ_NEXT(q, link);
+		if (q->op != PROTO_STATE)
+			continue;
+		if (!turns_take(s->turns, &s->turn))
+			break;
+		start_state(s, q);
+	}
+	while (!s->gw->hub.paused && (q = first(s)) && !q->call)
+		if (!ask_or_answer(s, q))
+			return;
+}
+
+void
+session_query_go(struct turn *turn)
+{
+	session_query_pump(CONTAINER_OF(turn, struct session, turn));
+}
+
+void
+session_answered(void *gw, struct sender *sender)
+{
+	turns_done(CONTAINER_OF(sender, struct session, sender)->turns);
+}
+
+void
+session_query(struct session *s, const struct proto_request *req)
+{
+	if (!permitted(s, req))
+		session_error(s, req->id, PROTO_FORBIDDEN, nothing_readable);
+	else if (query_new(s, req))
+		session_query_pump(s);
 }
 
 /* --- subscribing from a stored position --- */
@@ -364,7 +435,6 @@ on_position(void *arg, struct slice reply)
 
 	q->call = NULL;
 	TAILQ_REMOVE(&s->queries, q, link);
-	s->n_queries--;
 	if (fetch_refusal_of(reply, &no)) {
 		refuse(s, q->id, &no);
 	} else {

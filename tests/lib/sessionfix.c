@@ -335,6 +335,7 @@ sessionfix_turn(struct sessionfix *fx)
 		if (peers[i]->listener >= 0 && peers[i]->stream.fd < 0)
 			accept_gateway(peers[i]);
 	gateway_drink(&fx->gw, 0);
+	turns_run(&fx->gw.quotas.turns);
 	(void)send_hub_run(&fx->gw.hub);
 	for (unsigned i = 0; i < SESSIONFIX_CLIENTS; i++)
 		if (fx->clients[i].session)
@@ -563,6 +564,7 @@ open_ask(struct sessionfix *fx)
 	gw->fetch = fetch_new(gw->ask);
 	gw->hub.fetch = gw->fetch;
 	gw->hub.absent = session_absent;
+	gw->hub.answered = session_answered;
 	gw->hub.arg = gw;
 	TAILQ_INIT(&gw->greetings);
 	assert_int_equal(
@@ -601,6 +603,7 @@ sessionfix_setup(void **state)
 	feed_follow(gw->feed, gw->grants);
 	send_hub_init(&gw->hub, &gw->groups, gw->catchup);
 	quota_table_init(&gw->quotas);
+	gw->quotas.turns.go = session_query_go;
 	gw->quotas.max_bytes = 1 << 22;
 	LIST_INIT(&gw->sessions);
 	snprintf(gw->log, sizeof(gw->log), "log-1");

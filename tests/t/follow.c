@@ -48,6 +48,7 @@ struct follower {
 	const char *pattern;
 	pthread_t thread;
 	struct checker *checker;
+	bool subscribed; /* at least once */
 	unsigned connections;
 	unsigned refused; /* attempts to connect that failed */
 	unsigned lagged;
@@ -124,8 +125,9 @@ follow_control(struct follower *f, struct client *c, bool *again)
 {
 	if (!strcmp(c->op, "subscribed")) {
 		follow_end_gap(f);
-		if (f->connections == 1)
+		if (!f->subscribed)
 			follow_count_subscribed(f);
+		f->subscribed = true;
 		return true;
 	}
 	if (!strcmp(c->op, "replay"))
