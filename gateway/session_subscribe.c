@@ -83,6 +83,20 @@ set_pace(struct session *s, const struct proto_request *req)
 		    &s->sender, (uint32_t)req->subscribe.conflate.v, s->rules);
 }
 
+static bool
+patterns_fit(struct slice topics, uint64_t most)
+{
+	struct mp_walk w = mp_walk(topics);
+	struct mp_item item;
+
+	if (!mp_next(&w, &item))
+		return true;
+	while (mp_next(&w, &item))
+		if (item.s.len > most)
+			return false;
+	return true;
+}
+
 static enum proto_code
 check_limits(const struct session *s, const struct proto_request *req,
     struct reason *why)
@@ -104,6 +118,14 @@ check_limits(const struct session *s, const struct proto_request *req,
 		COUNTERS_ADD(limited_patterns, 1);
 		reason_set(why, 0, "a connection has at most %llu patterns",
 		    (unsigned long long)max_patterns);
+		return PROTO_TOO_LARGE;
+	}
+	if (!patterns_fit(req->subscribe.topics,
+		conf_uint(conf, CONF_gateway_pattern_bytes))) {
+		COUNTERS_ADD(limited_patterns, 1);
+		reason_set(why, 0, "a pattern has at most %llu bytes",
+		    (unsigned long long)conf_uint(
+			conf, CONF_gateway_pattern_bytes));
 		return PROTO_TOO_LARGE;
 	}
 	if (req->subscribe.types.p && count(req->subscribe.types) == 0) {

@@ -203,7 +203,7 @@ follow_client(void *arg)
 		}
 		if (!client_open(&c, &plan->to, plan->token)) {
 			/* Nobody is there yet, or a writer starts again. */
-			f->refused++;
+			f->refused += f->subscribed;
 			client_close(&c);
 			(void)poll(NULL, 0, FOLLOW_PAUSE_MS);
 			continue;

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/time.h"
+#include "gateway/counters.h"
 #include "gateway/quota.h"
 
 static const struct slice me = { (const uint8_t *)"me", 2 };
@@ -22,6 +23,7 @@ a_user_who_comes_again_has_what_is_left_of_the_rate(void **state)
 	uint64_t now;
 
 	quota_table_init(&table);
+	counters_reset();
 	table.rate = 2;
 	for (unsigned i = 0; i < 3; i++) {
 		q = quota_enter(&table, me);
@@ -32,6 +34,7 @@ a_user_who_comes_again_has_what_is_left_of_the_rate(void **state)
 			quota_answered(q, 1);
 		quota_leave(q);
 	}
+	assert_int_equal(COUNTERS_GET(limited_append_rate), 1);
 	assert_int_equal(table.resting, 1);
 	/* Half a second later there is one more. */
 	q = quota_enter(&table, me);
@@ -74,6 +77,7 @@ so_many_bytes_may_be_under_way(void **state)
 	struct quota *q;
 	uint64_t now;
 
+	counters_reset();
 	quota_table_init(&table);
 	table.max_bytes = 10;
 	q = quota_enter(&table, me);
@@ -85,6 +89,7 @@ so_many_bytes_may_be_under_way(void **state)
 	assert_int_equal(quota_append(q, 9, now), 0);
 	assert_int_equal(quota_append(q, 1, now), 0);
 	assert_true(quota_append(q, 1, now) > 0);
+	assert_int_equal(COUNTERS_GET(limited_append_bytes), 2);
 	quota_answered(q, 9);
 	quota_answered(q, 1);
 	quota_leave(q);

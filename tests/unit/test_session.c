@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "core/conf.h"
+#include "gateway/counters.h"
 #include "gateway/session.h"
 #include "gateway/ws.h"
 #include "tests/lib/sessionfix.h"
@@ -117,6 +118,7 @@ a_user_has_so_many_connections(void **state)
 	struct sessionfix *fx = *state;
 	struct sessionfix_client *c;
 
+	counters_reset();
 	fx->gw.quotas.max_conns = 2;
 	(void)sessionfix_client(fx, 0, ALL);
 	(void)sessionfix_client(fx, 1, ALL);
@@ -124,6 +126,7 @@ a_user_has_so_many_connections(void **state)
 	sessionfix_say(c, "{'op':'hello','v':1,'token':'" ALL "'}");
 	sessionfix_expect(c, "'code':'rate_limited'", "'retry_ms':", NULL);
 	assert_int_equal(c->conn.closed, 4429);
+	assert_int_equal(COUNTERS_GET(refused_user), 1);
 	/* Another user is not concerned. */
 	(void)sessionfix_client(fx, 3, "you > - 60");
 }
@@ -283,6 +286,7 @@ subscriptions_and_patterns_are_limited(void **state)
 	struct sessionfix *fx = *state;
 	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
 
+	counters_reset();
 	for (unsigned i = 1; i <= 65; i++) {
 		sessionfix_say(c,
 		    "{'op':'subscribe','id':%u,'topics':['a.%u','b.%u','c.%u'],"
@@ -293,6 +297,7 @@ subscriptions_and_patterns_are_limited(void **state)
 	}
 	sessionfix_say(c, "{'op':'unsubscribe','id':1}");
 	sessionfix_expect(c, "'op':'ok'", NULL);
+	assert_int_equal(COUNTERS_GET(limited_subscriptions), 1);
 	/* 189 patterns are there. */
 	c = sessionfix_client(fx, 1, ALL);
 	for (unsigned i = 1; i <= 33; i++) {
@@ -302,6 +307,35 @@ subscriptions_and_patterns_are_limited(void **state)
 		    i);
 		sessionfix_expect(
 		    c, i <= 32 ? "'subscribed'" : "'too_large'", NULL);
+	}
+	assert_int_equal(COUNTERS_GET(limited_patterns), 1);
+}
+
+static void
+limits_of_subscriptions_can_be_others_and_none(void **state)
+{
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c = sessionfix_client(fx, 0, ALL);
+	static const char *const none[] = { "gateway.subscriptions=0",
+		"gateway.patterns=0" };
+
+	counters_reset();
+	assert_int_equal(
+	    conf_set(fx->conf, "gateway.pattern_bytes=4", NULL), 0);
+	sessionfix_say(
+	    c, "{'op':'subscribe','id':1,'topics':['a.b.c'],'from':'now'}");
+	sessionfix_expect(c, "'too_large'", "at most 4 bytes", NULL);
+	assert_int_equal(COUNTERS_GET(limited_patterns), 1);
+	for (unsigned i = 0; i < ARRAY_LEN(none); i++)
+		assert_int_equal(conf_set(fx->conf, none[i], NULL), 0);
+	assert_int_equal(
+	    conf_set(fx->conf, "gateway.pattern_bytes=255", NULL), 0);
+	for (unsigned i = 1; i <= 300; i++) {
+		sessionfix_say(c,
+		    "{'op':'subscribe','id':%u,'topics':['a.%u'],"
+		    "'from':'now'}",
+		    i, i);
+		sessionfix_expect(c, "'subscribed'", NULL);
 	}
 }
 
@@ -443,6 +477,7 @@ main(void)
 		TEST(what_needs_the_broker_says_that_it_is_away),
 		TEST(an_id_is_used_once_at_a_time),
 		TEST(subscriptions_and_patterns_are_limited),
+		TEST(limits_of_subscriptions_can_be_others_and_none),
 		TEST(types_choose_among_the_events),
 		TEST(fresh_tokens_are_taken_on_the_way),
 		TEST(a_token_that_ends_is_announced_and_then_the_end),
