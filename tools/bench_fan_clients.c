@@ -24,6 +24,7 @@
 enum {
 	CLIENTS_CONNECTING = 64, /* at once, before the storm */
 	CLIENTS_EVENTS = 256,	 /* of one epoll_wait() */
+	CLIENTS_SCAN_MS = 5,
 	CLIENTS_DEADLINE_MS = 120000,
 	CLIENTS_BACKOFF_MS = 500, /* doubled each time */
 	CLIENTS_BACKOFF_SHIFT = 5,
@@ -58,14 +59,15 @@ clients_open(struct fan_clients *c, struct fan_client *cl, struct reason *why)
 	return err;
 }
 
-/* Those who are due; all of them are looked through once a millisecond. */
+/* Those who are due; all of them are looked through every few ms. */
 static int
 clients_open_some(struct fan_clients *c, struct reason *why)
 {
 	uint64_t now = time_mono_ns();
 	int err = 0;
 
-	if (c->opened == c->n || now - c->scanned_ns < NS_PER_MS)
+	if (c->opened == c->n ||
+	    now - c->scanned_ns < CLIENTS_SCAN_MS * NS_PER_MS)
 		return 0;
 	c->scanned_ns = now;
 	for (unsigned i = 0; err >= 0 && i < c->n; i++) {
@@ -177,15 +179,16 @@ clients_expected(const struct fan_clients *c, const struct fan_client *cl)
 	       (c->owned ? c->owned[cl->number % c->plan->owned] : 0);
 }
 
-/* Tell how far the slowest is; once a millisecond. */
+/* Tell how far the slowest is; often only to a source that waits for it. */
 static void
 clients_report(struct fan_clients *c, bool *complete)
 {
 	uint64_t slowest = UINT64_MAX, now = time_mono_ns();
+	uint64_t interval_ms = c->plan->rate > 0 ? CLIENTS_SCAN_MS : 1;
 	bool all = c->ending;
 
 	*complete = false;
-	if (now - c->reported_ns < NS_PER_MS)
+	if (now - c->reported_ns < interval_ms * NS_PER_MS)
 		return;
 	c->reported_ns = now;
 	for (unsigned i = 0; i < c->n; i++) {
