@@ -41,6 +41,7 @@ begin() {
 	    >"$work/wait.$who" 2>&1 &
 	waiting=$!
 	others="$others $waiting"
+	since=$(date +%s%3N)
 	await sh -c "test -e '$work/ready' || ! kill -0 $waiting" 2>/dev/null
 	[ -e "$work/ready" ] || sed 's/^/# /' "$work/wait.$who"
 }
@@ -114,6 +115,11 @@ received 'a token that was issued before is refused' old 4503
 later "$second"
 token new bob --read 'a.>'
 received 'one that is issued later is let in' new welcome
+
+# --- the end of a token ---
+"$peal" token --data "$data" --sub end --ttl 3 --read 'a.>' >"$work/short"
+begin short -P 'a.>' wait expiring
+finish 'the end of a token is announced, and then it is the end' short
 
 # --- a gateway that was lapped ---
 begin lapped -P 'a.>' wait revoked

@@ -380,15 +380,46 @@ a_request_behind_the_revocation_is_not_served(void **state)
 	struct sessionfix_client *c = sessionfix_client(fx, 0, ADA);
 	const struct sessionfix_event event = { "$revoke.ada",
 		"{'before':5000}" };
+	const struct sessionfix_event later = { "$revoke.ada",
+		"{'before':6000}" };
 
 	sessionfix_publish_unseen(fx, &event, 1);
 	sessionfix_say(
 	    c, "{'op':'subscribe','id':1,'topics':['a.x'],'from':'now'}");
 	is_revoked(c);
 	c = sessionfix_client(fx, 1, NULL);
-	sessionfix_say(c, "{'op':'hello','v':1,'token':'%s'}", ADA);
+	sessionfix_publish_unseen(fx, &later, 1);
+	sessionfix_say(c, "{'op':'hello','v':1,'token':'%s 5500'}", ADA);
 	sessionfix_expect(c, "'code':'unauthorized'", NULL);
 	is_revoked(c);
+}
+
+/* Of one pass: what is in the open block was permitted when it came. */
+static void
+what_was_gathered_is_cut_to_what_all_may_see(void **state)
+{
+	static const struct sessionfix_event events[] = { { "b.x", "1" },
+		{ "a.x", "1" }, { "$acl.ada", "{}" } };
+	struct sessionfix *fx = *state;
+	struct sessionfix_client *c;
+	unsigned told = 0;
+
+	says(fx, "$acl.ada", "{'read':['b.>']}");
+	c = sessionfix_client(fx, 0, ADA);
+	subscribes(c, 1, "b.>");
+	subscribes(c, 2, "b.*");
+	subscribes(c, 3, "a.>");
+	for (unsigned i = 0; i < ARRAY_LEN(events); i++)
+		sessionfix_publish_unseen(fx, &events[i], 1);
+	sessionfix_turn(fx);
+	while (c->read < c->n) {
+		const char *text = sessionfix_next(c);
+
+		assert_null(strstr(text, "b.x"));
+		told += strstr(text, "'reason':'permissions'") != NULL;
+		told += strstr(text, "a.x") != NULL;
+	}
+	assert_int_equal(told, 3);
 }
 
 static void
@@ -447,6 +478,7 @@ main(void)
 		TEST(questions_carry_the_grant_along),
 		TEST(a_revoked_session_leaves_nothing_under_way),
 		TEST(a_request_behind_the_revocation_is_not_served),
+		TEST(what_was_gathered_is_cut_to_what_all_may_see),
 		TEST(while_permissions_are_unknown_everything_waits),
 	};
 
