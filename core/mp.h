@@ -110,7 +110,8 @@ struct mp_walk {
 static inline struct mp_walk
 mp_walk(struct slice s)
 {
-	return (struct mp_walk){ s.p, s.p + s.len };
+	/* C has no sum of NULL and zero, and an absent value is both. */
+	return (struct mp_walk){ s.p, s.len > 0 ? s.p + s.len : s.p };
 }
 
 /* Read the next item; false at the end (or on bytes nobody validated). */
