@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 
+#include "tests/lib/bystander.h"
 #include "tests/lib/live.h"
 
 static struct wire_to live_where = { .host = "127.0.0.1" };
@@ -93,9 +94,17 @@ live_serves(void)
 }
 
 int
+live_setup(void **state)
+{
+	bystander_saw_nothing();
+	return 0;
+}
+
+int
 live_teardown(void **state)
 {
 	live_serves();
+	bystander_saw_nothing();
 	return 0;
 }
 

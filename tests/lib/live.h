@@ -28,7 +28,9 @@ void live_open(struct client *c, const char *token);
 struct wire *live_wire(void);
 /* Still serves: a new client gets its welcome and a pong. */
 void live_serves(void);
-/* For cmocka: the same after each test. */
+/* For cmocka: before all tests of a group, whoever else is there comes. */
+int live_setup(void **state);
+/* The same after each test, and whoever else is there saw nothing. */
 int live_teardown(void **state);
 
 /* The connection ends with this close code. */

@@ -23,7 +23,7 @@ enum {
 	WIRE_FIN = 0x80,
 	WIRE_NO_CODE = 1005,	 /* a close frame without a code */
 	WIRE_NO_CLOSE = 1006,	 /* the connection ended without one */
-	WIRE_DEADLINE_MS = 20000 /* where a test has no reason for another */
+	WIRE_DEADLINE_MS = 60000 /* where a test has no reason for another */
 };
 
 /* Where to: IPv4 address, port, and the certificate to trust. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * TLS and HTTP as no honest client speaks them: cut off anywhere, a byte now
- * and then, heads that mean two things.  Run with gateway.hello_seconds=2.
+ * TLS and HTTP as no honest client speaks them: cut off anywhere, heads that
+ * mean two things.
  */
 
 #include <arpa/inet.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,10 +20,6 @@
 #include <openssl/ssl.h>
 
 #include "tests/lib/live.h"
-
-enum {
-	HELLO_SECONDS = 2, /* as the gateway was started */
-};
 
 static const char upgrade[] = "GET /v1/ws HTTP/1.1\r\n"
 			      "Host: localhost\r\n"
@@ -271,79 +266,6 @@ a_reset_at_every_byte_of_the_upgrade_is_survived(void **state)
 	}
 }
 
-/* Feed a byte at a time until the peer ends it; returns milliseconds. */
-static int64_t
-trickle(const uint8_t *bytes, size_t n)
-{
-	int64_t begin = wire_now_ms();
-	struct pollfd pfd = { .fd = tcp(), .events = POLLIN | POLLRDHUP };
-	size_t sent = 0;
-
-	while (wire_now_ms() - begin < 1000 * (HELLO_SECONDS + 5)) {
-		if (sent < n &&
-		    send(pfd.fd, bytes + sent++, 1, MSG_NOSIGNAL) != 1)
-			break;
-		if (poll(&pfd, 1, 100) == 1)
-			break;
-	}
-	close(pfd.fd);
-	return wire_now_ms() - begin;
-}
-
-static void
-a_handshake_byte_by_byte_is_cut_off_in_time(void **state)
-{
-	uint8_t bytes[4096];
-	size_t n = client_hello(bytes, sizeof(bytes));
-	int64_t took = trickle(bytes, n);
-
-	assert_in_range(
-	    took, 1000 * HELLO_SECONDS - 500, 1000 * HELLO_SECONDS + 3000);
-}
-
-static void
-a_client_that_never_speaks_is_cut_off_in_time(void **state)
-{
-	int64_t took = trickle(NULL, 0);
-
-	assert_in_range(
-	    took, 1000 * HELLO_SECONDS - 500, 1000 * HELLO_SECONDS + 3000);
-}
-
-static void
-half_a_head_is_cut_off_in_time(void **state)
-{
-	int64_t begin = wire_now_ms();
-	struct wire *w = dial();
-	char answer[512];
-
-	assert_true(wire_write(w, upgrade, sizeof(upgrade) - 1));
-	while (wire_read(w, answer, sizeof(answer), WIRE_DEADLINE_MS) > 0)
-		;
-	assert_in_range(wire_now_ms() - begin, 0, 1000 * HELLO_SECONDS + 3000);
-	wire_free(w);
-}
-
-static void
-a_websocket_without_hello_is_closed_with_4408(void **state)
-{
-	struct wire *w = live_wire();
-
-	live_ends(w, 4408);
-	wire_free(w);
-}
-
-static void
-half_a_hello_is_closed_with_4408(void **state)
-{
-	static const uint8_t half[] = { 0x82, 0x90, 1, 2, 3, 4, 5, 6, 7 };
-	struct wire *w = live_wire();
-
-	assert_true(wire_write(w, half, sizeof(half)));
-	live_ends(w, 4408);
-	wire_free(w);
-}
-
 static void
 garbage_in_place_of_tls_is_survived(void **state)
 {
@@ -380,15 +302,11 @@ main(void)
 		HOSTILE(a_path_that_is_not_there_is_not_found),
 		HOSTILE(a_reset_at_every_byte_of_the_tls_hello_is_survived),
 		HOSTILE(a_reset_at_every_byte_of_the_upgrade_is_survived),
-		HOSTILE(a_handshake_byte_by_byte_is_cut_off_in_time),
-		HOSTILE(a_client_that_never_speaks_is_cut_off_in_time),
-		HOSTILE(half_a_head_is_cut_off_in_time),
-		HOSTILE(a_websocket_without_hello_is_closed_with_4408),
-		HOSTILE(half_a_hello_is_closed_with_4408),
 		HOSTILE(garbage_in_place_of_tls_is_survived),
 	};
 
 	if (!live_init())
 		return 2;
-	return cmocka_run_group_tests_name("hostile heads", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "hostile heads", tests, live_setup, NULL);
 }

@@ -313,5 +313,6 @@ main(void)
 
 	if (!live_init())
 		return 2;
-	return cmocka_run_group_tests_name("hostile rights", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "hostile rights", tests, live_setup, NULL);
 }

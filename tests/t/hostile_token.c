@@ -447,5 +447,6 @@ main(void)
 
 	if (!live_init())
 		return 2;
-	return cmocka_run_group_tests_name("hostile tokens", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "hostile tokens", tests, live_setup, NULL);
 }

@@ -265,6 +265,52 @@ a_position_of_another_log_is_refused(void **state)
 	client_close(&c);
 }
 
+/* Text on a connection that speaks JSON, as its first message. */
+static void
+json_ends(const char *text, unsigned code)
+{
+	struct wire *w = wire_dial(live_to(), WIRE_DEADLINE_MS);
+
+	assert_non_null(w);
+	assert_int_equal(
+	    wire_upgrade(w, "Sec-WebSocket-Protocol: peal.v1.json\r\n"), 101);
+	assert_true(wire_frame(w, WIRE_FIN | WIRE_TEXT, text, strlen(text)));
+	live_ends(w, code);
+	wire_free(w);
+}
+
+static void
+text_that_is_no_json_closes_with_1007(void **state)
+{
+	static const char *const texts[] = { "", " ", "{", "}", "{\"op\":}",
+		"{\"op\":\"ping\"} {}", "{\"a\":1,\"a\":2}", "[1,]", "01", "1e",
+		"\"\\ud800\"", "\"\\x\"", "\"a\nb\"", "nul", "NaN",
+		"{\"$bin\":\"!\"}", "{\"$int\":\"1e9\"}",
+		"{\"$time\":\"yesterday\"}", "{\"$ext\":999,\"data\":\"\"}",
+		"{\"$map\":[[1]]}", "{\"$what\":1}", "1e999" };
+	char deep[4000];
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		json_ends(texts[i], 1007);
+	memset(deep, '[', sizeof(deep) - 1);
+	deep[sizeof(deep) - 1] = '\0';
+	json_ends(deep, 1007);
+	json_ends("\"\xff\"", 1007);
+	json_ends("\xed\xa0\x80", 1007);
+}
+
+static void
+binary_where_json_is_spoken_closes_with_1003(void **state)
+{
+	struct wire *w = wire_dial(live_to(), WIRE_DEADLINE_MS);
+
+	assert_int_equal(
+	    wire_upgrade(w, "Sec-WebSocket-Protocol: peal.v1.json\r\n"), 101);
+	assert_true(wire_frame(w, WIRE_FIN | WIRE_BINARY, "{}", 2));
+	live_ends(w, 1003);
+	wire_free(w);
+}
+
 static void
 nothing_is_served_before_hello(void **state)
 {
@@ -422,6 +468,8 @@ main(void)
 		HOSTILE(
 		    positions_beyond_the_log_are_refused_and_the_connection_stays),
 		HOSTILE(a_position_of_another_log_is_refused),
+		HOSTILE(text_that_is_no_json_closes_with_1007),
+		HOSTILE(binary_where_json_is_spoken_closes_with_1003),
 		HOSTILE(nothing_is_served_before_hello),
 		HOSTILE(a_second_hello_is_refused),
 		HOSTILE(an_unknown_version_is_closed_with_4505),
@@ -434,5 +482,6 @@ main(void)
 
 	if (!live_init())
 		return 2;
-	return cmocka_run_group_tests_name("hostile values", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "hostile values", tests, live_setup, NULL);
 }

@@ -235,6 +235,43 @@ pings_that_are_never_read_back_end_the_connection(void **state)
 }
 
 static void
+answers_that_are_never_read_end_the_connection(void **state)
+{
+	/* {"op":"ping"}; its answer is longer. */
+	static const uint8_t value[] = "\x81\xa2op\xa4ping";
+	struct client c;
+	bool taken = true;
+
+	live_open(&c, live_token());
+	for (unsigned i = 0; taken && i < 500000; i++)
+		taken = wire_frame(
+		    c.wire, WIRE_FIN | WIRE_BINARY, value, sizeof(value) - 1);
+	if (taken) {
+		struct wire_message m;
+		enum wire_got got;
+
+		do
+			got = wire_next(c.wire, &m, WIRE_DEADLINE_MS);
+		while (got == WIRE_GOT);
+		assert_int_equal(got, WIRE_ENDED);
+		assert_int_equal(wire_close_code(c.wire), 1008);
+	}
+	client_close(&c);
+}
+
+static void
+a_reset_in_the_middle_of_a_message_is_survived(void **state)
+{
+	static uint8_t frame[70000] = { 0x02, 0xff, 0, 0, 0, 0, 0, 0x0f, 0, 0 };
+
+	for (size_t n = 1; n < sizeof(frame); n = n < 20 ? n + 1 : n * 3) {
+		struct wire *w = sent(frame, n);
+
+		wire_reset(w);
+	}
+}
+
+static void
 a_ping_is_answered_with_its_bytes(void **state)
 {
 	struct client c;
@@ -288,11 +325,14 @@ main(void)
 		HOSTILE(a_message_beyond_the_limit_is_refused_by_its_head),
 		HOSTILE(before_hello_eight_kib_are_the_limit),
 		HOSTILE(pings_that_are_never_read_back_end_the_connection),
+		HOSTILE(answers_that_are_never_read_end_the_connection),
+		HOSTILE(a_reset_in_the_middle_of_a_message_is_survived),
 		HOSTILE(a_ping_is_answered_with_its_bytes),
 		HOSTILE(a_message_in_a_few_parts_is_put_together),
 	};
 
 	if (!live_init())
 		return 2;
-	return cmocka_run_group_tests_name("hostile frames", tests, NULL, NULL);
+	return cmocka_run_group_tests_name(
+	    "hostile frames", tests, live_setup, NULL);
 }
