@@ -164,6 +164,15 @@ gateways() {
 	children peal-gateway
 }
 
+# busiest: the gateway that has most clients into $work/victim; fails while
+# none has any.  Both take clients as they come, and one may get all of them.
+busiest() {
+	"$peal" readers --data "$data" --json | tr '}' '\n' |
+		sed -n 's/.*"gateway".*"pid":\([0-9]*\),.*"clients":\([0-9]*\),.*/\2 \1/p' |
+		sort -rn | sed -n '1s/^[1-9][0-9]* //p' >"$work/victim"
+	[ -s "$work/victim" ]
+}
+
 writer() {
 	children peal-writer
 }

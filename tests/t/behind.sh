@@ -7,14 +7,14 @@ clients=50
 requests=10000
 plan 4
 house_up --gateways 2
-slow=$(gateways | head -n 1)
-level=$(gateways | tail -n 1)
 follow -n $clients -P '>' -f 0 -u $((requests + 1)) -d "$deadline" \
-    -l "$data/log" -r "$work/ready" -k $requests -K "$level" \
+    -l "$data/log" -r "$work/ready" -k $requests -K "$work/victim" \
     >"$work/follow" 2>&1 &
 follower=$!
 others="$others $follower"
 await test -e "$work/ready" || bail 'the clients never got going'
+await_here busiest || bail 'no gateway has clients'
+slow=$(gateways | grep -vx "$(cat "$work/victim")")
 kill -STOP "$slow"
 passes 'events are stored while one gateway is stopped' \
     produce -n $requests -B 1000 -w 64 -d "$deadline" -l "$data/log"

@@ -40,13 +40,6 @@ plan 13
 house_up --gateways 2
 
 # One gateway dies when the first client is half way through.
-# The one that has most of them: both take clients as they come.
-busiest() {
-	"$peal" readers --data "$data" --json | tr '}' '\n' |
-		sed -n 's/.*"gateway".*"pid":\([0-9]*\),.*"clients":\([0-9]*\),.*/\2 \1/p' |
-		sort -rn | sed -n '1s/^[1-9][0-9]* //p' >"$work/victim"
-	[ -s "$work/victim" ]
-}
 started -f 0 -u $total -k $((total / 2)) -K "$work/victim"
 await_here busiest || bail 'no gateway has clients'
 victim=$(cat "$work/victim")

@@ -23,8 +23,8 @@
 enum {
 	UNREAD = 200,
 	USERS = 10,
-	NOTICEABLE_MS = 1000,
-	PATIENCE_MS = 15000, /* of a gateway with a broker that is silent */
+	NOTICEABLE_MS = 8000, /* less than a broker has to answer */
+	PATIENCE_MS = 15000,  /* of a gateway with a broker that is silent */
 #ifdef __SANITIZE_ADDRESS__
 	TIMES = 6, /* what a sanitizer keeps beside the memory asked for */
 #else
