@@ -127,6 +127,48 @@ put_int_item(struct mp_buf *out, const struct mp_item *item)
 	put(out, "\"}");
 }
 
+/* Of a double that an integer of 64 bits holds. */
+static double
+nearest(double d)
+{
+	return (double)(uint64_t)(d + 0.5);
+}
+
+/*
+ * A double that is a decimal of 15 digits at most, as most are that somebody
+ * has measured or typed: the text that printf would give, without its price.
+ * n and scale are exact, so their quotient rounds to what a reader makes of
+ * the text.
+ */
+static bool
+put_decimal(struct mp_buf *out, double d)
+{
+	double size = fabs(d), scale = 1, n = size;
+	char text[NUMBER_MAX], *p = text + sizeof(text);
+	uint64_t whole, fraction;
+	unsigned places = 0;
+
+	/* Beyond these printf uses an exponent. */
+	if (size >= 1e15 || (size > 0 && size < 1e-4))
+		return false;
+	while (n = nearest(size * scale), n < 1e15 && n / scale != size) {
+		scale *= 10;
+		places++;
+	}
+	if (n >= 1e15)
+		return false;
+	whole = (uint64_t)n / (uint64_t)scale;
+	fraction = (uint64_t)n % (uint64_t)scale;
+	put_integer(out, whole, signbit(d));
+	for (unsigned i = 0; i < MAX(places, 1u); i++) {
+		*--p = (char)('0' + fraction % 10);
+		fraction /= 10;
+	}
+	*--p = '.';
+	mp_buf_bytes(out, p, (size_t)(text + sizeof(text) - p));
+	return true;
+}
+
 /* A short text that reads as the same double, and as no integer. */
 static void
 put_double(struct mp_buf *out, double d)
@@ -142,6 +184,8 @@ put_double(struct mp_buf *out, double d)
 			       : "{\"$float\":\"-Infinity\"}");
 		return;
 	}
+	if (put_decimal(out, d))
+		return;
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, d);
 		if (strtod(text, NULL) == d)

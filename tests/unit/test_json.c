@@ -382,6 +382,69 @@ bytes_that_are_no_value_give_no_text(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+/* A double as printf would have it with 15 digits, and a fraction. */
+static void
+decimal_is(double d)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf value = { 0 };
+	CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+	char want[40];
+	int n = snprintf(want, sizeof(want), "%.15g", d);
+
+	if (strchr(want, 'e') || strtod(want, NULL) != d)
+		return; /* another matter */
+	if (!strchr(want, '.'))
+		snprintf(want + n, sizeof(want) - (size_t)n, ".0");
+	mp_pack_double(&value, d);
+	assert_int_equal(json_from_mp(slice_of(value.p, value.len), &text), 0);
+	if (!slice_is(slice_of(text.p, text.len), want))
+		fail_msg(
+		    "%.*s, not %s", (int)text.len, (const char *)text.p, want);
+}
+
+/* The next double, or the one before. */
+static double
+neighbour(double d, int step)
+{
+	uint64_t bits;
+
+	if (d <= 0)
+		return d;
+	memcpy(&bits, &d, sizeof(bits));
+	bits += (uint64_t)step;
+	memcpy(&d, &bits, sizeof(d));
+	return d;
+}
+
+static void
+decimals_are_written_as_printf_would(void **state)
+{
+	static const double edges[] = { 0, 1e-4, 1e14, 1e15, 999999999999999,
+		999999999999999.9, 99999999999999.9, 0.000123456789012345, 0.5,
+		123456789012345, 0.1, 0.3, 1e-5, 1.5e-4 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(edges); i++) {
+		const double d = edges[i];
+
+		decimal_is(d);
+		decimal_is(-d);
+		decimal_is(neighbour(d, -1));
+		decimal_is(neighbour(d, 1));
+	}
+	for (unsigned i = 0; i < 4 * ROUNDS; i++) {
+		uint64_t digits = (uint64_t)mpgen_below(&gen, UINT32_MAX) *
+				  mpgen_below(&gen, 1 << 22);
+		double scale = 1;
+
+		for (uint32_t n = mpgen_below(&gen, 20); n > 0; n--)
+			scale *= 10;
+		digits >>= mpgen_below(&gen, 54);
+		decimal_is((double)digits / scale);
+		decimal_is(-(double)digits / scale);
+		decimal_is((double)digits * scale);
+	}
+}
+
 /* What JSON may change: floats come back as doubles, a NaN as the usual one. */
 static void
 widen_floats(struct slice value, struct mp_buf *out)
@@ -474,6 +537,7 @@ main(void)
 		cmocka_unit_test(counts_of_any_size_are_packed),
 		cmocka_unit_test(nesting_ends_at_32_levels),
 		cmocka_unit_test(bytes_that_are_no_value_give_no_text),
+		cmocka_unit_test(decimals_are_written_as_printf_would),
 		cmocka_unit_test(any_value_survives_the_way_through_json),
 		cmocka_unit_test(any_text_that_is_read_survives_the_way_back),
 	};
