@@ -12,18 +12,28 @@ plain() {
 
 # follow_on NAME PATH [OPTION...]: a stream into a file, in the background.
 follow_on() {
+	name=$1
+	: >"$work/$name"
+	stream=
+	await_here begun "$@" || {
+		sed 's/^/# /' "$work/$name" "$work/$name.err"
+		bail 'a stream never began'
+	}
+}
+
+# Its first message is there.  On a loaded machine the broker may be late, and
+# a past that the log alone has is 503: then it is asked again.
+begun() {
 	name=$1 path=$2
 	shift 2
-	: >"$work/$name"
+	grep -q '^data: ' "$work/$name" && return 0
+	[ -z "$stream" ] || ! kill -0 "$stream" 2>/dev/null || return 1
 	# The process itself, so that it can be stopped.
 	(exec curl -N -sS --cacert "$cafile" -H "@$work/bearer" "$@" \
 	    "$base$path" >"$work/$name" 2>"$work/$name.err") &
 	stream=$!
 	others="$others $stream"
-	await grep -q '^data: ' "$work/$name" || {
-		sed 's/^/# /' "$work/$name" "$work/$name.err"
-		bail 'a stream never began'
-	}
+	return 1
 }
 
 judge() {
