@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,17 +108,51 @@ wire_connect(struct wire *w, const struct wire_to *to, int64_t until_ms)
 	       err == 0;
 }
 
+/*
+ * What all connections that trust the same file share: a context of its own
+ * for each would cost more than its handshake.
+ */
+static SSL_CTX *
+wire_context(const char *cafile)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static char *name;
+	static SSL_CTX *shared;
+	SSL_CTX *ctx = NULL;
+
+	pthread_mutex_lock(&lock);
+	if (name != NULL && strcmp(name, cafile) == 0) {
+		ctx = shared;
+	} else {
+		ctx = SSL_CTX_new(TLS_client_method());
+		if (ctx != NULL &&
+		    SSL_CTX_load_verify_locations(ctx, cafile, NULL) != 1) {
+			SSL_CTX_free(ctx);
+			ctx = NULL;
+		}
+	}
+	if (ctx != NULL && ctx != shared) {
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+		SSL_CTX_free(shared);
+		free(name);
+		shared = ctx;
+		name = strdup(cafile);
+	}
+	if (ctx != NULL)
+		SSL_CTX_up_ref(ctx);
+	pthread_mutex_unlock(&lock);
+	return ctx;
+}
+
 static bool
 wire_tls(struct wire *w, const struct wire_to *to, int64_t until_ms)
 {
 	int r;
 
-	w->ctx = SSL_CTX_new(TLS_client_method());
-	if (w->ctx == NULL ||
-	    SSL_CTX_load_verify_locations(w->ctx, to->cafile, NULL) != 1)
+	w->ctx = wire_context(to->cafile);
+	if (w->ctx == NULL)
 		return false;
-	SSL_CTX_set_verify(w->ctx, SSL_VERIFY_PEER, NULL);
-	SSL_CTX_set_min_proto_version(w->ctx, TLS1_3_VERSION);
 	w->ssl = SSL_new(w->ctx);
 	if (w->ssl == NULL || SSL_set_fd(w->ssl, w->fd) != 1 ||
 	    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(w->ssl), to->host) !=

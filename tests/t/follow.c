@@ -50,7 +50,7 @@ struct follower {
 	struct checker *checker;
 	bool subscribed; /* at least once */
 	unsigned connections;
-	unsigned refused; /* attempts to connect that failed */
+	unsigned refused; /* attempts to come back that failed */
 	unsigned lagged;
 	int64_t lost_ms; /* when the last connection ended, 0: it did not */
 	unsigned gap_ms; /* the longest from there to the next answer */

@@ -2,7 +2,8 @@
 # A rolling restart under load: each of two gateways is told to stop and
 # another takes its place.  Nobody is refused, each client gets each event
 # once, in order, and the time without a connection is told.  PEAL_CLIENTS and
-# PEAL_RATE name another number of clients and of events a second.
+# PEAL_RATE name another number of clients and of events a second, PEAL_DRAIN
+# over how many seconds a gateway sends its clients away.
 . "$(dirname "$0")/../lib/house.sh"
 
 clients=${PEAL_CLIENTS:-200}
@@ -39,7 +40,7 @@ settled() {
 }
 
 plan 7
-house_up --gateways 2 -o gateway.drain_seconds=3 -o gateway.user_connections=0
+house_up --gateways 2 -o gateway.drain_seconds=${PEAL_DRAIN:-3} -o gateway.user_connections=0
 first=$(gateways)
 follow -n "$clients" -P '>' -f 0 -U "$work/until" -d "$deadline" \
     -l "$data/log" -r "$work/ready" >"$work/follow" 2>&1 &
