@@ -5,9 +5,7 @@
  * pointer to a connection is good until the end of the pass.
  */
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -577,29 +575,4 @@ uint64_t
 conns_count(const struct conns *cs)
 {
 	return cs->n;
-}
-
-const char *
-conn_peer(const struct conn *c, char *buf, size_t size)
-{
-	struct sockaddr_storage ss = { 0 };
-	socklen_t len = sizeof(ss);
-	char text[INET6_ADDRSTRLEN] = "?";
-
-	if (getpeername(c->tls.fd, (struct sockaddr *)&ss, &len) < 0) {
-		snprintf(buf, size, "(gone)");
-	} else if (ss.ss_family == AF_INET) {
-		const struct sockaddr_in *in = (struct sockaddr_in *)&ss;
-
-		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		snprintf(buf, size, "%s:%u", text, ntohs(in->sin_port));
-	} else if (ss.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ss;
-
-		inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-		snprintf(buf, size, "[%s]:%u", text, ntohs(in6->sin6_port));
-	} else {
-		snprintf(buf, size, "(local)");
-	}
-	return buf;
 }

@@ -133,7 +133,4 @@ void conn_close(struct conn *c, unsigned code, const char *text);
 /* hello was accepted: the deadline ends, longer messages are let in. */
 void conn_established(struct conn *c);
 
-/* "address:port" of the peer, for diagnostics; len bytes at least 64. */
-const char *conn_peer(const struct conn *c, char *buf, size_t size);
-
 #endif

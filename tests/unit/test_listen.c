@@ -110,7 +110,7 @@ after_stopping_nobody_is_accepted_and_the_rest_goes_on(void **state)
 
 /* In a process of its own, as descriptor 3 has to be free. */
 static int
-handed_over(void)
+handed_over(bool plain)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -131,12 +131,19 @@ handed_over(void)
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_FDS", "1", 1);
 	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDNAMES", plain ? "plain" : "tls", 1);
 	if (edgefix_setup(&state) != 0)
 		return 12;
 	fx = state;
 	edgefix_start(fx, NULL);
-	if (listen_port(fx->listen, false) != ntohs(in.sin_port))
+	if (listen_port(fx->listen, plain) != ntohs(in.sin_port))
 		return 13;
+	if (plain) {
+		c = edge_connect_plain(fx);
+		edge_upgrade(c, "");
+		edge_free(c);
+	}
+	/* Beside a plain one gateway.listen is bound as ever. */
 	c = edge_websocket(fx);
 	edge_free(c);
 	edgefix_teardown(&state);
@@ -144,16 +151,28 @@ handed_over(void)
 }
 
 static void
-a_socket_that_was_handed_over_is_served(void **state)
+in_a_process_of_its_own(bool plain)
 {
 	int status = -1;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(handed_over());
+		_exit(handed_over(plain));
 	assert_true(pid > 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
+}
+
+static void
+a_socket_that_was_handed_over_is_served(void **state)
+{
+	in_a_process_of_its_own(false);
+}
+
+static void
+one_that_is_named_plain_is_served_without_tls(void **state)
+{
+	in_a_process_of_its_own(true);
 }
 
 int
@@ -163,6 +182,7 @@ main(void)
 		cmocka_unit_test(addresses_are_read),
 		cmocka_unit_test(what_is_no_address_is_named),
 		cmocka_unit_test(a_socket_that_was_handed_over_is_served),
+		cmocka_unit_test(one_that_is_named_plain_is_served_without_tls),
 		TEST(accepted_sockets_are_tuned_for_live_data),
 		TEST(after_stopping_nobody_is_accepted_and_the_rest_goes_on),
 	};

@@ -144,6 +144,24 @@ variables_that_are_no_numbers_are_refused(void **state)
 	assert_non_null(strstr(why.text, "LISTEN_PID='me'"));
 }
 
+static void
+sockets_are_known_by_their_names(void **state)
+{
+	assert_int_equal(unsetenv("LISTEN_FDNAMES"), 0);
+	assert_false(notify_listen_named(0, "plain"));
+	assert_int_equal(setenv("LISTEN_FDNAMES", "tls:plain::plainer", 1), 0);
+	assert_true(notify_listen_named(0, "tls"));
+	assert_false(notify_listen_named(0, "plain"));
+	assert_true(notify_listen_named(1, "plain"));
+	assert_false(notify_listen_named(1, "plai"));
+	assert_true(notify_listen_named(2, ""));
+	assert_false(notify_listen_named(3, "plain"));
+	assert_true(notify_listen_named(3, "plainer"));
+	assert_false(notify_listen_named(4, "plain"));
+	assert_false(notify_listen_named(4, ""));
+	assert_int_equal(unsetenv("LISTEN_FDNAMES"), 0);
+}
+
 /* Run check with fd as descriptor 3, which is put back afterwards. */
 static void
 as_third(int fd, void (*check)(void))
@@ -244,6 +262,7 @@ main(void)
 		IN_DIRECTORY(a_manager_that_can_not_be_told_is_an_error),
 		cmocka_unit_test(no_sockets_are_ours_when_the_variables_say_so),
 		cmocka_unit_test(variables_that_are_no_numbers_are_refused),
+		cmocka_unit_test(sockets_are_known_by_their_names),
 		cmocka_unit_test(only_a_listening_socket_is_taken),
 		cmocka_unit_test(the_watchdog_wants_half_its_time),
 	};
