@@ -274,6 +274,7 @@ a_user_appends_so_often_a_second(void **state)
 	for (unsigned i = 0; i < 11; i++)
 		quota_answered(q, 1);
 	quota_leave(q);
+	quota_table_deinit(&table);
 }
 
 #define TEST(fn)                         \
