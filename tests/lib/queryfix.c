@@ -285,6 +285,64 @@ queryfix_request(struct queryfix *fx, const char *json)
 	return req;
 }
 
+enum proto_code
+queryfix_ask(struct queryfix *fx, const char *json, struct spool **out)
+{
+	struct proto_request req = queryfix_request(fx, json);
+	struct topic_set set;
+	enum proto_code code;
+
+	assert_int_equal(
+	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
+	fx->no.oldest.set = false;
+	code = query_snapshot(&fx->q, &req, &set, out, &fx->no);
+	topic_set_deinit(&set);
+	return code;
+}
+
+struct spool *
+queryfix_snapshot(struct queryfix *fx, const char *json)
+{
+	struct spool *s = NULL;
+
+	if (queryfix_ask(fx, json, &s))
+		fail_msg("'%s': %s", json, fx->no.text);
+	return s;
+}
+
+void
+queryfix_rows(struct spool *s, struct mp_buf *b)
+{
+	uint32_t rows, total = 0;
+
+	for (uint64_t n = 0; n < spool_parts(s); n++) {
+		assert_int_equal(spool_read_part(s, n, b, &rows), SPOOL_PART);
+		total += rows;
+	}
+	assert_int_equal(total, spool_rows(s));
+}
+
+void
+queryfix_expect_topics(struct queryfix *fx, const char *json, const char *want)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
+	struct spool *s = queryfix_snapshot(fx, json);
+	char text[2000] = "";
+	struct slice bytes;
+	struct mp_walk w;
+	struct row row;
+
+	queryfix_rows(s, &b);
+	w = mp_walk(slice_of(b.p, b.len));
+	while (mp_skip(&w, &bytes)) {
+		assert_int_equal(row_decode(bytes, &row, NULL), 0);
+		strncat(text, (const char *)row.topic.p, row.topic.len);
+		strcat(text, " ");
+	}
+	assert_string_equal(text, want);
+	(void)spool_unref(s);
+}
+
 /* A row as folded so far. */
 struct folded {
 	struct slice topic;

@@ -20,6 +20,8 @@
 #include "tests/lib/logfix.h"
 #include "tests/lib/tmpdir.h"
 
+struct spool;
+
 struct queryfix {
 	struct tmpdir *dir;
 	struct logfix *log;
@@ -69,6 +71,20 @@ void queryfix_append_random(struct queryfix *fx, unsigned n);
  * next call.
  */
 struct proto_request queryfix_request(struct queryfix *fx, const char *json);
+
+/*
+ * The snapshot that this request gives, whose reference is the caller's, or
+ * the code and fx->no of its refusal.
+ */
+MUST_CHECK enum proto_code queryfix_ask(
+    struct queryfix *fx, const char *json, struct spool **out);
+/* One that is not refused. */
+struct spool *queryfix_snapshot(struct queryfix *fx, const char *json);
+/* All its rows, back to back, at the end of b: as many as it says. */
+void queryfix_rows(struct spool *s, struct mp_buf *b);
+/* The topics of its rows, each followed by a space. */
+void queryfix_expect_topics(
+    struct queryfix *fx, const char *json, const char *want);
 
 /* The rows at seq that set matches, in order of topics, by folding. */
 void queryfix_fold(struct queryfix *fx, uint64_t seq,

@@ -24,32 +24,6 @@ enum {
 	NAMES = 6,
 };
 
-static struct spool *
-snapshot(struct queryfix *fx, const char *json)
-{
-	struct proto_request req = queryfix_request(fx, json);
-	struct spool *s = NULL;
-	struct topic_set set;
-	enum proto_code code;
-
-	assert_int_equal(
-	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
-	code = query_snapshot(&fx->q, &req, &set, &s, &fx->no);
-	if (code)
-		fail_msg("'%s': %s", json, fx->no.text);
-	topic_set_deinit(&set);
-	return s;
-}
-
-static void
-rows_of(struct spool *s, struct mp_buf *b)
-{
-	uint32_t rows;
-
-	for (uint64_t n = 0; n < spool_parts(s); n++)
-		assert_int_equal(spool_read_part(s, n, b, &rows), SPOOL_PART);
-}
-
 /* The next row of several; false at their end. */
 static bool
 next_row(struct mp_walk *w, struct slice *bytes, struct row *row)
@@ -106,7 +80,7 @@ expect_rows(
 
 	assert_int_equal(
 	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
-	rows_of(s, &got);
+	queryfix_rows(s, &got);
 	queryfix_fold(fx, spool_seq(s), &set, &want, &n);
 	topic_set_deinit(&set);
 	w = mp_walk(slice_of(want.p, want.len));
@@ -262,7 +236,7 @@ expect_random(struct queryfix *fx, unsigned rounds, void (*change)(void *arg))
 			append_relations(fx, 10);
 		random_request(fx, since, json);
 		fakestore_on_read(fx->store, change, fx);
-		s = snapshot(fx, json);
+		s = queryfix_snapshot(fx, json);
 		fakestore_on_read(fx->store, NULL, NULL);
 		expect_rows(fx, json, s, since);
 		(void)spool_unref(s);
@@ -295,26 +269,6 @@ slices_under_change_give_what_a_scan_gives(void **state)
 /* --- by hand --- */
 
 static void
-expect_topics(struct queryfix *fx, const char *json, const char *want)
-{
-	CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
-	struct spool *s = snapshot(fx, json);
-	char text[2000] = "";
-	struct slice bytes;
-	struct mp_walk w;
-	struct row row;
-
-	rows_of(s, &b);
-	w = mp_walk(slice_of(b.p, b.len));
-	while (next_row(&w, &bytes, &row)) {
-		strncat(text, (const char *)row.topic.p, row.topic.len);
-		strcat(text, " ");
-	}
-	assert_string_equal(text, want);
-	(void)spool_unref(s);
-}
-
-static void
 deleted_relations_are_shown_and_dropped_ones_are_not(void **state)
 {
 	struct queryfix *fx = *state;
@@ -325,18 +279,18 @@ deleted_relations_are_shown_and_dropped_ones_are_not(void **state)
 	queryfix_append(fx, "graph.relation.a.x.e", "deleted", "ada", "null");
 	queryfix_append(fx, "graph.relation.b.x.e", "deleted", "ada", "null");
 	fakestore_drop(fx->store, SLICE_STR("graph.relation.b.x.e"));
-	expect_topics(fx,
+	queryfix_expect_topics(fx,
 	    "{\"op\":\"open\",\"topics\":[\"graph.relation.*.*.e\"]}",
 	    "graph.relation.a.x.e graph.relation.c.x.e ");
-	expect_topics(fx,
+	queryfix_expect_topics(fx,
 	    "{\"op\":\"open\",\"topics\":[\"graph.relation.*.*.e\"],"
 	    "\"since\":0}",
 	    "graph.relation.a.x.e graph.relation.c.x.e ");
-	expect_topics(fx,
+	queryfix_expect_topics(fx,
 	    "{\"op\":\"open\",\"topics\":[\"graph.relation.*.*.e\"],"
 	    "\"since\":3}",
 	    "graph.relation.a.x.e ");
-	expect_topics(fx,
+	queryfix_expect_topics(fx,
 	    "{\"op\":\"open\",\"topics\":[\"graph.relation.*.*.e\"],"
 	    "\"since\":5}",
 	    "");
@@ -376,7 +330,7 @@ only_what_leads_there_is_looked_at(void **state)
 	fx->q.slice_rows = 1;
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		unsigned reads = fakestore_reads(fx->store);
-		struct spool *s = snapshot(fx, cases[i].json);
+		struct spool *s = queryfix_snapshot(fx, cases[i].json);
 		uint64_t rows = spool_rows(s);
 
 		reads = fakestore_reads(fx->store) - reads;
@@ -408,7 +362,7 @@ relations_of_a_hub_are_all_there(void **state)
 		    "{\"op\":\"open\",\"topics\":[\"graph.relation.*.*.hub\","
 		    "\"graph.relation.*.*.none\"],\"min_seq\":%zu}",
 		    fx->n);
-		s = snapshot(fx, json);
+		s = queryfix_snapshot(fx, json);
 		assert_int_equal(spool_rows(s), i + 1);
 		(void)spool_unref(s);
 	}

@@ -33,21 +33,6 @@ static const char *const patterns[] = {
 	"\"topics\":[\"none\"]",
 };
 
-static enum proto_code
-ask(struct queryfix *fx, const char *json, struct spool **s)
-{
-	struct proto_request req = queryfix_request(fx, json);
-	struct topic_set set;
-	enum proto_code code;
-
-	assert_int_equal(
-	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
-	fx->no.oldest.set = false;
-	code = query_snapshot(&fx->q, &req, &set, s, &fx->no);
-	topic_set_deinit(&set);
-	return code;
-}
-
 /* The answer to these patterns and this `at` is the state of seq. */
 static void
 expect_at(struct queryfix *fx, const char *patterns_json, const char *at,
@@ -58,17 +43,15 @@ expect_at(struct queryfix *fx, const char *patterns_json, const char *at,
 	struct topic_set set;
 	char json[400];
 	struct spool *s;
-	uint32_t rows, n;
+	uint32_t n;
 
 	snprintf(json, sizeof(json), "{\"op\":\"open\",%s,\"at\":%s}",
 	    patterns_json, at);
-	if (ask(fx, json, &s))
+	if (queryfix_ask(fx, json, &s))
 		fail_msg("'%s': %s", json, fx->no.text);
 	assert_int_equal(spool_seq(s), seq);
 	assert_true(spool_full(s));
-	for (uint64_t k = 0; k < spool_parts(s); k++)
-		assert_int_equal(
-		    spool_read_part(s, k, &got, &rows), SPOOL_PART);
+	queryfix_rows(s, &got);
 	req = queryfix_request(fx, json);
 	assert_int_equal(
 	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
@@ -227,13 +210,15 @@ beyond_the_head_is_ahead(void **state)
 	struct spool *s;
 
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":1}", &s),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":1}", &s),
 	    PROTO_AHEAD);
 	queryfix_append_random(fx, 10);
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":11}", &s),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":11}", &s),
 	    PROTO_AHEAD);
-	assert_int_equal(ask(fx,
+	assert_int_equal(queryfix_ask(fx,
 			     "{\"op\":\"open\",\"topics\":[\">\"],"
 			     "\"at\":9007199254740991}",
 			     &s),
@@ -251,7 +236,8 @@ a_present_state_that_is_refused_hands_out_nothing(void **state)
 	fx->q.spools = spools_free(fx->q.spools);
 	assert_int_equal(spools_new(fx->dir->path, 100, &fx->q.spools), 0);
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":100}", &s),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":100}", &s),
 	    PROTO_TOO_LARGE);
 	assert_ptr_equal(s, untouched);
 }
@@ -265,12 +251,14 @@ who_asks_for_the_same_seq_gets_the_same_spool(void **state)
 
 	queryfix_append_random(fx, 100);
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":50}", &a),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":50}", &a),
 	    PROTO_OK);
 	spools_status(fx->q.spools, &before);
 	queryfix_append_random(fx, 100);
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":50}", &b),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":50}", &b),
 	    PROTO_OK);
 	assert_ptr_equal(a, b);
 	spools_status(fx->q.spools, &after);
@@ -345,7 +333,8 @@ a_damaged_log_is_told_and_not_folded(void **state)
 	assert_int_equal(pwrite(fd, &byte, 1, 8192 + 70), 1);
 	(void)close(fd);
 	assert_int_equal(
-	    ask(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":299}", &s),
+	    queryfix_ask(
+		fx, "{\"op\":\"open\",\"topics\":[\">\"],\"at\":299}", &s),
 	    PROTO_INTERNAL);
 	assert_non_null(strstr(fx->no.text, ".seg"));
 }

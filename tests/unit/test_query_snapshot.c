@@ -21,37 +21,6 @@
 #include "core/topic_set.h"
 #include "tests/lib/queryfix.h"
 
-/* A snapshot as this request gives it. */
-static struct spool *
-snapshot(struct queryfix *fx, const char *json)
-{
-	struct proto_request req = queryfix_request(fx, json);
-	struct spool *s = NULL;
-	struct topic_set set;
-	enum proto_code code;
-
-	assert_int_equal(
-	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
-	code = query_snapshot(&fx->q, &req, &set, &s, &fx->no);
-	if (code)
-		fail_msg("'%s': %s", json, fx->no.text);
-	topic_set_deinit(&set);
-	return s;
-}
-
-/* All rows, back to back. */
-static void
-rows_of(struct spool *s, struct mp_buf *b)
-{
-	uint32_t rows, total = 0;
-
-	for (uint64_t n = 0; n < spool_parts(s); n++) {
-		assert_int_equal(spool_read_part(s, n, b, &rows), SPOOL_PART);
-		total += rows;
-	}
-	assert_int_equal(total, spool_rows(s));
-}
-
 /* Its rows are those of the fold at its seq. */
 static void
 expect_fold(struct queryfix *fx, const char *json, struct spool *s)
@@ -63,7 +32,7 @@ expect_fold(struct queryfix *fx, const char *json, struct spool *s)
 
 	assert_int_equal(
 	    topic_set_init(&set, req.state.topics, req.read, req.admin), 0);
-	rows_of(s, &got);
+	queryfix_rows(s, &got);
 	queryfix_fold(fx, spool_seq(s), &set, &want, &n);
 	topic_set_deinit(&set);
 	assert_int_equal(spool_rows(s), n);
@@ -75,33 +44,10 @@ expect_fold(struct queryfix *fx, const char *json, struct spool *s)
 static void
 expect_state(struct queryfix *fx, const char *json)
 {
-	struct spool *s = snapshot(fx, json);
+	struct spool *s = queryfix_snapshot(fx, json);
 
 	assert_true(spool_full(s));
 	expect_fold(fx, json, s);
-	(void)spool_unref(s);
-}
-
-/* The topics of the rows, each followed by a space. */
-static void
-expect_topics(struct queryfix *fx, const char *json, const char *want)
-{
-	CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
-	struct spool *s = snapshot(fx, json);
-	char text[2000] = "";
-	struct slice value, topic;
-	struct mp_walk w, in;
-	struct mp_item head;
-
-	rows_of(s, &b);
-	w = mp_walk(slice_of(b.p, b.len));
-	while (mp_skip(&w, &value)) {
-		in = mp_walk(value);
-		assert_true(mp_next(&in, &head) && mp_next_name(&in, &topic));
-		strncat(text, (const char *)topic.p, topic.len);
-		strcat(text, " ");
-	}
-	assert_string_equal(text, want);
 	(void)spool_unref(s);
 }
 
@@ -128,7 +74,7 @@ static void
 nothing_folded_gives_an_empty_snapshot(void **state)
 {
 	struct queryfix *fx = *state;
-	struct spool *s = snapshot(fx, requests[0]);
+	struct spool *s = queryfix_snapshot(fx, requests[0]);
 
 	assert_int_equal(spool_seq(s), 0);
 	assert_int_equal(spool_rows(s), 0);
@@ -155,12 +101,13 @@ tombstones_are_shown_and_dropped_ones_are_not(void **state)
 	queryfix_append(fx, "a.2", "created", "ada", "2");
 	queryfix_append(fx, "a.1", "deleted", "ada", "null");
 	queryfix_append(fx, "a.2", "deleted", "ada", "null");
-	expect_topics(fx, "{\"op\":\"open\",\"topics\":[\">\"]}", "a.1 a.2 ");
+	queryfix_expect_topics(
+	    fx, "{\"op\":\"open\",\"topics\":[\">\"]}", "a.1 a.2 ");
 	fakestore_drop(fx->store, SLICE_STR("a.1"));
 	queryfix_append(fx, "b", "created", "ada", "2");
-	expect_topics(
+	queryfix_expect_topics(
 	    fx, "{\"op\":\"open\",\"topics\":[\">\"],\"min_seq\":5}", "a.2 b ");
-	expect_topics(
+	queryfix_expect_topics(
 	    fx, "{\"op\":\"open\",\"topics\":[\"a.1\"],\"min_seq\":5}", "");
 }
 
@@ -174,18 +121,19 @@ since_gives_what_changed_after_it(void **state)
 	queryfix_append(fx, "a.2", "created", "ada", "2");
 	queryfix_append(fx, "a.1", "deleted", "ada", "null");
 	queryfix_append(fx, "b.1", "created", "ada", "3");
-	expect_topics(fx, "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":0}",
-	    "a.2 a.1 ");
-	expect_topics(fx, "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":1}",
-	    "a.2 a.1 ");
-	expect_topics(
+	queryfix_expect_topics(fx,
+	    "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":0}", "a.2 a.1 ");
+	queryfix_expect_topics(fx,
+	    "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":1}", "a.2 a.1 ");
+	queryfix_expect_topics(
 	    fx, "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":2}", "a.1 ");
-	expect_topics(
+	queryfix_expect_topics(
 	    fx, "{\"op\":\"open\",\"topics\":[\"a.*\"],\"since\":3}", "");
-	expect_topics(fx,
+	queryfix_expect_topics(fx,
 	    "{\"op\":\"open\",\"topics\":[\"a.2\",\"a.1\"],\"since\":2}",
 	    "a.1 ");
-	s = snapshot(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"since\":4}");
+	s = queryfix_snapshot(
+	    fx, "{\"op\":\"open\",\"topics\":[\">\"],\"since\":4}");
 	assert_int_equal(spool_rows(s), 0);
 	assert_int_equal(spool_seq(s), 4);
 	assert_false(spool_full(s));
@@ -210,7 +158,7 @@ since_below_the_floor_gives_all_rows(void **state)
 		snprintf(json, sizeof(json),
 		    "{\"op\":\"open\",\"topics\":[\">\"],\"since\":%u}",
 		    cases[i].since);
-		s = snapshot(fx, json);
+		s = queryfix_snapshot(fx, json);
 		assert_int_equal(spool_full(s), cases[i].full);
 		if (cases[i].full)
 			expect_fold(fx, requests[0], s);
@@ -226,20 +174,20 @@ who_asks_for_the_same_gets_the_same_spool(void **state)
 	struct spool *a, *b;
 
 	queryfix_append_random(fx, 100);
-	a = snapshot(fx, requests[0]);
-	b = snapshot(fx, requests[0]);
+	a = queryfix_snapshot(fx, requests[0]);
+	b = queryfix_snapshot(fx, requests[0]);
 	assert_ptr_equal(a, b);
 	(void)spool_unref(b);
-	b = snapshot(fx, requests[3]);
+	b = queryfix_snapshot(fx, requests[3]);
 	assert_ptr_not_equal(a, b);
 	(void)spool_unref(b);
 	/* Other permissions are another snapshot. */
-	b = snapshot(
+	b = queryfix_snapshot(
 	    fx, "{\"op\":\"open\",\"topics\":[\">\"],\"read\":[\">\"]}");
 	assert_ptr_not_equal(a, b);
 	(void)spool_unref(b);
 	fakestore_regenerate(fx->store);
-	b = snapshot(fx, requests[0]);
+	b = queryfix_snapshot(fx, requests[0]);
 	assert_ptr_not_equal(a, b);
 	(void)spool_unref(b);
 	(void)spool_unref(a);
@@ -296,7 +244,7 @@ many_slices_under_change_give_one_seq(void **state)
 		/* One that is asked for nothing is a new one. */
 		snprintf(json, sizeof(json), "%.*s,\"min_seq\":%zu}",
 		    (int)strlen(requests[i]) - 1, requests[i], fx->n);
-		s = snapshot(fx, json);
+		s = queryfix_snapshot(fx, json);
 		if (i == 0)
 			assert_true(fakestore_reads(fx->store) - before > 3);
 		fakestore_on_read(fx->store, NULL, NULL);
@@ -315,7 +263,7 @@ apply(struct map *known, struct spool *s, struct mp_buf *b)
 	struct map *once = map_new();
 
 	b->len = 0;
-	rows_of(s, b);
+	queryfix_rows(s, b);
 	w = mp_walk(slice_of(b->p, b->len));
 	while (mp_skip(&w, &value)) {
 		struct row *row = malloc(sizeof(*row) + value.len);
@@ -349,7 +297,7 @@ rounds_of_since_under_change_end_in_the_fold(void **state)
 	struct spool *s;
 
 	queryfix_append_random(fx, 300);
-	s = snapshot(fx, requests[0]);
+	s = queryfix_snapshot(fx, requests[0]);
 	apply(known, s, &b);
 	since = spool_seq(s);
 	(void)spool_unref(s);
@@ -364,7 +312,7 @@ rounds_of_since_under_change_end_in_the_fold(void **state)
 		    "{\"op\":\"open\",\"topics\":[\">\"],\"since\":%u,"
 		    "\"min_seq\":%zu}",
 		    (unsigned)since, fx->n);
-		s = snapshot(fx, json);
+		s = queryfix_snapshot(fx, json);
 		assert_false(spool_full(s));
 		assert_true(spool_seq(s) >= since);
 		apply(known, s, &b);
@@ -417,7 +365,7 @@ a_topic_that_appears_in_a_finished_range_is_not_missed(void **state)
 	}
 	fakestore_on_read(fx->store, append_behind, fx);
 	fx->q.slice_rows = 2;
-	s = snapshot(fx, json);
+	s = queryfix_snapshot(fx, json);
 	assert_int_equal(spool_seq(s), 11);
 	assert_int_equal(spool_rows(s), 11);
 	expect_fold(fx, json, s);
@@ -445,7 +393,7 @@ rows_folded_anew_meanwhile_begin_the_snapshot_anew(void **state)
 	queryfix_append_random(fx, 200);
 	fakestore_on_read(fx->store, regenerate_once, fx);
 	fx->q.slice_rows = 5;
-	s = snapshot(fx, requests[0]);
+	s = queryfix_snapshot(fx, requests[0]);
 	assert_int_equal(spool_seq(s), 201);
 	expect_fold(fx, requests[0], s);
 	(void)spool_unref(s);
@@ -470,7 +418,8 @@ a_floor_that_passes_since_meanwhile_gives_all_rows(void **state)
 	queryfix_append_random(fx, 200);
 	fakestore_on_read(fx->store, raise_floor_once, fx);
 	fx->q.slice_rows = 5;
-	s = snapshot(fx, "{\"op\":\"open\",\"topics\":[\">\"],\"since\":100}");
+	s = queryfix_snapshot(
+	    fx, "{\"op\":\"open\",\"topics\":[\">\"],\"since\":100}");
 	assert_true(spool_full(s));
 	expect_fold(fx, requests[0], s);
 	(void)spool_unref(s);
