@@ -39,6 +39,7 @@ struct prime {
 	void *arg;
 
 	enum step step;
+	bool outdated; /* the snapshot that is being opened is in vain */
 	uint64_t min_seq;
 	uint64_t snapshot; /* the broker's handle */
 	uint64_t seq;	   /* of the snapshot */
@@ -61,15 +62,6 @@ wait_for(struct prime *p, const char *what, struct slice detail)
 		return;
 	memcpy(p->waits_for, text, sizeof(text));
 	diag_limited("permissions", "%s", text);
-}
-
-/* Not now: from the beginning, soon. */
-static void
-again(struct prime *p)
-{
-	p->step = STEP_LOG;
-	if (loop_timer_set(&p->retry, RETRY_US, 0) < 0)
-		alloc_failed();
 }
 
 static void ask_next(struct prime *p);
@@ -100,6 +92,18 @@ close_snapshot(struct prime *p)
 	mp_pack_cstr(b, "snapshot");
 	mp_pack_uint(b, p->snapshot);
 	ask_tell(p->ask);
+}
+
+/* Not now: from the beginning, soon. */
+static void
+again(struct prime *p)
+{
+	if (p->step == STEP_PARTS)
+		close_snapshot(p);
+	p->step = STEP_LOG;
+	p->outdated = false;
+	if (loop_timer_set(&p->retry, RETRY_US, 0) < 0)
+		alloc_failed();
 }
 
 /* true: that was the last part. */
@@ -169,6 +173,14 @@ on_answer(void *arg, struct slice reply)
 	p->call = NULL;
 	if (is_refused(p, reply)) {
 		again(p);
+		return;
+	}
+	if (p->outdated) {
+		p->snapshot = proto_get_uint(reply, "snapshot").v;
+		close_snapshot(p);
+		p->outdated = false;
+		p->step = STEP_LOG;
+		ask_next(p);
 		return;
 	}
 	log = asked_log ? proto_get_str(reply, "log") : slice_cstr(p->log);
@@ -260,11 +272,15 @@ void
 prime_begin(struct prime *p, uint64_t seq, bool other_log)
 {
 	grants_forget(p->grants, other_log);
+	p->min_seq = seq;
+	/* Only its answer tells what there is to close. */
+	p->outdated = p->step == STEP_OPEN;
+	if (p->outdated)
+		return;
 	p->call = ask_cancel(p->call);
 	if (p->step == STEP_PARTS)
 		close_snapshot(p);
 	loop_timer_stop(&p->retry);
-	p->min_seq = seq;
 	p->step = STEP_LOG;
 	ask_next(p);
 }

@@ -187,6 +187,7 @@ a_refusal_is_followed_by_another_try(void **state)
 	sessionfix_broker_says(w->fx,
 	    "{'op':'error','id':%llu,'code':'not_found','message':'gone'}", id);
 	assert_non_null(strstr(prime_waits_for(w->prime), "gone"));
+	(void)asked(w, "'op':'close'");
 	opens(w, 18);
 	parts(w, "'n':0", "", "true");
 	(void)asked(w, "'op':'close'");
@@ -265,6 +266,44 @@ who_begins_again_takes_no_answer_of_before(void **state)
 	assert_int_equal(w->done, 0);
 }
 
+static void
+what_was_opened_in_vain_is_closed(void **state)
+{
+	struct world *w = *state;
+	unsigned long long id;
+
+	sessionfix_broker_come(w->fx);
+	prime_begin(w->prime, 17, true);
+	id = asked(w, "'op':'open'");
+	prime_begin(w->prime, 98, false);
+	prime_begin(w->prime, 99, false);
+	sessionfix_broker_says(w->fx,
+	    "{'op':'opened','id':%llu,'snapshot':43,'seq':17,'full':true,"
+	    "'rows':2}",
+	    id);
+	assert_non_null(strstr(sessionfix_broker_got(w->fx), "'snapshot':43"));
+	assert_non_null(strstr(sessionfix_broker_got(w->fx), "'min_seq':99"));
+	assert_false(grants_known(w->fx->gw.grants));
+}
+
+static void
+an_opening_in_vain_may_be_refused(void **state)
+{
+	struct world *w = *state;
+	unsigned long long id;
+
+	sessionfix_broker_come(w->fx);
+	prime_begin(w->prime, 17, true);
+	id = asked(w, "'op':'open'");
+	prime_begin(w->prime, 99, false);
+	sessionfix_broker_says(w->fx,
+	    "{'op':'error','id':%llu,'code':'behind','message':'at 3'}", id);
+	opens(w, 99);
+	parts(w, "'n':0", "", "true");
+	(void)asked(w, "'op':'close'");
+	until_done(w, 1);
+}
+
 int
 main(void)
 {
@@ -276,6 +315,8 @@ main(void)
 		TEST(a_broker_that_goes_away_is_waited_for),
 		TEST(rows_of_another_log_are_not_taken),
 		TEST(who_begins_again_takes_no_answer_of_before),
+		TEST(what_was_opened_in_vain_is_closed),
+		TEST(an_opening_in_vain_may_be_refused),
 	};
 
 	return cmocka_run_group_tests_name("prime", tests, NULL, NULL);
