@@ -54,8 +54,9 @@ bool forward_up(const struct forward *f);
 struct mp_buf *forward_begin(struct forward *f, uint64_t *wire_id);
 void forward_cancel(struct forward *f);
 /*
- * It is whole, and goes with the next flush; the answer goes to owner, and the request stands in list until
- * then.  false when memory ran out: nothing was sent.
+ * It is whole, and goes with the next flush; the answer goes to owner, and
+ * the request stands in list until then.  false when memory ran out: nothing
+ * was sent.
  */
 bool forward_end(struct forward *f, struct forward_list *list,
     const struct forward_pending *request);

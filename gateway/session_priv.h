@@ -2,9 +2,10 @@
 
 /*
  * What the files of a session share: session.c (life, dispatch),
- * session_hello.c (who it is), session_grant.c (what it may), session_subscribe.c, session_append.c,
- * session_query.c (what the broker answers), session_ack.c (how far it got),
- * session_present.c (who listens to what).
+ * session_hello.c (who it is), session_grant.c (what it may),
+ * session_subscribe.c, session_append.c, session_query.c (what the broker
+ * answers), session_ack.c (how far it got), session_present.c (who listens to
+ * what).
  */
 
 #ifndef PEAL_GATEWAY_SESSION_PRIV_H
