@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/socket.h>
 
+#include "core/acceptor.h"
 #include "core/diag.h"
 #include "core/frame.h"
 #include "core/loop.h"
@@ -33,10 +33,9 @@ struct reader {
 
 struct attach {
 	struct loop *loop;
-	int listen_fd;
 	struct doorbell_hub *hub;
 	gid_t group;
-	struct loop_io io;
+	struct acceptor door;
 	LIST_HEAD(, reader) readers;
 	unsigned n;
 	uint64_t n_attached;
@@ -96,8 +95,9 @@ may_read(const struct attach *at, int fd, uid_t uid, gid_t gid)
 }
 
 static void
-add_reader(struct attach *at, int fd)
+on_accept(void *arg, int fd)
 {
+	struct attach *at = arg;
 	struct reader *r = NULL;
 	uid_t uid;
 	gid_t gid;
@@ -123,17 +123,6 @@ add_reader(struct attach *at, int fd)
 		reader_free(r);
 }
 
-static void
-on_accept(void *arg, unsigned what)
-{
-	struct attach *at = arg;
-	int fd;
-
-	fd = accept4(at->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		add_reader(at, fd);
-}
-
 int
 attach_new(struct loop *loop, int listen_fd, struct doorbell_hub *hub,
     gid_t group, struct attach **out, struct reason *why)
@@ -144,11 +133,10 @@ attach_new(struct loop *loop, int listen_fd, struct doorbell_hub *hub,
 	if (!at)
 		return -ENOMEM;
 	at->loop = loop;
-	at->listen_fd = listen_fd;
 	at->hub = hub;
 	at->group = group;
 	LIST_INIT(&at->readers);
-	err = loop_io_add(loop, &at->io, listen_fd, LOOP_READ, on_accept, at);
+	err = acceptor_open(loop, &at->door, listen_fd, on_accept, at);
 	if (err < 0)
 		return reason_set(why, err, "cannot watch the ring's socket");
 	*out = TAKE(at);
@@ -162,7 +150,7 @@ attach_free(struct attach *at)
 		return NULL;
 	while (!LIST_EMPTY(&at->readers))
 		reader_free(LIST_FIRST(&at->readers));
-	loop_io_deinit(&at->io);
+	acceptor_close(&at->door);
 	free(at);
 	return NULL;
 }

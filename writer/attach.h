@@ -18,7 +18,7 @@ struct doorbell_hub;
 struct loop;
 struct reason;
 
-/* listen_fd (SEQPACKET) stays the caller's; group -1: none. */
+/* listen_fd (SEQPACKET, non-blocking) stays the caller's; group -1: none. */
 MUST_CHECK int attach_new(struct loop *loop, int listen_fd,
     struct doorbell_hub *hub, gid_t group, struct attach **out,
     struct reason *why);
