@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "core/acceptor.h"
@@ -30,11 +31,20 @@ on_again(void *arg)
 }
 
 static void
-rest(struct acceptor *a)
+rest(struct acceptor *a, int err)
 {
-	diag_limited("descriptors", "no descriptor is left for who comes");
+	diag_limited(
+	    "descriptors", "nobody is let in for now: %s", strerror(err));
 	if (loop_timer_set(&a->again, AGAIN_US, 0) == 0)
 		watch(a, 0);
+}
+
+/* Of all, and not of the one connection: looking again at once is no use. */
+static bool
+is_shortage(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOMEM ||
+	       err == ENOBUFS;
 }
 
 static void
@@ -46,8 +56,8 @@ on_ready(void *arg, unsigned what)
 		int fd =
 		    accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-		if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-			rest(a);
+		if (fd < 0 && is_shortage(errno))
+			rest(a, errno);
 		if (fd < 0)
 			return;
 		a->fn(a->arg, fd);
