@@ -51,6 +51,18 @@ block_unref(struct block *b)
 	return NULL;
 }
 
+uint64_t
+block_bytes(const struct block *b)
+{
+	uint64_t bytes = b->end - b->start;
+
+	if (b->json)
+		bytes += b->json->end - b->json->start;
+	if (b->events)
+		bytes += b->events->end - b->events->start;
+	return bytes;
+}
+
 void
 block_add(struct block *b, const uint8_t *event, uint32_t len)
 {

@@ -29,8 +29,8 @@ struct block {
 	uint64_t upto;
 	uint64_t serial;      /* of its group, from 1; 0: of none */
 	bool ephemeral;	      /* it may hold events of seq 0 */
+	struct block *json;   /* the same as text (form.h), once needed */
 	struct block *events; /* and as Server-Sent Event; the same */
-	struct block *json; /* the same as text (form.h), once it was needed */
 	uint8_t bytes[];
 };
 
@@ -47,6 +47,9 @@ block_ref(struct block *b)
 /* Frees with the last reference; NULL is fine; returns NULL. */
 struct block *block_unref(struct block *b);
 CLEANUP_FN(struct block *, block_unref)
+
+/* Bytes of the message, and of the forms that it has by now. */
+uint64_t block_bytes(const struct block *b);
 
 /* Append an encoded event; the caller has looked at cap. */
 void block_add(struct block *b, const uint8_t *event, uint32_t len);

@@ -125,7 +125,6 @@ drop_kept(struct group *g)
 {
 	struct block **b = &g->kept[g->kept_first];
 
-	g->kept_bytes -= (*b)->end - (*b)->start;
 	*b = block_unref(*b);
 	g->kept_first = (g->kept_first + 1) % GROUP_KEPT;
 	g->kept_n--;
@@ -235,23 +234,38 @@ group_kept(const struct group *g, uint64_t seq)
 	return NULL;
 }
 
-/* Remember a closed block for those who could not take it. */
+uint64_t
+group_kept_bytes(const struct group *g)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t i = 0; i < g->kept_n; i++)
+		bytes += block_bytes(g->kept[(g->kept_first + i) % GROUP_KEPT]);
+	return bytes;
+}
+
+/*
+ * Remember a closed block for those who could not take it.  Kept ones grow
+ * by the forms in which they are sent, so they are counted each time.
+ */
 static void
 keep(struct group *g, struct block *b)
 {
-	uint64_t len = b->end - b->start, most = GROUP_KEPT_BYTES;
+	uint64_t len = block_bytes(b), kept, most = GROUP_KEPT_BYTES;
 
 	if (g->held)
 		most = MAX(most, share(g));
 	if (b->after == b->upto)
 		return; /* whoever is behind has no use for it */
-	while (g->kept_n > 0 &&
-	       (g->kept_n == GROUP_KEPT || g->kept_bytes + len > most))
+	kept = group_kept_bytes(g);
+	while (
+	    g->kept_n > 0 && (g->kept_n == GROUP_KEPT || kept + len > most)) {
+		kept -= block_bytes(g->kept[g->kept_first]);
 		drop_kept(g);
+	}
 	if (len > most)
 		return;
 	g->kept[(g->kept_first + g->kept_n++) % GROUP_KEPT] = block_ref(b);
-	g->kept_bytes += len;
 }
 
 static void

@@ -76,7 +76,6 @@ struct group {
 
 	struct block *kept[GROUP_KEPT]; /* a ring */
 	uint32_t kept_first, kept_n;
-	uint64_t kept_bytes;
 };
 
 LIST_HEAD(group_list, group);
@@ -155,5 +154,7 @@ void group_table_tick(struct group_table *table, uint64_t tick_ns);
 
 /* The oldest kept block with an upto beyond seq, or NULL. */
 struct block *group_kept(const struct group *g, uint64_t seq);
+/* Bytes of all kept blocks, with the forms that they have by now. */
+uint64_t group_kept_bytes(const struct group *g);
 
 #endif

@@ -187,14 +187,21 @@ part(struct filter *set, const bool *shared, bool which)
 	return filter_union(set->table, parts, n);
 }
 
+/* Its atoms are made, where it has any. */
+static struct filter *
+enter_whole(struct split *split, struct filter *set)
+{
+	(void)count(set, 1);
+	*split = (struct split){ .set = filter_ref(set) };
+	return filter_ref(set);
+}
+
 struct filter *
 split_enter_whole(struct split *split, struct filter *set)
 {
 	if (!set->atoms)
 		make_atoms(set);
-	(void)count(set, 1);
-	*split = (struct split){ .set = filter_ref(set) };
-	return filter_ref(set);
+	return enter_whole(split, set);
 }
 
 /*
@@ -213,7 +220,7 @@ split_enter(
 	if (!set->atoms)
 		make_atoms(set);
 	if (!set->atoms)
-		return split_enter_whole(split, set);
+		return enter_whole(split, set);
 	most = count(set, 1);
 	for (uint32_t i = 0; i < set->n_atoms; i++) {
 		uint32_t n = set->atoms[i]->holders;

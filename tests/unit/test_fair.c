@@ -2,7 +2,7 @@
 
 /*
  * What one pass gives to whom: who is at the tip, who catches up, and who is
- * waiting for an answer.
+ * waiting for an answer; and what a group keeps for them.
  */
 
 #include <setjmp.h>
@@ -167,6 +167,31 @@ an_answer_that_waits_goes_before_events(void **state)
 	(void)chainfix_free(w);
 }
 
+/* In MessagePack alone they would all be kept. */
+static void
+kept_blocks_count_with_the_forms_they_are_sent_in(void **state)
+{
+	struct chainfix *w = chainfix_new(4, 64, 1 << 20);
+	const struct group *g;
+
+	for (unsigned i = 0; i < 2; i++) {
+		chainfix_connect(&w->clients[i]);
+		chainfix_now(&w->clients[i], &everything);
+	}
+	assert_int_equal(w->clients[1].conn.form, FORM_JSON);
+	w->clients[0].conn.room = 0;
+	for (unsigned i = 0; i < 2 * GROUP_KEPT; i++) {
+		chainfix_append(w, "a.y", 1, 12000);
+		chainfix_turn(w, 10000);
+	}
+	assert_true(w->clients[1].events > GROUP_KEPT);
+	g = w->clients[0].sender.group;
+	assert_in_range(g->kept_n, 8, GROUP_KEPT - 1);
+	assert_in_range(
+	    group_kept_bytes(g), GROUP_KEPT_BYTES / 2, GROUP_KEPT_BYTES);
+	(void)chainfix_free(w);
+}
+
 int
 main(void)
 {
@@ -176,6 +201,8 @@ main(void)
 		cmocka_unit_test(
 		    those_who_catch_up_share_what_a_pass_has_for_them),
 		cmocka_unit_test(an_answer_that_waits_goes_before_events),
+		cmocka_unit_test(
+		    kept_blocks_count_with_the_forms_they_are_sent_in),
 	};
 
 	return cmocka_run_group_tests_name("fair", tests, NULL, NULL);
