@@ -3,6 +3,7 @@
 # and gives up its clients; whoever is elsewhere notices nothing.
 . "$(dirname "$0")/../lib/house.sh"
 
+command -v ip >/dev/null || skip_all 'there is no ip'
 unshare -n ip link set lo up 2>/dev/null ||
 	skip_all 'no network of its own for a gateway'
 
