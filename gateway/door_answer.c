@@ -137,14 +137,20 @@ door_say(struct door *d, int status, uint64_t retry_ms, struct slice value)
 void
 door_error(struct door *d, struct slice error)
 {
+	struct mp_buf b CLEANUP(mp_buf_deinit) = { 0 };
 	enum proto_code code = proto_code_find(proto_get_str(error, "code"));
-
 	int status = status_of(code);
 
 	/* Nobody comes back to a stream of another log. */
 	if (d->kind->endless && code == PROTO_LOG_CHANGED)
 		status = 410;
-	door_say(d, status, proto_get_uint(error, "retry_ms").v, error);
+	/* The session's number of the subscription is nothing to the client. */
+	proto_pack_reply(&b, error, (struct proto_uint){ 0 });
+	if (b.failed)
+		conn_drop(d->c);
+	else
+		door_say(d, status, proto_get_uint(error, "retry_ms").v,
+		    slice_of(b.p, b.len));
 }
 
 void
