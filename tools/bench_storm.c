@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "core/conf.h"
 #include "core/reason.h"
 #include "core/time.h"
+#include "shm/ring_reader.h"
 #include "tools/bench_reconnect_priv.h"
 #include "tools/bench_window.h"
 #include "tools/token_sign.h"
@@ -104,17 +106,47 @@ storm_cpu(const struct tool *t, uint64_t *cpu_ns, struct reason *why)
 	return err;
 }
 
+static uint64_t
+storm_clients(const struct ring_seat_info *seats, unsigned n, pid_t pid)
+{
+	uint64_t clients = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (seats[i].pid == (long)pid)
+			clients = MAX(clients, seats[i].clients);
+	return clients;
+}
+
+/* The one with most clients: another may have none at all to lose. */
 static int
 storm_kill(const struct tool *t, struct reason *why)
 {
-	pid_t pid;
-	int n = bench_house_pids(t, "peal-gateway", &pid, 1, why);
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct ring_seat_info seats[RING_SEATS];
+	char path[PATH_MAX];
+	pid_t pids[RING_SEATS], busiest;
+	unsigned seated;
+	int n;
 
+	snprintf(path, sizeof(path), "%s/ring", house_run_dir(&t->house));
+	n = ring_reader_open(path, &rd, why);
+	if (n < 0)
+		return n;
+	seated = ring_reader_seats(rd, seats, RING_SEATS);
+	/* Who left the ring in a hurry may still have a seat. */
+	n = bench_house_pids(t, "peal-gateway", pids, RING_SEATS, why);
 	if (n == 0)
 		n = reason_set(why, -ESRCH, "there is no gateway to kill");
-	if (n > 0 && kill(pid, SIGKILL) < 0)
-		n = reason_set(why, -errno, "cannot kill a gateway");
-	return n;
+	if (n < 0)
+		return n;
+	busiest = pids[0];
+	for (int i = 1; i < n; i++)
+		if (storm_clients(seats, seated, pids[i]) >
+		    storm_clients(seats, seated, busiest))
+			busiest = pids[i];
+	if (kill(busiest, SIGKILL) < 0)
+		return reason_set(why, -errno, "cannot kill a gateway");
+	return 0;
 }
 
 /* It begins; wait until all are back. */
