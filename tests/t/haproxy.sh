@@ -137,7 +137,6 @@ passes 'of one client that it names, so many are' asks "$afar" '3 101'
 passes 'and no more, whatever X-Forwarded-For says' \
     await_here asks "$afar" '4 503' 'X-Forwarded-For: 198.51.100.9'
 
-# One of the two ends when the first client is half way through.
 copies $copies >"$work/many.jsonl"
 rm -f "$work/ready"
 follow -n $clients -P 'repo.>' -P '>' -d "$deadline" -l "$data/log" \
@@ -158,6 +157,7 @@ follow -n $clients -P '>' -d "$deadline" -l "$data/log" -r "$work/ready" \
 follower=$!
 others="$others $follower"
 await test -e "$work/ready" || bail "$(cat "$work/follow")"
+# One of the two ends before the second half comes.
 kill -TERM "$first"
 ends "$first"
 verdict 'a gateway that stops ends in order' "$status"

@@ -75,7 +75,7 @@ passes 'what takes a restart is said' said \
     'gateway.listen = "127.0.0.1:1" takes a restart'
 passes 'also of what clients were promised' said \
     'gateway.mark_interval = "100" takes a restart'
-passes 'the new limit counts' refused
+passes 'the new limit counts' await_here refused
 configure 'max_connections = 0' 'max_connection = 7'
 hangup
 passes 'a bad file is named, with its line' said \
