@@ -49,11 +49,18 @@ refuse(struct conn *c, int status, const struct reason *why)
 	answer(c, &out, true);
 }
 
+bool
+conn_http_is_last(const struct conn *c, const struct http_request *req)
+{
+	return req->last || c->cs->refusing || c->cs->idle_ticks == 0 ||
+	       c->surplus;
+}
+
+/* A body that nobody reads is followed by no request. */
 static bool
 is_last(const struct conn *c, const struct http_request *req)
 {
-	return req->last || c->cs->refusing || c->cs->idle_ticks == 0 ||
-	       c->surplus || req->length > 0;
+	return conn_http_is_last(c, req) || req->length > 0;
 }
 
 static void

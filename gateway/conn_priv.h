@@ -122,6 +122,7 @@ struct conn {
 };
 
 struct door;
+struct http_request;
 
 struct conns {
 	struct event_base *base;
@@ -193,6 +194,8 @@ void conn_take_proxy(struct conn *c);
 void conn_turn(struct conn *c, short what);
 
 /* conn_http.c */
+/* Does the connection end behind the answer to this request? */
+bool conn_http_is_last(const struct conn *c, const struct http_request *req);
 /* Take bytes that are no WebSocket's. */
 void conn_http_take(struct conn *c, struct slice in);
 /* Those that had to wait, if they need not any more. */

@@ -484,7 +484,7 @@ door_enter(struct conn *c, const struct http_request *req)
 		return;
 	}
 	d->c = c;
-	d->last = req->last || c->cs->refusing || c->cs->idle_ticks == 0;
+	d->last = conn_http_is_last(c, req);
 	d->want = req->length;
 	c->door = d;
 	c->state = CONN_OPEN;

@@ -78,6 +78,31 @@ so_many_connections_in_all(void **state)
 	assert_int_equal(COUNTERS_GET(refused_full), 1);
 }
 
+/* It is told so whatever it asks for, and holds no place by asking. */
+static void
+none_of_those_beyond_them_stays(void **state)
+{
+	static const char *const requests[] = {
+		"GET /v1/state?topic=a HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /v1/ws HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"GET /none HTTP/1.1\r\nHost: localhost\r\n\r\n",
+	};
+	struct edgefix *fx = *state;
+	struct edge_client *a;
+
+	start(fx, "gateway.max_connections=1");
+	a = websocket(fx);
+	for (unsigned i = 0; i < ARRAY_LEN(requests); i++) {
+		struct edge_client *b = edge_connect_plain(fx);
+		const char *answer = edge_request(b, requests[i]);
+
+		assert_non_null(strstr(answer, "\r\nConnection: close"));
+		edge_free(b);
+	}
+	edge_free(a);
+}
+
 static void
 as_many_as_nine_tenths_of_the_descriptors(void **state)
 {
@@ -307,6 +332,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(so_many_connections_in_all),
+		TEST(none_of_those_beyond_them_stays),
 		TEST(as_many_as_nine_tenths_of_the_descriptors),
 		TEST(so_many_connections_of_an_address),
 		TEST(so_many_new_ones_a_second_of_an_address),
