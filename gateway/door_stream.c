@@ -34,9 +34,10 @@ read_seq(struct slice text, uint64_t *seq)
 	if (text.len == 0 || (text.len > 1 && *text.p == '0'))
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9' || v > UINT64_MAX / 10)
+		if (text.p[i] < '0' || text.p[i] > '9' ||
+		    __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(text.p[i] - '0'), &v))
 			return false;
-		v = v * 10 + (text.p[i] - '0');
 	}
 	*seq = v;
 	return true;
