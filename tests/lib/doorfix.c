@@ -109,6 +109,17 @@ doorfix_ask(struct edge_client *c, const char *request)
 	EDGE_UNTIL(c->fx, doorfix_questions > before);
 }
 
+void
+doorfix_refused(struct edge_client *c, const char *request, int status)
+{
+	char want[16];
+
+	edge_puts(c, request);
+	snprintf(want, sizeof(want), "HTTP/1.1 %d ", status);
+	if (strncmp(doorfix_read_to(c, "\r\n\r\n"), want, strlen(want)) != 0)
+		fail_msg("not %d: %s", status, request);
+}
+
 const char *
 doorfix_read_to(struct edge_client *c, const char *text)
 {

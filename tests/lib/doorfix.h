@@ -32,6 +32,9 @@ struct edge_client *doorfix_start(
 /* Send a request, and wait until a session is asked. */
 void doorfix_ask(struct edge_client *c, const char *request);
 
+/* Send one whose answer's head comes without, and has this status. */
+void doorfix_refused(struct edge_client *c, const char *request, int status);
+
 /* The session says a map, or gives it as a block; ' stands for ". */
 void doorfix_says(struct edgefix *fx, const char *text);
 enum conn_send doorfix_gives(struct edgefix *fx, const char *text);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -16,6 +17,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 
 #include "tests/lib/bystander.h"
 #include "tests/lib/live.h"
@@ -281,5 +283,45 @@ live_sign(const char *header, const char *claims)
 	free(signed_part);
 	free(h);
 	free(c);
+	return token;
+}
+
+size_t
+live_client_hello(uint8_t *bytes, size_t size)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *ssl = SSL_new(ctx);
+	BIO *out = BIO_new(BIO_s_mem());
+	int n;
+
+	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
+	SSL_set_connect_state(ssl);
+	(void)SSL_do_handshake(ssl);
+	n = BIO_read(out, bytes, (int)size);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+	assert_true(n > 0);
+	return (size_t)n;
+}
+
+char *
+live_claims(const char *sub, long iat, long exp, const char *permissions)
+{
+	long now = (long)time(NULL);
+	char *claims;
+
+	assert_true(asprintf(&claims,
+			"{\"sub\":\"%s\",\"iat\":%ld,\"exp\":%ld,\"peal\":%s}",
+			sub, now + iat, now + exp, permissions) > 0);
+	return claims;
+}
+
+char *
+live_token_for(const char *sub, long iat, long exp, const char *permissions)
+{
+	char *claims = live_claims(sub, iat, exp, permissions);
+	char *token = live_sign(LIVE_ES256, claims);
+
+	free(claims);
 	return token;
 }

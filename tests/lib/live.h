@@ -47,7 +47,19 @@ void live_answered(struct client *c, const char *json, const char *op);
 
 /* A JWT of these JSON texts, signed with PEAL_KEY; free() it. */
 char *live_sign(const char *header, const char *claims);
+/*
+ * Claims of sub, from iat to exp, which are seconds from now, and with these
+ * permissions in JSON; free() them.
+ */
+char *live_claims(const char *sub, long iat, long exp, const char *permissions);
+/* A JWT of them, signed with PEAL_KEY; free() it. */
+char *live_token_for(
+    const char *sub, long iat, long exp, const char *permissions);
+#define LIVE_ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
 /* base64url without padding; free() it. */
 char *live_base64url(const void *p, size_t len);
+
+/* The first bytes that a TLS client sends; returns how many. */
+size_t live_client_hello(uint8_t *bytes, size_t size);
 
 #endif

@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <openssl/ssl.h>
 
 #include "tests/lib/live.h"
 
@@ -218,30 +217,11 @@ reset(int fd)
 	close(fd);
 }
 
-/* The first bytes that a TLS client sends. */
-static size_t
-client_hello(uint8_t *bytes, size_t size)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *ssl = SSL_new(ctx);
-	BIO *out = BIO_new(BIO_s_mem());
-	int n;
-
-	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
-	SSL_set_connect_state(ssl);
-	(void)SSL_do_handshake(ssl);
-	n = BIO_read(out, bytes, (int)size);
-	SSL_free(ssl);
-	SSL_CTX_free(ctx);
-	assert_true(n > 0);
-	return (size_t)n;
-}
-
 static void
 a_reset_at_every_byte_of_the_tls_hello_is_survived(void **state)
 {
 	uint8_t bytes[4096];
-	size_t n = client_hello(bytes, sizeof(bytes));
+	size_t n = live_client_hello(bytes, sizeof(bytes));
 
 	for (size_t cut = 0; cut <= n; cut++) {
 		int fd = tcp();

@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <openssl/ssl.h>
 
 #include "tests/lib/live.h"
 
@@ -72,25 +71,6 @@ late_websocket(void)
 	return NULL;
 }
 
-/* The first bytes that a TLS client sends. */
-static size_t
-client_hello(uint8_t *bytes, size_t size)
-{
-	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL *ssl = SSL_new(ctx);
-	BIO *out = BIO_new(BIO_s_mem());
-	int n;
-
-	SSL_set_bio(ssl, BIO_new(BIO_s_mem()), out);
-	SSL_set_connect_state(ssl);
-	(void)SSL_do_handshake(ssl);
-	n = BIO_read(out, bytes, (int)size);
-	SSL_free(ssl);
-	SSL_CTX_free(ctx);
-	assert_true(n > 0);
-	return (size_t)n;
-}
-
 /* A byte now and then until the peer ends it; returns milliseconds. */
 static int64_t
 trickle(const uint8_t *bytes, size_t n)
@@ -120,7 +100,7 @@ static void
 a_handshake_byte_by_byte_is_cut_off(void **state)
 {
 	uint8_t bytes[4096];
-	size_t n = client_hello(bytes, sizeof(bytes));
+	size_t n = live_client_hello(bytes, sizeof(bytes));
 
 	assert_in_range(trickle(bytes, n), LEAST_MS, PATIENCE_MS - 1);
 }

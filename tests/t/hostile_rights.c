@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -26,14 +25,8 @@
 static char *
 narrow_token(void)
 {
-	char claims[400];
-	long now = (long)time(NULL);
-
-	snprintf(claims, sizeof(claims),
-	    "{\"sub\":\"eve\",\"iat\":%ld,\"exp\":%ld,\"peal\":{"
-	    "\"read\":[\"r.open.>\"],\"write\":[\"r.open.>\"]}}",
-	    now, now + 600);
-	return live_sign("{\"alg\":\"ES256\",\"typ\":\"JWT\"}", claims);
+	return live_token_for("eve", 0, 600,
+	    "{\"read\":[\"r.open.>\"],\"write\":[\"r.open.>\"]}");
 }
 
 /* One event on each, the one that is shut first; the seq of the last. */

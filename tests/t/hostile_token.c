@@ -20,21 +20,6 @@
 
 #include "tests/lib/live.h"
 
-#define ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
-
-/* A token for sub that ends in seconds, signed with the right key. */
-static char *
-token_for(const char *sub, long iat, long exp, const char *permissions)
-{
-	char claims[1024];
-	long now = (long)time(NULL);
-
-	snprintf(claims, sizeof(claims),
-	    "{\"sub\":\"%s\",\"iat\":%ld,\"exp\":%ld,\"peal\":%s}", sub,
-	    now + iat, now + exp, permissions);
-	return live_sign(ES256, claims);
-}
-
 /* hello with the token gets unauthorized, or 4401. */
 static void
 refused(const char *token)
@@ -71,21 +56,19 @@ joined(const char *a, const char *b, const char *c)
 static char *
 all_rights(void)
 {
-	char claims[300];
-	long now = (long)time(NULL);
+	char *claims = live_claims("eve", 0, 600,
+	    "{\"read\":[\">\"],\"write\":[\">\"],\"admin\":true}");
+	char *coded = live_base64url(claims, strlen(claims));
 
-	snprintf(claims, sizeof(claims),
-	    "{\"sub\":\"eve\",\"iat\":%ld,\"exp\":%ld,"
-	    "\"peal\":{\"read\":[\">\"],\"write\":[\">\"],\"admin\":true}}",
-	    now, now + 600);
-	return live_base64url(claims, strlen(claims));
+	free(claims);
+	return coded;
 }
 
 static void
 a_right_token_is_accepted(void **state)
 {
 	char *token =
-	    token_for("ann", -5, 600, "{\"read\":[\"a.>\"],\"write\":[]}");
+	    live_token_for("ann", -5, 600, "{\"read\":[\"a.>\"],\"write\":[]}");
 	struct client c;
 
 	live_open(&c, token);
@@ -148,7 +131,7 @@ static void
 a_signature_of_zeros_is_refused(void **state)
 {
 	const uint8_t zeros[64] = { 0 };
-	char *h = live_base64url(ES256, strlen(ES256));
+	char *h = live_base64url(LIVE_ES256, strlen(LIVE_ES256));
 	char *c = all_rights(), *s = live_base64url(zeros, sizeof(zeros));
 
 	refused_and_free(joined(h, c, s));
@@ -161,8 +144,8 @@ a_signature_of_zeros_is_refused(void **state)
 static void
 a_token_that_was_changed_is_refused(void **state)
 {
-	char *token =
-	    token_for("ann", -5, 600, "{\"read\":[\">\"],\"write\":[\">\"]}");
+	char *token = live_token_for(
+	    "ann", -5, 600, "{\"read\":[\">\"],\"write\":[\">\"]}");
 	size_t len = strlen(token);
 
 	for (size_t at = 0; at < len; at += 7) {
@@ -183,13 +166,13 @@ times_that_do_not_hold_are_refused(void **state)
 	char claims[300];
 	long now = (long)time(NULL);
 
-	refused_and_free(token_for("ann", -600, -60, rights));
-	refused_and_free(token_for("ann", 300, 600, rights));
+	refused_and_free(live_token_for("ann", -600, -60, rights));
+	refused_and_free(live_token_for("ann", 300, 600, rights));
 	snprintf(claims, sizeof(claims),
 	    "{\"sub\":\"ann\",\"iat\":%ld,\"exp\":%ld,\"nbf\":%ld,"
 	    "\"peal\":%s}",
 	    now, now + 600, now + 300, rights);
-	refused_and_free(live_sign(ES256, claims));
+	refused_and_free(live_sign(LIVE_ES256, claims));
 }
 
 static void
@@ -214,7 +197,7 @@ claims_that_are_missing_or_wrong_are_refused(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++)
-		refused_and_free(live_sign(ES256, claims[i]));
+		refused_and_free(live_sign(LIVE_ES256, claims[i]));
 	refused_and_free(live_sign("{\"alg\":\"ES256\",\"alg\":\"none\"}",
 	    "{\"sub\":\"ann\",\"iat\":1700000000,\"exp\":4102444800}"));
 }
@@ -250,7 +233,7 @@ a_token_of_64_kib_is_refused(void **state)
 static void
 the_actor_is_the_tokens_user_whatever_the_client_says(void **state)
 {
-	char *token = token_for(
+	char *token = live_token_for(
 	    "ann", -5, 600, "{\"read\":[\"w.>\"],\"write\":[\"w.>\"]}");
 	struct client c;
 	const msgpack_object *event;
@@ -289,7 +272,7 @@ the_actor_is_the_tokens_user_whatever_the_client_says(void **state)
 static void
 topics_beyond_the_token_are_not_written(void **state)
 {
-	char *token = token_for(
+	char *token = live_token_for(
 	    "ann", -5, 600, "{\"read\":[\">\"],\"write\":[\"w.{sub}.>\"]}");
 	struct client c;
 
@@ -359,8 +342,8 @@ reads_open_alone(struct client *c, uint64_t seq)
 static void
 topics_beyond_the_token_are_not_read_live_nor_replayed(void **state)
 {
-	char *token =
-	    token_for("ann", -5, 600, "{\"read\":[\"d.open.>\"],\"write\":[]}");
+	char *token = live_token_for(
+	    "ann", -5, 600, "{\"read\":[\"d.open.>\"],\"write\":[]}");
 	uint64_t before = two_events(), after;
 	struct client c;
 
@@ -382,7 +365,7 @@ static void
 a_checked_topic_must_be_readable(void **state)
 {
 	char *token =
-	    token_for("ann", -5, 600, "{\"read\":[],\"write\":[\"d.>\"]}");
+	    live_token_for("ann", -5, 600, "{\"read\":[],\"write\":[\"d.>\"]}");
 	struct client c;
 
 	live_open(&c, token);
@@ -402,8 +385,8 @@ a_checked_topic_must_be_readable(void **state)
 static void
 a_token_of_another_user_does_not_renew(void **state)
 {
-	char *ann = token_for("ann", -5, 600, "{\"read\":[\">\"]}");
-	char *bob = token_for("bob", -5, 600, "{\"read\":[\">\"]}");
+	char *ann = live_token_for("ann", -5, 600, "{\"read\":[\">\"]}");
+	char *bob = live_token_for("bob", -5, 600, "{\"read\":[\">\"]}");
 	char json[4096];
 	struct client c;
 	enum client_kind kind;
