@@ -547,8 +547,8 @@ conns_sweep(struct conns *cs)
 }
 
 /* Every connection that is not gone yet has a deadline. */
-bool
-conns_arriving(const struct conns *cs)
+static bool
+any_is(const struct conns *cs, bool (*is)(const struct conn *c))
 {
 	for (unsigned i = 0; i < WHEEL_SLOTS; i++) {
 		const struct link *slot = &cs->wheel[i];
@@ -558,11 +558,29 @@ conns_arriving(const struct conns *cs)
 			const struct conn *c =
 			    CONTAINER_OF(l, struct conn, due_at);
 
-			if (c->state <= CONN_HTTP && !c->kept)
+			if (is(c))
 				return true;
 		}
 	}
 	return false;
+}
+
+static bool
+is_arriving(const struct conn *c)
+{
+	return c->state <= CONN_HTTP && !c->kept;
+}
+
+bool
+conns_arriving(const struct conns *cs)
+{
+	return any_is(cs, is_arriving);
+}
+
+bool
+conns_sending(const struct conns *cs)
+{
+	return any_is(cs, conn_unsent);
 }
 
 void

@@ -98,6 +98,8 @@ void conns_hold(struct conns *cs, bool held);
 void conns_sweep(struct conns *cs);
 /* Is anybody half way in: a handshake, or the first request? */
 bool conns_arriving(const struct conns *cs);
+/* Is there anybody for whom something waits that was not sent yet? */
+bool conns_sending(const struct conns *cs);
 /* Refuse new connections from now on (draining). */
 void conns_refuse(struct conns *cs);
 uint64_t conns_count(const struct conns *cs);

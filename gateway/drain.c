@@ -57,7 +57,9 @@ step(void *arg)
 	}
 	elapsed_ms = (now - drain.slots_ns) / NS_PER_MS;
 	session_drained(gw, elapsed_ms);
-	if (gw->n_sessions == 0 || elapsed_ms > spread_ms() + GOODBYE_MS)
+	/* An answer over HTTP may be on its way when its session has ended. */
+	if ((gw->n_sessions == 0 && !conns_sending(gw->conns)) ||
+	    elapsed_ms > spread_ms() + GOODBYE_MS)
 		loop_stop(gw->loop);
 }
 

@@ -136,6 +136,8 @@ a_big_file_goes_as_fast_as_it_is_read_and_then_the_next(void **state)
 	/* It may be replaced while it is on its way. */
 	conns_serve(fx->conns, NULL);
 	drop_files(fx, site);
+	/* A gateway that stops waits for it. */
+	assert_true(conns_sending(fx->conns));
 	while (got < BIG - 4) {
 		size_t n;
 
@@ -148,6 +150,7 @@ a_big_file_goes_as_fast_as_it_is_read_and_then_the_next(void **state)
 	}
 	doorfix_contains(
 	    doorfix_read_to(c, "{\"status\":\"ok\"}"), "end\nHTTP/1.1 200 OK");
+	assert_false(conns_sending(fx->conns));
 	edge_free(c);
 }
 
