@@ -42,8 +42,9 @@ refuse(struct conn *c, int status, const struct reason *why)
 	struct mp_buf out = { 0 };
 
 	a.retry_s = status == 503;
+	/* The method is none that any path serves, so this names them all. */
 	if (status == 405)
-		a.allow = "GET";
+		a.allow = "GET, HEAD, POST, OPTIONS";
 	COUNTERS_ADD(http_refused, 1);
 	http_answer_text(&out, &a, why->text);
 	answer(c, &out, true);

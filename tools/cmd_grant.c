@@ -72,6 +72,11 @@ grant_add(struct tool *t, struct acl *acl, enum acl_list list,
 
 		if (!text)
 			return tool_error(t, "out of memory");
+		if (*text == '$')
+			tool_note(t, "%s %s: %s", option, text,
+			    list == ACL_READ
+				? "counts for users with an admin token only"
+				: "never counts: only local peers write there");
 		rc = acl_add(acl, list, slice_cstr(text), &why);
 		if (rc < 0)
 			return tool_error(t, "out of memory");

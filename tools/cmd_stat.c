@@ -26,7 +26,8 @@ struct stat_command {
 	struct tool t;
 	const char *glob; /* of PROCESS.NAME; NULL: all */
 	struct mp_buf list;
-	unsigned n; /* processes in it */
+	unsigned n;	/* processes in it */
+	unsigned shown; /* counters of them */
 	unsigned bad;
 };
 
@@ -105,6 +106,7 @@ stat_process(struct stat_command *c, const struct stats_view *view)
 			continue;
 		stat_pack_item(b, &item);
 		n++;
+		c->shown++;
 		if (!c->t.json)
 			stat_line(view, &item);
 	}
@@ -195,6 +197,9 @@ stat_run(struct stat_command *c)
 	if (c->n == 0 && c->bad == 0)
 		return tool_error(
 		    &c->t, "no counters in '%s'", house_run_dir(&c->t.house));
+	if (c->shown == 0 && c->bad == 0)
+		return tool_error(
+		    &c->t, "no counter is named '%s'", c->glob ? c->glob : "");
 	if (c->t.json)
 		err = c->list.failed
 			  ? -1

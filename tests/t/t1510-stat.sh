@@ -42,7 +42,7 @@ named() {
 	grep -q '^gateway.accepted ' "$work/said"
 }
 
-plan 10
+plan 11
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 house_up --gateways 1
@@ -54,6 +54,8 @@ passes 'a pattern chooses' await sh -c \
     "'$peal' stat -1 --data '$data' 'writer.*' >'$work/some' &&
 	grep -q '^writer.appends  *[0-9]*  *10 ' '$work/some' &&
 	! grep -q gateway '$work/some'"
+exits 'a pattern that names no counter is told' 1 "named 'gatway.*'" \
+    "$peal" stat -1 --data "$data" 'gatway.*'
 passes 'programs get JSON' sh -c \
     "'$peal' stat -1 --json --data '$data' gateway.opened |
 	grep -q '\"process\":\"gateway\",\"pid\":$(gateways),\"alive\":true,.*\"name\":\"opened\",\"kind\":\"counter\",\"unit\":\"sessions\",.*\"value\":2'"

@@ -112,6 +112,12 @@ files_are_served_with_what_browsers_need_to_know(void **state)
 	doorfix_contains(answer, "HTTP/1.1 405 ");
 	doorfix_contains(answer, "\r\nAllow: GET, HEAD\r\n");
 	edge_free(c);
+	c = edge_open(fx);
+	edge_puts(c, "DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	answer = doorfix_read_all(c);
+	doorfix_contains(answer, "HTTP/1.1 405 ");
+	doorfix_contains(answer, "\r\nAllow: GET, HEAD, POST, OPTIONS\r\n");
+	edge_free(c);
 	drop_files(fx, site);
 }
 
