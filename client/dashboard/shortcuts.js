@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Shortcuts of one key, which `?` lists. They are silent while somebody types or a modifier is
+// held, and can be turned off: speech input and stray keys set off single letters.
+
+import { h, replace } from "./dom.js";
+
+const TYPED = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), "
+  + "textarea, select, [contenteditable]";
+
+/** `add(key, words, fn)` returns how to remove it; `show()` opens the list. */
+export function createShortcuts(prefs) {
+  const keys = new Map();
+  const dialog = h("dialog", { class: "sheet", "aria-labelledby": "shortcuts-title" });
+  document.body.append(dialog);
+
+  function draw() {
+    const off = prefs.get("shortcuts", true) === false;
+    const box = h("input", { type: "checkbox", id: "shortcuts-on", checked: !off, on: {
+      change: (e) => prefs.set("shortcuts", e.target.checked),
+    } });
+    replace(dialog,
+      h("h2", { id: "shortcuts-title" }, "Keyboard"),
+      h("dl", { class: "keys" }, [...keys].map(([key, { words }]) => h("div", {},
+        h("dt", {}, h("kbd", {}, key === " " ? "Space" : key)), h("dd", {}, words)))),
+      h("p", { class: "hint" }, "Arrows, Home, End and Page keys move in lists, tables and "
+        + "tabs; Enter opens; Esc closes."),
+      h("div", { class: "check" }, box,
+        h("label", { for: "shortcuts-on" }, "Shortcuts of one key are on")),
+      h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
+  }
+
+  function show() {
+    if (dialog.open) return;
+    draw();
+    dialog.showModal();
+  }
+
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.altKey || e.metaKey || e.defaultPrevented || e.repeat) return;
+    if (dialog.open || e.target.closest?.(TYPED)) return;
+    const found = keys.get(e.key);
+    if (!found || (prefs.get("shortcuts", true) === false && e.key !== "?")) return;
+    e.preventDefault();
+    found.fn();
+  });
+
+  function add(key, words, fn) {
+    keys.set(key, { words, fn });
+    return () => keys.delete(key);
+  }
+  add("?", "this list", show);
+  return { add, show };
+}
