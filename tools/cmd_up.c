@@ -49,6 +49,8 @@ up_command_options(struct up_command *up, struct reason *why)
 {
 	int err = up_house_options(&up->t, &up->options, why);
 
+	if (err >= 0)
+		err = up_house_site(&up->t, &up->options, why);
 	if (err < 0)
 		return err;
 	return up_house_option(&up->options, why,

@@ -48,6 +48,12 @@ struct up_options {
 
 MUST_CHECK int up_house_options(
     const struct tool *t, struct up_options *options, struct reason *why);
+/*
+ * Where nobody named a directory for gateways to serve, they serve the
+ * dashboard and the browser client: what was built or installed with us.
+ */
+MUST_CHECK int up_house_site(
+    const struct tool *t, struct up_options *options, struct reason *why);
 /* One more, printed. */
 MUST_CHECK int up_house_option(struct up_options *options, struct reason *why,
     const char *fmt, ...) PRINTF(3, 4);

@@ -243,6 +243,39 @@ up_house_options(
 	return err;
 }
 
+/* The site beside our own executable, else the installed one. */
+static bool
+up_find_site(char path[PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (len > 0) {
+		self[len] = '\0';
+		slash = strrchr(self, '/');
+		snprintf(
+		    path, PATH_MAX, "%.*s/site", (int)(slash - self), self);
+		if (access(path, X_OK) == 0)
+			return true;
+	}
+	snprintf(path, PATH_MAX, "%s/site", PKGDATADIR);
+	return access(path, X_OK) == 0;
+}
+
+int
+up_house_site(
+    const struct tool *t, struct up_options *options, struct reason *why)
+{
+	char path[PATH_MAX];
+	struct conf_entry entry;
+
+	conf_describe(t->house.conf, CONF_gateway_static, &entry);
+	if (strcmp(entry.source, "default") != 0 || !up_find_site(path))
+		return 0;
+	return up_house_option(options, why, "gateway.static=%s", path);
+}
+
 void
 up_house_options_free(struct up_options *options)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal up`: one line when ready, restarts, refusals, and an orderly end.
 . "$(dirname "$0")/../lib/house.sh"
-plan 17
+plan 18
 
 # Is every process with these ids gone?
 gone() {
@@ -20,6 +20,12 @@ house_up --gateways 2
 link="https://127.0.0.1:$port/#token=$(cat "$data/dev.token")"
 passes 'stdout has one line, the link with the token' \
 	sh -c "[ \"\$(cat '$work/up.out')\" = 'peal: ready $link' ]"
+if command -v curl >/dev/null; then
+	passes 'the browser client is served' curl -fsS --max-time "$deadline" \
+	    --cacert "$cafile" "https://127.0.0.1:$port/peal.d.ts" -o "$work/ts"
+else
+	verdict 'the browser client is served # SKIP no curl' 0
+fi
 passes 'as many gateways run as were asked for' \
 	[ "$(gateways | wc -l)" -eq 2 ]
 passes 'private keys and the token are closed to others' \
