@@ -76,7 +76,8 @@ put() {
 # sources DIRECTORY...: the C files under them, or a fault when there is none.
 sources() {
 	found=$(for dir; do
-		[ ! -d "$dir" ] || find "$dir" -name '*.[ch]' -type f
+		[ ! -d "$dir" ] || find "$dir" -name node_modules -prune -o \
+		    -name '*.[ch]' -type f -print
 	done | sort)
 	[ -n "$found" ] || echo 'no-sources-found'
 	printf '%s\n' "$found"

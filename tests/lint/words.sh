@@ -14,7 +14,8 @@ check() {
 	}
 	grep -nHE "$open_ends" "$@" | sed 's/^/left open: /'
 	if [ -d tests ]; then
-		find tests \( -name '*.[ch]' -o -name '*.sh' \) -type f \
+		find tests -name node_modules -prune -o \
+		    \( -name '*.[ch]' -o -name '*.sh' \) -type f \
 		    -exec grep -nHE "$naps" {} + | sed 's/^/waits for time: /'
 	fi
 	return 0

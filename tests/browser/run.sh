@@ -1,0 +1,20 @@
+#!/bin/sh
+# run.sh FILE: run a test file of node's, as TAP.  Whoever lacks what the
+# tests of client/ need (`npm ci` in this directory, Debian's chromium) skips
+# them with the reason.
+
+here=$(cd "$(dirname "$0")" && pwd)
+node=$here/node_modules/.bin/node
+
+skip() {
+	echo "1..0 # SKIP $*"
+	exit 0
+}
+
+"$node" --version >/dev/null 2>&1 ||
+	skip 'no node 22: run npm ci in tests/browser'
+[ -x "${top_builddir-.}/peal" ] || skip 'peal is not built: run make'
+if grep -q '/page\.mjs"' "$1"; then
+	command -v "${CHROMIUM-chromium}" >/dev/null || skip 'no chromium'
+fi
+exec "$node" --test-reporter=tap "$1"
