@@ -95,7 +95,7 @@ CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,
     "PEM file with the private key")
 CONF_KEY(auth, keys, TEXT, "", 0, 8000,
-    "token keys: files separated by spaces; NAME.pem holds a public key, NAME.secret the bytes of an HMAC secret; NAME is the kid")
+    "token keys: files separated by spaces; NAME.pem holds a public key, NAME.secret the bytes of an HMAC secret; NAME is the kid; without a slash: one of systemd's credentials")
 CONF_KEY(
     auth, audience, TEXT, "", 0, 200, "audience a token must name; empty: none")
 CONF_KEY(

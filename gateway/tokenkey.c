@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/bn.h>
@@ -183,9 +186,26 @@ tokenkey_check_secret(const char *path, struct slice secret, struct reason *why)
 	return 0;
 }
 
+/*
+ * Where the file is.  A name without a directory is sought among what the
+ * service manager has handed over (systemd.exec(5), LoadCredential=), so that
+ * keys need be readable for nobody but root.
+ */
+static const char *
+tokenkey_find(const char *path, char found[PATH_MAX])
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	if (!dir || strchr(path, '/'))
+		return path;
+	snprintf(found, PATH_MAX, "%s/%s", dir, path);
+	return found;
+}
+
 int
 tokenkey_load(const char *path, struct tokenkey **out, struct reason *why)
 {
+	char found[PATH_MAX];
 	CLEANUP(tokenkey_freep)
 	struct tokenkey *key = calloc(1, sizeof(*key));
 	CLEANUP(freep) uint8_t *bytes = NULL;
@@ -198,8 +218,8 @@ tokenkey_load(const char *path, struct tokenkey **out, struct reason *why)
 	err = tokenkey_name(path, key, &secret, why);
 	if (err < 0)
 		return err;
-	err = fs_read(
-	    &sysio_posix, AT_FDCWD, path, FILE_BYTES, &bytes, &len, why);
+	err = fs_read(&sysio_posix, AT_FDCWD, tokenkey_find(path, found),
+	    FILE_BYTES, &bytes, &len, why);
 	if (err < 0)
 		return err;
 	if (secret) {

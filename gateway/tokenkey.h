@@ -23,7 +23,8 @@ enum {
 
 /*
  * Load NAME.pem (public key: EC P-256, Ed25519, or RSA of 2048 bits and
- * more) or NAME.secret (every byte of the file, 32 at least).  -EINVAL with
+ * more) or NAME.secret (every byte of the file, 32 at least).  A path without
+ * a slash is sought in $CREDENTIALS_DIRECTORY, where there is one.  -EINVAL with
  * a sentence when the file is refused; otherwise below zero: can't be read.
  * On success the caller owns *out.
  */

@@ -57,6 +57,23 @@ ring_writer_free(struct ring_writer *rw)
 	return NULL;
 }
 
+/*
+ * Give the file to a group.  Where it has it already, from a directory with
+ * the set-group-ID bit, nothing is asked of the kernel: a service that may
+ * not change owners needs no more.
+ */
+static int
+writer_give(int fd, gid_t group, struct reason *why)
+{
+	struct stat st;
+
+	if (group == (gid_t)-1 || (fstat(fd, &st) == 0 && st.st_gid == group) ||
+	    fchown(fd, (uid_t)-1, group) == 0)
+		return 0;
+	return reason_set(why, -errno, "cannot give '" RING_NEW "' to group %u",
+	    (unsigned)group);
+}
+
 /* The file, whole: a page that were missing later would be a SIGBUS. */
 static int
 writer_file(struct ring_writer *rw, const struct ring_header *head, gid_t group,
@@ -70,9 +87,9 @@ writer_file(struct ring_writer *rw, const struct ring_header *head, gid_t group,
 	    rw->dirfd, RING_NEW, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (rw->fd < 0)
 		return reason_set(why, -errno, "cannot create '" RING_NEW "'");
-	if (group != (gid_t)-1 && fchown(rw->fd, (uid_t)-1, group) < 0)
-		return reason_set(why, -errno,
-		    "cannot give '" RING_NEW "' to group %u", (unsigned)group);
+	err = writer_give(rw->fd, group, why);
+	if (err < 0)
+		return err;
 	if (fchmod(rw->fd, 0640) < 0)
 		return reason_set(
 		    why, -errno, "cannot set the mode of '" RING_NEW "'");

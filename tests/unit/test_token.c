@@ -370,6 +370,19 @@ a_key_name_has_at_most_64_characters(void **state)
 	    tmpdir_text(*state, name, tokens_secret), -EINVAL, "1 to 64 of");
 }
 
+static void
+a_name_without_a_slash_is_one_of_the_managers_credentials(void **state)
+{
+	struct tmpdir *dir = *state;
+
+	(void)tmpdir_text(dir, "handed.secret", tokens_secret);
+	refused_key("handed.secret", -ENOENT, "handed.secret");
+	assert_int_equal(setenv("CREDENTIALS_DIRECTORY", dir->path, 1), 0);
+	(void)token_keys_free(tokens_open("handed.secret"));
+	refused_key("./handed.secret", -ENOENT, "./handed.secret");
+	assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+}
+
 /* --- form --- */
 
 static void
@@ -587,6 +600,8 @@ main(void)
 		IN_DIRECTORY(without_keys_every_token_is_refused),
 		IN_DIRECTORY(a_key_that_is_too_weak_or_no_key_is_refused),
 		IN_DIRECTORY(a_key_name_has_at_most_64_characters),
+		IN_DIRECTORY(
+		    a_name_without_a_slash_is_one_of_the_managers_credentials),
 		IN_DIRECTORY(what_has_not_three_parts_is_refused),
 		IN_DIRECTORY(base64url_is_strict),
 		IN_DIRECTORY(a_token_has_at_most_4096_bytes),
