@@ -73,7 +73,8 @@ export function decode(bytes) {
     for (let i = 0; i < n; i++) {
       const key = get(depth);
       const value = get(depth);
-      Object.defineProperty(o, key, { value, enumerable: true, writable: true, configurable: true });
+      Object.defineProperty(
+        o, key, { value, enumerable: true, writable: true, configurable: true });
     }
     return o;
   };

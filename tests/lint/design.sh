@@ -9,6 +9,19 @@ named() {
 		tr -d '`' | sed 's/\(.*\)\.\[ch\]$/\1.c\n\1.h/' | sort -u
 }
 
+# check_modules ROOM DESIGN FILE...: each file is named, by its name alone or
+# as it is seen from the room.
+check_modules() {
+	room=$1 design=$2
+	shift 2
+	[ -e "$1" ] || return 0
+	names=$(grep -o '`[^` ]*`' "$design" 2>/dev/null | tr -d '`')
+	for file; do
+		printf '%s\n' "$names" | grep -qxF -e "${file##*/}" \
+		    -e "${file#"$room"/}" || echo "$design does not name ${file##*/}"
+	done
+}
+
 check() {
 	seen=0
 	for room in $rooms; do
@@ -32,6 +45,11 @@ check() {
 		named DESIGN.md 2>/dev/null | grep -qx "$room/*" ||
 			echo "DESIGN.md does not name $room"
 	done
+	check_modules client client/DESIGN.md client/*.js
+	check_modules client/dashboard client/dashboard/DESIGN.md \
+	    client/dashboard/*.js
+	check_modules tests/browser tests/README.md tests/browser/*.test.mjs
+	check_modules tests/browser tests/README.md tests/browser/lib/*
 	[ "$seen" -gt 0 ] || echo 'no rooms found'
 }
 
@@ -53,6 +71,19 @@ homeless() {
 	echo '# design' | put DESIGN.md
 }
 
+unnamed_module() {
+	room '`a.[ch]`: a'
+	echo '// a' | put client/a.js
+	echo '// b' | put client/b.js
+	echo '`a.js`: a' | put client/DESIGN.md
+}
+
+unnamed_test() {
+	room '`a.[ch]`: a'
+	echo '// a' | put tests/browser/a.test.mjs
+	echo '# tests' | put tests/README.md
+}
+
 accepts 'each DESIGN.md names the files of its room and no other'
 refuses 'a tree without rooms is refused' 'no rooms found' :
 refuses 'a file that is not named is refused' 'not name a.h' room '`a.c`: a'
@@ -62,4 +93,7 @@ refuses 'another section at the end is refused' 'not end' without_section
 refuses 'a room that the root does not name is refused' 'not name core' \
 	homeless
 allows 'a room that is told in full is allowed' room '`a.[ch]`: a'
+refuses 'a module that is not named is refused' 'not name b.js' unnamed_module
+refuses 'a test of the client that is not named is refused' \
+	'not name a.test.mjs' unnamed_test
 finish

@@ -83,6 +83,14 @@ sources() {
 	printf '%s\n' "$found"
 }
 
+# scripts DIRECTORY...: the modules under them, vendored ones left out.
+scripts() {
+	for dir; do
+		[ ! -d "$dir" ] || find "$dir" \( -name node_modules -o -name vendor \) \
+		    -prune -o \( -name '*.js' -o -name '*.mjs' \) -type f -print
+	done | sort
+}
+
 finish() {
 	echo "1..$count"
 }

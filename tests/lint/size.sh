@@ -1,6 +1,27 @@
 #!/bin/sh
-# A file fits one head and a function one screen: 700 lines, and 80.
+# A file fits one head and a function one screen: 700 lines, and 80.  Lines of
+# modules, which nothing formats, have at most 100 characters.
 . "$(dirname "$0")/lint.sh"
+
+# Functions and methods of modules, told by how they begin and by the brace
+# that ends them in the column where they began.
+check_scripts() {
+	awk '
+		FNR == 701 { print FILENAME " has more than 700 lines" }
+		length($0) > 100 {
+			print FILENAME ":" FNR ": a line of " length($0) " characters"
+		}
+		{ match($0, /^ */); column = RLENGTH }
+		/^ *}/ && start[FILENAME, column] {
+			lines = FNR - start[FILENAME, column] - 1
+			if (lines > 80)
+				print FILENAME ":" FNR ": a function of " lines " lines"
+			start[FILENAME, column] = 0
+		}
+		/^ *(if|for|while|switch|catch|do|try|class|else)[^a-zA-Z]/ { next }
+		/(=>|\)) *\{$/ { start[FILENAME, column] = FNR }
+	' "$@"
+}
 
 check() {
 	# shellcheck disable=SC2086 # lists of words
@@ -20,6 +41,8 @@ check() {
 			start = 0
 		}
 	' "$@"
+	# shellcheck disable=SC2046 # lists of words
+	LC_ALL=C.UTF-8 check_scripts $(scripts client tests/browser) /dev/null
 	for script in $(find tests dev -name node_modules -prune -o \( -name '*.sh' -o -name dev \) -print 2>/dev/null); do
 		[ "$(wc -l <"$script")" -le 700 ] ||
 			echo "$script has more than 700 lines"
@@ -42,10 +65,47 @@ long_function() {
 	} | put core/long.c
 }
 
+long_script() {
+	lines 1 | put core/a.c
+	{
+		echo 'export function long() {'
+		lines "$1"
+		echo '}'
+	} | put client/long.js
+}
+
+long_method() {
+	lines 1 | put core/a.c
+	{
+		printf 'class A {\n  async long({ a }) {\n    if (a) {\n'
+		lines 79
+		printf '    }\n  }\n  short() {\n    a();\n  }\n}\n'
+	} | put tests/browser/a.test.mjs
+}
+
+wide_script() {
+	lines 1 | put core/a.c
+	awk 'BEGIN { printf "//%99d\n", 1 }' | put client/wide.js
+}
+
+vendored() {
+	wide_script
+	mkdir client/dashboard
+	mkdir client/dashboard/vendor
+	mv client/wide.js client/dashboard/vendor/
+}
+
 accepts 'no file has over 700 lines and no function over 80'
 refuses 'a tree without sources is refused' 'no sources found' :
 refuses 'a file of 701 lines is refused' 'core/long.c' long_file 701
 allows 'a file of 700 lines is allowed' long_file 700
 refuses 'a function of 81 lines is refused' '81 lines' long_function 81
 allows 'a function of 80 lines is allowed' long_function 80
+refuses 'a function of 81 lines in a module is refused' '81 lines' \
+	long_script 81
+allows 'one of 80 lines is allowed' long_script 80
+refuses 'a method that is too long is refused' a.test.mjs long_method
+refuses 'a line of 101 characters in a module is refused' '101 characters' \
+	wide_script
+allows 'what others wrote is as they wrote it' vendored
 finish
