@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The one polite status region, for screen readers. What is said is spaced, so that it can be
-// heard, and bounded: of many that wait the newest are said.
+// The one polite status region, for screen readers. What is said is spaced, so that it
+// can be heard, and bounded: of many that wait the newest are said.
 
 const SPACE = 1200;
 const MOST = 3;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The dashboard's frame: one client, the panels and what they share. A panel is a module with
-// `mount(root, ctx)`; it is loaded when first shown, and one that fails takes no other with it.
+// The dashboard's frame: one client, the panels and what they share. A panel is a module
+// with `mount(root, ctx)`; it is loaded when first shown, and one that fails takes no
+// other with it.
 
 import { connect } from "/peal.js";
 import { setTheme } from "./colors.js";
@@ -43,6 +44,8 @@ const shared = {
   shortcut: shortcuts.add,
   /** Shows a topic in the state browser. */
   open: (topic) => tabs.go("state", topic),
+  /** Shows a panel, at what stands behind its name in the address. */
+  go: (panel, argument) => tabs.go(panel, argument),
   /** Shows a tool in the drawer: see drawer.js. */
   tool: (name, options) => drawer.open(name, options),
 };
@@ -67,7 +70,10 @@ async function mountPanel(name, root) {
     mounted.delete(name);
     lane.end();
     globalThis.reportError(e);
-    replace(root, h("p", { class: "note bad" }, `This panel could not be shown: ${e.message}`));
+    replace(
+      root,
+      h("p", { class: "note bad" }, `This panel could not be shown: ${e.message}`),
+    );
   }
 }
 
@@ -83,13 +89,14 @@ function show(name, argument) {
 const tabs = createTabs(byId("tabs"), show);
 
 function mountAlways(name, root, load) {
-  load().then((m) => m.mount(root, contextOf(createLane())))
+  load()
+    .then((m) => m.mount(root, contextOf(createLane())))
     .catch((e) => globalThis.reportError(new Error(`${name}: ${e.message}`)));
 }
 
 setTheme(prefs.get("theme", "auto"));
 createGate(byId("gate"), byId("main"), { wanted, session, client });
-createPill(byId("pill"), contextOf(createLane()));
+createPill(byId("pill"), contextOf(createLane()), wanted);
 createTools(byId("tools"), shared, { drawer, opened, help: shortcuts.show });
 for (const name of panels.keys()) {
   shortcuts.add(name[0], `${name} panel`, () => tabs.go(name));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The colours of tokens.css for what is drawn on a canvas. They are asked for by name, as they
-// are at present, and listeners hear when the theme changes.
+// The colours of tokens.css for what is drawn on a canvas. They are asked for by name, as
+// they are at present, and listeners hear when the theme changes.
 
 const listeners = new Set();
 const dark = matchMedia("(prefers-color-scheme: dark)");

@@ -26,14 +26,18 @@ function fill(element, attributes, children) {
       setAttribute(element, name, value);
     }
   }
-  element.append(...children.flat().filter((c) => c !== null && c !== undefined && c !== false));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((c) => c !== null && c !== undefined && c !== false),
+  );
   return element;
 }
 
 /**
  * An element: `h("button", { type: "button", class: "quiet", on: { click } }, "Pause")`.
- * Attributes that are undefined, null or false are left out, true ones are empty; children
- * are nodes, strings, arrays of these, or nothing (null, undefined, false).
+ * Attributes that are undefined, null or false are left out, true ones are empty;
+ * children are nodes, strings, arrays of these, or nothing (null, undefined, false).
  */
 export function h(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
@@ -46,8 +50,11 @@ export function svg(tag, attributes = {}, ...children) {
 
 /** An icon of 16 × 16 from one path, which screen readers pass over. */
 export function icon(path) {
-  return svg("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true",
-    focusable: "false" }, svg("path", { d: path }));
+  return svg(
+    "svg",
+    { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true", focusable: "false" },
+    svg("path", { d: path }),
+  );
 }
 
 /** Sets the text only where it changed, so that nothing is laid out again for nothing. */

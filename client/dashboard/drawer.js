@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The place beside the panels for a tool that is used while looking at them. One tool is open
-// at a time; Esc closes it, and focus goes back to where it was opened.
+// The place beside the panels for a tool that is used while looking at them. One tool is
+// open at a time; Esc closes it, and focus goes back to where it was opened.
 
 import { h, icon, replace } from "./dom.js";
 
@@ -38,9 +38,26 @@ export function createDrawer(root, makeContext, opened) {
     back = from;
     const body = h("div", { class: "drawer-body" });
     const heading = h("h2", { tabindex: "-1" }, title);
-    replace(root, h("div", { class: "drawer-head" }, heading,
-      h("button", { type: "button", class: "quiet square", "aria-label": "Close",
-        title: "Close (Esc)", on: { click: close } }, icon(CLOSE))), body);
+    replace(
+      root,
+      h(
+        "div",
+        { class: "drawer-head" },
+        heading,
+        h(
+          "button",
+          {
+            type: "button",
+            class: "quiet square",
+            "aria-label": "Close",
+            title: "Close (Esc)",
+            on: { click: close },
+          },
+          icon(CLOSE),
+        ),
+      ),
+      body,
+    );
     root.setAttribute("aria-label", title);
     root.hidden = false;
     opened.set(name);
@@ -53,7 +70,10 @@ export function createDrawer(root, makeContext, opened) {
       tool = module.mount(body, makeContext(), options);
     } catch (e) {
       globalThis.reportError(e);
-      replace(body, h("p", { class: "note bad" }, `This could not be shown: ${e.message}`));
+      replace(
+        body,
+        h("p", { class: "note bad" }, `This could not be shown: ${e.message}`),
+      );
     }
   }
 

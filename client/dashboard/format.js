@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Times, durations and numbers as people read them. Times come in microseconds and are shown
-// in the local zone; the exact microsecond is always to be had as a title.
+// Times, durations and numbers as people read them. Times come in microseconds and are
+// shown in the local zone; the exact microsecond is always to be had as a title.
 
 const grouped = new Intl.NumberFormat("en");
 const DAY = 86_400_000;
@@ -9,9 +9,9 @@ const DAY = 86_400_000;
 const pad = (n, width = 2) => String(n).padStart(width, "0");
 
 function zone(date) {
-  const minutes = -date.getTimezoneOffset();
-  const sign = minutes < 0 ? "−" : "+";
-  return `${sign}${pad(Math.floor(Math.abs(minutes) / 60))}:${pad(Math.abs(minutes) % 60)}`;
+  const east = -date.getTimezoneOffset();
+  const minutes = Math.abs(east);
+  return `${east < 0 ? "−" : "+"}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`;
 }
 
 function dateText(d) {
@@ -38,7 +38,8 @@ export function timeText(us, now = Date.now()) {
   if (Number.isNaN(date.getTime())) return String(us);
   const clock = `${clockText(date)}.${pad(date.getMilliseconds(), 3)}`;
   return Math.abs(now - date) < DAY && new Date(now).getDate() === date.getDate()
-    ? clock : `${dateText(date)} ${clockText(date)}`;
+    ? clock
+    : `${dateText(date)} ${clockText(date)}`;
 }
 
 /** The same to the microsecond, with date and zone. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Draws once per frame, however many events came. Nothing is drawn while the page is hidden,
-// and nothing of a panel that is not shown: what was asked for meanwhile is drawn when it is.
+// Draws once per frame, however many events came. Nothing is drawn while the page is
+// hidden, and nothing of a panel that is not shown: what was asked for meanwhile is drawn
+// when it is.
 
 const lanes = new Set();
 let asked = 0;
@@ -50,8 +51,8 @@ document.addEventListener("visibilitychange", () => {
 });
 
 /**
- * The draws of one panel: `schedule(fn)` calls fn(time) in the next frame, once however often
- * it was asked for; `show(false)` holds them back; `end()` forgets them.
+ * The draws of one panel: `schedule(fn)` calls fn(time) in the next frame, once however
+ * often it was asked for; `show(false)` holds them back; `end()` forgets them.
  */
 export function createLane() {
   const lane = { shown: true, todo: new Set() };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The token of this tab: from the link's fragment, which is emptied at once, or pasted. It is
-// kept in sessionStorage: gone with the tab and unknown to others, yet a reload, which no
-// longer has the fragment, does not send its user back to the terminal. It is sent in `hello`
-// alone, never shown, and forgotten when the server refuses it.
+// The token of this tab: from the link's fragment, which is emptied at once, or pasted.
+// It is kept in sessionStorage: gone with the tab and unknown to others, yet a reload,
+// which no longer has the fragment, does not send its user back to the terminal. It is
+// sent in `hello` alone, never shown, and forgotten when the server refuses it.
 
 const KEY = "peal.token";
 
@@ -42,9 +42,9 @@ export function tokenIn(text) {
 }
 
 /**
- * `getToken` for connect(): the token, null to try without, or, after a refusal, a promise
- * that waits for another one. `wanted` is a store: why the user is asked for a token, in
- * words, or null.
+ * `getToken` for connect(): the token, null to try without, or, after a refusal, a
+ * promise that waits for another one. `wanted` is a store: why the user is asked for a
+ * token, in words, or null.
  */
 export function createSession(wanted) {
   let token = fromFragment() ?? recall();
@@ -68,9 +68,11 @@ export function createSession(wanted) {
     give,
     /** The server wants another token. */
     refuse() {
-      wanted.set(token
-        ? "The server refused the token: it has expired, or is not for this server."
-        : "This server asks for a token.");
+      wanted.set(
+        token
+          ? "The server refused the token: it has expired, or is not for this server."
+          : "This server asks for a token.",
+      );
       token = null;
       keep(null);
     },

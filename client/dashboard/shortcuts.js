@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Shortcuts of one key, which `?` lists. They are silent while somebody types or a modifier is
-// held, and can be turned off: speech input and stray keys set off single letters.
+// Shortcuts of one key, which `?` lists. They are silent while somebody types or a
+// modifier is held, and can be turned off: speech input and stray keys set off single
+// letters.
 
 import { h, replace } from "./dom.js";
 
-const TYPED = "input:not([type=checkbox], [type=radio], [type=range], [type=button]), "
-  + "textarea, select, [contenteditable]";
+const TYPED =
+  "input:not([type=checkbox], [type=radio], [type=range], [type=button]), " +
+  "textarea, select, [contenteditable]";
 
 /** `add(key, words, fn)` returns how to remove it; `show()` opens the list. */
 export function createShortcuts(prefs) {
@@ -16,18 +18,43 @@ export function createShortcuts(prefs) {
 
   function draw() {
     const off = prefs.get("shortcuts", true) === false;
-    const box = h("input", { type: "checkbox", id: "shortcuts-on", checked: !off, on: {
-      change: (e) => prefs.set("shortcuts", e.target.checked),
-    } });
-    replace(dialog,
+    const box = h("input", {
+      type: "checkbox",
+      id: "shortcuts-on",
+      checked: !off,
+      on: {
+        change: (e) => prefs.set("shortcuts", e.target.checked),
+      },
+    });
+    replace(
+      dialog,
       h("h2", { id: "shortcuts-title" }, "Keyboard"),
-      h("dl", { class: "keys" }, [...keys].map(([key, { words }]) => h("div", {},
-        h("dt", {}, h("kbd", {}, key === " " ? "Space" : key)), h("dd", {}, words)))),
-      h("p", { class: "hint" }, "Arrows, Home, End and Page keys move in lists, tables and "
-        + "tabs; Enter opens; Esc closes."),
-      h("div", { class: "check" }, box,
-        h("label", { for: "shortcuts-on" }, "Shortcuts of one key are on")),
-      h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
+      h(
+        "dl",
+        { class: "keys" },
+        [...keys].map(([key, { words }]) =>
+          h(
+            "div",
+            {},
+            h("dt", {}, h("kbd", {}, key === " " ? "Space" : key)),
+            h("dd", {}, words),
+          ),
+        ),
+      ),
+      h(
+        "p",
+        { class: "hint" },
+        "Arrows, Home, End and Page keys move in lists, tables and " +
+          "tabs; Enter opens; Esc closes.",
+      ),
+      h(
+        "div",
+        { class: "check" },
+        box,
+        h("label", { for: "shortcuts-on" }, "Shortcuts of one key are on"),
+      ),
+      h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")),
+    );
   }
 
   function show() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// A value over time that tells its listeners when it changes, and what this browser remembers
-// of the user's preferences. Where storage is refused, preferences last as long as the page.
+// A value over time that tells its listeners when it changes, and what this browser
+// remembers of the user's preferences. Where storage is refused, preferences last as long
+// as the page.
 
 /** `subscribe(fn)` and `getSnapshot()` as those of peal.js, and `set(value)`. */
 export function createStore(value) {

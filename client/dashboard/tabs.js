@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The tabs and the route in the fragment: `#/state/note.7` is a panel and what it shows, so
-// that links and the back button work. One tab is in the tab order, arrows move between them.
+// The tabs and the route in the fragment: `#/state/note.7` is a panel and what it shows,
+// so that links and the back button work. One tab is in the tab order, arrows move
+// between them.
 
 /** `#/PANEL/ARGUMENT` as { panel, argument }. */
 export function parseRoute(hash) {
@@ -49,8 +50,12 @@ export function createTabs(list, show) {
   list.addEventListener("keydown", (e) => {
     const at = tabs.indexOf(document.activeElement);
     const last = tabs.length - 1;
-    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1,
-      Home: 0, End: last }[e.key];
+    const to = {
+      ArrowRight: at === last ? 0 : at + 1,
+      ArrowLeft: at === 0 ? last : at - 1,
+      Home: 0,
+      End: last,
+    }[e.key];
     if (at < 0 || to === undefined || e.altKey || e.ctrlKey || e.metaKey) return;
     e.preventDefault();
     go(names[to]);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Light, dark, or as the system has it. A classic script in the head, so that the first frame
-// has the right colours; everything else about the theme is CSS.
+// Light, dark, or as the system has it. A classic script in the head, so that the first
+// frame has the right colours; everything else about the theme is CSS.
 
 (() => {
   let theme = "auto";
@@ -10,5 +10,6 @@
   } catch {
     // Storage is refused: as the system has it.
   }
-  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+  if (theme === "light" || theme === "dark")
+    document.documentElement.dataset.theme = theme;
 })();
