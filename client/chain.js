@@ -2,7 +2,7 @@
 // The subscriptions of one connection as its server sees them, and the chain of its batches.
 // Nothing is handed on before it is known to follow on what came before.
 
-import { check, events, isUint, part, uint, Gap } from "./message.js";
+import { check, events, isUint, part, Gap } from "./message.js";
 
 export class Chain {
   /** Of a connection that has ended: whoever is handing over stops. */
@@ -10,9 +10,9 @@ export class Chain {
   /** id -> leg. A leg without `sub` was left, and stays until the server says `ok`. */
   #legs = new Map();
 
-  /** A leg's `seq` is how far the server has told it; undefined before its first snapshot. */
-  add(id, sub, seq) {
-    const leg = { id, sub, seq, live: false, round: undefined };
+  /** For the request m. `seq` is how far the server has told it; undefined at first. */
+  add(sub, { id, from, since = isUint(from) ? from : undefined }) {
+    const leg = { id, sub, seq: since, now: from === "now", live: false };
     this.#legs.set(id, leg);
     return leg;
   }
@@ -30,30 +30,27 @@ export class Chain {
     return Math.min(...live.map((leg) => leg.seq));
   }
 
-  /** Whether all are live, and up to where. */
-  get mark() {
-    const legs = [...this.#legs.values()].filter((leg) => leg.sub);
-    return legs.length && legs.every((leg) => leg.live) ? this.#next(legs) : undefined;
-  }
-
   #follow(after, seq) {
-    uint(after, "begin");
-    if (after !== seq) throw new Gap(`the chain broke: ${after} came after ${seq}`);
+    check(isUint(after));
+    if (after !== seq) throw new Gap(`the chain broke: ${after} after ${seq}`);
   }
 
   batch(m) {
-    const live = this.#live();
-    check(live.length, "a batch for nobody");
     const [after, upto] = m;
+    const live = this.#live();
+    check(live.length);
     this.#follow(after, this.#next(live));
-    check(isUint(upto) && upto >= after, "a batch without an end");
-    for (const e of events(m, 2, after, upto)) {
-      for (const leg of live) {
-        if (e.seq ? e.seq > leg.seq : leg.seq <= after) leg.sub?.take(e);
+    this.#hand(live, events(m, 2, after, upto), after, upto);
+  }
+
+  #hand(legs, list, after, upto, sure) {
+    for (const e of list) {
+      for (const leg of legs) {
+        if (e.seq ? e.seq > leg.seq : leg.seq <= after) leg.sub?.take(e, sure);
         if (this.closed) return;
       }
     }
-    for (const leg of live) if (leg.seq <= upto) this.#mark(leg, upto);
+    for (const leg of legs) if (leg.seq <= upto) this.#mark(leg, upto);
   }
 
   #mark(leg, seq) {
@@ -62,67 +59,55 @@ export class Chain {
   }
 
   #goLive(leg, seq) {
-    const live = this.#live();
-    if (live.length && this.#next(live) > seq)
-      throw new Gap(`a subscription went live at ${seq}, behind the others`);
+    check(isUint(seq));
+    const next = this.#next();
+    if (next < Infinity && next > seq) throw new Gap(`live at ${seq}, behind ${next}`);
     leg.live = true;
-    leg.seq = seq;
   }
 
   message(m) {
-    const leg = this.#legs.get(m.id);
-    const { op } = m;
-    if (op === "subscribed") this.#subscribed(leg, m);
-    else if (op === "snapshot") this.#snapshot(leg, m);
-    else if (op === "replay") this.#replay(leg, m);
-    else if (op === "ok" && !leg.sub) this.#legs.delete(m.id);
-    else check(false, `${op} for a subscription`);
-  }
-
-  #subscribed(leg, m) {
-    if (leg.seq !== undefined || leg.sub?.snapshots) return;
-    this.#goLive(leg, uint(m.seq, "begin"));
-    leg.sub?.mark(m.seq);
+    const { op, id, seq, after, upto } = m;
+    const leg = this.#legs.get(id);
+    const { sub } = leg;
+    if (op === "ok" && !sub) return this.#legs.delete(id);
+    check(!leg.live);
+    if (op === "subscribed") {
+      if (!leg.now) return;
+      this.#goLive(leg, seq);
+      this.#mark(leg, seq);
+    } else if (op === "snapshot") this.#snapshot(leg, m);
+    else {
+      check(op === "replay" && !leg.round);
+      this.#follow(after, leg.seq);
+      const list = events(m.events, 0, after, upto);
+      if (m.last) this.#goLive(leg, upto);
+      this.#hand([leg], list, after, upto, true);
+    }
   }
 
   #snapshot(leg, m) {
-    check(!leg.live && !(leg.seq > m.seq), "a snapshot of the past");
+    const { seq } = m;
+    check(!(leg.seq > seq));
     const round = (leg.round = part(leg.round, m));
     if (!leg.sub) round.rows = [];
     if (!round.last) return;
     leg.round = undefined;
-    leg.seq = m.seq;
-    if (m.live !== false) this.#goLive(leg, m.seq);
-    const { rows, full, seq } = round;
-    leg.sub?.sync({ rows, full, seq }, m.scope);
+    leg.seq = seq;
+    if (m.live !== false) this.#goLive(leg, seq);
+    leg.sub?.sync({ rows: round.rows, full: round.full, seq }, m.scope);
     if (leg.live) this.#mark(leg, seq);
-  }
-
-  #replay(leg, m) {
-    check(!leg.live && !leg.round, "a replay of what is live");
-    this.#follow(m.after, leg.seq);
-    const upto = uint(m.upto, "replay");
-    check(upto >= m.after, "a replay without an end");
-    for (const e of events(m.events, 0, m.after, upto)) {
-      leg.sub?.take(e, true);
-      if (this.closed) return;
-    }
-    leg.seq = upto;
-    if (m.last) this.#goLive(leg, upto);
-    this.#mark(leg, upto);
   }
 
   /** The server has ended it: one, or (without id) all that have come as far as the chain. */
   end(id) {
-    const live = this.#live();
-    const next = this.#next(live);
+    const next = this.#next();
     const ended = id === undefined
-      ? live.filter((leg) => leg.seq === next) : [this.#legs.get(id)];
+      ? this.#live().filter((leg) => leg.seq === next) : [this.#legs.get(id)];
     return ended.map((leg) => {
+      const { sub } = leg;
       leg.live = false;
-      leg.round = undefined;
-      if (leg.sub) this.#legs.delete(leg.id);
-      return leg.sub;
+      if (sub) this.#legs.delete(leg.id);
+      return sub;
     }).filter(Boolean);
   }
 }

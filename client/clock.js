@@ -4,13 +4,9 @@
 
 const DRIFT = 1e-4;
 
-/** The better of what was known and a round trip: begun `sent`, over `now`, all in ms. */
+/** What was known, or a round trip of `rtt` from `sent` on where it tells more; all in ms. */
 export function sample(known, sent, rtt, server) {
-  const now = sent + rtt;
-  const fresh = { offset: server - (sent + now) / 2, bound: rtt / 2, at: now };
-  if (!known) return fresh;
-  const bound = known.bound + Math.abs(now - known.at) * DRIFT;
-  // Where the two can't both be right a clock was set.
-  const apart = Math.abs(fresh.offset - known.offset) > fresh.bound + bound;
-  return fresh.bound <= bound || apart ? fresh : known;
+  const offset = server - sent - rtt / 2;
+  const bound = known && known.bound + Math.abs(sent - known.at) * DRIFT;
+  return rtt / 2 > bound ? known : { offset, bound: rtt / 2, at: sent };
 }

@@ -4,15 +4,12 @@
 
 import { encode, decode } from "./codec.js";
 import { onAbort } from "./emitter.js";
-import { check, uint, Gap } from "./message.js";
+import { check, isString, isUint, Gap } from "./message.js";
 
-const PROTOCOL = "peal.v1.msgpack";
-const TOKEN_MS = 30000;
-const ATTEMPT_MS = 15000;
+const ATTEMPT_MS = 20000;
 const HEALTHY_MS = 5000;
 const TICK_MS = 5000;
 const PING_MS = 30000;
-const PROBE_MS = 5000;
 const SILENCE_MS = 10000;
 // The timers of a hidden page run once a minute.
 const HIDDEN_SILENCE_MS = 45000;
@@ -23,10 +20,11 @@ const MESSAGE_MAX = 1 << 24;
 
 const hidden = () => globalThis.document?.hidden;
 
+/** Is what peal.d.ts calls `client.connection`, too. */
 export class Connection {
-  state = { state: "connecting", attempts: 0 };
+  #client;
   #o;
-  #sink;
+  #state;
   #ws;
   /** The attempt or connection that counts; what belongs to another one is late. */
   #turn;
@@ -35,33 +33,46 @@ export class Connection {
   #attempts = 0;
   /** Since when it is connected. */
   #since;
-  /** Not before then, and whether it is a time of our own, by the server's word. */
+  /** Not before then, by the server's word. */
   #slot = 0;
-  #own;
-  #floor = 0;
-  #heard = 0;
-  #pinged = 0;
-  #probed = 0;
+  #heard;
+  #pinged;
   #interval;
+  /** The last refusal. */
   #said;
+  /** The call of getToken that is out, and what ends it. */
   #token;
-  #closed = new AbortController();
+  #stop;
+  #end = new AbortController();
 
-  /** sink: welcome, batch, message, lost, ended, ping, auth, change, report. */
-  constructor(options, sink) {
+  constructor(client, options) {
+    this.#client = client;
     this.#o = options;
-    this.#sink = sink;
-    this.#watch();
-    queueMicrotask(() => this.#attempt());
-    onAbort(options.signal, () => this.close());
+    this.#state = { state: "connecting", attempts: 0 };
+    queueMicrotask(() => {
+      onAbort(options.signal, () => this.close());
+      this.#attempt();
+    });
+    // Captured, since some of these do not bubble from the document.
+    const o = { signal: this.#end.signal, capture: true };
+    for (const type of ["online", "offline", "visibilitychange", "resume", "pageshow", "pagehide"])
+      globalThis.addEventListener?.(type, () => this.#look(type), o);
+  }
+
+  subscribe(listener) {
+    return this.#client.on("change", listener);
+  }
+
+  getSnapshot() {
+    return this.#state;
   }
 
   get over() {
-    return this.#closed.signal.aborted;
+    return this.#end.signal.aborted;
   }
 
   get connected() {
-    return this.#since !== undefined;
+    return !!this.#since;
   }
 
   /** Full jitter: anything up to a bound that doubles. */
@@ -71,210 +82,186 @@ export class Connection {
   }
 
   send(bytes) {
-    try {
-      this.#ws.send(bytes);
-    } catch (e) {
-      this.#sink.report(e);
-    }
-  }
-
-  /** Now, whatever was agreed; where it is connected: is it really? */
-  reconnect() {
-    this.#floor = 0;
-    this.#wake();
+    this.#ws.send(bytes);
   }
 
   close(reason = "closed", code) {
     if (this.over) return;
-    this.#drop(1000);
-    this.#closed.abort();
-    this.#sink.ended(reason, code);
+    this.#end.abort();
+    this.#stop?.abort();
+    this.#drop();
+    this.#client.lost();
     this.#set({ state: "disconnected", reason, code });
+    this.#client.ended(reason, code);
   }
 
   #set(state) {
-    this.state = Object.freeze({ ...state, attempts: this.#attempts });
-    this.#sink.change(this.state);
+    this.#state = { ...state, attempts: this.#attempts };
+    this.#client.changed(this.#state);
   }
 
   async #attempt() {
     if (this.over) return;
-    clearTimeout(this.#timer);
     const turn = (this.#turn = {});
+    this.#after(ATTEMPT_MS, () => {
+      this.#stop?.abort();
+      this.#token = undefined;
+      this.lose("no answer");
+    });
     this.#set({ state: "connecting" });
+    if (turn !== this.#turn) return;
     try {
-      const token = this.#o.getToken && (await this.#fetchToken());
+      const token = await this.#getToken();
       if (turn === this.#turn) this.#open(token ?? undefined);
     } catch (e) {
-      if (turn === this.#turn) this.lose("no connection: " + e?.message);
+      if (turn === this.#turn) this.lose(`no connection: ${e?.message}`);
     }
   }
 
   /** One call at a time: who asks meanwhile gets the same token. */
-  #fetchToken() {
-    return (this.#token ??= this.#askToken().finally(() => (this.#token = undefined)));
-  }
-
-  async #askToken() {
-    const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(new Error("getToken takes too long")), TOKEN_MS);
-    const forget = onAbort(this.#closed.signal, () => stop.abort());
-    const { signal } = stop;
-    try {
-      return await Promise.race([
-        this.#o.getToken({ signal }),
-        new Promise((_, reject) => onAbort(signal, () => reject(signal.reason))),
-      ]);
-    } finally {
-      clearTimeout(timer);
-      forget();
-    }
+  #getToken() {
+    return (this.#token ??= (async () => {
+      this.#stop = new AbortController();
+      try {
+        return await this.#o.getToken?.({ signal: this.#stop.signal });
+      } finally {
+        this.#token = undefined;
+      }
+    })());
   }
 
   #open(token) {
     const { url, WebSocket, client, agent } = this.#o;
-    const ws = (this.#ws = new WebSocket(url, PROTOCOL));
+    const ws = (this.#ws = new WebSocket(url, "peal.v1.msgpack"));
+    this.#said = "";
     ws.binaryType = "arraybuffer";
-    ws.onopen = () =>
-      this.send(encode({ op: "hello", v: 1, token, client, agent }));
+    ws.onopen = () => ws.send(encode({ op: "hello", v: 1, token, client, agent }));
     ws.onmessage = (e) => this.#receive(e.data);
     ws.onclose = (e) => this.lose(this.#said || e.reason || "the connection broke", e.code);
     // A close follows; without a handler Node's ws would throw.
     ws.onerror = () => {};
-    this.#said = undefined;
-    this.#timer = setTimeout(() => this.lose("the server does not answer"), ATTEMPT_MS);
   }
 
   #receive(data) {
+    const turn = this.#turn;
+    let m;
     this.#heard = Date.now();
     try {
-      check(data?.byteLength <= MESSAGE_MAX, "a text, or too much");
-      const m = decode(new Uint8Array(data));
-      if (Array.isArray(m)) this.#sink.batch(m);
-      else this.#control(m);
+      check(data.byteLength <= MESSAGE_MAX);
+      m = decode(new Uint8Array(data));
+      this.#control(m);
     } catch (e) {
-      this.bad(e);
+      // Whoever can't be understood is left, and not taken for healthy.
+      const gap = e instanceof Gap;
+      const error = gap ? e : new Error(`bad message ${m?.op ?? ""}: ${e.message}`, { cause: e });
+      this.#client.report(error, gap ? "gaps" : "malformed");
+      if (turn !== this.#turn) return;
+      this.#since = this.#since && Infinity;
+      this.lose(error.message);
     }
-  }
-
-  /** A server that can't be understood is left; the counter of attempts goes on. */
-  bad(error) {
-    this.#sink.report(error, error instanceof Gap ? "gaps" : "malformed");
-    this.#since = this.#since && Infinity;
-    this.lose(error.message);
   }
 
   #control(m) {
-    if (m.op === "draining") this.#wait(m.in, true);
-    else if (m.op === "revoked") this.#said = "revoked: " + m.reason;
-    else if (m.op === "expiring") this.#renew();
-    else if (this.connected) this.#sink.message(m);
-    else if (m.op === "error") {
-      this.#said = m.message;
-      if (m.retry_ms !== undefined) this.#wait(m.retry_ms);
+    const { op } = m;
+    if (op === "draining") this.#wait(m.in);
+    else if (op === "expiring") this.#renew();
+    else if (op === "revoked") this.#said = `revoked: ${m.reason}`;
+    else if (this.connected) this.#client.received(m);
+    else if (op === "error") {
+      this.#said = `${m.message}`;
+      if (m.retry_ms) this.#wait(m.retry_ms);
     } else this.#welcome(m);
   }
 
-  #wait(ms, own) {
-    this.#slot = Date.now() + Math.min(uint(ms, "time to wait"), SLOT_MAX_MS);
-    this.#own = own;
+  #wait(ms) {
+    check(isUint(ms));
+    this.#slot = Date.now() + Math.min(ms, SLOT_MAX_MS);
   }
 
   #welcome(m) {
-    check(m.op === "welcome" && m.v === 1 && typeof m.log === "string", "no welcome");
-    uint(m.head, "head");
-    uint(m.oldest, "oldest");
-    uint(m.max_message, "max_message");
-    this.#interval = Math.min(uint(m.ping_interval, "ping_interval"), SLOT_MAX_MS);
-    clearTimeout(this.#timer);
+    check(m.op === "welcome" && isString(m.log) &&
+      [m.head, m.oldest, m.max_message, m.ping_interval].every(isUint));
+    this.#interval = Math.min(m.ping_interval, SLOT_MAX_MS);
     this.#since = Date.now();
+    clearTimeout(this.#timer);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const turn = this.#turn;
-    this.#sink.welcome(m);
-    if (turn === this.#turn) this.#ping();
-    if (turn === this.#turn) this.#set({ state: "connected" });
+    this.#client.welcomed(m);
+    if (turn !== this.#turn) return;
+    this.#ping();
+    this.#set({ state: "connected" });
   }
 
   async #renew() {
-    if (!this.#o.getToken) return;
     const turn = this.#turn;
     try {
-      const token = await this.#fetchToken();
-      if (turn === this.#turn && token) await this.#sink.auth(token);
+      const token = await this.#getToken();
+      if (turn === this.#turn && token) await this.#client.auth(token);
     } catch (e) {
       // The next connection asks again.
-      this.#sink.report(e);
+      this.#client.report(e);
     }
   }
 
+  /** By the clock: timers stand still while a machine sleeps, and run late in a hidden page. */
   #tick() {
-    // By the clock: timers stand still in a machine that sleeps, and run late in a hidden page.
     const now = Date.now();
-    const silence = now - this.#heard;
-    if (silence > this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS) ||
-        (this.#probed > this.#heard && now - this.#probed >= PROBE_MS)) {
-      this.lose("nothing was heard for " + Math.round(silence / 1000) + " s");
-    } else if (now - this.#pinged >= Math.min(PING_MS, this.#interval + PROBE_MS)) this.#ping();
+    if (now - this.#heard > this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS))
+      this.lose("the server is silent");
+    else if (now - this.#pinged >= Math.min(PING_MS, this.#interval + TICK_MS)) this.#ping();
   }
 
   #ping() {
     this.#pinged = Date.now();
-    this.#sink.ping();
+    this.#client.ping().catch(() => {});
   }
 
-  /** Something happened to the page or the network: look at once. */
-  #wake() {
-    if (this.connected) {
-      this.#tick();
-      if (!this.connected) return this.#wake();
-      this.#ping();
-      this.#probed = Date.now();
-      this.#timer = setTimeout(() => this.#tick(), PROBE_MS);
-    } else if (!this.#turn) {
-      clearTimeout(this.#timer);
-      this.#timer = setTimeout(() => this.#attempt(), Math.max(0, this.#floor - Date.now()));
-    }
-  }
-
-  #watch() {
-    const { signal } = this.#closed;
-    const wake = () => hidden() || this.#wake();
-    for (const type of ["online", "offline", "pageshow"])
-      globalThis.addEventListener?.(type, wake, { signal });
-    for (const type of ["visibilitychange", "resume"])
-      globalThis.document?.addEventListener(type, wake, { signal });
+  /** Something happened to the page or to the network. */
+  #look(type) {
     // A page with an open socket is not kept for the way back.
-    globalThis.addEventListener?.("pagehide", () => this.#turn && this.lose("the page was left"),
-      { signal });
+    if (type === "pagehide") {
+      if (this.#turn) this.lose("the page was left");
+    } else if (!hidden()) this.#wake(Math.max(0, this.#slot - Date.now()));
   }
 
-  #drop(code) {
+  /** Now, whatever was agreed. */
+  reconnect() {
+    this.#wake(0);
+  }
+
+  #wake(wait) {
+    if (this.connected) this.#tick();
+    if (this.connected) {
+      // Does the other end answer soon?
+      this.#heard = Math.min(this.#heard, Date.now() - this.#interval - SILENCE_MS);
+      this.#ping();
+      this.#after(TICK_MS, () => this.#tick());
+    } else if (!this.#turn) this.#after(wait, () => this.#attempt());
+  }
+
+  #after(ms, fn) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(fn, ms);
+  }
+
+  #drop() {
     const ws = this.#ws;
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
     this.#ws = this.#turn = this.#since = undefined;
     if (!ws) return;
     ws.onopen = ws.onmessage = ws.onclose = null;
-    try {
-      ws.close(code);
-    } catch (e) {
-      this.#sink.report(e);
-    }
+    ws.close(1000);
   }
 
   lose(reason, code) {
     const now = Date.now();
     if (now - this.#since >= HEALTHY_MS) this.#attempts = 0;
-    this.#drop();
     if (code >= 4500 && code < 5000) return this.close(reason, code);
-    const wait = Math.max(0, this.#slot - now) +
-      (this.#own ? 0 : this.backoff(this.#attempts));
-    this.#floor = this.#slot;
-    this.#slot = 0;
-    this.#own = false;
-    this.#attempts++;
-    this.#timer = setTimeout(() => this.#attempt(), wait);
-    this.#sink.lost(wait);
+    const wait = Math.max(0, this.#slot - now) + this.backoff(this.#attempts++);
+    this.#drop();
+    this.#after(wait, () => this.#attempt());
+    this.#client.lost(wait);
     this.#set({ state: "disconnected", reason, code, retryAt: now + wait });
   }
 }

@@ -5,28 +5,31 @@
 /** Calls fn once, at once if need be; returns what forgets it. */
 export function onAbort(signal, fn) {
   if (signal?.aborted) fn();
-  else signal?.addEventListener("abort", fn, { once: true });
+  signal?.addEventListener("abort", fn, { once: true });
   return () => signal?.removeEventListener("abort", fn);
 }
 
 export class Emitter {
+  // Lists are replaced, never changed: who is being called does not notice.
   #handlers = new Map();
-  #thrown;
+  #report;
 
-  /** thrown(error) is told what handlers throw. */
-  constructor(thrown) {
-    this.#thrown = thrown;
+  /** report(error) is told what handlers throw. */
+  constructor(report) {
+    this.#report = report;
   }
 
   on(type, handler, { signal, once } = {}) {
-    const off = () => {
-      forget();
-      this.#handlers.set(type, this.#of(type).filter((h) => h !== call));
+    const call = (e) => {
+      if (once) off();
+      handler(e);
     };
-    const call = once ? (e) => (off(), handler(e)) : (e) => handler(e);
-    // Lists are replaced, never changed: who is being called does not notice.
+    let forget;
+    const off = () => {
+      forget?.();
+      this.#handlers.set(type, this.#of(type).filter((other) => other !== call));
+    };
     this.#handlers.set(type, [...this.#of(type), call]);
-    let forget = () => {};
     forget = onAbort(signal, off);
     return off;
   }
@@ -42,7 +45,7 @@ export class Emitter {
       try {
         handler(value);
       } catch (e) {
-        this.#thrown(e);
+        this.#report(e);
       }
     }
     return handlers.length;

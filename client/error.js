@@ -8,7 +8,7 @@ export class PealError extends Error {
     this.name = "PealError";
     this.code = code;
     this.details = details;
-    if (retryMs !== undefined) this.retryMs = retryMs;
+    this.retryMs = retryMs;
   }
 }
 

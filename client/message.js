@@ -2,29 +2,21 @@
 // What a server may say: events, rows, numbers, checked before anything is done with them.
 // Whoever checks here throws; the connection that said it is given up.
 
-/** A message that the protocol does not know. */
-export class BadMessage extends Error {}
-
 /** A batch or part that does not begin where the one before ended. */
-export class Gap extends BadMessage {}
+export class Gap extends Error {}
 
-export function check(ok, what) {
-  if (!ok) throw new BadMessage("the server sent " + what);
+export function check(ok) {
+  if (!ok) throw new Error("it makes no sense");
 }
 
 export const isUint = (x) => Number.isSafeInteger(x) && x >= 0;
 
-const isString = (x) => typeof x === "string";
-
-export function uint(x, what) {
-  check(isUint(x), "a bad " + what);
-  return x;
-}
+export const isString = (x) => typeof x === "string";
 
 /** [seq, time, topic, version, type, actor, data, meta?] */
 export function event(a) {
-  check(Array.isArray(a) && a.length > 6 && isUint(a[0]) && Number.isSafeInteger(a[1]) &&
-    isString(a[2]) && isUint(a[3]) && isString(a[4]) && isString(a[5]), "a bad event");
+  check(isUint(a[0]) && Number.isSafeInteger(a[1]) && isString(a[2]) && isUint(a[3]) &&
+    isString(a[4]) && isString(a[5]) && a.length > 6);
   return {
     seq: a[0], time: a[1], topic: a[2], version: a[3], type: a[4], actor: a[5], data: a[6],
     meta: a[7],
@@ -33,26 +25,24 @@ export function event(a) {
 
 /** The events of an array from its element `first`, in order, beyond `after`, up to `upto`. */
 export function events(a, first, after, upto) {
-  const list = [];
-  let seq = after;
-  for (let i = first; i < a.length; i++) {
-    const e = event(a[i]);
+  check(isUint(upto) && upto >= after);
+  return a.slice(first).map((raw) => {
+    const e = event(raw);
     if (e.seq) {
-      check(e.seq > seq && e.seq <= upto, "events out of order");
-      seq = e.seq;
+      check(e.seq > after && e.seq <= upto);
+      after = e.seq;
     }
-    list.push(e);
-  }
-  return list;
+    return e;
+  });
 }
 
 /** [topic, version, seq, created_time, created_by, updated_time, updated_by, deleted, value] */
 export function row(a) {
-  check(Array.isArray(a) && a.length > 8 && isString(a[0]) && isUint(a[1]) && isUint(a[2]) &&
-    isString(a[4]) && isString(a[6]), "a bad row");
+  check(isString(a[0]) && isUint(a[1]) && isUint(a[2]) && Number.isSafeInteger(a[3]) &&
+    isString(a[4]) && Number.isSafeInteger(a[5]) && isString(a[6]) && a.length > 8);
   return {
     topic: a[0], version: a[1], seq: a[2], createdTime: a[3], createdBy: a[4],
-    updatedTime: a[5], updatedBy: a[6], deleted: a[7], value: a[8],
+    updatedTime: a[5], updatedBy: a[6], deleted: a[7] === true, value: a[8],
   };
 }
 
@@ -60,11 +50,9 @@ export function row(a) {
 const MAX_ROWS = 1 << 22;
 
 /** Adds a part of a snapshot to the round before it; a round that is whole has `last`. */
-export function part(round, m) {
-  round ??= { rows: [], full: m.full, seq: uint(m.seq, "snapshot") };
-  check(m.seq === round.seq && m.full === round.full && typeof m.full === "boolean" &&
-    round.rows.length < MAX_ROWS, "parts that make no snapshot");
-  for (const r of m.rows) round.rows.push(row(r));
-  round.last = m.last === true;
-  return round;
+export function part(round = { rows: [] }, { seq, full, last, rows }) {
+  check(isUint(seq) && seq === (round.seq ?? seq) && full === (round.full ?? full) &&
+    round.rows.length < MAX_ROWS);
+  for (const r of rows) round.rows.push(row(r));
+  return Object.assign(round, { seq, full, last });
 }

@@ -4,11 +4,12 @@
 
 import { Chain } from "./chain.js";
 import { sample } from "./clock.js";
+import { encode } from "./codec.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { PealError, errorOf } from "./error.js";
-import { check, event, isUint } from "./message.js";
-import { Requests, pack } from "./requests.js";
+import { check, event, isString, isUint } from "./message.js";
+import { Requests } from "./requests.js";
 import { Subscription } from "./subscription.js";
 
 export { PealError };
@@ -22,152 +23,30 @@ class Client {
   latency;
   counters = { reconnects: 0, gaps: 0, malformed: 0, lagged: 0, thrown: 0 };
   connection;
-  #events = new Emitter(() => this.counters.thrown++);
-  #connection;
-  #requests;
+  #events = new Emitter((e) => this.report(e, "thrown"));
+  #requests = new Requests(this);
   #chain;
   #subs = new Set();
-  #acks = new Map();
   #id = 0;
   #clock;
   #complete;
-  #host;
+  #reporting;
 
   constructor(options) {
-    const report = (e, count) => {
-      if (count) this.counters[count]++;
-      if (!this.#events.emit("error", e)) console.error(e);
-    };
-    this.#connection = new Connection(options, this.#sink(report));
-    this.#host = {
-      report,
-      connection: this.#connection,
-      backoff: (n) => this.#connection.backoff(n),
-      count: (name) => this.counters[name]++,
-      nextId: () => ++this.#id,
-      send: (m) => this.#send(m),
-      open: (sub) => this.#open(sub),
-      leave: (sub, gone) => this.#leave(sub, gone),
-    };
-    this.#requests = new Requests(this.#host);
-    this.connection = {
-      subscribe: (listener) => this.on("change", listener),
-      getSnapshot: () => this.#connection.state,
-    };
-  }
-
-  /** What the connection tells. */
-  #sink(report) {
-    return {
-      report,
-      welcome: (m) => this.#welcomed(m),
-      batch: (m) => {
-        check(this.#chain, "a batch before welcome");
-        this.#chain.batch(m);
-        this.#watermark();
-      },
-      message: (m) => {
-        this.#message(m);
-        this.#watermark();
-      },
-      lost: (wait) => this.#lost(wait),
-      ended: (reason, code) => this.#ended(reason, code),
-      ping: () => this.ping().catch(() => {}),
-      auth: (token) => this.#requests.ask("ok", { op: "auth", token }),
-      change: (state) => this.#changed(state),
-    };
-  }
-
-  #changed(state) {
-    this.#events.emit("change");
-    // A listener may have changed it again.
-    if (state !== this.#connection.state) return;
-    this.#events.emit(state.state,
-      state.state === "connected" ? { ...state, welcome: this.welcome } : state);
-  }
-
-  #send(m) {
-    this.#connection.send(pack(m, this.welcome.max_message));
-  }
-
-  #welcomed(m) {
-    this.welcome = this.#host.welcome = m;
-    const chain = (this.#chain = new Chain());
-    for (const sub of this.#subs) if (!chain.closed) this.#open(sub);
-    if (chain.closed) return;
-    for (const [name, { log, seq }] of this.#acks) if (log === m.log) this.ack(seq, name);
-    this.#requests.connected();
-  }
-
-  #lost(wait) {
-    if (this.#chain) {
-      this.counters.reconnects++;
-      this.#chain.closed = true;
-      this.#chain = undefined;
-    }
-    for (const sub of this.#subs) sub.leg = undefined;
-    this.#requests.lost(wait);
-  }
-
-  #ended(reason, code) {
-    this.#lost();
-    for (const sub of this.#subs)
-      sub.end(code && new PealError("unauthorized", reason, { close: code }));
-  }
-
-  #message(m) {
-    const { op, id } = m;
-    if (op === "lagged") for (const sub of this.#chain.end(id)) sub.lagged(m);
-    else if (this.#chain.has(id)) {
-      if (op === "error") for (const sub of this.#chain.end(id)) sub.failed(errorOf(m));
-      else this.#chain.message(m);
-    } else if (this.#requests.has(id)) this.#requests.answer(m);
-    else {
-      check(op === "error" && id === undefined, `${op} that nobody asked for`);
-      this.#host.report(errorOf(m));
-    }
-  }
-
-  #watermark() {
-    const seq = this.#chain?.mark;
-    if (seq !== undefined) this.#complete = { seq, at: Date.now() };
-  }
-
-  #open(sub) {
-    const ready = () => this.#connection.connected && !sub.leg && sub.open;
-    if (!ready()) return;
-    const m = sub.request(this.welcome);
-    // Who was told lagged may have acted on it.
-    if (!ready()) return;
-    const id = ++this.#id;
-    sub.leg = this.#chain.add(id, sub, m.since ?? (isUint(m.from) ? m.from : undefined));
-    try {
-      this.#send({ ...m, id });
-    } catch (e) {
-      this.#chain.end(id);
-      sub.failed(e);
-    }
-  }
-
-  #leave(sub, gone) {
-    const { leg } = sub;
-    if (gone) this.#subs.delete(sub);
-    sub.leg = undefined;
-    if (!leg) return;
-    leg.sub = undefined;
-    this.#send({ op: "unsubscribe", id: leg.id });
+    this.connection = new Connection(this, options);
   }
 
   on(type, handler, o) {
     return this.#events.on(type, handler, o);
   }
 
-  subscribe(patterns, o) {
-    const sub = new Subscription(this.#host, patterns, o);
-    this.#subs.add(sub);
-    if (this.#connection.over) sub.end();
-    if (sub.open) this.#open(sub);
-    else this.#subs.delete(sub);
+  subscribe(patterns, o = {}) {
+    const sub = new Subscription(this, patterns, o);
+    if (this.connection.over) sub.end();
+    if (sub.open) {
+      this.#subs.add(sub);
+      this.open(sub);
+    }
     return sub;
   }
 
@@ -175,23 +54,23 @@ class Client {
     const many = Array.isArray(topic);
     const { signal, checks, ...rest } = (many ? type : o) ?? {};
     const events = many ? topic : [{ topic, type, data, ...rest }];
-    return this.#requests.ask("appended", { op: "append", events, checks }, signal, (m) => {
+    return this.#requests.ask("appended", { op: "append", events, checks }, { signal }, (m) => {
       const { seq, versions, time, duplicate } = m;
-      check(isUint(seq) && versions.length === events.length && versions.every(isUint),
-        "a bad answer to append");
+      check(isUint(seq) && versions.length === events.length && versions.every(isUint));
       return {
         seq: seq + events.length - 1, version: versions.at(-1), versions, time, duplicate,
       };
     });
   }
 
-  async emit(topic, type, data, { signal } = {}) {
-    await this.#requests.ask("ok", { op: "emit", topic, type, data }, signal);
+  emit(topic, type, data, o) {
+    return this.#requests.ask("ok", { op: "emit", topic, type, data }, o);
   }
 
-  state(patterns, { at, minSeq, signal } = {}) {
+  state(patterns, o = {}) {
+    const { at, minSeq } = o;
     const m = { op: "state", topics: [].concat(patterns), at: moment(at), min_seq: minSeq };
-    return this.#requests.ask("snapshot", m, signal, ({ rows, seq }) => ({ rows, seq }));
+    return this.#requests.ask("snapshot", m, o, ({ rows, seq }) => ({ rows, seq }));
   }
 
   at(at) {
@@ -200,36 +79,35 @@ class Client {
 
   history({ fromTime, toTime, minSeq, signal, ...rest } = {}) {
     const m = {
-      op: "history", ...rest,
-      from_time: micros(fromTime), to_time: micros(toTime), min_seq: minSeq,
+      ...rest, op: "history", from_time: micros(fromTime), to_time: micros(toTime),
+      min_seq: minSeq,
     };
-    return this.#requests.ask("history", m, signal, ({ events, next }) =>
+    return this.#requests.ask("history", m, { signal }, ({ events, next }) =>
       ({ events: events.map(event), next }));
   }
 
-  presence(patterns, { signal } = {}) {
+  presence(patterns, o) {
     const m = { op: "presence", topics: [].concat(patterns) };
-    return this.#requests.ask("presence", m, signal, ({ members }) => members.slice());
+    return this.#requests.ask("presence", m, o, ({ members }) => members);
   }
 
   ack(seq, name = "") {
-    this.#acks.set(name, { log: this.welcome?.log, seq });
-    if (this.#connection.connected) this.#send({ op: "ack", seq, name });
+    if (this.connection.connected) this.#send({ op: "ack", seq, name });
   }
 
-  async ping({ signal } = {}) {
+  ping(o) {
     const sent = Date.now();
     const begin = performance.now();
-    await this.#requests.ask("pong", { op: "ping" }, signal, ({ time }) => {
-      check(Number.isSafeInteger(time), "a bad time");
-      this.latency = performance.now() - begin;
-      this.#clock = sample(this.#clock, sent, this.latency, time / 1000);
+    return this.#requests.ask("pong", { op: "ping" }, o, ({ time }) => {
+      const rtt = (this.latency = performance.now() - begin);
+      this.#clock = sample(this.#clock, sent, rtt, time / 1000);
+      check(isUint(time));
+      return rtt;
     });
-    return this.latency;
   }
 
   get clock() {
-    return this.#clock && { offset: this.#clock.offset, bound: this.#clock.bound };
+    return this.#clock;
   }
 
   get complete() {
@@ -237,17 +115,135 @@ class Client {
   }
 
   reconnect() {
-    this.#connection.reconnect();
+    this.connection.reconnect();
   }
 
   close() {
-    this.#connection.close();
+    this.connection.close();
+  }
+
+  // What follows is for the modules beside this one.
+
+  /** Tells the application what has no better place; never throws. */
+  report(e, counter) {
+    if (counter) this.counters[counter]++;
+    if (this.#reporting) return;
+    this.#reporting = true;
+    if (!this.#events.emit("error", e)) console.error(e);
+    this.#reporting = false;
+  }
+
+  /** Gives the message an id. */
+  request(m) {
+    m.id = ++this.#id;
+    this.#send(m);
+    return m.id;
+  }
+
+  #send(m) {
+    let bytes;
+    try {
+      bytes = encode(m);
+    } catch (e) {
+      throw new PealError("bad_request", e.message);
+    }
+    if (bytes.length > this.welcome.max_message)
+      throw new PealError("too_large", `${bytes.length} bytes`);
+    this.connection.send(bytes);
+  }
+
+  open(sub) {
+    const ready = () => this.connection.connected && !sub.leg && sub.open;
+    const m = ready() && sub.request(this.welcome);
+    // Whoever was told lagged may have changed it.
+    if (!ready()) return;
+    try {
+      this.request(m);
+      sub.leg = this.#chain.add(sub, m);
+    } catch (e) {
+      sub.failed(e);
+    }
+  }
+
+  leave(sub) {
+    const { leg } = sub;
+    sub.leg = undefined;
+    if (!leg) return;
+    leg.sub = undefined;
+    this.#send({ op: "unsubscribe", id: leg.id });
+  }
+
+  forget(sub) {
+    this.#subs.delete(sub);
+  }
+
+  /** Everything that is live is there up to where the last one is. */
+  marked() {
+    const subs = [...this.#subs];
+    if (subs.every((sub) => sub.live))
+      this.#complete = { seq: Math.min(...subs.map((sub) => sub.leg.seq)), at: Date.now() };
+  }
+
+  changed(state) {
+    this.#events.emit("change");
+    // A listener may have changed it again.
+    if (state !== this.connection.getSnapshot()) return;
+    const { welcome } = this;
+    this.#events.emit(state.state, state.state === "connected" ? { ...state, welcome } : state);
+  }
+
+  welcomed(m) {
+    const chain = (this.#chain = new Chain());
+    this.welcome = m;
+    for (const sub of this.#subs) if (!chain.closed) this.open(sub);
+    if (!chain.closed) this.#requests.connected();
+  }
+
+  auth(token) {
+    return this.#requests.ask("ok", { op: "auth", token });
+  }
+
+  received(m) {
+    const { op, id } = m;
+    if (Array.isArray(m)) this.#chain.batch(m);
+    else if (op === "lagged") {
+      check(isUint(m.oldest) && isUint(m.head) && isString(m.reason));
+      for (const sub of this.#end(id)) sub.lagged(m);
+    } else if (this.#chain.has(id)) {
+      if (op === "error") for (const sub of this.#end(id)) sub.failed(errorOf(m));
+      else this.#chain.message(m);
+    } else if (this.#requests.has(id)) this.#requests.answer(m);
+    else {
+      check(op === "error" && !id);
+      this.report(errorOf(m));
+    }
+  }
+
+  #end(id) {
+    const subs = this.#chain.end(id);
+    for (const sub of subs) sub.leg = undefined;
+    return subs;
+  }
+
+  lost(wait) {
+    const chain = this.#chain;
+    if (chain && !chain.closed) {
+      this.counters.reconnects++;
+      chain.closed = true;
+    }
+    for (const sub of this.#subs) sub.leg = undefined;
+    this.#requests.lost(wait);
+  }
+
+  ended(reason, code) {
+    for (const sub of this.#subs)
+      sub.end(code && new PealError("unauthorized", reason, { close: code }));
   }
 }
 
 /** The page's own origin where url is left out. */
-export function connect(url, options = {}) {
-  const target = new URL(url ?? "/v1/ws", globalThis.location?.href);
+export function connect(url = "/v1/ws", options) {
+  const target = new URL(url, globalThis.location?.href);
   target.protocol = target.protocol.replace("http", "ws");
   if (target.pathname === "/") target.pathname = "/v1/ws";
   return new Client({
