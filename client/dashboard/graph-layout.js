@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Where nodes lie: springs along links, repulsion between all (Barnes-Hut: a far cell of a
-// quadtree counts as one body), cooling down until nothing moves. From the same graph and the
-// same seed come the same places, step by step: nothing here asks for time or chance.
+// Where nodes lie: springs along links, repulsion between all (Barnes-Hut: a far cell of
+// a quadtree counts as one body), cooling down until nothing moves. From the same graph
+// and the same seed come the same places, step by step: nothing here asks for time or
+// chance.
 
 const THETA2 = 0.9 * 0.9; // how far a cell is, for its width, to count as one body
 const REPULSION = 42;
 const GRAVITY = 0.035;
+const ALONE = 0.11; // of nodes that no link holds
 const LENGTH = 26;
 const DRAG = 0.6;
 const COOLING = 1 - 0.001 ** (1 / 260); // from 1 to REST in some 260 steps
@@ -122,10 +124,11 @@ export class Layout {
     this.pull();
     this.plant();
     this.push();
-    const { x, y, vx, vy, alpha } = this;
+    const { x, y, vx, vy, alpha, degree } = this;
     for (let i = 0; i < this.count; i++) {
-      vx[i] = (vx[i] - x[i] * GRAVITY * alpha) * DRAG;
-      vy[i] = (vy[i] - y[i] * GRAVITY * alpha) * DRAG;
+      const g = (degree[i] === 0 ? ALONE : GRAVITY) * alpha;
+      vx[i] = (vx[i] - x[i] * g) * DRAG;
+      vy[i] = (vy[i] - y[i] * g) * DRAG;
       x[i] += vx[i];
       y[i] += vy[i];
     }
@@ -231,8 +234,9 @@ export class Layout {
       const inner = this.cell();
       this.child[at] = inner;
       const other = ~there;
-      this.child[4 * inner + (x[other] >= cx + half ? 1 : 0) +
-        (y[other] >= cy + half ? 2 : 0)] = there;
+      this.child[
+        4 * inner + (x[other] >= cx + half ? 1 : 0) + (y[other] >= cy + half ? 2 : 0)
+      ] = there;
       cell = inner;
     }
   }
@@ -313,8 +317,12 @@ export function bounds(layout, chosen) {
     const x = layout.x[i];
     const y = layout.y[i];
     box ??= [x, y, x, y];
-    box = [Math.min(box[0], x), Math.min(box[1], y),
-      Math.max(box[2], x), Math.max(box[3], y)];
+    box = [
+      Math.min(box[0], x),
+      Math.min(box[1], y),
+      Math.max(box[2], x),
+      Math.max(box[3], y),
+    ];
   };
   if (chosen) for (const i of chosen) see(i);
   else for (let i = 0; i < layout.count; i++) see(i);

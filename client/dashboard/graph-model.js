@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // The memory graph that rows describe: entities, relations, and who is whose neighbour.
-// Names are those in the data; what applying changes one by one gives is what applying all
-// the rows at once gives.
+// Names are those in the data; what applying changes one by one gives is what applying
+// all the rows at once gives.
 
 const ENTITY = "graph.entity.";
 const RELATION = "graph.relation.";
@@ -34,12 +34,14 @@ export function readRow(row) {
   const tokens = row.topic.slice(RELATION.length).split(".");
   const whole = tokens.length === 3;
   const part = (given, i) =>
-    text(given) ?? (whole ? unescapeToken(tokens[i]) ?? tokens[i] : undefined);
+    text(given) ?? (whole ? (unescapeToken(tokens[i]) ?? tokens[i]) : undefined);
   const from = part(value.from, 0);
   const type = part(value.relationType, 1) ?? "";
   const to = part(value.to, 2);
   // Of a relation that is only a digest, and says nothing else, the ends are not known.
-  return from === undefined || to === undefined ? null : { kind: "relation", from, type, to };
+  return from === undefined || to === undefined
+    ? null
+    : { kind: "relation", from, type, to };
 }
 
 /** Observations as lines of text, whatever the application put there. */
@@ -47,11 +49,14 @@ export function observationsOf(row) {
   const value = isMap(row?.value) ? row.value.observations : undefined;
   if (value === undefined || value === null) return [];
   return (Array.isArray(value) ? value : [value]).map((v) =>
-    typeof v === "string" ? v : show(v));
+    typeof v === "string" ? v : show(v),
+  );
 }
 
 function show(v) {
-  return JSON.stringify(v, (_, x) => (typeof x === "bigint" ? x.toString() : x)) ?? String(v);
+  return (
+    JSON.stringify(v, (_, x) => (typeof x === "bigint" ? x.toString() : x)) ?? String(v)
+  );
 }
 
 export class GraphModel {
@@ -67,8 +72,9 @@ export class GraphModel {
   }
 
   /**
-   * Follow rows (topic to row). `changed`: the topics that may differ from what was applied
-   * before; left out: all. Returns the names of the nodes that are not what they were.
+   * Follow rows (topic to row). `changed`: the topics that may differ from what was
+   * applied before; left out: all. Returns the names of the nodes that are not what they
+   * were.
    */
   apply(rows, changed) {
     const touched = new Set();
@@ -86,8 +92,8 @@ export class GraphModel {
   }
 
   take(row, touched) {
-    const known = this.claims.get(row.topic)?.rows.get(row.topic) ??
-      this.links.get(row.topic)?.row;
+    const known =
+      this.claims.get(row.topic)?.rows.get(row.topic) ?? this.links.get(row.topic)?.row;
     if (known === row || same(known, row)) return;
     const said = readRow(row);
     if (said?.kind === "entity") this.takeEntity(row, said, touched);
@@ -184,9 +190,12 @@ export function neighbours(node) {
     if (link.to === node && link.from !== node)
       list.push({ link, node: link.from, out: false });
   }
-  return list.sort((a, b) =>
-    Number(b.out) - Number(a.out) || compare(a.link.type, b.link.type) ||
-    compare(a.node.name, b.node.name));
+  return list.sort(
+    (a, b) =>
+      Number(b.out) - Number(a.out) ||
+      compare(a.link.type, b.link.type) ||
+      compare(a.node.name, b.node.name),
+  );
 }
 
 /** Nodes that a search means: all words occur in name or type; best connected first. */
@@ -197,8 +206,10 @@ export function search(nodes, query, order = "links") {
     const hay = `${node.name}\n${node.type}`.toLowerCase();
     if (words.every((w) => hay.includes(w))) found.push(node);
   }
-  return found.sort((a, b) =>
-    (order === "links" ? b.links.size - a.links.size : 0) || compare(a.name, b.name));
+  return found.sort(
+    (a, b) =>
+      (order === "links" ? b.links.size - a.links.size : 0) || compare(a.name, b.name),
+  );
 }
 
 export function compare(a, b) {
@@ -210,6 +221,7 @@ export function typesOf(nodes) {
   const count = new Map();
   for (const node of nodes)
     if (node.row) count.set(node.type, (count.get(node.type) ?? 0) + 1);
-  return [...count].sort((a, b) => b[1] - a[1] || compare(a[0], b[0]))
+  return [...count]
+    .sort((a, b) => b[1] - a[1] || compare(a[0], b[0]))
     .map(([type, n]) => ({ type, n }));
 }

@@ -24,10 +24,18 @@ export function fit(box, width, height, padding = 32) {
   const w = Math.max(box[2] - box[0], 1);
   const h = Math.max(box[3] - box[1], 1);
   const room = (size) => Math.max(size - 2 * padding, 1);
-  const k = Math.min(2, NEAREST, Math.max(FARTHEST,
-    Math.min(room(width) / w, room(height) / h)));
-  return center({ k, x: 0, y: 0 }, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2,
-    width, height);
+  const k = Math.min(
+    2,
+    NEAREST,
+    Math.max(FARTHEST, Math.min(room(width) / w, room(height) / h)),
+  );
+  return center(
+    { k, x: 0, y: 0 },
+    (box[0] + box[2]) / 2,
+    (box[1] + box[3]) / 2,
+    width,
+    height,
+  );
 }
 
 /** The same zoom, with a place of the world in the middle. */

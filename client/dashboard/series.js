@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // Figures over time from counters that are told once a second: rates are differences over
-// the time between, and a counter that starts anew begins a new one. Bounded: what is older
-// than the window is forgotten.
+// the time between, and a counter that starts anew begins a new one. Bounded: what is
+// older than the window is forgotten.
 
 export const WINDOW = 600; // seconds
 
@@ -54,8 +54,10 @@ export class Series {
 
   /** In the form that uPlot draws: times, then the columns named. */
   data(names) {
-    return [this.times, ...names.map((n) => this.columns.get(n) ??
-      new Array(this.times.length).fill(null))];
+    return [
+      this.times,
+      ...names.map((n) => this.columns.get(n) ?? new Array(this.times.length).fill(null)),
+    ];
   }
 }
 
@@ -80,8 +82,8 @@ export class Rates {
   }
 
   /**
-   * Take what a source says at `time` (seconds). Returns {seconds, by(name), value(name)}:
-   * how much each counter grew since, undefined where that can't be said.
+   * Take what a source says at `time` (seconds). Returns {seconds, by(name),
+   * value(name)}: how much each counter grew since, undefined where that can't be said.
    */
   take(source, time, values) {
     const before = this.before.get(source);

@@ -111,11 +111,16 @@ export class PlayClock {
   tick(now, known = Infinity) {
     const passed = Math.max(0, now - this.now);
     this.now = now;
-    this.time = Math.max(this.time, Math.min(known, this.time + passed * 1000 * this.speed));
+    this.time = Math.max(
+      this.time,
+      Math.min(known, this.time + passed * 1000 * this.speed),
+    );
     return this.time;
   }
 
-  /** Nothing happens before `next`: leap, if that is more than `quiet` ms of playing away. */
+  /**
+   * Nothing happens before `next`: leap, if that is more than `quiet` ms of playing away.
+   */
   leap(next, quiet) {
     const away = next - this.time;
     if (away <= quiet * 1000 * this.speed) return false;

@@ -51,6 +51,7 @@ export function createVirtual(
 
   function measure() {
     if (rows.length === 0) grow();
+    rows[0].row.hidden = false; // what is hidden has no height
     const now = rows[0].row.offsetHeight;
     if (now > 0 && now !== height) {
       height = now;
@@ -142,6 +143,8 @@ export function createVirtual(
     get active() {
       return active;
     },
+    /** Scrolls until a row is in sight. */
+    reveal,
     /** Sets which row is active without moving there. */
     set active(index) {
       active = index;

@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The graph that rows describe, where its nodes come to lie, and which part of it is seen:
-// the dashboard's modules that need no browser.  Random changes print their seed.
+// The graph that rows describe, where its nodes come to lie, and which part of it is
+// seen: the dashboard's modules that need no browser.  Random changes print their seed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
-  GraphModel, neighbours, observationsOf, readRow, search, typesOf, unescapeToken,
+  GraphModel,
+  neighbours,
+  observationsOf,
+  readRow,
+  search,
+  typesOf,
+  unescapeToken,
 } from "../../client/dashboard/graph-model.js";
 import { bounds, Layout, random } from "../../client/dashboard/graph-layout.js";
-import { fit, Fingers, FARTHEST, NEAREST, toWorld, zoom }
-  from "../../client/dashboard/graph-viewport.js";
+import {
+  fit,
+  Fingers,
+  FARTHEST,
+  NEAREST,
+  toWorld,
+  zoom,
+} from "../../client/dashboard/graph-viewport.js";
 
 let seq = 0;
 
@@ -20,8 +32,13 @@ function entity(name, value = {}, topic = `graph.entity.${name}`) {
 }
 
 function relation(from, relationType, to) {
-  return { topic: `graph.relation.${from}.${relationType}.${to}`, version: 1, seq: ++seq,
-    deleted: false, value: { from, to, relationType } };
+  return {
+    topic: `graph.relation.${from}.${relationType}.${to}`,
+    version: 1,
+    seq: ++seq,
+    deleted: false,
+    value: { from, to, relationType },
+  };
 }
 
 function rowsOf(...rows) {
@@ -31,9 +48,11 @@ function rowsOf(...rows) {
 /** What a model holds, in a form that can be compared. */
 function seen(model) {
   return {
-    nodes: [...model.nodes.values()].map((n) => [n.name, n.type, n.row?.seq, n.links.size])
+    nodes: [...model.nodes.values()]
+      .map((n) => [n.name, n.type, n.row?.seq, n.links.size])
       .sort(),
-    links: [...model.links.values()].map((l) => [l.topic, l.from.name, l.type, l.to.name])
+    links: [...model.links.values()]
+      .map((l) => [l.topic, l.from.name, l.type, l.to.name])
       .sort(),
     entities: model.entities,
   };
@@ -41,18 +60,28 @@ function seen(model) {
 
 test("entities become nodes and relations become links", () => {
   const model = new GraphModel();
-  model.apply(rowsOf(entity("ada", { entityType: "person" }), entity("bob"),
-    relation("ada", "knows", "bob")));
+  model.apply(
+    rowsOf(
+      entity("ada", { entityType: "person" }),
+      entity("bob"),
+      relation("ada", "knows", "bob"),
+    ),
+  );
   assert.deepEqual([...model.nodes.keys()], ["ada", "bob"]);
   assert.equal(model.nodes.get("ada").type, "person");
-  assert.deepEqual(neighbours(model.nodes.get("bob")).map((n) => [n.node.name, n.out]),
-    [["ada", false]]);
+  assert.deepEqual(
+    neighbours(model.nodes.get("bob")).map((n) => [n.node.name, n.out]),
+    [["ada", false]],
+  );
 });
 
 test("names are those in the data, whatever the topic says", () => {
   const row = entity("a.b", { entityType: "x" }, "graph.entity.a%2Eb");
   assert.equal(readRow(row).name, "a.b");
-  const digest = { ...relation("x", "y", "z"), topic: "graph.relation.~.0123456789abcdef" };
+  const digest = {
+    ...relation("x", "y", "z"),
+    topic: "graph.relation.~.0123456789abcdef",
+  };
   assert.deepEqual(readRow(digest), { kind: "relation", from: "x", type: "y", to: "z" });
 });
 
@@ -60,7 +89,12 @@ test("a name that the data lack is read from the topic", () => {
   const row = { topic: "graph.entity.a%2Eb", value: null, seq: 1 };
   assert.equal(readRow(row).name, "a.b");
   const link = { topic: "graph.relation.a%25.is%20in.c", value: 7, seq: 1 };
-  assert.deepEqual(readRow(link), { kind: "relation", from: "a%", type: "is in", to: "c" });
+  assert.deepEqual(readRow(link), {
+    kind: "relation",
+    from: "a%",
+    type: "is in",
+    to: "c",
+  });
 });
 
 test("a digest without names in its data is no link", () => {
@@ -76,8 +110,12 @@ test("a token that decodes to nothing stands for itself", () => {
 
 test("topics that are no entity and no relation change nothing", () => {
   const model = new GraphModel();
-  model.apply(rowsOf({ topic: "graph.note.x", value: { name: "x" }, seq: 1 },
-    { topic: "note.7", value: {}, seq: 2 }));
+  model.apply(
+    rowsOf(
+      { topic: "graph.note.x", value: { name: "x" }, seq: 1 },
+      { topic: "note.7", value: {}, seq: 2 },
+    ),
+  );
   assert.equal(model.nodes.size, 0);
 });
 
@@ -113,8 +151,13 @@ test("an entity may be its own neighbour", () => {
 
 test("names that objects have of their own are names like others", () => {
   const model = new GraphModel();
-  model.apply(rowsOf(entity("__proto__"), entity("constructor"),
-    relation("__proto__", "toString", "constructor")));
+  model.apply(
+    rowsOf(
+      entity("__proto__"),
+      entity("constructor"),
+      relation("__proto__", "toString", "constructor"),
+    ),
+  );
   assert.equal(model.nodes.size, 2);
   assert.equal(Object.prototype.polluted, undefined);
   assert.equal(neighbours(model.nodes.get("__proto__"))[0].node.name, "constructor");
@@ -122,14 +165,27 @@ test("names that objects have of their own are names like others", () => {
 
 test("values of any shape make no exception", () => {
   const model = new GraphModel();
-  for (const value of [null, undefined, 1, "x", [], [1], { name: 7 }, { name: "" },
-    { name: {}, entityType: [] }, 10n]) {
+  for (const value of [
+    null,
+    undefined,
+    1,
+    "x",
+    [],
+    [1],
+    { name: 7 },
+    { name: "" },
+    { name: {}, entityType: [] },
+    10n,
+  ]) {
     model.apply(rowsOf({ ...entity("x"), seq: ++seq, value }));
     assert.deepEqual([...model.nodes.keys()], ["x"]);
     observationsOf(model.nodes.get("x").row);
   }
-  assert.deepEqual(observationsOf({ value: { observations: ["a", { b: 1n }, null] } }),
-    ["a", "{\"b\":\"1\"}", "null"]);
+  assert.deepEqual(observationsOf({ value: { observations: ["a", { b: 1n }, null] } }), [
+    "a",
+    '{"b":"1"}',
+    "null",
+  ]);
   assert.deepEqual(observationsOf({ value: { observations: "alone" } }), ["alone"]);
 });
 
@@ -148,7 +204,8 @@ test("changes one by one give what all rows at once give", () => {
       const row = pick(2)
         ? entity(`n${pick(12)}`, { entityType: `t${pick(3)}` }, `graph.entity.${name}`)
         : { ...relation(name, `r${pick(2)}`, `n${pick(12)}`) };
-      if (pick(4) === 0 && row.topic.startsWith("graph.r")) row.value.from = `n${pick(12)}`;
+      if (pick(4) === 0 && row.topic.startsWith("graph.r"))
+        row.value.from = `n${pick(12)}`;
       changed.add(row.topic);
       if (pick(3) === 0) rows.delete(row.topic);
       else rows.set(row.topic, row);
@@ -174,16 +231,23 @@ test("applying all rows again drops what is gone and touches nothing else", () =
 
 test("a search means all its words, in names and types, best connected first", () => {
   const model = new GraphModel();
-  model.apply(rowsOf(entity("cache/cache.h", { entityType: "file" }),
-    entity("cache/cache.c", { entityType: "file" }), entity("ada", { entityType: "author" }),
-    relation("ada", "changed", "cache/cache.c")));
+  model.apply(
+    rowsOf(
+      entity("cache/cache.h", { entityType: "file" }),
+      entity("cache/cache.c", { entityType: "file" }),
+      entity("ada", { entityType: "author" }),
+      relation("ada", "changed", "cache/cache.c"),
+    ),
+  );
   const names = (q, o) => search(model.nodes.values(), q, o).map((n) => n.name);
   assert.deepEqual(names("CACHE file"), ["cache/cache.c", "cache/cache.h"]);
   assert.deepEqual(names("author"), ["ada"]);
   assert.deepEqual(names("", "name"), ["ada", "cache/cache.c", "cache/cache.h"]);
   assert.deepEqual(names("nothing"), []);
-  assert.deepEqual(typesOf(model.nodes.values()),
-    [{ type: "file", n: 2 }, { type: "author", n: 1 }]);
+  assert.deepEqual(typesOf(model.nodes.values()), [
+    { type: "file", n: 2 },
+    { type: "author", n: 1 },
+  ]);
 });
 
 /* --- where nodes lie --- */
@@ -225,8 +289,7 @@ test("linked nodes lie closer than others", () => {
   const far = (a, b) => Math.hypot(layout.x[a] - layout.x[b], layout.y[a] - layout.y[b]);
   let [linked, all, pairs] = [0, 0, 0];
   for (let l = 0; l < ends.length; l += 2) linked += far(ends[l], ends[l + 1]);
-  for (let a = 0; a < 200; a++)
-    for (let b = 0; b < a; b++, pairs++) all += far(a, b);
+  for (let a = 0; a < 200; a++) for (let b = 0; b < a; b++, pairs++) all += far(a, b);
   assert.ok(linked / (ends.length / 2) < all / pairs / 3);
 });
 
@@ -258,7 +321,10 @@ test("cells of the tree repel as all bodies together do", () => {
 test("nodes in one place part, and no number is lost", () => {
   const layout = new Layout(1);
   const n = 64;
-  layout.set(Array.from({ length: n }, (_, i) => i), new Uint32Array([0, 1, 1, 1]));
+  layout.set(
+    Array.from({ length: n }, (_, i) => i),
+    new Uint32Array([0, 1, 1, 1]),
+  );
   layout.x.fill(5);
   layout.y.fill(5);
   settle(layout);
@@ -267,7 +333,7 @@ test("nodes in one place part, and no number is lost", () => {
   assert.equal(places.size, n);
 });
 
-test("what was there stays where it was, and what is new begins beside a neighbour", () => {
+test("what was there stays there, and what is new begins beside a neighbour", () => {
   const layout = new Layout(1);
   const { keys, ends } = tree(50, 1);
   layout.set(keys, ends);
@@ -305,7 +371,10 @@ test("zooming keeps what is under the pointer under it, within bounds", () => {
 test("what fits is seen whole", () => {
   const box = [-500, -20, 300, 90];
   const v = fit(box, 400, 300);
-  for (const [x, y] of [[box[0], box[1]], [box[2], box[3]]]) {
+  for (const [x, y] of [
+    [box[0], box[1]],
+    [box[2], box[3]],
+  ]) {
     assert.ok(x * v.k + v.x >= 0 && x * v.k + v.x <= 400);
     assert.ok(y * v.k + v.y >= 0 && y * v.k + v.y <= 300);
   }

@@ -20,10 +20,24 @@ test("an empty log has nothing to slide over", () => {
 test("seqs are held between what is kept and the head", () => {
   const t = new Timeline();
   t.grow(100);
-  for (const [asked, got] of [[-1, 0], [0, 0], [1, 1], [99, 99], [100, 100], [101, 100],
-    [NaN, 0], [2.6, 3]]) assert.equal(t.clamp(asked), got);
+  for (const [asked, got] of [
+    [-1, 0],
+    [0, 0],
+    [1, 1],
+    [99, 99],
+    [100, 100],
+    [101, 100],
+    [NaN, 0],
+    [2.6, 3],
+  ])
+    assert.equal(t.clamp(asked), got);
   t.keepFrom(41);
-  for (const [asked, got] of [[39, 40], [40, 40], [41, 41]]) assert.equal(t.clamp(asked), got);
+  for (const [asked, got] of [
+    [39, 40],
+    [40, 40],
+    [41, 41],
+  ])
+    assert.equal(t.clamp(asked), got);
   t.grow(50);
   assert.equal(t.head, 100);
 });
@@ -113,7 +127,12 @@ test("values of one moment share a line, and gaps are null", () => {
   s.add(1, [["a", 1]]);
   s.add(1, [["b", 2]]);
   s.add(2, [["b", 3]]);
-  assert.deepEqual(s.data(["a", "b", "c"]), [[1, 2], [1, null], [2, 3], [null, null]]);
+  assert.deepEqual(s.data(["a", "b", "c"]), [
+    [1, 2],
+    [1, null],
+    [2, 3],
+    [null, null],
+  ]);
 });
 
 test("series are bounded, in lines and in columns", () => {
@@ -143,8 +162,10 @@ test("rates are differences, and a counter that starts anew has none at first", 
   const r = new Rates();
   assert.equal(r.take("w", 10, { events: 5 }).by("events"), undefined);
   const t = r.take("w", 12, { events: 25, big: 7n });
-  assert.deepEqual([t.seconds, t.by("events"), t.by("none"), t.value("big")],
-    [2, 20, undefined, 7]);
+  assert.deepEqual(
+    [t.seconds, t.by("events"), t.by("none"), t.value("big")],
+    [2, 20, undefined, 7],
+  );
   assert.equal(r.take("w", 13, { events: 3 }).by("events"), undefined);
   assert.equal(r.take("w", 14, { events: 3 }).by("events"), 0);
   assert.equal(r.take("other", 14, { events: 3 }).by("events"), undefined);
@@ -160,8 +181,20 @@ test("counters that are none make no exception", () => {
 });
 
 test("figures are short", () => {
-  for (const [v, text] of [[undefined, "–"], [NaN, "–"], [0, "0"], [0.1234, "0.123"],
-    [1.5, "1.5"], [12.345, "12.3"], [123.4, "123"], [9999, "9999"], [12345, "12.3 k"],
-    [4.2e6, "4.2 M"], [7e9, "7 G"], [-2, "-2"], [0.00001, "1.0e-5"]])
+  for (const [v, text] of [
+    [undefined, "–"],
+    [NaN, "–"],
+    [0, "0"],
+    [0.1234, "0.123"],
+    [1.5, "1.5"],
+    [12.345, "12.3"],
+    [123.4, "123"],
+    [9999, "9999"],
+    [12345, "12.3 k"],
+    [4.2e6, "4.2 M"],
+    [7e9, "7 G"],
+    [-2, "-2"],
+    [0.00001, "1.0e-5"],
+  ])
     assert.equal(figure(v), text);
 });
