@@ -111,6 +111,22 @@ bool ring_reader_level(const struct ring_reader *rd);
 MUST_CHECK int ring_reader_read(struct ring_reader *rd, struct ring_event *ev,
     uint32_t max, uint8_t *buf, size_t size, uint32_t *n, size_t *need);
 
+/* What is published from our position on, ephemeral events too. */
+struct ring_backlog {
+	uint64_t events;
+	uint64_t bytes;
+	uint64_t oldest_us; /* wall clock: the next event's time */
+	uint64_t newest_us;
+};
+
+/*
+ * Measure it without reading it: two records are looked at, however much
+ * there is.  RING_EMPTY: all zeros.  RING_LAPPED: the next event is gone, and
+ * the backlog unknown.  -EPROTO: a damaged file.
+ */
+MUST_CHECK int ring_reader_backlog(
+    struct ring_reader *rd, struct ring_backlog *backlog);
+
 /* Ordinal of the next event to be read. */
 uint64_t ring_reader_ordinal(const struct ring_reader *rd);
 

@@ -189,3 +189,29 @@ ring_reader_seek_tail(struct ring_reader *rd)
 	reader_place(rd, ring_load_acquire(&rd->map->hot->tail_ord) + 1);
 	return ring_load_acquire(&rd->map->hot->tail_seq);
 }
+
+int
+ring_reader_backlog(struct ring_reader *rd, struct ring_backlog *backlog)
+{
+	struct ring_record next, newest;
+	uint64_t first, last;
+	int found;
+
+	*backlog = (struct ring_backlog){ 0 };
+	if (rd->broken || !reader_window(rd, &first, &last))
+		return -EPROTO;
+	if (rd->next > last)
+		return RING_EMPTY;
+	found = reader_probe(rd, rd->next, &next);
+	if (found == RING_EVENT)
+		found = reader_probe(rd, last, &newest);
+	if (found != RING_EVENT)
+		return found;
+	*backlog = (struct ring_backlog){
+		.events = last - rd->next + 1,
+		.bytes = newest.pos + newest.len - next.pos,
+		.oldest_us = next.time_us,
+		.newest_us = newest.time_us,
+	};
+	return RING_EVENT;
+}

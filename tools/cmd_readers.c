@@ -25,11 +25,6 @@ static const struct tool_usage usage = {
 	.common = TOOL_HOUSE | TOOL_JSON,
 };
 
-enum {
-	READERS_RUN = 1024,
-	READERS_BUFFER = 2 << 20
-};
-
 struct reader_lag {
 	uint64_t events;
 	uint64_t bytes;
@@ -37,41 +32,23 @@ struct reader_lag {
 	bool known; /* bytes and ms: what it lacks is still in the ring */
 };
 
-/* Walk over what the reader has yet to read. */
 static void
 readers_lag(struct ring_reader *rd, uint64_t head, uint64_t position,
     struct reader_lag *lag)
 {
-	CLEANUP(freep) struct ring_event *ev = NULL;
-	CLEANUP(freep) uint8_t *buf = NULL;
-	uint64_t now = time_wall_us(), first = 0;
-	uint32_t n;
-	size_t need;
-	int got;
+	struct ring_backlog backlog = { 0 };
+	uint64_t now = time_wall_us();
+	int got = ring_reader_seek(rd, position);
 
+	if (got == RING_EVENT)
+		got = ring_reader_backlog(rd, &backlog);
 	*lag = (struct reader_lag){
 		.events = head > position ? head - position : 0,
+		.bytes = backlog.bytes,
+		.known = got == RING_EVENT || got == RING_EMPTY,
 	};
-	ev = malloc(READERS_RUN * sizeof(*ev));
-	buf = malloc(READERS_BUFFER);
-	if (!ev || !buf)
-		return;
-	got = ring_reader_seek(rd, position);
-	while (got == RING_EVENT) {
-		got = ring_reader_read(
-		    rd, ev, READERS_RUN, buf, READERS_BUFFER, &n, &need);
-		for (uint32_t i = 0; got == RING_EVENT && i < n; i++) {
-			if (ev[i].seq > head) {
-				got = RING_EMPTY;
-				break;
-			}
-			first = first ? first : ev[i].time_us;
-			lag->bytes += ev[i].len;
-		}
-	}
-	lag->known = got == RING_EMPTY;
-	if (first && now > first)
-		lag->ms = (now - first) / 1000;
+	if (backlog.events && now > backlog.oldest_us)
+		lag->ms = (now - backlog.oldest_us) / 1000;
 }
 
 static void

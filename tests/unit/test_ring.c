@@ -335,6 +335,40 @@ the_ring_can_be_read_when_its_writer_has_gone(void **state)
 	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
 }
 
+static void
+a_backlog_is_measured_without_reading_it(void **state)
+{
+	struct ringfix *fx = *state;
+	uint8_t one[RINGFIX_EVENT];
+	struct ring_backlog backlog;
+	struct ring_event ev;
+	uint64_t bytes = 0;
+
+	assert_int_equal(ring_reader_backlog(fx->reader, &backlog), RING_EMPTY);
+	assert_int_equal(backlog.events, 0);
+	ringfix_publish(fx, 3);
+	ringfix_emit(fx, 1);
+	assert_int_equal(ring_reader_seek(fx->reader, 1), RING_EVENT);
+	assert_int_equal(ring_reader_backlog(fx->reader, &backlog), RING_EVENT);
+	assert_int_equal(backlog.events, 3);
+	for (unsigned seq = 2; seq <= 3; seq++)
+		bytes += ringfix_bytes(seq, false, one);
+	assert_int_equal(backlog.bytes, bytes + ringfix_bytes(3, true, one));
+	/* It has read nothing. */
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 2);
+	assert_int_equal(ev.time_us, backlog.oldest_us);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.time_us, backlog.newest_us);
+	assert_int_equal(ring_reader_backlog(fx->reader, &backlog), RING_EMPTY);
+	/* One slot too few for where it was. */
+	assert_int_equal(ring_reader_seek(fx->reader, 1), RING_EVENT);
+	ringfix_publish(fx, 6);
+	assert_int_equal(
+	    ring_reader_backlog(fx->reader, &backlog), RING_LAPPED);
+}
+
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, ringfix_setup, ringfix_teardown)
 
@@ -357,6 +391,7 @@ main(void)
 		    ephemeral_events_that_push_a_durable_one_out_lap_its_readers),
 		TEST(an_empty_ring_stands_at_the_head_of_the_log),
 		TEST(counters_may_pass_two_to_the_32_and_63),
+		TEST(a_backlog_is_measured_without_reading_it),
 		TEST(a_clone_has_a_position_of_its_own),
 		TEST(the_ring_can_be_read_when_its_writer_has_gone),
 	};
