@@ -11,6 +11,7 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "tools/cmd.h"
 #include "tools/show.h"
 #include "tools/tool.h"
+#include "tools/vitals.h"
 
 struct stat_command {
 	struct tool t;
@@ -210,17 +212,49 @@ stat_run(struct stat_command *c)
 	return c->bad > 0 ? TOOL_DAMAGED : TOOL_OK;
 }
 
+/* What `peal up` does by itself, for those who start programs one by one. */
+static int
+stat_emit(struct stat_command *c)
+{
+	struct vitals *v = vitals_new(house_run_dir(&c->t.house));
+	int was = VITALS_TOLD, is;
+	struct reason why;
+
+	if (!v)
+		return tool_error(&c->t, "out of memory");
+	tool_catch_stop();
+	while (!tool_stopped()) {
+		is = vitals_turn(v, &why);
+		if (is == -EACCES)
+			break;
+		if (is != was && is == VITALS_AWAY)
+			tool_note(&c->t, "waiting for a writer in '%s'",
+			    house_run_dir(&c->t.house));
+		else if (is != was && is < 0)
+			tool_note(&c->t, "%s", why.text);
+		was = is == VITALS_EARLY ? was : is;
+		(void)poll(NULL, 0, vitals_wait_ms(v));
+	}
+	(void)vitals_free(v);
+	return tool_stopped() ? TOOL_OK : tool_fail(&c->t, &why);
+}
+
 int
 cmd_stat(int argc, char **argv)
 {
 	struct stat_command c = { 0 };
-	bool once = true;
+	bool once = true, emit = false;
 	const struct tool_option options[] = {
 		{ .name = "once",
 		    .letter = '1',
 		    .kind = TOOL_FLAG,
 		    .value = &once,
 		    .help = "print them once" },
+		{ .name = "emit",
+		    .kind = TOOL_FLAG,
+		    .value = &emit,
+		    .help = "instead tell them once a second on $stat.*, as "
+			    "'peal up' does" },
 		{ .name = NULL },
 	};
 	const struct tool_usage usage = {
@@ -238,7 +272,7 @@ cmd_stat(int argc, char **argv)
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
 	c.glob = c.t.argc > 0 ? c.t.argv[0] : NULL;
-	status = stat_run(&c);
+	status = emit ? stat_emit(&c) : stat_run(&c);
 	mp_buf_deinit(&c.list);
 	return tool_end(&c.t, status);
 }

@@ -16,6 +16,7 @@
 #include "tools/cmd.h"
 #include "tools/tool.h"
 #include "tools/up.h"
+#include "tools/vitals.h"
 
 static const char up_text[] =
     "Run a writer, a broker and gateways on one directory until Ctrl-C, and\n"
@@ -32,6 +33,7 @@ struct up_command {
 	struct up_address address;
 	struct up_options options;
 	char *token;
+	bool no_vitals;
 };
 
 /* https://ADDR:PORT, with brackets where they belong. */
@@ -139,7 +141,10 @@ up_command_run(struct up_command *up, const char *listen, const char *dir,
 	plan.listen_fd = fd;
 	plan.options = (const char *const *)up->options.v;
 	plan.n_options = up->options.n;
+	if (!up->no_vitals)
+		plan.vitals = vitals_new(house_run_dir(&up->t.house));
 	status = up_run(&plan);
+	(void)vitals_free(plan.vitals);
 	up_command_forget_url(up);
 	return status;
 }
@@ -166,6 +171,11 @@ cmd_up(int argc, char **argv)
 			    "most 2)",
 		    .min = 1,
 		    .max = UP_GATEWAYS_MAX },
+		{ .name = "no-vitals",
+		    .kind = TOOL_FLAG,
+		    .value = &up.no_vitals,
+		    .help = "do not tell counters and lag once a second on "
+			    "$stat.*" },
 		{ .name = NULL },
 	};
 	const struct tool_usage usage = { .name = "up",

@@ -24,6 +24,7 @@
 #include "core/time.h"
 #include "tools/tool.h"
 #include "tools/up.h"
+#include "tools/vitals.h"
 
 enum {
 	UP_BACKOFF_MS = 50,
@@ -442,6 +443,24 @@ up_open(struct up *up, struct reason *why)
 	return 0;
 }
 
+/*
+ * Vitals are a service: what keeps them from being told is no reason to stop.
+ * Returns how long to wait, at most wait ms (below zero: for ever).
+ */
+static int
+up_vitals(const struct up *up, int wait)
+{
+	struct vitals *v = up->plan->vitals;
+	struct reason why;
+	int due;
+
+	if (!v || up->stopping || !up->child[UP_CHILD_WRITER].ready)
+		return wait;
+	(void)!vitals_turn(v, &why);
+	due = vitals_wait_ms(v);
+	return wait < 0 ? due : MIN(wait, due);
+}
+
 static void
 up_loop(struct up *up)
 {
@@ -455,6 +474,7 @@ up_loop(struct up *up)
 
 		if (up->stopping)
 			wait = 200;
+		wait = up_vitals(up, wait);
 		if (poll(pfd, 2, wait) < 0 && errno != EINTR)
 			break;
 		/* Notices first: what a child said before it died counts. */

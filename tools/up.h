@@ -18,6 +18,7 @@
 struct conf;
 struct reason;
 struct tool;
+struct vitals;
 
 enum {
 	UP_GATEWAYS_MAX = 64
@@ -84,6 +85,7 @@ struct up_plan {
 	int listen_fd;
 	const char *const *options; /* "section.key=value" for each child */
 	unsigned n_options;
+	struct vitals *vitals;	  /* NULL: not told */
 	void (*ready)(void *arg); /* called once, when all are ready */
 	void *arg;
 };

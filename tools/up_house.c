@@ -168,7 +168,10 @@ up_make_parts(const struct house *h, const char *host, struct reason *why)
 int
 up_house_token(struct tool *t, char **token, struct reason *why)
 {
+	/* The system's topics are in no pattern that does not name them. */
 	static const char *const all[] = { ">" };
+	static const char *const readable[] = { ">", "$stat.>", "$acl.>",
+		"$revoke.>" };
 	const char *aud = conf_text(t->house.conf, CONF_auth_audience);
 	const char *iss = conf_text(t->house.conf, CONF_auth_issuer);
 	const struct token_sign_claims claims = {
@@ -176,8 +179,8 @@ up_house_token(struct tool *t, char **token, struct reason *why)
 		.kid = "dev",
 		.aud = *aud ? aud : NULL,
 		.iss = *iss ? iss : NULL,
-		.read = all,
-		.n_read = 1,
+		.read = readable,
+		.n_read = ARRAY_LEN(readable),
 		.write = all,
 		.n_write = 1,
 		.admin = true,
