@@ -27,10 +27,15 @@ const panels = new Map([
   ["charts", () => import("./charts.js")],
 ]);
 
+/** A client with this tab's token. */
+function connectAs(agent, options) {
+  return connect(undefined, { getToken: session.getToken, agent, ...options });
+}
+
 const prefs = createPrefs();
 const wanted = createStore(null);
 const session = createSession(wanted);
-const client = connect(undefined, { getToken: session.getToken, agent: "dashboard" });
+const client = connectAs("dashboard");
 const shortcuts = createShortcuts(prefs);
 const announce = createAnnounce(byId("status"));
 
@@ -42,6 +47,8 @@ const shared = {
   prefs,
   announce,
   shortcut: shortcuts.add,
+  /** Another client, for what is done to a connection of its own. */
+  connect: (options) => connectAs("dashboard tool", options),
   /** Shows a topic in the state browser. */
   open: (topic) => tabs.go("state", topic),
   /** Shows a panel, at what stands behind its name in the address. */
@@ -55,7 +62,12 @@ const drawer = createDrawer(byId("drawer"), () => contextOf(createLane()), opene
 const mounted = new Map();
 
 function contextOf(lane) {
-  return { ...shared, schedule: lane.schedule };
+  return {
+    ...shared,
+    schedule: lane.schedule,
+    shortcut: (key, words, fn) => shortcuts.add(key, words, fn, () => lane.shown),
+    release: lane.end,
+  };
 }
 
 async function mountPanel(name, root) {

@@ -18,12 +18,15 @@ const tools = new Map([
  */
 export function createDrawer(root, makeContext, opened) {
   let tool = null;
+  let context = null;
   let back = null;
 
   function close() {
     if (tool === null) return;
     tool.destroy?.();
     tool = null;
+    context?.release();
+    context = null;
     root.hidden = true;
     root.replaceChildren();
     opened.set(null);
@@ -67,7 +70,8 @@ export function createDrawer(root, makeContext, opened) {
     try {
       const module = await load();
       if (tool !== mine) return;
-      tool = module.mount(body, makeContext(), options);
+      context = makeContext();
+      tool = module.mount(body, context, options);
     } catch (e) {
       globalThis.reportError(e);
       replace(

@@ -66,6 +66,9 @@ export function createLane() {
       lane.shown = shown;
       ask();
     },
+    get shown() {
+      return lane.shown;
+    },
     end() {
       lanes.delete(lane);
     },

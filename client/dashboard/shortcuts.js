@@ -10,9 +10,12 @@ const TYPED =
   "input:not([type=checkbox], [type=radio], [type=range], [type=button]), " +
   "textarea, select, [contenteditable]";
 
-/** `add(key, words, fn)` returns how to remove it; `show()` opens the list. */
+/**
+ * `add(key, words, fn, when)` returns how to remove it; where several are for one key,
+ * the last one counts whose `when()` holds. `show()` opens the list.
+ */
 export function createShortcuts(prefs) {
-  const keys = new Map();
+  let all = []; // { key, words, fn, when }
   const dialog = h("dialog", { class: "sheet", "aria-labelledby": "shortcuts-title" });
   document.body.append(dialog);
 
@@ -32,7 +35,7 @@ export function createShortcuts(prefs) {
       h(
         "dl",
         { class: "keys" },
-        [...keys].map(([key, { words }]) =>
+        all.map(({ key, words }) =>
           h(
             "div",
             {},
@@ -66,15 +69,18 @@ export function createShortcuts(prefs) {
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.altKey || e.metaKey || e.defaultPrevented || e.repeat) return;
     if (dialog.open || e.target.closest?.(TYPED)) return;
-    const found = keys.get(e.key);
+    const found = all.findLast(({ key, when }) => key === e.key && when());
     if (!found || (prefs.get("shortcuts", true) === false && e.key !== "?")) return;
     e.preventDefault();
     found.fn();
   });
 
-  function add(key, words, fn) {
-    keys.set(key, { words, fn });
-    return () => keys.delete(key);
+  function add(key, words, fn, when = () => true) {
+    const entry = { key, words, fn, when };
+    all.push(entry);
+    return () => {
+      all = all.filter((other) => other !== entry);
+    };
   }
   add("?", "this list", show);
   return { add, show };
