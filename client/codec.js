@@ -1,119 +1,280 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// MessagePack, the little of it that the protocol needs, until the whole codec is here.
-// Keys whose value is undefined are left out of maps.
+// MessagePack as doc/protocol.md has it: values to canonical bytes, and bytes to values.
+// Whatever bytes come, decode gives a value or throws, and makes nothing of what they only claim.
 
+const LEVELS = 32;
 const utf8 = new TextEncoder();
-const text = new TextDecoder("utf-8", { fatal: true });
+const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-export function encode(value) {
-  const out = [];
-  const head = (n, fix, fixMax, b8, b16, b32) => {
-    if (n <= fixMax) out.push(fix | n);
-    else if (b8 && n < 256) out.push(b8, n);
-    else if (n < 65536) out.push(b16, n >> 8, n & 255);
-    else out.push(b32, n >>> 24, (n >> 16) & 255, (n >> 8) & 255, n & 255);
-  };
-  const number = (bytes, tag, set) => {
-    const v = new DataView(new ArrayBuffer(bytes));
-    set(v);
-    out.push(tag, ...new Uint8Array(v.buffer));
-  };
-  const put = (x) => {
-    if (x === null || x === undefined) out.push(0xc0);
-    else if (typeof x === "boolean") out.push(x ? 0xc3 : 0xc2);
-    else if (typeof x === "number" && Number.isSafeInteger(x)) {
-      if (x >= 0 && x < 2 ** 32) head(x, 0, 127, 0xcc, 0xcd, 0xce);
-      else if (x >= 0) number(8, 0xcf, (v) => v.setBigUint64(0, BigInt(x)));
-      else if (x >= -32) out.push(x & 255);
-      else if (x >= -128) out.push(0xd0, x & 255);
-      else if (x >= -32768) number(2, 0xd1, (v) => v.setInt16(0, x));
-      else if (x >= -(2 ** 31)) number(4, 0xd2, (v) => v.setInt32(0, x));
-      else number(8, 0xd3, (v) => v.setBigInt64(0, BigInt(x)));
-    } else if (typeof x === "number") number(8, 0xcb, (v) => v.setFloat64(0, x));
-    else if (typeof x === "string") {
-      const b = utf8.encode(x);
-      head(b.length, 0xa0, 31, 0xd9, 0xda, 0xdb);
-      for (const c of b) out.push(c);
-    } else if (x instanceof Uint8Array) {
-      head(x.length, 0, -1, 0xc4, 0xc5, 0xc6);
-      for (const c of x) out.push(c);
-    } else if (Array.isArray(x)) {
-      head(x.length, 0x90, 15, 0, 0xdc, 0xdd);
-      x.forEach(put);
-    } else if (typeof x === "object") {
-      const pairs = Object.entries(x).filter(([, v]) => v !== undefined);
-      head(pairs.length, 0x80, 15, 0, 0xde, 0xdf);
-      for (const [k, v] of pairs) put(k), put(v);
-    } else throw new TypeError("no MessagePack for " + typeof x);
-  };
-  put(value);
-  return Uint8Array.from(out);
+function fail(what) {
+  throw new RangeError(what);
 }
 
-export function decode(bytes) {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  const take = (n) => {
-    if (at + n > bytes.length) throw new RangeError("truncated");
-    at += n;
-    return at - n;
-  };
-  const uint = (n) =>
-    n === 1 ? view.getUint8(take(1)) : n === 2 ? view.getUint16(take(2)) : view.getUint32(take(4));
-  const big = (b) => (b >= -(2n ** 53n) && b <= 2n ** 53n ? Number(b) : b);
-  const bin = (n) => bytes.subarray(take(n), at);
-  const str = (n) => text.decode(bin(n));
-  const array = (n, depth) => {
-    if (n > bytes.length - at) throw new RangeError("truncated");
-    return Array.from({ length: n }, () => get(depth));
-  };
-  const map = (n, depth) => {
-    if (n > bytes.length - at) throw new RangeError("truncated");
-    const o = {};
-    for (let i = 0; i < n; i++) {
-      const key = get(depth);
-      const value = get(depth);
-      Object.defineProperty(
-        o, key, { value, enumerable: true, writable: true, configurable: true });
-    }
-    return o;
-  };
-  const get = (depth) => {
-    if (depth > 32) throw new RangeError("too deep");
-    const t = uint(1);
-    if (t < 0x80) return t;
-    if (t < 0x90) return map(t & 15, depth + 1);
-    if (t < 0xa0) return array(t & 15, depth + 1);
-    if (t < 0xc0) return str(t & 31);
-    if (t >= 0xe0) return t - 256;
-    switch (t) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc4: return bin(uint(1));
-      case 0xc5: return bin(uint(2));
-      case 0xc6: return bin(uint(4));
-      case 0xca: return view.getFloat32(take(4));
-      case 0xcb: return view.getFloat64(take(8));
-      case 0xcc: return uint(1);
-      case 0xcd: return uint(2);
-      case 0xce: return uint(4);
-      case 0xcf: return big(view.getBigUint64(take(8)));
-      case 0xd0: return view.getInt8(take(1));
-      case 0xd1: return view.getInt16(take(2));
-      case 0xd2: return view.getInt32(take(4));
-      case 0xd3: return big(view.getBigInt64(take(8)));
-      case 0xd9: return str(uint(1));
-      case 0xda: return str(uint(2));
-      case 0xdb: return str(uint(4));
-      case 0xdc: return array(uint(2), depth + 1);
-      case 0xdd: return array(uint(4), depth + 1);
-      case 0xde: return map(uint(2), depth + 1);
-      case 0xdf: return map(uint(4), depth + 1);
-    }
-    throw new RangeError("no such type");
-  };
-  const value = get(0);
-  if (at !== bytes.length) throw new RangeError("trailing bytes");
-  return value;
+/** An extension that is no Date. */
+export class Extension {
+  constructor(type, data) {
+    this.type = type;
+    this.data = data;
+  }
+}
+
+// What is being encoded: of each number the lowest eight bits count.
+let out;
+
+function all(bytes) {
+  for (const b of bytes) out.push(b);
+}
+
+function int(size, x) {
+  while (size--) out.push(Math.floor(x / 256 ** size));
+}
+
+/** Up to `max` in one byte; else `tag` and `size` bytes, or the next tag and twice as many. */
+function head(x, fix, max, tag, size = 1, n = x) {
+  if (n <= max) return out.push(fix | x);
+  for (; n >= 256 ** size; size *= 2) tag++;
+  out.push(tag);
+  int(size, x);
+}
+
+function big(x) {
+  if (Number.isSafeInteger(Number(x))) return put(Number(x));
+  const negative = x < 0;
+  if (BigInt[negative ? "asIntN" : "asUintN"](64, x) !== x) fail("beyond 64 bits");
+  out.push(negative ? 0xd3 : 0xcf);
+  int(4, Number(x >> 32n));
+  int(4, Number(x & 0xffffffffn));
+}
+
+function date(ms) {
+  const seconds = Math.floor(ms / 1000);
+  const nanos = (ms - seconds * 1000) * 1e6;
+  if (seconds < 0 || seconds >= 2 ** 34) {
+    out.push(0xc7, 12, -1);
+    int(4, nanos);
+    int(8, seconds);
+  } else if (nanos || seconds >= 2 ** 32) {
+    out.push(0xd7, -1);
+    int(4, nanos * 4 + Math.floor(seconds / 2 ** 32));
+    int(4, seconds);
+  } else {
+    out.push(0xd6, -1);
+    int(4, seconds);
+  }
+}
+
+function object(x, level) {
+  if (x instanceof Date) date(Date.parse(x.toISOString()));
+  else if (x instanceof Extension) {
+    const { length } = x.data;
+    const fix = [1, 2, 4, 8, 16].indexOf(length);
+    if (fix < 0) head(length, 0, -1, 0xc7);
+    else out.push(0xd4 + fix);
+    out.push(x.type);
+    all(x.data);
+  } else if (x instanceof ArrayBuffer || ArrayBuffer.isView(x)) {
+    const b = new Uint8Array(x.buffer ?? x, x.byteOffset, x.byteLength);
+    head(b.length, 0, -1, 0xc4);
+    all(b);
+  } else if (typeof x.toJSON === "function") put(x.toJSON(), level);
+  else if (++level > LEVELS) fail("too many levels");
+  else if (Array.isArray(x)) {
+    head(x.length, 0x90, 15, 0xdc, 2);
+    for (const v of x) put(v, level);
+  } else {
+    const pairs = (x instanceof Map ? [...x] : Object.entries(x))
+      .filter(([, v]) => v !== undefined);
+    head(pairs.length, 0x80, 15, 0xde, 2);
+    for (const [k, v] of pairs) put(k, level), put(v, level);
+  }
+}
+
+/** A value within `level` arrays and maps. */
+function put(x, level) {
+  const type = typeof x;
+  if (x === null || x === undefined) out.push(0xc0);
+  else if (type === "boolean") out.push(x ? 0xc3 : 0xc2);
+  else if (type === "bigint") big(x);
+  else if (Number.isSafeInteger(x)) {
+    if (x < 0) head(x, 0, 63, 0xd0, 1, -2 * x - 1);
+    else head(x, 0, 127, 0xcc);
+  } else if (type === "number") {
+    const v = new DataView(new ArrayBuffer(8));
+    v.setFloat64(0, x);
+    out.push(0xcb);
+    all(new Uint8Array(v.buffer));
+  } else if (type === "string") {
+    const b = utf8.encode(x);
+    head(b.length, 0xa0, 31, 0xd9);
+    all(b);
+  } else if (type === "object") object(x, level);
+  else fail("no " + type);
+}
+
+/**
+ * What JSON.stringify would leave out, or ask for toJSON, is left out, or asked, here, too. A
+ * Map is a map with any keys, BigInt an integer, Date a timestamp, a buffer or view binary.
+ */
+export function encode(value) {
+  // What is asked may encode something itself.
+  const outer = out;
+  out = [];
+  try {
+    put(value, 0);
+    return Uint8Array.from(out);
+  } finally {
+    out = outer;
+  }
+}
+
+// What is being decoded; nothing of the application's runs meanwhile.
+let bytes;
+let view;
+let at;
+
+/** Where the next n bytes begin. */
+function take(n) {
+  at += n;
+  if (at > bytes.length) fail("truncated");
+  return at - n;
+}
+
+function uint(size) {
+  const from = take(size);
+  return size < 2 ? bytes[from] : size < 4 ? view.getUint16(from) : view.getUint32(from);
+}
+
+function wide(high, low) {
+  const x = high * 2 ** 32 + low;
+  return Number.isSafeInteger(x) ? x : (BigInt(high) << 32n) | BigInt(low);
+}
+
+const binary = (n) => bytes.subarray(take(n), at);
+
+// Topics, types, actors and keys come again and again: a string that is there already is
+// found sooner than made, and a Map has its hash. Each slot keeps the last: its bytes, and
+// behind them how many.
+const KNOWN = 47;
+const SLOT_BITS = 14;
+const known = Array(1 << SLOT_BITS).fill("");
+const knownBytes = new DataView(new ArrayBuffer((KNOWN + 1) << SLOT_BITS));
+
+function string(n) {
+  const from = take(n);
+  if (n > KNOWN) return text.decode(bytes.subarray(from, at));
+  let slot = n;
+  let i = from;
+  for (; i + 4 <= at; i += 4) slot = Math.imul(slot ^ view.getUint32(i), 0x9e3779b1);
+  for (; i < at; i++) slot = Math.imul(slot ^ bytes[i], 0x9e3779b1);
+  slot >>>= 32 - SLOT_BITS;
+  const there = slot * (KNOWN + 1) - from;
+  if (knownBytes.getUint8(there + from + KNOWN) === n) {
+    i = from;
+    while (i + 4 <= at && view.getUint32(i) === knownBytes.getUint32(there + i)) i += 4;
+    while (i < at && bytes[i] === knownBytes.getUint8(there + i)) i++;
+    if (i === at) return known[slot];
+  }
+  const s = short(from);
+  knownBytes.setUint8(there + from + KNOWN, n);
+  for (i = from; i < at; i++) knownBytes.setUint8(there + i, bytes[i]);
+  return (known[slot] = s);
+}
+
+/** By hand where it is ASCII: that is quicker than TextDecoder. */
+function short(i) {
+  const from = i;
+  const { fromCharCode } = String;
+  let s = "";
+  for (; i + 4 <= at && !(view.getUint32(i) & 0x80808080); i += 4)
+    s += fromCharCode(bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]);
+  for (; i < at && bytes[i] < 128; i++) s += fromCharCode(bytes[i]);
+  return i === at ? s : text.decode(bytes.subarray(from, at));
+}
+
+function array(n, level) {
+  const a = n < 16 ? Array(n) : [];
+  for (let i = 0; i < n; i++) a[i] = get(level);
+  return a;
+}
+
+/** A Map where a key is no string. Of keys that look alike here the last counts. */
+function map(n, level) {
+  let m;
+  const o = {};
+  while (n--) {
+    const key = get(level);
+    const value = get(level);
+    if (m || typeof key !== "string") (m ??= new Map(Object.entries(o))).set(key, value);
+    else if (key === "__proto__") {
+      Object.defineProperty(o, key,
+        { value, enumerable: true, configurable: true, writable: true });
+    } else o[key] = value;
+  }
+  return m ?? o;
+}
+
+function extension(n) {
+  const type = uint(1);
+  const from = at;
+  const other = new Extension(type, binary(n));
+  if (type < 128) return other;
+  if (type < 255) fail("an unknown extension");
+  at = from;
+  let nanos = n > 4 ? uint(4) : 0;
+  let high = 0;
+  if (n === 8) {
+    high = nanos & 3;
+    nanos >>>= 2;
+  } else if (n === 12) high = uint(4) | 0;
+  const low = uint(4);
+  if (at !== from + n || nanos > 999999999) fail("a bad timestamp");
+  const date = new Date(Number(wide(high, low)) * 1000 + nanos / 1e6);
+  // Dates end in the year 275760.
+  return isNaN(date) ? (other.type = -1, other) : date;
+}
+
+/** A value within `level` arrays and maps. */
+function get(level) {
+  const t = bytes[at++];
+  if (t < 0x80) return t;
+  if (t > 0xdf) return t - 256;
+  if (t < 0xa0 || t > 0xdb) {
+    if (++level > LEVELS) fail("too many levels");
+    if (t < 0xa0) return t < 0x90 ? map(t & 15, level) : array(t & 15, level);
+    return t < 0xde ? array(uint(2 << (t - 0xdc)), level) : map(uint(2 << (t - 0xde)), level);
+  }
+  if (t < 0xc0) return string(t & 31);
+  if (t > 0xd8) return string(uint(1 << (t - 0xd9)));
+  if (t > 0xd3) return extension(1 << (t - 0xd4));
+  if (t === 0xd3) return wide(uint(4) | 0, uint(4));
+  if (t > 0xcf) {
+    const size = 1 << (t - 0xd0);
+    const shift = 32 - 8 * size;
+    return (uint(size) << shift) >> shift;
+  }
+  if (t === 0xcf) return wide(uint(4), uint(4));
+  if (t > 0xcb) return uint(1 << (t - 0xcc));
+  if (t === 0xcb) return view.getFloat64(take(8));
+  if (t === 0xca) return view.getFloat32(take(4));
+  if (t > 0xc6) return extension(uint(1 << (t - 0xc7)));
+  if (t > 0xc3) return binary(uint(1 << (t - 0xc4)));
+  if (t === 0xc2) return false;
+  if (t === 0xc3) return true;
+  return t === 0xc0 ? null : fail(t ? "no such type" : "truncated");
+}
+
+/** The one value that `message`, a Uint8Array, is. Binary data in it is a view of it. */
+export function decode(message) {
+  bytes = message;
+  view = new DataView(message.buffer, message.byteOffset, message.byteLength);
+  at = 0;
+  try {
+    const value = get(0);
+    if (at !== bytes.length) fail("trailing bytes");
+    return value;
+  } catch (e) {
+    throw new RangeError("bad MessagePack: " + e.message);
+  } finally {
+    bytes = view = undefined;
+  }
 }
