@@ -120,14 +120,12 @@ export class Connection {
 
   /** One call at a time: who asks meanwhile gets the same token. */
   #getToken() {
-    return (this.#token ??= (async () => {
-      this.#stop = new AbortController();
-      try {
-        return await this.#o.getToken?.({ signal: this.#stop.signal });
-      } finally {
-        this.#token = undefined;
-      }
-    })());
+    return (this.#token ??= this.#askToken().finally(() => (this.#token = undefined)));
+  }
+
+  async #askToken() {
+    this.#stop = new AbortController();
+    return this.#o.getToken?.({ signal: this.#stop.signal });
   }
 
   #open(token) {
@@ -206,7 +204,7 @@ export class Connection {
   /** By the clock: timers stand still while a machine sleeps, and run late in a hidden page. */
   #tick() {
     const now = Date.now();
-    if (now - this.#heard > this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS))
+    if (now - this.#heard >= this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS))
       this.lose("the server is silent");
     else if (now - this.#pinged >= Math.min(PING_MS, this.#interval + TICK_MS)) this.#ping();
   }
@@ -233,7 +231,7 @@ export class Connection {
     if (this.connected) this.#tick();
     if (this.connected) {
       // Does the other end answer soon?
-      this.#heard = Math.min(this.#heard, Date.now() - this.#interval - SILENCE_MS);
+      this.#heard = Math.min(this.#heard, Date.now() - this.#interval - SILENCE_MS + TICK_MS);
       this.#ping();
       this.#after(TICK_MS, () => this.#tick());
     } else if (!this.#turn) this.#after(wait, () => this.#attempt());
