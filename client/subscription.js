@@ -129,7 +129,7 @@ export class Subscription extends Emitter {
     if (!this.open) return;
     this.#at(seq);
     const now = Date.now();
-    this.#liveAt = this.live ? this.#liveAt ?? now : Infinity;
+    this.#liveAt = this.live ? this.#liveAt ?? now : undefined;
     if (now - this.#liveAt >= HEALTHY_MS) this.#tries = 0;
     this.#client.marked();
     this.emit("mark", { seq });
@@ -173,7 +173,7 @@ export class Subscription extends Emitter {
 
   /** At once the first time, then with backoff. */
   #later(ms = 0) {
-    this.#liveAt = Infinity;
+    this.#liveAt = undefined;
     this.#timer = setTimeout(() => this.#client.open(this),
       ms + (this.#tries && this.#client.connection.backoff(this.#tries)));
     this.#tries++;
