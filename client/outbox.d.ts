@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 import type {
-  AnyTopics, AppendEvent, AppendOptions, Appended, Client, DataOf, Listening, PealError, Store,
+  AnyTopics, AppendEvent, AppendOptions, Appended, Check, Client, DataOf, Listening, PealError,
+  Plain, Store, TopicOf, TypeOf,
 } from "./peal.js";
 
 /** An append that waits, or that has ended. */
@@ -14,7 +15,7 @@ export interface OutboxEntry {
    */
   readonly state: "waiting" | "sent" | "held" | "settled";
   readonly events: readonly (AppendEvent & { readonly key: string })[];
-  readonly checks?: readonly { readonly topic: string; readonly version: number }[];
+  readonly checks?: readonly Readonly<Check>[];
   readonly user?: string;
   /** When it was appended, Date.now(). */
   readonly time: number;
@@ -67,12 +68,11 @@ export interface OutboxEvents {
 
 export interface Outbox<A = AnyTopics> extends Store<OutboxSnapshot> {
   /** Resolves however it ends; never rejects. */
-  append<T extends string>(
-    topic: T, type: string, data: DataOf<A, T>, o?: Omit<AppendOptions, "signal">,
+  append<T extends TopicOf<A>, Y extends TypeOf<A, T>>(
+    topic: T & Plain<T>, type: Y, data: DataOf<A, T, Y>, o?: Omit<AppendOptions, "signal">,
   ): Promise<Outcome>;
-  append(events: readonly AppendEvent[], o?: {
-    checks?: readonly { topic: string; version: number }[];
-  }): Promise<Outcome>;
+  append(
+    events: readonly AppendEvent<A>[], o?: { checks?: readonly Check[] }): Promise<Outcome>;
   on<K extends keyof OutboxEvents>(
     type: K, handler: (e: OutboxEvents[K]) => void, o?: Listening): () => void;
   /** Take an entry back, which then is refused; false when it may have been sent. */

@@ -3,32 +3,123 @@
 /**
  * The browser client of peal: live, complete, resumable views of topics.
  *
- * `A` describes an application's topics, patterns being keys:
+ * `A` describes an application's topics:
  *
  *     interface Topics {
- *       [item: `memory.item.${string}`]: Item;
+ *       [item: `memory.item.${string}`]: Topic<Item, {
+ *         item_created: Item; item_updated: Patch<Item>; item_deleted: null;
+ *       }>;
  *       "system.mode": "day" | "night";
  *     }
  *     const c = connect<Topics>("wss://example.org/v1/ws");
+ *
+ * In the middle of a key `${string}` stands for one token, at its end for what is left.
  */
 
 export type AnyTopics = { [topic: string]: any };
 
-/** What the topics that a pattern stands for hold. */
-export type DataOf<A, P extends string> = P extends keyof A
-  ? A[P]
-  : string extends keyof A ? A[string] : unknown;
+declare const value: unique symbol;
+declare const events: unique symbol;
+
+/**
+ * What a topic's row holds (`V`), and what its events do (`E`: type -> data). Where a
+ * description of topics has anything else, rows hold that, and events are taken to hold the
+ * same; `append` lets the usual fold rules count.
+ */
+export interface Topic<V, E extends object> {
+  readonly [value]: V;
+  readonly [events]: E;
+}
+
+/** Topics that a description names. */
+export type TopicOf<A> = Extract<keyof A, string>;
+
+/** What the rows hold of topics that a pattern stands for; `unknown` where none is described. */
+export type ValueOf<A, P extends string> = ValueIn<EntryOf<A, P>>;
+
+/** The events of topics that a pattern stands for; told apart by `type` where `E` is known. */
+export type EventOf<A, P extends string> = EventIn<EntryOf<A, P>>;
+
+/** The types of a topic's events. */
+export type TypeOf<A, T extends string> =
+  A[T & keyof A] extends Topic<any, infer E> ? Extract<keyof E, string> : string;
+
+/** What an event of type `Y` has to hold. */
+export type DataOf<A, T extends string, Y extends string> =
+  A[T & keyof A] extends Topic<any, infer E> ? E[Y & keyof E] : Usual<A[T & keyof A], Y>;
+
+/** RFC 7396: what is left out stays, null deletes. */
+export type Patch<V> =
+  V extends readonly unknown[] | Date | ArrayBufferView ? V
+    : V extends object ? { [K in keyof V]?: Patch<V[K]> | null } : V;
+
+/** What the usual fold rules of doc/protocol.md make of types without a description. */
+type Usual<V, Y extends string> =
+  Y extends `${string}${"added" | "removed"}` ? Element<V>
+    : Y extends `${string}${"updated" | "changed" | "renamed" | "moved"}` ? Patch<V>
+      : Y extends `${string}deleted` ? unknown : V;
+
+/** `{field: element}` of a field that is an array. */
+type Element<V> = 0 extends 1 & V ? any : {
+  [K in keyof V]-?: NonNullable<V[K]> extends readonly (infer T)[] ? { [F in K]: T } : never;
+}[keyof V];
+
+/** A topic; there is no `*` or `>` in one. */
+export type Plain<T extends string> = T extends `${string}${"*" | ">"}${string}` ? never : T;
+
+type ValueIn<X> = X extends Topic<infer V, any> ? V : X;
+
+// `any` would be both; it is a plain entry.
+type EventIn<X> = 0 extends 1 & X ? PealEvent<any>
+  : [unknown] extends [X] ? PealEvent
+    : X extends Topic<any, infer E>
+      ? { [Y in Extract<keyof E, string>]: PealEvent<E[Y], Y> }[Extract<keyof E, string>]
+      : PealEvent<X>;
+
+// A pattern that is only known when the program runs may stand for anything.
+type EntryOf<A, P extends string> = string extends P ? A[TopicOf<A>] extends infer X
+  ? string extends TopicOf<A> ? X : unknown : never
+  : P extends keyof A ? A[P] : OrUnknown<Below<A, P>>;
+
+type OrUnknown<X> = [X] extends [never] ? unknown : X;
+
+/** Of each topic that P can stand for what it holds. */
+type Below<A, P extends string> = P extends P ? {
+  [K in TopicOf<A>]: Meets<Tokens<K>, Tokens<P>> extends true
+    ? System<K> extends System<P> ? A[K] : never : never;
+}[TopicOf<A>] : never;
+
+/** Topics of the system are matched by what says so. */
+type System<S extends string> = S extends `$${string}` ? true : false;
+
+type Tokens<S extends string> = S extends `${infer H}.${infer R}` ? [H, ...Tokens<R>] : [S];
+
+/** Can these tokens of a topic be matched by those of a pattern? */
+type Meets<K extends string[], P extends string[]> =
+  P extends [">"] ? true
+    : K extends [infer H extends string, ...infer KR extends string[]]
+      ? P extends [infer Q extends string, ...infer PR extends string[]]
+        ? Same<H, Q> extends true
+          ? KR extends []
+            ? string extends H ? true : PR extends [] ? true : false
+            : PR extends [] ? string extends Q ? true : false : Meets<KR, PR>
+          : false
+        : false
+      : false;
+
+type Same<H extends string, Q extends string> =
+  Q extends "*" ? true : H extends Q ? true : Q extends H ? true : false;
 
 /** An event as stored. `seq` 0: ephemeral. Times are microseconds since 1970. */
-export interface PealEvent<D = unknown> {
+export interface PealEvent<D = unknown, Y extends string = string> {
   readonly seq: number;
   readonly time: number;
   readonly topic: string;
   readonly version: number;
-  readonly type: string;
+  readonly type: Y;
   readonly actor: string;
   readonly data: D;
-  readonly meta?: { readonly [key: string]: unknown };
+  readonly meta?: { readonly [key: string]: unknown } | undefined;
 }
 
 /** The state of a topic after its event `seq`. */
@@ -58,11 +149,23 @@ export type ErrorCode =
   | "internal" | "rate_limited" | "unavailable" | "storage_full" | "unknown";
 
 export class PealError extends Error {
+  constructor(code: ErrorCode, message: string, details?: { [key: string]: unknown });
   readonly code: ErrorCode;
   /** With `rate_limited` and `unavailable`: when to try again. */
-  readonly retryMs?: number;
+  readonly retryMs?: number | undefined;
   /** What else the answer said: `topic`, `expected`, `actual`, `key`, `oldest`. */
   readonly details: { readonly [key: string]: unknown };
+}
+
+/** The part of the browsers' WebSocket that the client uses. */
+export interface Socket {
+  binaryType: string;
+  onopen: any;
+  onmessage: any;
+  onclose: any;
+  onerror: any;
+  send(data: any): void;
+  close(code?: number): void;
 }
 
 /** A value over time, in the form that React's useSyncExternalStore takes. */
@@ -74,8 +177,8 @@ export interface Store<T> {
 export interface Connection {
   readonly state: "connecting" | "connected" | "disconnected";
   /** Why it is not connected, in words; a WebSocket close code where there was one. */
-  readonly reason?: string;
-  readonly code?: number;
+  readonly reason?: string | undefined;
+  readonly code?: number | undefined;
   /** When it tries again (Date.now()); absent: it does not. */
   readonly retryAt?: number;
   /** Attempts since it was last healthy. */
@@ -92,7 +195,7 @@ export interface ConnectOptions {
   /** Ends the client. */
   signal?: AbortSignal;
   /** Instead of globalThis.WebSocket: Node before 22, shared connections. */
-  WebSocket?: any;
+  WebSocket?: new (url: string, protocol: string) => Socket;
   /** Bounds of the backoff; default 500 and 20000. */
   minDelay?: number;
   maxDelay?: number;
@@ -100,7 +203,7 @@ export interface ConnectOptions {
 
 export interface SubscribeOptions {
   from?: "snapshot" | "now" | Position; // default "now"
-  /** With a Position: rows that changed since ("snapshot"), or every event ("events", the default). */
+  /** With a Position: rows that changed since, or every event ("events", the default). */
   resume?: "events" | "snapshot";
   types?: readonly string[];
   /** Milliseconds; one value per connection. */
@@ -116,28 +219,32 @@ export interface Sync<V = unknown> {
 }
 
 export interface Lagged {
-  readonly reason: "ring" | "retention" | "permissions" | "snapshot" | "log_changed" | "slow_reader";
-  readonly position?: number;
+  readonly reason:
+    "ring" | "retention" | "permissions" | "snapshot" | "log_changed" | "slow_reader";
+  readonly position?: number | undefined;
   readonly oldest: number;
   readonly head: number;
 }
 
-export interface SubscriptionEvents<D> {
+/** `fatal`: what it happened to has ended. */
+export type Failure = PealError & { readonly fatal?: boolean };
+
+export interface SubscriptionEvents<V = unknown, E = PealEvent<V>> {
   /** Of a subscription from a snapshot: at first, and after each interruption. */
-  sync: Sync<D>;
-  event: PealEvent<D>;
+  sync: Sync<V>;
+  event: E;
   /** Events were left out; a sync (or a replay) that makes up for them follows. */
   lagged: Lagged;
   /** Something went wrong; `fatal`: the subscription has ended. */
-  error: PealError & { readonly fatal?: boolean };
+  error: Failure;
   /** Everything up to `seq` has been handed over. */
   mark: { readonly seq: number };
 }
 
 /** `for await` gives what the events of the same names give. */
-export type Item<D> =
-  | { readonly kind: "sync"; readonly sync: Sync<D> }
-  | { readonly kind: "event"; readonly event: PealEvent<D> }
+export type Item<V = unknown, E = PealEvent<V>> =
+  | { readonly kind: "sync"; readonly sync: Sync<V> }
+  | { readonly kind: "event"; readonly event: E }
   | { readonly kind: "lagged"; readonly lagged: Lagged };
 
 export interface Listening {
@@ -145,14 +252,20 @@ export interface Listening {
   once?: boolean;
 }
 
-export interface Subscription<D = unknown> extends AsyncIterable<Item<D>> {
+export interface Subscription<V = unknown, E = PealEvent<V>>
+  extends AsyncIterable<Item<V, E>> {
   readonly patterns: readonly string[];
   readonly live: boolean;
   /** How far handlers have returned. */
   readonly position: Position | undefined;
-  on<K extends keyof SubscriptionEvents<D>>(
-    type: K, handler: (e: SubscriptionEvents<D>[K]) => void, o?: Listening): () => void;
+  on<K extends keyof SubscriptionEvents>(
+    type: K, handler: (e: SubscriptionEvents<V, E>[K]) => void, o?: Listening): () => void;
   unsubscribe(): void;
+}
+
+export interface ViewEvents {
+  error: Failure;
+  lagged: Lagged;
 }
 
 /** A live map from topic to row. Deleted rows are not in it. */
@@ -163,7 +276,8 @@ export interface View<V = unknown> extends Store<ViewSnapshot<V>> {
   /** Resolves when it first is complete. */
   readonly ready: Promise<void>;
   /** Called for errors of the subscription below. */
-  on(type: "error" | "lagged", handler: (e: any) => void, o?: Listening): () => void;
+  on<K extends keyof ViewEvents>(
+    type: K, handler: (e: ViewEvents[K]) => void, o?: Listening): () => void;
   close(): void;
 }
 
@@ -186,10 +300,21 @@ export interface AppendOptions {
   signal?: AbortSignal;
 }
 
-export interface AppendEvent extends Omit<AppendOptions, "signal"> {
+/** One of several events that are appended together. */
+export type AppendEvent<A = AnyTopics> = Omit<AppendOptions, "signal"> & {
+  [T in TopicOf<A>]: AppendOf<A, T>;
+}[TopicOf<A>];
+
+type AppendOf<A, T extends string> = A[T & keyof A] extends Topic<any, infer E>
+  ? { [Y in keyof E]: { topic: T; type: Y; data: E[Y] } }[keyof E]
+  : { topic: T; type: string; data: UsualOf<A[T & keyof A]> };
+
+/** Where the type is no literal, any of them. */
+type UsualOf<V> = 0 extends 1 & V ? any : V | Patch<V> | Element<V> | null;
+
+export interface Check {
   topic: string;
-  type: string;
-  data: unknown;
+  version: number;
 }
 
 export interface Appended {
@@ -202,8 +327,8 @@ export interface Appended {
   duplicate: boolean;
 }
 
-export interface HistoryQuery {
-  topic?: string;
+export interface HistoryQuery<P extends string = string> {
+  topic?: P;
   actor?: string;
   type?: string;
   after?: number;
@@ -216,6 +341,12 @@ export interface HistoryQuery {
   signal?: AbortSignal;
 }
 
+/** Rows as they were after the event `seq`. */
+export interface State<V = unknown> {
+  rows: Row<V>[];
+  seq: number;
+}
+
 export interface Member {
   user: string;
   client: string;
@@ -223,11 +354,35 @@ export interface Member {
   since: number;
 }
 
+/** What the server says first; see `hello` in doc/protocol.md. */
+export interface Welcome {
+  readonly v: number;
+  readonly session: string;
+  readonly user: string;
+  readonly client: string;
+  readonly log: string;
+  readonly head: number;
+  readonly oldest: number;
+  readonly node: string;
+  /** Microseconds. */
+  readonly time: number;
+  readonly mark_interval: number;
+  readonly ping_interval: number;
+  readonly max_message: number;
+  /** How far back a key is known. */
+  readonly keys_seconds: number;
+  readonly fold: {
+    readonly version: unknown;
+    readonly rules: readonly (readonly [glob: string, fold: string])[];
+  };
+  readonly ack?: { readonly [name: string]: number };
+}
+
 export interface ClientEvents {
   connecting: Connection;
-  connected: Connection & { readonly welcome: { readonly [key: string]: unknown } };
+  connected: Connection & { readonly welcome: Welcome };
   disconnected: Connection;
-  /** What has no better place: a broken chain, a message that makes no sense, a handler that threw. */
+  /** What has no better place: a broken chain, a bad message, a handler that threw. */
   error: Error;
 }
 
@@ -246,36 +401,41 @@ export interface Counters {
 export interface Client<A = AnyTopics> {
   readonly connection: Store<Connection>;
   /** What `welcome` said: user, session, log, head, fold … */
-  readonly welcome: { readonly [key: string]: any } | undefined;
+  readonly welcome: Welcome | undefined;
   readonly counters: Counters;
   on<K extends keyof ClientEvents>(
     type: K, handler: (e: ClientEvents[K]) => void, o?: Listening): () => void;
 
-  subscribe<P extends string>(
-    patterns: P | readonly P[], o?: SubscribeOptions): Subscription<DataOf<A, P>>;
-  view<P extends string>(
+  subscribe<const P extends string>(
+    patterns: P | readonly P[], o?: SubscribeOptions,
+  ): Subscription<ValueOf<A, P>, EventOf<A, P>>;
+  view<const P extends string>(
     patterns: P | readonly P[],
-    o?: { conflate?: number; from?: Position; signal?: AbortSignal }): View<DataOf<A, P>>;
+    o?: { conflate?: number; from?: Position; signal?: AbortSignal }): View<ValueOf<A, P>>;
 
-  append<T extends string>(
-    topic: T, type: string, data: DataOf<A, T>, o?: AppendOptions): Promise<Appended>;
+  append<const T extends TopicOf<A>, Y extends TypeOf<A, T>>(
+    topic: T & Plain<T>, type: Y, data: DataOf<A, T, Y>, o?: AppendOptions): Promise<Appended>;
   /** Several events, all or nothing. */
-  append(events: readonly AppendEvent[], o?: {
-    checks?: readonly { topic: string; version: number }[]; signal?: AbortSignal;
+  append(events: readonly AppendEvent<A>[], o?: {
+    checks?: readonly Check[]; signal?: AbortSignal;
   }): Promise<Appended>;
-  emit<T extends string>(
-    topic: T, type: string, data: unknown, o?: { signal?: AbortSignal }): Promise<void>;
+  /** To those who listen now; never stored, and not checked where types are not described. */
+  emit<const T extends TopicOf<A>, Y extends TypeOf<A, T>>(
+    topic: T & Plain<T>, type: Y,
+    data: A[T & keyof A] extends Topic<any, any> ? DataOf<A, T, Y> : unknown,
+    o?: { signal?: AbortSignal }): Promise<void>;
 
-  state<P extends string>(
+  state<const P extends string>(
     patterns: P | readonly P[],
     o?: { at?: number | Date; minSeq?: number; signal?: AbortSignal },
-  ): Promise<{ rows: Row<DataOf<A, P>>[]; seq: number }>;
-  history(query?: HistoryQuery): Promise<{ events: PealEvent[]; next?: number }>;
+  ): Promise<State<ValueOf<A, P>>>;
+  /** Without a topic: of all topics. */
+  history<const P extends string>(
+    query?: HistoryQuery<P>): Promise<{ events: EventOf<A, P>[]; next?: number | undefined }>;
   /** The past: `c.at(123).state("memory.>")`. */
   at(when: number | Date): {
-    state<P extends string>(
-      patterns: P | readonly P[], o?: { signal?: AbortSignal },
-    ): Promise<{ rows: Row<DataOf<A, P>>[]; seq: number }>;
+    state<const P extends string>(
+      patterns: P | readonly P[], o?: { signal?: AbortSignal }): Promise<State<ValueOf<A, P>>>;
   };
   presence(patterns: string | readonly string[], o?: { signal?: AbortSignal }): Promise<Member[]>;
   /** Store how far this client has got, under a name. */
