@@ -14,6 +14,8 @@ import { after, test } from "node:test";
 import { until, within } from "./lib/await.mjs";
 import { build, source, startHouse } from "./lib/house.mjs";
 import { assertNoProblems, launch, openPage } from "./lib/page.mjs";
+import { assertFollowed, openFollower, tell } from "./lib/follow.mjs";
+import { append } from "./lib/load.mjs";
 import { startProxy } from "./lib/proxy.mjs";
 
 const house = await startHouse({ after });
@@ -196,4 +198,38 @@ test("a page talks to its gateway, through a proxy, too", async (t) => {
   proxy.refusing = true;
   assert.equal(await socket(), "error");
   assertNoProblems(page);
+});
+
+test("a page that missed, repeated or misread something is refused", async (t) => {
+  const house = await startHouse(t);
+  const browser = await launch(t);
+  const page = await openFollower(t, browser, house);
+  const events = Array.from({ length: 9 }, (_, n) =>
+    ({ topic: `w.item.${n % 3}`, type: "item_created", data: { n } }));
+  const head = await append(house, ...events);
+  await assertFollowed(page, house, head);
+  await page.evaluate(() => window.follow.compareOnce());
+  assert.deepEqual([(await tell(page)).compared, (await tell(page)).wrong], [1, []]);
+
+  const spoil = (what) => page.evaluate((what) => {
+    const { follow } = window;
+    follow.good ??= { runs: follow.runs, view: follow.view };
+    Object.assign(follow, follow.good, { wrong: [] });
+    const snapshot = follow.view.getSnapshot();
+    const row = [...snapshot.rows.values()][1];
+    if (what === "missed") follow.runs = [[1, 4], [6, 9]];
+    if (what === "repeated") follow.runs = [[1, 5], [5, 9]];
+    if (what === "value") snapshot.rows.set(row.topic, { ...row, value: { n: -1 } });
+    if (what === "stale") snapshot.rows.set(row.topic, { ...row, version: row.version - 1 });
+    if (what === "row") snapshot.rows.delete(row.topic);
+    if (what === "ghost") snapshot.rows.set("w.x", { ...row, topic: "w.x" });
+    if (!follow.runs[1]) follow.view = { getSnapshot: () => snapshot };
+  }, what);
+  for (const what of ["missed", "repeated", "value", "stale", "row", "ghost"]) {
+    await spoil(what);
+    await assert.rejects(assertFollowed(page, house, head), { code: "ERR_ASSERTION" }, what);
+    await page.evaluate(() => window.follow.compareOnce());
+    const { wrong } = await tell(page);
+    assert.equal(wrong.length, what === "missed" || what === "repeated" ? 0 : 1, what);
+  }
 });

@@ -46,7 +46,7 @@ check() {
 	done
 	for file in $(find tests/browser -name node_modules -prune -o \
 	    -type f ! -name '.*' -print 2>/dev/null); do
-		grep -qE "^	$file( |\$)" tests/browser.am 2>/dev/null ||
+		grep -qE "[ 	]$file( |\$)" tests/browser.am 2>/dev/null ||
 			echo "tests/browser.am does not list $file"
 	done
 }
@@ -65,7 +65,7 @@ unlisted() {
 unlisted_test() {
 	module client/a.js 'a();'
 	echo 'test();' | put tests/browser/a.test.mjs
-	echo '	tests/browser/b.test.mjs' | put tests/browser.am
+	echo 'browser_tests += tests/browser/b.test.mjs' | put tests/browser.am
 }
 
 accepts 'modules of client/ stay among themselves, and all are listed'

@@ -19,7 +19,8 @@ export async function until(what, probe, { deadline = DEADLINE, every = 20 } = {
   let wrong;
   for (;;) {
     try {
-      const value = await probe();
+      // A page that has crashed never answers.
+      const value = await within("an answer", Promise.resolve(probe()), deadline);
       if (value !== false && value !== null && value !== undefined) return value;
       wrong = undefined;
     } catch (error) {
@@ -47,4 +48,26 @@ export function deferred() {
   let resolve, reject;
   const promise = new Promise((yes, no) => ([resolve, reject] = [yes, no]));
   return { promise, resolve, reject };
+}
+
+const ends = new WeakMap();
+
+/** Call fn when the test is over: what was begun last ends first. */
+export function atEnd(t, fn) {
+  if (!ends.has(t)) {
+    const list = [];
+    ends.set(t, list);
+    t.after(async () => {
+      let wrong;
+      for (const end of list.reverse()) {
+        try {
+          await end();
+        } catch (error) {
+          wrong ??= error;
+        }
+      }
+      if (wrong) throw wrong;
+    });
+  }
+  ends.get(t).push(fn);
 }

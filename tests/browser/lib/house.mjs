@@ -12,7 +12,7 @@ import { dirname, join, resolve } from "node:path";
 import tls from "node:tls";
 import { fileURLToPath } from "node:url";
 
-import { until, within } from "./await.mjs";
+import { atEnd, until, within } from "./await.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -186,6 +186,6 @@ class House {
  */
 export async function startHouse(t, options) {
   const house = await House.start(options);
-  t.after(() => house.stop());
+  atEnd(t, () => house.stop());
   return house;
 }

@@ -9,6 +9,7 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
+import { atEnd } from "./await.mjs";
 import { artifacts } from "./house.mjs";
 
 const FLAGS = [
@@ -28,7 +29,7 @@ export async function launch(t, { args = [], ...options } = {}) {
     timeout: 120_000,
     ...options,
   });
-  t.after(() => browser.close());
+  atEnd(t, () => browser.close());
   return browser;
 }
 
@@ -37,7 +38,7 @@ export async function openContext(t, browser, options = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
   context.setDefaultTimeout(120_000);
   context.setDefaultNavigationTimeout(120_000);
-  t.after(() => context.close());
+  atEnd(t, () => context.close());
   return context;
 }
 

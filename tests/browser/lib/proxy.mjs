@@ -4,7 +4,8 @@
 // it while it runs, and counts for connections that are open as well as for new ones.
 
 import net from "node:net";
-import { setTimeout as later } from "node:timers/promises";
+
+import { atEnd, pause } from "./await.mjs";
 
 /** One direction of a connection: bytes in order, late where they are to be late. */
 class Pipe {
@@ -25,7 +26,7 @@ class Pipe {
   #then(act) {
     const { delay } = this.#proxy;
     this.#turn = delay > 0
-      ? Promise.all([this.#turn, later(delay)]).then(act)
+      ? Promise.all([this.#turn, pause(delay)]).then(act)
       : this.#turn.then(act);
   }
 
@@ -138,6 +139,6 @@ export async function startProxy(t, target, port) {
   const proxy = new Proxy(() =>
     typeof target === "function" ? target() : target.port ?? target);
   await proxy.listen(port);
-  t.after(() => proxy.close());
+  atEnd(t, () => proxy.close());
   return proxy;
 }

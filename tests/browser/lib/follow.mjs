@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Pages that follow (pages/follow.js), seen from the test: what they have got is what the
+// server says, every row and every event once.
+
+import assert from "node:assert/strict";
+
+import { until } from "./await.mjs";
+import { openPage } from "./page.mjs";
+
+const form = ({ topic, version, seq, value }) => JSON.stringify([topic, version, seq, value]);
+
+/** What the page knows at present. */
+export function tell(page) {
+  return page.evaluate(() => window.follow.tell());
+}
+
+/** Wait until what the page tells fulfils the predicate. */
+export function told(page, what, predicate) {
+  let last;
+  return until(what, async () => {
+    last = await tell(page);
+    return predicate(last) && last;
+  }).catch((error) => {
+    throw new Error(`${error.message}; the page says ${JSON.stringify(last)}`, { cause: error });
+  });
+}
+
+/** Make the page follow; resolves when view and events are live. */
+export async function startFollowing(page, o) {
+  await page.evaluate(async (o) => {
+    const { Follow } = await import("/test/follow.js");
+    window.follow = new Follow(o);
+    if (o.compare) window.follow.compare();
+  }, o);
+  return told(page, "the page is live", ({ live, view }) => live && view.complete);
+}
+
+/**
+ * A page that follows, through `port` where one is given.
+ * { token: house.token, compare: false, resume: false, options: of connect() }
+ */
+export async function openFollower(t, where, house, { port = house.port, ...o } = {}) {
+  const page = await openPage(t, where, `https://127.0.0.1:${port}/test/blank.html`);
+  await startFollowing(page, { token: house.token, ...o });
+  return page;
+}
+
+/** Wait until view and events have come to `head`. */
+export function caughtUp(page, head) {
+  return told(page, `the page has come to ${head}`, ({ view, position, live }) =>
+    live && view.complete && view.seq >= head && position >= head);
+}
+
+/** All events up to head came once, in order, and the view is the server's state. */
+export async function assertFollowed(page, house, head, { first = 1 } = {}) {
+  const said = await caughtUp(page, head);
+  assert.deepEqual(said.runs, [[first, head]], "each event once, in order");
+  assert.deepEqual(said.wrong, [], "the view was the state at its seq");
+  const theirs = [...(await house.state("w.>")).values()].map(form).sort();
+  assert.deepEqual(await page.evaluate(() => window.follow.rows()), theirs);
+  assert.equal(said.counters.thrown, 0);
+  assert.equal(said.counters.gaps, 0);
+  assert.equal(said.counters.malformed, 0);
+  return said;
+}
