@@ -4,22 +4,29 @@
 . "$(dirname "$0")/lint.sh"
 
 # Functions and methods of modules, told by how they begin and by the brace
-# that ends them in the column where they began.
+# that ends them in the column where they began.  Functions within one count
+# for themselves, not for it.
 check_scripts() {
 	awk '
+		FNR == 1 { depth = 0 }
 		FNR == 701 { print FILENAME " has more than 700 lines" }
 		length($0) > 100 {
 			print FILENAME ":" FNR ": a line of " length($0) " characters"
 		}
 		{ match($0, /^ */); column = RLENGTH }
-		/^ *}/ && start[FILENAME, column] {
-			lines = FNR - start[FILENAME, column] - 1
-			if (lines > 80)
-				print FILENAME ":" FNR ": a function of " lines " lines"
-			start[FILENAME, column] = 0
+		/^ *}/ && depth && at[depth] == column {
+			lines = FNR - start[depth] - 1
+			if (lines - inner[depth] > 80)
+				print FILENAME ":" FNR ": a function of " \
+				    lines - inner[depth] " lines"
+			inner[--depth] += lines + 2
 		}
 		/^ *(if|for|while|switch|catch|do|try|class|else)[^a-zA-Z]/ { next }
-		/(=>|\)) *\{$/ { start[FILENAME, column] = FNR }
+		/(=>|\)) *\{$/ {
+			at[++depth] = column
+			start[depth] = FNR
+			inner[depth] = 0
+		}
 	' "$@"
 }
 
@@ -83,6 +90,20 @@ long_method() {
 	} | put tests/browser/a.test.mjs
 }
 
+factory() {
+	lines 1 | put core/a.c
+	{
+		echo 'export function create() {'
+		for name in a b c; do
+			echo "  function $name() {"
+			lines 40
+			echo '  }'
+		done
+		lines "$1"
+		echo '}'
+	} | put client/factory.js
+}
+
 wide_script() {
 	lines 1 | put core/a.c
 	awk 'BEGIN { printf "//%99d\n", 1 }' | put client/wide.js
@@ -105,6 +126,8 @@ refuses 'a function of 81 lines in a module is refused' '81 lines' \
 	long_script 81
 allows 'one of 80 lines is allowed' long_script 80
 refuses 'a method that is too long is refused' a.test.mjs long_method
+allows 'functions within one do not count for it' factory 80
+refuses 'its own lines do' '81 lines' factory 81
 refuses 'a line of 101 characters in a module is refused' '101 characters' \
 	wide_script
 allows 'what others wrote is as they wrote it' vendored
