@@ -39,8 +39,8 @@ function told(record, { outcome, result, error }) {
 }
 
 function publicEntry(record, state) {
-  // Decoded anew: what a handler does to it is not what is sent.
-  const { events, checks } = decode(record.bytes);
+  // Of a copy, in which binary data lies: what a handler does to it is not what is sent.
+  const { events, checks } = decode(record.bytes.slice());
   const { id, time } = record;
   const user = record.owner === NOBODY ? undefined : record.owner.slice(2);
   return Object.freeze({ id, state, events, checks, user, time });

@@ -174,13 +174,16 @@ test("what can't be encoded is refused at once, and nothing throws", async () =>
 
 test("what is changed after append does not change what is sent", async () => {
   const { server, client, box } = setUp();
-  const data = { n: 0, list: [1] };
+  const data = { n: 0, list: [1], bytes: Uint8Array.of(1) };
   const done = box.append("t", "x_set", data);
   data.list.push(2);
-  box.getSnapshot().entries[0].events[0].data.list.push(3);
+  data.bytes[0] = 2;
+  const shown = box.getSnapshot().entries[0].events[0].data;
+  shown.list.push(3);
+  shown.bytes[0] = 3;
   client.connect("ada");
   await done;
-  assert.deepEqual(stored(server), [{ n: 0, list: [1] }]);
+  assert.deepEqual(stored(server), [{ n: 0, list: [1], bytes: Uint8Array.of(1) }]);
 });
 
 /** A client that answers as it is told, one code after the other. */
