@@ -3,7 +3,7 @@
 // Which events this page appended: each has a key, and the newest keys are remembered, so
 // that nobody is told of what he just did himself.
 
-const MOST = 1000;
+const MOST = 10_000;
 const keys = new Set();
 
 /** Remembers the key, a new one when there is none, and returns it. */
