@@ -5,14 +5,14 @@
 // and the same seed come the same places, step by step: nothing here asks for time or
 // chance.
 
-const THETA2 = 0.9 * 0.9; // how far a cell is, for its width, to count as one body
+const THETA2 = 1.2 * 1.2; // how far a cell is, for its width, to count as one body
 const REPULSION = 42;
 const GRAVITY = 0.035;
 const ALONE = 0.11; // of nodes that no link holds
 const LENGTH = 26;
 const DRAG = 0.6;
-const COOLING = 1 - 0.001 ** (1 / 260); // from 1 to REST in some 260 steps
-const REST = 0.001;
+const REST = 0.004;
+const COOLING = 1 - REST ** (1 / 210); // from 1 to REST in some 210 steps
 const DEEP = 26; // bodies that differ by less than this many halvings share a cell
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

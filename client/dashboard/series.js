@@ -92,7 +92,9 @@ export class Rates {
       return typeof v === "bigint" ? Number(v) : typeof v === "number" ? v : undefined;
     };
     this.before.set(source, { time, values });
-    const seconds = before ? time - before.time : 0;
+    // Another process with the same name began its counters anew.
+    const same = before && number(before.values, "started") === number(values, "started");
+    const seconds = same ? time - before.time : 0;
     return {
       seconds,
       value: (name) => number(values, name),

@@ -41,7 +41,7 @@ export function createGoTo({ seq, time, leap }) {
   );
   const opener = h(
     "button",
-    { type: "button", class: "quiet", popovertarget: "goto" },
+    { type: "button", class: "quiet", popovertarget: "goto", "aria-label": "Go to" },
     glyph("clock"),
     h("span", { class: "goto-word" }, "Go to"),
   );

@@ -65,7 +65,7 @@ export const CHARTS = [
     title: "Lag",
     unit: "ms",
     words: "milliseconds behind the newest event",
-    of: { gateway: [["", value("lag_ms")]] },
+    of: { gateway: [["", value("lag_ms")]], broker: [["", value("lag_ms")]] },
   },
 ];
 
@@ -93,7 +93,7 @@ export class Vitals {
       const values = [];
       for (const [name, figure] of chart.of[kind] ?? []) {
         const v = figure(told);
-        if (v !== undefined) values.push([name || `${kind} ${id}`, v]);
+        if (v !== undefined) values.push([name || `${kind} ${id}`.trim(), v]);
         used = true;
       }
       if (values.length > 0) this.add(chart.id, Math.round(time / 1e6), values);

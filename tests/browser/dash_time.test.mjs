@@ -173,6 +173,13 @@ test("rates are differences, and a counter that starts anew has none at first", 
   assert.equal(r.before.size, 0);
 });
 
+test("a process that took another's place has no differences to it", () => {
+  const r = new Rates();
+  r.take("w", 10, { started: 1, events: 5 });
+  assert.equal(r.take("w", 11, { started: 2, events: 50 }).by("events"), undefined);
+  assert.equal(r.take("w", 12, { started: 2, events: 52 }).by("events"), 2);
+});
+
 test("counters that are none make no exception", () => {
   const r = new Rates();
   for (const values of [null, undefined, 7, "x", [1], { events: "9" }, { events: NaN }])

@@ -15,6 +15,13 @@ const OF_AXE = /^Applying inline style violates/;
 
 export const PHONE = { width: 360, height: 720 };
 
+/** Screens that each panel is looked at on, as options of openDashboard. */
+export const SCREENS = {
+  light: { viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: "dark" },
+  phone: { viewport: PHONE, colorScheme: "light", hasTouch: true, isMobile: true },
+};
+
 /** The dashboard of the house, connected. { hash: "#/state", token, ...of the context } */
 export async function openDashboard(t, browser, house, options = {}) {
   const { hash, token = house.token, connected = true, ...of } = options;

@@ -52,14 +52,16 @@ function trust(pem) {
 
 class House {
   /** Start the programs; resolves when clients can connect. */
-  static async start({ gateways = 2, options = [], listen = "127.0.0.1:0" } = {}) {
+  static async start({
+    gateways = 2, options = [], listen = "127.0.0.1:0", args: more = [],
+  } = {}) {
     const house = new House();
     house.directory = mkdtempSync(join(tmpdir(), "peal-browser."));
     house.data = join(house.directory, "data");
     makeSite(join(house.directory, "site"));
     const args = ["up", "--data", house.data, "--listen", listen,
       "--gateways", String(gateways),
-      "-o", `gateway.static=${join(house.directory, "site")}`];
+      "-o", `gateway.static=${join(house.directory, "site")}`, ...more];
     for (const option of options) args.push("-o", option);
     try {
       await house.#launch(args);
@@ -182,7 +184,7 @@ class House {
 
 /**
  * A house for one test (`t`, its context) or for a whole file (`after` of node:test).
- * { gateways: 2, options: ["section.key=value"] }
+ * { gateways: 2, options: ["section.key=value"], args: ["--more"] }
  */
 export async function startHouse(t, options) {
   const house = await House.start(options);
