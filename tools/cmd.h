@@ -12,6 +12,7 @@ int cmd_append(int argc, char **argv);
 int cmd_at(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_config(int argc, char **argv);
+int cmd_demo(int argc, char **argv);
 int cmd_grant(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
 int cmd_history(int argc, char **argv);

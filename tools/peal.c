@@ -22,6 +22,7 @@ static const struct peal_command peal_commands[] = {
 	{ "up", cmd_up, "run everything, here, now" },
 	{ "append", cmd_append, "append an event" },
 	{ "import", cmd_import, "append the events of a file" },
+	{ "demo", cmd_demo, "something true to look at" },
 	{ "tail", cmd_tail, "follow events" },
 	{ "state", cmd_state, "the folded state" },
 	{ "at", cmd_at, "the folded state as it was" },

@@ -130,7 +130,7 @@ writer_client_pack_expect(struct mp_buf *b, const struct writer_append *append)
 		mp_pack_uint(b, append->version);
 }
 
-static void
+void
 writer_client_pack_event(struct mp_buf *b, const struct writer_append *append)
 {
 	unsigned n = 3;

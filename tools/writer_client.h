@@ -72,6 +72,9 @@ void writer_client_pack(
 /* The array of events of a request, whose first pairs are somewhere else. */
 void writer_client_pack_events(
     struct mp_buf *b, const struct writer_append *v, uint32_t n);
+/* One of them, as it stands in that array. */
+void writer_client_pack_event(
+    struct mp_buf *b, const struct writer_append *append);
 /* Queue a packed request; writer_client_wait() sends.  -ENOMEM. */
 MUST_CHECK int writer_client_send(
     struct writer_client *wc, struct slice request);
