@@ -7,12 +7,15 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/proto.h"
 #include "core/reason.h"
@@ -25,6 +28,9 @@ enum {
 	HELP_COLUMN = 28
 };
 
+/* Something was refused for want of rights; tool_end() says whose it is. */
+static bool tool_denied;
+
 static void PRINTF(2, 0)
     tool_say(const struct tool *t, const char *fmt, va_list ap)
 {
@@ -32,6 +38,7 @@ static void PRINTF(2, 0)
 
 	vsnprintf(line, sizeof(line), fmt, ap);
 	fprintf(stderr, "peal %s: %s\n", t->usage->name, line);
+	tool_denied = tool_denied || strstr(line, strerror(EACCES));
 }
 
 int
@@ -370,9 +377,28 @@ tool_reader_left(void)
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
 }
 
+/* A house is its group's: who is refused learns which one that is. */
+static void
+tool_tell_group(const struct tool *t)
+{
+	const struct group *gr;
+	struct stat st;
+
+	if (!tool_denied || geteuid() == 0 ||
+	    stat(house_run_dir(&t->house), &st) < 0)
+		return;
+	gr = getgrgid(st.st_gid);
+	if (gr)
+		tool_note(t,
+		    "root and group '%s' may: join it, and log in anew",
+		    gr->gr_name);
+}
+
 int
 tool_end(struct tool *t, int status)
 {
+	if (status != TOOL_OK && (t->usage->common & TOOL_HOUSE))
+		tool_tell_group(t);
 	house_deinit(&t->house);
 	errno = 0;
 	if (tool_flush(t) || errno == EPIPE || status != TOOL_OK)

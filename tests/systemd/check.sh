@@ -1,0 +1,355 @@
+#!/bin/sh
+# The package on a real systemd: built, installed into a Debian 12 that is
+# booted for it, restarted under load, damaged, upgraded and purged.
+. "$(dirname "$0")/../lib/house.sh"
+
+for tool in debootstrap systemd-nspawn nsenter dpkg-buildpackage dh; do
+	command -v "$tool" >/dev/null || skip_all "$tool is missing"
+done
+[ "$(id -u)" -eq 0 ] || skip_all 'only root boots a system'
+grep -q ' /sys/fs/cgroup ' /proc/mounts || skip_all 'there are no cgroups here'
+deadline=180
+root=$work/root
+leader=
+nspawn=
+
+# The tree without anything built, and the package's files.
+build_package() {
+	make -s -C "$top_builddir" distdir distdir="$work/peal" &&
+		cp -R "$top_srcdir/debian" "$work/peal/" &&
+		(cd "$work/peal" && DEB_BUILD_OPTIONS=parallel=2 \
+		    dpkg-buildpackage -us -uc -b)
+}
+
+spotless() {
+	said=$(lintian "$work"/*.changes 2>&1 |
+		grep -v '^running with root privileges') || true
+	[ -z "$said" ] || printf '%s\n' "$said"
+	[ -z "$said" ]
+}
+
+# From where this machine gets its Debian, security's updates, too.
+make_root() {
+	apt-get indextargets --format '$(SITE) $(RELEASE)' | sort -u |
+		sed -n 's/^\([^ ]*\) \(bookworm[a-z-]*\)$/deb \1 \2 main/p' \
+		    >"$work/sources"
+	mirror=$(sed -n 's/^deb \([^ ]*\) bookworm main$/\1/p' "$work/sources" |
+		head -n 1)
+	debootstrap --variant=minbase \
+	    --include=systemd,systemd-sysv,dbus,openssl,curl \
+	    bookworm "$root" "${mirror:-http://deb.debian.org/debian}" || return 1
+	[ ! -s "$work/sources" ] ||
+		cp "$work/sources" "$root/etc/apt/sources.list" || return 1
+	cp -R /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
+}
+
+# in_root COMMAND...: while it is not running, or in the running system.
+in_root() {
+	if [ -n "$leader" ]; then
+		nsenter -t "$leader" -a "$@"
+	else
+		chroot "$root" "$@"
+	fi
+}
+
+install_packages() {
+	mkdir -p "$root/packages" && cp "$work"/*.deb "$root/packages/" &&
+		rm -f "$root"/packages/*dbgsym* &&
+		chroot "$root" env DEBIAN_FRONTEND=noninteractive sh -c \
+		    'apt-get update -q && apt-get install -y -q \
+		    --no-install-recommends /packages/*.deb'
+}
+
+is_running() {
+	leader=$(pgrep -P "$nspawn" -x systemd | head -n 1)
+	[ -n "$leader" ] || return 1
+	state=$(in_root systemctl is-system-running 2>/dev/null)
+	[ "$state" = running ]
+}
+
+boot() {
+	systemd-nspawn --register=no --keep-unit --private-network --boot \
+	    -D "$root" --console=passive >"$work/console" 2>&1 &
+	nspawn=$!
+	others="$others $nspawn"
+	booted=no
+	await_here is_running && booted=yes
+	others="$others $leader"
+	[ "$booted" = yes ] || {
+		in_root systemctl list-units --failed --no-pager
+		tail -n 30 "$work/console"
+		return 1
+	}
+}
+
+# halt: the system ends as it would on any machine.
+halt() {
+	in_root systemctl poweroff
+	ends "$nspawn"
+	leader=
+	[ "$status" -eq 0 ]
+}
+
+journal() {
+	in_root journalctl -q --no-pager -o cat -u "$1"
+}
+
+property() {
+	in_root systemctl show -P "$2" "$1"
+}
+
+is_active() {
+	in_root systemctl is-active --quiet "$@"
+}
+
+failed_with() {
+	await_here sh_failed "$1" || return 1
+	[ "$(property "$1" ExecMainStatus)" = "$2" ] &&
+		[ "$(property "$1" NRestarts)" = 0 ]
+}
+
+sh_failed() {
+	[ "$(property "$1" ActiveState)" = failed ]
+}
+
+nothing_runs() {
+	! is_active peal.target && ! is_active peal-writer &&
+		! is_active peal-gateway.socket
+}
+
+# Without a certificate a gateway says so in a line, and is left alone.
+no_certificate() {
+	in_root systemctl start --no-block peal-gateway@1
+	failed_with peal-gateway@1.service 2 &&
+		journal peal-gateway@1 | grep -q '/etc/peal/tls/'
+}
+
+wrong_configuration() {
+	in_root sed -i 's/^group = /grupp = /' /etc/peal/peal.conf
+	in_root systemctl start --no-block peal-writer
+	failed_with peal-writer.service 2 || return 1
+	journal peal-writer | grep 'peal.conf' | grep -q grupp || return 1
+	in_root sed -i 's/^grupp = /group = /' /etc/peal/peal.conf
+	in_root systemctl reset-failed
+}
+
+prepare() {
+	in_root sh -ec '
+		cd /etc/peal/tls
+		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+		    -nodes -days 2 -subj /CN=localhost -addext \
+		    subjectAltName=DNS:localhost,IP:127.0.0.1 \
+		    -keyout key.pem -out cert.pem
+		chgrp peal-gateway cert.pem key.pem
+		chmod 640 cert.pem key.pem
+		openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
+		    -out /root/issuer.key
+		openssl pkey -in /root/issuer.key -pubout \
+		    -out /etc/peal/keys/issuer.pem
+		sed -i "s/^keys =/keys = issuer.pem/" /etc/peal/peal.conf
+		mkdir -p /etc/systemd/system/peal-gateway@.service.d
+		printf "%s\n" "[Service]" \
+		    LoadCredential=issuer.pem:/etc/peal/keys/issuer.pem \
+		    >/etc/systemd/system/peal-gateway@.service.d/keys.conf
+		useradd -G peal producer
+		useradd stranger
+		systemctl daemon-reload
+		systemctl reset-failed
+		systemctl enable --now peal-gateway.socket peal.target
+		peal token --key /root/issuer.key --sub test --ttl 7200 \
+		    --read ">" >/root/token'
+}
+
+all_active() {
+	is_active peal.target peal-writer peal-broker peal-gateway@1 \
+	    peal-gateway.socket
+}
+
+append_as() {
+	in_root setpriv --reuid "$1" --regid "$1" --init-groups \
+	    peal append test.items item_created '{"by":"test"}'
+}
+
+# follow N: N events from the first on, over TLS, into $work/followed.
+follow_tls() {
+	in_root timeout 300 peal tail --url https://127.0.0.1:8443 \
+	    --token-file /root/token --cafile /etc/peal/tls/cert.pem \
+	    --from 1 --count "$1" --json '>'
+}
+
+follows() {
+	follow_tls 1 >"$work/followed" && grep -q item_created "$work/followed"
+}
+
+unbroken() {
+	sed 's/^\[\([0-9]*\),.*/\1/' "$work/followed" | awk -v want="$1" '
+		$1 != NR { print "line " NR " is seq " $1; exit 1 }
+		END { if (NR != want) { print NR " lines"; exit 1 } }'
+}
+
+# Each unit restarted while events come and are followed.
+restarts_under_load() {
+	cp "$sample" "$root/root/events.jsonl"
+	head=$(in_root peal ring --json | sed 's/.*"head":\([0-9]*\).*/\1/')
+	follow_tls $((head + 2000)) >"$work/followed" &
+	follower=$!
+	others="$others $follower"
+	in_root peal import /root/events.jsonl >"$work/import.err" 2>&1 &
+	importer=$!
+	others="$others $importer"
+	for unit in peal-broker peal-gateway@1 peal-writer peal-gateway@1; do
+		in_root systemctl restart "$unit" || return 1
+	done
+	ends "$importer"
+	[ "$status" -eq 0 ] || {
+		# A writer that went away may leave an answer unknown; importing
+		# again stores nothing twice.
+		in_root peal import /root/events.jsonl || return 1
+	}
+	ends "$follower"
+	[ "$status" -eq 0 ] && unbroken $((head + 2000))
+}
+
+restarted_by() {
+	[ "$(property peal-writer.service NRestarts)" -gt "$1" ] &&
+		is_active peal-writer
+}
+
+watchdog() {
+	in_root sh -ec 'mkdir -p /etc/systemd/system/peal-writer.service.d
+		printf "%s\n" "[Service]" WatchdogSec=2 \
+		    >/etc/systemd/system/peal-writer.service.d/quick.conf
+		systemctl daemon-reload
+		systemctl restart peal-writer' || return 1
+	was=$(property peal-writer.service NRestarts)
+	in_root sh -c "kill -STOP $(property peal-writer.service MainPID)"
+	await_here restarted_by "$was" &&
+		journal peal-writer | grep -q 'Watchdog timeout'
+}
+
+# What a gateway could do if it were taken over.
+confined() {
+	pid=$(property peal-gateway@1.service MainPID)
+	in_root grep -E '^(Seccomp|NoNewPrivs):' "/proc/$pid/status"
+	as_gateway() {
+		in_root nsenter -t "$pid" -m setpriv --reuid peal-gateway \
+		    --regid peal --clear-groups "$@"
+	}
+	in_root grep -q '^Seccomp:.*2' "/proc/$pid/status" &&
+		in_root grep -q '^NoNewPrivs:.*1' "/proc/$pid/status" &&
+		as_gateway test -r /run/peal/ring &&
+		! as_gateway ls /var/lib/peal/log &&
+		! as_gateway touch /run/peal/mine
+}
+
+reads_without_root() {
+	in_root setpriv --reuid producer --regid producer --init-groups \
+	    peal stat -1 'gateway.accepted' || return 1
+	for tool in 'stat -1' ring readers state 'log ls'; do
+		# shellcheck disable=SC2086 # words of a command
+		! in_root setpriv --reuid stranger --regid stranger \
+		    --init-groups peal $tool >"$work/refused" 2>&1 &&
+			grep -q "group 'peal' may" "$work/refused" || {
+			echo "of peal $tool:"
+			cat "$work/refused"
+			return 1
+		}
+	done
+}
+
+upgrade() {
+	for deb in peal peal-tools; do
+		rm -rf "$work/new"
+		dpkg-deb -R "$work/$deb"_*.deb "$work/new" &&
+			sed -i 's/^\(Version: .*\)$/\1+1/; s/\(peal-tools (= [0-9.]*\))/\1+1)/' \
+			    "$work/new/DEBIAN/control" &&
+			dpkg-deb -b "$work/new" "$root/packages/$deb.upgrade.deb" ||
+			return 1
+	done
+	in_root sh -c 'dpkg -i /packages/*.upgrade.deb' &&
+		await_here all_active && follow_tls 1 | grep -q '^\[1,'
+}
+
+# Stopping the target asks the services to stop, and does not wait for them.
+has_stopped() {
+	[ "$(property "$1.service" ActiveState)" = inactive ]
+}
+
+stops_cleanly() {
+	in_root systemctl stop peal.target peal-gateway.socket || return 1
+	for unit in peal-writer peal-broker peal-gateway@1; do
+		await_here has_stopped $unit &&
+			[ "$(property $unit.service Result)" = success ] || {
+			echo "$unit: $(property $unit.service Result)"
+			return 1
+		}
+	done
+}
+
+# A byte of an event that was acknowledged, in the oldest segment.
+refuses_damage() {
+	in_root sh -ec 'segment=$(ls /var/lib/peal/log/*.seg | head -n 1)
+		at=$(grep -abo item_created "$segment" | head -n 1)
+		printf X | dd of="$segment" bs=1 seek="${at%%:*}" conv=notrunc
+		systemctl reset-failed
+		systemctl start --no-block peal-writer'
+	failed_with peal-writer.service 3 || {
+		property peal-writer.service ExecMainStatus
+		journal peal-writer | tail -n 5
+		return 1
+	}
+	journal peal-writer | tail -n 20 | grep -q '\.seg'
+}
+
+purge() {
+	in_root sh -ec 'systemctl stop peal.target peal-gateway.socket
+		DEBIAN_FRONTEND=noninteractive apt-get purge -y -q peal \
+		    peal-tools peal-doc
+		rm -rf /packages /root/events.jsonl*' || return 1
+	left=$(in_root sh -c 'find / -xdev -iname "*peal*" \
+		-not -path "/var/lib/dpkg/*" -not -path "/var/lib/apt/*" \
+		-not -path "/var/cache/*" -not -path "/var/log/*" \
+		-not -path "/etc/systemd/system/peal-*" \
+		-not -path "/var/lib/systemd/*" \
+		-not -path "/proc/*" -not -path "/sys/*"
+		ls -d /run/peal 2>/dev/null
+		getent passwd | grep ^peal; getent group | grep ^peal')
+	[ -z "$left" ] || printf '%s\n' "$left"
+	[ -z "$left" ]
+}
+
+make_root >"$work/debootstrap" 2>&1 || {
+	tail -n 5 "$work/debootstrap" | sed 's/^/# /'
+	skip_all 'there is no Debian to be had for booting'
+}
+passes 'the package is built' build_package
+if command -v lintian >/dev/null; then
+	passes 'lintian finds neither errors nor warnings' spotless
+fi
+install_packages >"$work/installed" 2>&1 || {
+	tail -n 20 "$work/installed" | sed 's/^/# /'
+	bail 'the package cannot be installed'
+}
+verdict 'it is installed into a system that does not run' 0
+passes 'the system boots' boot
+[ -n "$leader" ] || bail 'nothing to enter'
+passes 'nothing runs that was not asked for' nothing_runs
+passes 'a gateway without certificate ends with one line, for good' \
+	no_certificate
+passes 'so does a writer with a wrong configuration' wrong_configuration
+passes 'certificate, key and token key are put in place' prepare
+passes 'all of it is active' await_here all_active
+passes 'a member of the group appends' append_as producer
+exits 'a stranger does not, and is told why' 1 "group 'peal' may" append_as stranger
+passes 'a client follows over TLS' follows
+passes 'each unit is restarted under load and a client misses nothing' \
+	restarts_under_load
+passes 'a writer that stands still is started again' watchdog
+passes 'a gateway reads the ring and little else' confined
+passes 'the tools take the group alone' reads_without_root
+passes 'an upgrade keeps the log and what runs' upgrade
+passes 'all stop in good order' stops_cleanly
+passes 'a damaged log is refused with 3, and not tried again' refuses_damage
+passes 'a purge leaves nothing' purge
+passes 'the system ends' halt
+plan $count
