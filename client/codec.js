@@ -39,9 +39,8 @@ function head(x, fix, max, tag, size = 1, n = x) {
 
 function big(x) {
   if (Number.isSafeInteger(Number(x))) return put(Number(x));
-  const negative = x < 0;
-  if (BigInt[negative ? "asIntN" : "asUintN"](64, x) !== x) fail("beyond 64 bits");
-  out.push(negative ? 0xd3 : 0xcf);
+  if (x >> 64n && x >> 63n !== -1n) fail("beyond 64 bits");
+  out.push(x < 0 ? 0xd3 : 0xcf);
   int(4, Number(x >> 32n));
   int(4, Number(x & 0xffffffffn));
 }
@@ -114,13 +113,14 @@ function put(x, level) {
 /**
  * What JSON.stringify would leave out, or ask for toJSON, is left out, or asked, here, too. A
  * Map is a map with any keys, BigInt an integer, Date a timestamp, a buffer or view binary.
+ * The value is to be within `level` arrays and maps.
  */
-export function encode(value) {
+export function encode(value, level = 0) {
   // What is asked may encode something itself.
   const outer = out;
   out = [];
   try {
-    put(value, 0);
+    put(value, level);
     return Uint8Array.from(out);
   } finally {
     out = outer;

@@ -273,7 +273,7 @@ export interface View<V = unknown> extends Store<ViewSnapshot<V>> {
   get(topic: string): Row<V> | undefined;
   /** One topic's row as a store; its snapshot changes only when the row does. */
   row(topic: string): Store<Row<V> | undefined>;
-  /** Resolves when it first is complete. */
+  /** Resolves when it first is complete; rejects when the subscription ends before. */
   readonly ready: Promise<void>;
   /** Called for errors of the subscription below. */
   on<K extends keyof ViewEvents>(
@@ -284,7 +284,7 @@ export interface View<V = unknown> extends Store<ViewSnapshot<V>> {
 /** Does not change; the next one is another object. */
 export interface ViewSnapshot<V = unknown> {
   readonly rows: ReadonlyMap<string, Row<V>>;
-  /** Complete up to here. */
+  /** Complete up to here, at least: what only moves this makes no new snapshot. */
   readonly seq: number;
   /** false until the first snapshot is there, and while an interruption is being healed. */
   readonly complete: boolean;

@@ -11,6 +11,7 @@ import { PealError, errorOf } from "./error.js";
 import { check, event, isString, isUint } from "./message.js";
 import { Requests } from "./requests.js";
 import { Subscription } from "./subscription.js";
+import { view } from "./view.js";
 
 export { PealError };
 
@@ -48,6 +49,10 @@ class Client {
       this.open(sub);
     }
     return sub;
+  }
+
+  view(patterns, o) {
+    return view(this, patterns, o);
   }
 
   append(topic, type, data, o) {

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The state of a topic from its events, as doc/protocol.md ("Folding") has it.
+// Nothing that is given is changed: a new row shares with the old one what stays the same.
+//
+// What JavaScript can't tell apart is equal here: 1 and 1.0, and maps whose keys are the same
+// whole numbers in another order. Of two such elements `add` takes one, `remove` both.
+
+import { encode } from "./codec.js";
+import { matchesGlob } from "./topic.js";
+
+const MAX_ROW = 1 << 20;
+// What is above an element: with it no value has more than 29 levels, an element 27.
+const LEVELS_ABOVE = 5;
+const KNOWN_TYPES = 1000;
+
+/** Rules of a welcome -> type -> what they say. */
+const known = new WeakMap();
+
+function ruleFor({ topic, type }, rules) {
+  if (topic[0] === "$") return "set";
+  let types = known.get(rules);
+  if (!types || types.size > KNOWN_TYPES) known.set(rules, (types = new Map()));
+  let rule = types.get(type);
+  if (!rule) {
+    rule = rules.find(([glob]) => matchesGlob(glob, type))?.[1] ?? "touch";
+    types.set(type, rule);
+  }
+  return rule;
+}
+
+const isMap = (x) => x instanceof Map ||
+  (x && Object.getPrototypeOf(x) === Object.prototype);
+
+const pairsOf = (x) => (x instanceof Map ? [...x] : Object.entries(x));
+
+const bytesOf = (x) => encode(x).join();
+
+/** The pairs of a map by what makes two keys equal; of what is none: no pairs. */
+function open(x) {
+  return new Map(isMap(x) ? pairsOf(x).map((pair) =>
+    // Half a surrogate pair is in no string that was decoded.
+    [typeof pair[0] === "string" ? pair[0] : "\ud800" + bytesOf(pair[0]), pair]) : []);
+}
+
+function close(m) {
+  const pairs = [...m.values()];
+  return pairs.every(([key]) => typeof key === "string")
+    ? Object.fromEntries(pairs) : new Map(pairs);
+}
+
+/** RFC 7396, for maps with any keys. */
+function merge(value, patch) {
+  if (!isMap(patch)) return patch;
+  const m = open(value);
+  let same = isMap(value);
+  for (const [id, [key, v]] of open(patch)) {
+    const old = m.get(id)?.[1];
+    const made = merge(old, v);
+    if (made === null ? !m.delete(id) : made === old) continue;
+    if (made !== null) m.set(id, [key, made]);
+    same = false;
+  }
+  return same ? value : close(m);
+}
+
+const isEqual = (a, b) => Object.is(a, b) ||
+  (typeof a === "object" && typeof b === "object" && bytesOf(a) === bytesOf(b));
+
+/** The value with the element of `data` in its field, or without; undefined: it can't be. */
+function change(value, data, add) {
+  const pairs = [...open(data)];
+  if (pairs.length !== 1 || !(value === null || isMap(value))) return;
+  const [[id, [key, element]]] = pairs;
+  const m = open(value);
+  const list = m.has(id) ? m.get(id)[1] : [];
+  if (!Array.isArray(list)) return;
+  const others = list.filter((x) => !isEqual(x, element));
+  if (add === others.length < list.length) return value ?? {};
+  if (add) {
+    try {
+      encode(element, LEVELS_ABOVE);
+    } catch {
+      return;
+    }
+    others.push(element);
+  }
+  m.set(id, [key, others]);
+  return close(m);
+}
+
+function next(value, data, rule) {
+  if (rule === "set") return data;
+  if (rule === "merge") return merge(value, data);
+  if (rule === "add" || rule === "remove") return change(value, data, rule === "add");
+}
+
+const fits = (row) => encode(Object.values(row)).length <= MAX_ROW;
+
+/** The row after event `e`; `row` is undefined before the first. `rules` are the welcome's. */
+export function fold(row, e, rules) {
+  const { topic, version, seq, time, actor, data } = e;
+  const rule = ruleFor(e, rules);
+  const before = row ? row.value : null;
+  const touched = {
+    topic, version, seq,
+    createdTime: row ? row.createdTime : time, createdBy: row ? row.createdBy : actor,
+    updatedTime: time, updatedBy: actor,
+    deleted: row ? row.deleted : false,
+    value: row ? before : data,
+  };
+  if (rule === "delete") return { ...touched, deleted: true, value: before };
+  const value = next(before, data, rule);
+  const made = value === undefined
+    ? touched : { ...touched, deleted: rule !== "set" && touched.deleted, value };
+  if ((made === touched && row) || fits(made)) return made;
+  return { ...touched, value: before };
+}
