@@ -7,9 +7,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { until } from "./lib/await.mjs";
-import {
-  assertFollowed, caughtUp, openFollower, startFollowing, tell, told,
-} from "./lib/follow.mjs";
+import { assertFollowed, openFollower, tell, told } from "./lib/follow.mjs";
 import { startHouse } from "./lib/house.mjs";
 import { startLoad } from "./lib/load.mjs";
 import { launch } from "./lib/page.mjs";
@@ -97,10 +95,8 @@ test("the broker is killed: live goes on, and the state is right again", async (
     await told(page, "events come, and the state can be asked for", (said) =>
       said.position > before.position && said.compared > before.compared);
   }
-  // A page that comes without its rows takes them from the new broker.
-  await page.reload();
-  await startFollowing(page, { token: house.token });
   const head = await load.stop();
-  const { runs } = await caughtUp(page, head);
-  await assertFollowed(page, house, head, { first: runs[0]?.[0] ?? head });
+  await assertFollowed(page, house, head);
+  // A page that comes without rows takes them from the new broker.
+  await assertFollowed(await openFollower(t, browser, house), house, head);
 });

@@ -3,6 +3,7 @@
 // A producer on the writer's socket: changes of random topics at a steady pace, each
 // stored once, whatever happens to the writer meanwhile.
 
+import { randomUUID } from "node:crypto";
 import net from "node:net";
 import { join } from "node:path";
 
@@ -82,6 +83,7 @@ class Load {
   head = 0;
   count = 0;
   #o;
+  #id = randomUUID();
   #stopped = false;
   #producer;
   #random;
@@ -91,7 +93,8 @@ class Load {
     this.#producer = new Producer(house);
     this.#random = random(this.#o.seed);
     this.done = this.#run();
-    this.done.catch(() => {}); // stop() tells
+    // stop() tells it, too.
+    this.done.catch((error) => this.#stopped || console.error(error));
   }
 
   /** Half set, the rest merge; one in thirty deletes. */
@@ -100,7 +103,7 @@ class Load {
     const n = ++this.count;
     const topic = `${prefix}.${this.#random.int(topics)}`;
     const dice = this.#random.double();
-    const key = `load-${n}`;
+    const key = `${this.#id}-${n}`;
     if (dice < 0.03) return { topic, type: "item_deleted", data: null, key };
     const type = dice < 0.5 ? "item_created" : "item_updated";
     const data = { n, [`f${this.#random.int(5)}`]: n, text: "x".repeat(size) };
@@ -108,7 +111,7 @@ class Load {
   }
 
   async #run() {
-    const { rate } = this.#o;
+    const { rate, size } = this.#o;
     const begin = performance.now();
     while (!this.#stopped) {
       const due = Math.floor(((performance.now() - begin) * rate) / 1000) - this.count;
@@ -116,8 +119,8 @@ class Load {
         await pause(Math.min(20, 1000 / rate));
         continue;
       }
-      // Behind after an interruption: not all at once.
-      const many = Math.min(due, 500);
+      // Behind after an interruption: not all at once, nor more than a small ring takes.
+      const many = Math.min(due, 500, Math.ceil(100_000 / (size + 100)));
       const m = await this.#producer.append(Array.from({ length: many }, () => this.#event()));
       this.head = m.seq + many - 1;
     }

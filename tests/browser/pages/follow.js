@@ -4,10 +4,9 @@
 // view with what the server says the state was at the same seq, again and again.
 
 import { connect } from "/peal.js";
-import { foldRows } from "/test/rows.js";
 
 const PATTERN = "w.>";
-const POSITION = "followed";
+const KEPT = "follow";
 
 /** A row in a form that two of the same have alike. */
 const form = ({ topic, version, seq, value }) => JSON.stringify([topic, version, seq, value]);
@@ -21,6 +20,8 @@ export class Follow {
   states = [];
   errors = [];
   lagged = 0;
+  /** It came back from the cache of pages. */
+  revived = false;
   /** How long the view was incomplete each time, in ms. */
   away = [];
   compared = 0;
@@ -29,7 +30,7 @@ export class Follow {
 
   constructor({ token, resume = false, options = {} }) {
     this.client = connect(undefined, {
-      client: "follow", ...options, getToken: () => this.#getToken(token),
+      ...options, getToken: () => this.#getToken(token),
     });
     for (const type of ["connecting", "connected", "disconnected"]) {
       this.client.on(type, ({ reason, code }) =>
@@ -37,12 +38,14 @@ export class Follow {
     }
     this.client.on("error", (error) => this.errors.push(String(error)));
     this.client.on("disconnected", () => this.#measure(performance.now()));
-    this.view = this.client.view?.(PATTERN) ?? foldRows(this.client);
-    const kept = resume && sessionStorage.getItem(POSITION);
-    this.events = this.client.subscribe(PATTERN, { from: kept ? JSON.parse(kept) : "now" });
+    this.view = this.client.view(PATTERN);
+    const kept = resume && JSON.parse(sessionStorage.getItem(KEPT));
+    if (kept) this.runs = kept.runs;
+    this.events = this.client.subscribe(PATTERN, { from: kept?.position ?? "now" });
     this.events.on("event", (e) => this.#take(e.seq));
     this.events.on("lagged", () => this.lagged++);
     addEventListener("pagehide", () => this.#keep());
+    addEventListener("pageshow", ({ persisted }) => (this.revived ||= persisted));
   }
 
   async #getToken(token) {
@@ -54,13 +57,16 @@ export class Follow {
       port1.onmessage = () => yes(port1.close());
       port2.postMessage(0);
     });
+    const fresh = window.freshToken ? await window.freshToken() : token;
     this.tokens.now--;
-    return token;
+    return fresh;
   }
 
   /** Look in each frame whether the view is whole again. */
   #measure(begin) {
-    if (this.view.getSnapshot().complete) this.away.push(Math.round(performance.now() - begin));
+    const { state } = this.client.connection.getSnapshot();
+    if (state === "connected" && this.view.getSnapshot().complete)
+      this.away.push(Math.round(performance.now() - begin));
     else requestAnimationFrame(() => this.#measure(begin));
   }
 
@@ -72,8 +78,8 @@ export class Follow {
 
   /** Over a reload: where the list has got, and what it holds. */
   #keep() {
-    const { position } = this.events;
-    if (position) sessionStorage.setItem(POSITION, JSON.stringify(position));
+    const { runs, events: { position } } = this;
+    if (position) sessionStorage.setItem(KEPT, JSON.stringify({ runs, position }));
   }
 
   /** Compare the view with the server's state at its seq, until the page ends. */
@@ -110,7 +116,7 @@ export class Follow {
     return {
       connection: this.client.connection.getSnapshot(), counters: { ...this.client.counters },
       tokens: this.tokens, runs: this.runs, states: this.states, errors: this.errors,
-      lagged: this.lagged, compared: this.compared, wrong: this.wrong,
+      lagged: this.lagged, revived: this.revived, compared: this.compared, wrong: this.wrong,
       live: this.events.live, position: this.events.position?.seq,
       view: { seq, complete, size: rows.size },
     };
