@@ -9,7 +9,14 @@ const RELATION = "graph.relation.";
 
 export const GRAPH_TOPICS = "graph.>";
 
-const isMap = (v) => typeof v === "object" && v !== null && !Array.isArray(v);
+/** A field of a map, which is a Map where an object could not hold its keys. */
+function field(value, key) {
+  if (value instanceof Map) return value.get(key);
+  return typeof value === "object" && value !== null && Object.hasOwn(value, key)
+    ? value[key]
+    : undefined;
+}
+
 const text = (v) => (typeof v === "string" && v !== "" ? v : undefined);
 
 /** A token as the name it stands for; undefined where only a digest of it is left. */
@@ -24,20 +31,20 @@ export function unescapeToken(token) {
 
 /** What a row says: an entity, a relation, or null. */
 export function readRow(row) {
-  const value = isMap(row.value) ? row.value : {};
+  const said = (key) => text(field(row.value, key));
   if (row.topic.startsWith(ENTITY)) {
     const token = row.topic.slice(ENTITY.length);
-    const name = text(value.name) ?? unescapeToken(token) ?? token;
-    return { kind: "entity", name, type: text(value.entityType) ?? "" };
+    const name = said("name") ?? unescapeToken(token) ?? token;
+    return { kind: "entity", name, type: said("entityType") ?? "" };
   }
   if (!row.topic.startsWith(RELATION)) return null;
   const tokens = row.topic.slice(RELATION.length).split(".");
   const whole = tokens.length === 3;
-  const part = (given, i) =>
-    text(given) ?? (whole ? (unescapeToken(tokens[i]) ?? tokens[i]) : undefined);
-  const from = part(value.from, 0);
-  const type = part(value.relationType, 1) ?? "";
-  const to = part(value.to, 2);
+  const part = (key, i) =>
+    said(key) ?? (whole ? (unescapeToken(tokens[i]) ?? tokens[i]) : undefined);
+  const from = part("from", 0);
+  const type = part("relationType", 1) ?? "";
+  const to = part("to", 2);
   // Of a relation that is only a digest, and says nothing else, the ends are not known.
   return from === undefined || to === undefined
     ? null
@@ -46,7 +53,7 @@ export function readRow(row) {
 
 /** Observations as lines of text, whatever the application put there. */
 export function observationsOf(row) {
-  const value = isMap(row?.value) ? row.value.observations : undefined;
+  const value = field(row?.value, "observations");
   if (value === undefined || value === null) return [];
   return (Array.isArray(value) ? value : [value]).map((v) =>
     typeof v === "string" ? v : show(v),

@@ -25,8 +25,7 @@ export function fit(box, width, height, padding = 32) {
   const h = Math.max(box[3] - box[1], 1);
   const room = (size) => Math.max(size - 2 * padding, 1);
   const k = Math.min(
-    2,
-    NEAREST,
+    3, // a few nodes need no more
     Math.max(FARTHEST, Math.min(room(width) / w, room(height) / h)),
   );
   return center(

@@ -176,6 +176,7 @@ test("values of any shape make no exception", () => {
     { name: "" },
     { name: {}, entityType: [] },
     10n,
+    new Map([[1, 2]]),
   ]) {
     model.apply(rowsOf({ ...entity("x"), seq: ++seq, value }));
     assert.deepEqual([...model.nodes.keys()], ["x"]);
@@ -187,6 +188,18 @@ test("values of any shape make no exception", () => {
     "null",
   ]);
   assert.deepEqual(observationsOf({ value: { observations: "alone" } }), ["alone"]);
+});
+
+test("a map that no object could hold is read, too", () => {
+  const value = new Map([
+    ["name", "a"],
+    ["entityType", "t"],
+    ["observations", ["o"]],
+    [1, 2],
+  ]);
+  const row = { topic: "graph.entity.b", seq: 1, value };
+  assert.deepEqual(readRow(row), { kind: "entity", name: "a", type: "t" });
+  assert.deepEqual(observationsOf(row), ["o"]);
 });
 
 test("changes one by one give what all rows at once give", () => {
