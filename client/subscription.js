@@ -3,7 +3,7 @@
 // Its position moves when handlers have returned, so that going on from it misses nothing.
 
 import { Emitter, onAbort } from "./emitter.js";
-import { matches, matchesGlob } from "./topic.js";
+import { matcher, matchesGlob } from "./topic.js";
 
 // What a loop may have before it.
 const BUFFER = 10000;
@@ -20,6 +20,7 @@ export class Subscription extends Emitter {
   open = true;
   #client;
   #o;
+  #matches;
   #where;
   /** Of each loop, what it has not done yet: [item, position before it]. */
   #loops = new Set();
@@ -35,6 +36,7 @@ export class Subscription extends Emitter {
     super((e) => client.report(e, "thrown"));
     const { from, resume, signal } = o;
     this.patterns = [].concat(patterns);
+    this.#matches = matcher(this.patterns);
     this.snapshots = from === "snapshot" || resume === "snapshot";
     if (from?.log) this.#where = from;
     this.#client = client;
@@ -114,7 +116,7 @@ export class Subscription extends Emitter {
   }
 
   #wants({ topic, type }) {
-    return this.patterns.some((p) => matches(p, topic)) &&
+    return this.#matches(topic) &&
       (this.#o.types?.some((g) => matchesGlob(g, type)) ?? true);
   }
 
