@@ -2,7 +2,8 @@
 // The subscriptions of one connection as its server sees them, and the chain of its batches.
 // Nothing is handed on before it is known to follow on what came before.
 
-import { check, events, isUint, part, Gap } from "./message.js";
+import { errorOf } from "./error.js";
+import { check, events, follow, isUint, part, shaped } from "./message.js";
 
 export class Chain {
   /** Of a connection that has ended: whoever is handing over stops. */
@@ -17,10 +18,6 @@ export class Chain {
     return leg;
   }
 
-  has(id) {
-    return this.#legs.has(id);
-  }
-
   #live() {
     return [...this.#legs.values()].filter((leg) => leg.live);
   }
@@ -30,16 +27,11 @@ export class Chain {
     return Math.min(...live.map((leg) => leg.seq));
   }
 
-  #follow(after, seq) {
-    check(isUint(after));
-    if (after !== seq) throw new Gap(`the chain broke: ${after} after ${seq}`);
-  }
-
   batch(m) {
     const [after, upto] = m;
     const live = this.#live();
     check(live.length);
-    this.#follow(after, this.#next(live));
+    follow(after, this.#next(live));
     this.#hand(live, events(m, 2, after, upto), after, upto);
   }
 
@@ -61,28 +53,57 @@ export class Chain {
   #goLive(leg, seq) {
     check(isUint(seq));
     const next = this.#next();
-    if (next < Infinity && next > seq) throw new Gap(`live at ${seq}, behind ${next}`);
+    // Behind the others it would have missed what they have got.
+    if (next !== Infinity) follow(Math.min(seq, next), next);
     leg.live = true;
   }
 
+  /** false: it is no message for a subscription. */
   message(m) {
     const { op, id, seq, after, upto } = m;
     const leg = this.#legs.get(id);
-    const { sub } = leg;
-    if (op === "ok" && !sub) return this.#legs.delete(id);
-    check(!leg.live);
-    if (op === "subscribed") {
-      if (!leg.now) return;
-      this.#goLive(leg, seq);
-      this.#mark(leg, seq);
-    } else if (op === "snapshot") this.#snapshot(leg, m);
+    if (op === "lagged") this.#lagged(m, leg);
+    else if (!leg) return false;
+    else if (op === "error") this.#end(leg)?.failed(errorOf(m));
+    else if (op === "ok" && !leg.sub) this.#legs.delete(id);
     else {
-      check(op === "replay" && !leg.round);
-      this.#follow(after, leg.seq);
-      const list = events(m.events, 0, after, upto);
-      if (m.last) this.#goLive(leg, upto);
-      this.#hand([leg], list, after, upto, true);
+      check(!leg.live);
+      if (op === "snapshot") this.#snapshot(leg, m);
+      else if (op === "replay") {
+        check(!leg.round);
+        follow(after, leg.seq);
+        const list = events(m.events, 0, after, upto);
+        if (m.last) this.#goLive(leg, upto);
+        this.#hand([leg], list, after, upto, true);
+      } else {
+        check(op === "subscribed");
+        if (leg.now) {
+          this.#goLive(leg, seq);
+          this.#mark(leg, seq);
+        }
+      }
     }
+    return true;
+  }
+
+  /** The server has ended one, or (without id) all that have come as far as the chain. */
+  #lagged(m, leg) {
+    shaped("uus", [m.oldest, m.head, m.reason]);
+    const next = this.#next();
+    const legs = m.id === undefined
+      ? this.#live().filter(({ seq }) => seq === next) : [leg];
+    for (const one of legs) this.#end(one)?.lagged(m);
+  }
+
+  /** The subscription that had it; none, where it was left and `ok` is still to come. */
+  #end(leg) {
+    const { sub } = leg;
+    leg.live = false;
+    if (sub) {
+      sub.leg = undefined;
+      this.#legs.delete(leg.id);
+    }
+    return sub;
   }
 
   #snapshot(leg, m) {
@@ -96,18 +117,5 @@ export class Chain {
     if (m.live !== false) this.#goLive(leg, seq);
     leg.sub?.sync({ rows: round.rows, full: round.full, seq }, m.scope);
     if (leg.live) this.#mark(leg, seq);
-  }
-
-  /** The server has ended it: one, or (without id) all that have come as far as the chain. */
-  end(id) {
-    const next = this.#next();
-    const ended = id === undefined
-      ? this.#live().filter((leg) => leg.seq === next) : [this.#legs.get(id)];
-    return ended.map((leg) => {
-      const { sub } = leg;
-      leg.live = false;
-      if (sub) this.#legs.delete(leg.id);
-      return sub;
-    }).filter(Boolean);
   }
 }

@@ -4,7 +4,7 @@
 
 import { encode, decode } from "./codec.js";
 import { onAbort } from "./emitter.js";
-import { check, isString, isUint, Gap } from "./message.js";
+import { check, shaped } from "./message.js";
 
 const ATTEMPT_MS = 20000;
 const HEALTHY_MS = 5000;
@@ -31,8 +31,8 @@ export class Connection {
   #timer;
   #ticker;
   #attempts = 0;
-  /** Since when it is connected. */
-  #since;
+  /** When it was welcomed; undefined while it is not connected. */
+  since;
   /** Not before then, by the server's word. */
   #slot = 0;
   #heard;
@@ -55,7 +55,7 @@ export class Connection {
     });
     // Captured, since some of these do not bubble from the document.
     const o = { signal: this.#end.signal, capture: true };
-    for (const type of ["online", "offline", "visibilitychange", "resume", "pageshow", "pagehide"])
+    for (const type of ["online", "offline", "visibilitychange", "pageshow", "pagehide"])
       globalThis.addEventListener?.(type, () => this.#look(type), o);
   }
 
@@ -69,10 +69,6 @@ export class Connection {
 
   get over() {
     return this.#end.signal.aborted;
-  }
-
-  get connected() {
-    return !!this.#since;
   }
 
   /** Full jitter: anything up to a bound that doubles. */
@@ -150,12 +146,11 @@ export class Connection {
       this.#control(m);
     } catch (e) {
       // Whoever can't be understood is left, and not taken for healthy.
-      const gap = e instanceof Gap;
-      const error = gap ? e : new Error(`bad message ${m?.op ?? ""}: ${e.message}`, { cause: e });
-      this.#client.report(error, gap ? "gaps" : "malformed");
+      e.cause ??= m;
+      this.#client.report(e, e.counter ?? "malformed");
       if (turn !== this.#turn) return;
-      this.#since = this.#since && Infinity;
-      this.lose(error.message);
+      this.since &&= Infinity;
+      this.lose(e.message);
     }
   }
 
@@ -164,7 +159,7 @@ export class Connection {
     if (op === "draining") this.#wait(m.in);
     else if (op === "expiring") this.#renew();
     else if (op === "revoked") this.#said = `revoked: ${m.reason}`;
-    else if (this.connected) this.#client.received(m);
+    else if (this.since) this.#client.received(m);
     else if (op === "error") {
       this.#said = `${m.message}`;
       if (m.retry_ms) this.#wait(m.retry_ms);
@@ -172,15 +167,15 @@ export class Connection {
   }
 
   #wait(ms) {
-    check(isUint(ms));
+    shaped("u", [ms]);
     this.#slot = Date.now() + Math.min(ms, SLOT_MAX_MS);
   }
 
   #welcome(m) {
-    check(m.op === "welcome" && isString(m.log) &&
-      [m.head, m.oldest, m.max_message, m.ping_interval].every(isUint));
+    check(m.op === "welcome");
+    shaped("suuuu", [m.log, m.head, m.oldest, m.max_message, m.ping_interval]);
     this.#interval = Math.min(m.ping_interval, SLOT_MAX_MS);
-    this.#since = Date.now();
+    this.since = Date.now();
     clearTimeout(this.#timer);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const turn = this.#turn;
@@ -217,9 +212,8 @@ export class Connection {
   /** Something happened to the page or to the network. */
   #look(type) {
     // A page with an open socket is not kept for the way back.
-    if (type === "pagehide") {
-      if (this.#turn) this.lose("the page was left");
-    } else if (!hidden()) this.#wake(Math.max(0, this.#slot - Date.now()));
+    if (type === "pagehide") this.lose("the page was left");
+    else if (!hidden()) this.#wake(Math.max(0, this.#slot - Date.now()));
   }
 
   /** Now, whatever was agreed. */
@@ -228,8 +222,8 @@ export class Connection {
   }
 
   #wake(wait) {
-    if (this.connected) this.#tick();
-    if (this.connected) {
+    if (this.since) this.#tick();
+    if (this.since) {
       // Does the other end answer soon?
       this.#heard = Math.min(this.#heard, Date.now() - this.#interval - SILENCE_MS + TICK_MS);
       this.#ping();
@@ -246,7 +240,7 @@ export class Connection {
     const ws = this.#ws;
     clearTimeout(this.#timer);
     clearInterval(this.#ticker);
-    this.#ws = this.#turn = this.#since = undefined;
+    this.#ws = this.#turn = this.since = undefined;
     if (!ws) return;
     ws.onopen = ws.onmessage = ws.onclose = null;
     ws.close(1000);
@@ -254,7 +248,7 @@ export class Connection {
 
   lose(reason, code) {
     const now = Date.now();
-    if (now - this.#since >= HEALTHY_MS) this.#attempts = 0;
+    if (now - this.since >= HEALTHY_MS) this.#attempts = 0;
     if (code >= 4500 && code < 5000) return this.close(reason, code);
     const wait = Math.max(0, this.#slot - now) + this.backoff(this.#attempts++);
     this.#drop();

@@ -12,11 +12,11 @@ export function onAbort(signal, fn) {
 export class Emitter {
   // Lists are replaced, never changed: who is being called does not notice.
   #handlers = new Map();
-  #report;
+  #thrown;
 
-  /** report(error) is told what handlers throw. */
-  constructor(report) {
-    this.#report = report;
+  /** thrown(error) is told what handlers throw. */
+  constructor(thrown) {
+    this.#thrown = thrown;
   }
 
   on(type, handler, { signal, once } = {}) {
@@ -45,7 +45,7 @@ export class Emitter {
       try {
         handler(value);
       } catch (e) {
-        this.#report(e);
+        this.#thrown(e);
       }
     }
     return handlers.length;

@@ -3,9 +3,10 @@
 // Whatever is refused or lost is told with it; bad messages are not, they end a connection.
 
 export class PealError extends Error {
+  name = "PealError";
+
   constructor(code, message, { retry_ms: retryMs, ...details } = {}) {
     super(message);
-    this.name = "PealError";
     this.code = code;
     this.details = details;
     this.retryMs = retryMs;

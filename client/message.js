@@ -2,21 +2,26 @@
 // What a server may say: events, rows, numbers, checked before anything is done with them.
 // Whoever checks here throws; the connection that said it is given up.
 
-/** A batch or part that does not begin where the one before ended. */
-export class Gap extends Error {}
-
-export function check(ok) {
-  if (!ok) throw new Error("it makes no sense");
+/** Counted as `counter`; the message that was wrong is the error's cause. */
+export function check(ok, text = "a message makes no sense", counter = "malformed") {
+  if (!ok) throw Object.assign(new Error(text), { counter });
 }
+
+/** A batch or part has to begin where the one before ended. */
+export const follow = (after, seq) =>
+  check(after === seq, `the chain broke: ${after} after ${seq}`, "gaps");
 
 export const isUint = (x) => Number.isSafeInteger(x) && x >= 0;
 
-export const isString = (x) => typeof x === "string";
+const kinds = { u: isUint, i: Number.isSafeInteger, s: (x) => typeof x === "string" };
+
+/** Each of `values` is what a letter of `shape` says: uint, int or str. */
+export const shaped = (shape, values) =>
+  check([...shape].every((kind, i) => kinds[kind](values[i])));
 
 /** [seq, time, topic, version, type, actor, data, meta?] */
 export function event(a) {
-  check(isUint(a[0]) && Number.isSafeInteger(a[1]) && isString(a[2]) && isUint(a[3]) &&
-    isString(a[4]) && isString(a[5]) && a.length > 6);
+  shaped("uisuss", a);
   return {
     seq: a[0], time: a[1], topic: a[2], version: a[3], type: a[4], actor: a[5], data: a[6],
     meta: a[7],
@@ -38,8 +43,7 @@ export function events(a, first, after, upto) {
 
 /** [topic, version, seq, created_time, created_by, updated_time, updated_by, deleted, value] */
 export function row(a) {
-  check(isString(a[0]) && isUint(a[1]) && isUint(a[2]) && Number.isSafeInteger(a[3]) &&
-    isString(a[4]) && Number.isSafeInteger(a[5]) && isString(a[6]) && a.length > 8);
+  shaped("suuisis", a);
   return {
     topic: a[0], version: a[1], seq: a[2], createdTime: a[3], createdBy: a[4],
     updatedTime: a[5], updatedBy: a[6], deleted: a[7] === true, value: a[8],

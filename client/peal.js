@@ -8,24 +8,24 @@ import { encode } from "./codec.js";
 import { Connection } from "./connection.js";
 import { Emitter } from "./emitter.js";
 import { PealError, errorOf } from "./error.js";
-import { check, event, isString, isUint } from "./message.js";
+import { check, event, isUint, shaped } from "./message.js";
 import { Requests } from "./requests.js";
 import { Subscription } from "./subscription.js";
 import { view } from "./view.js";
 
 export { PealError };
 
-// Microseconds, as the protocol has them.
-const micros = (t) => (t instanceof Date ? t.getTime() * 1000 : t);
-const moment = (t) => (t instanceof Date ? { time: micros(t) } : t);
+/** Options as the protocol has them: names_so, and times in microseconds. */
+const wire = ({ signal, ...o }) => Object.fromEntries(Object.entries(o).map(([name, value]) => [
+  name.replace(/[A-Z]/, (c) => "_" + c.toLowerCase()), value instanceof Date ? value * 1000 : value,
+]));
 
-class Client {
+class Client extends Requests {
   welcome;
   latency;
   counters = { reconnects: 0, gaps: 0, malformed: 0, lagged: 0, thrown: 0 };
   connection;
   #events = new Emitter((e) => this.report(e, "thrown"));
-  #requests = new Requests(this);
   #chain;
   #subs = new Set();
   #id = 0;
@@ -34,6 +34,7 @@ class Client {
   #reporting;
 
   constructor(options) {
+    super();
     this.connection = new Connection(this, options);
   }
 
@@ -59,9 +60,9 @@ class Client {
     const many = Array.isArray(topic);
     const { signal, checks, ...rest } = (many ? type : o) ?? {};
     const events = many ? topic : [{ topic, type, data, ...rest }];
-    return this.#requests.ask("appended", { op: "append", events, checks }, { signal }, (m) => {
+    return this.ask("appended", { op: "append", events, checks }, { signal }, (m) => {
       const { seq, versions, time, duplicate } = m;
-      check(isUint(seq) && versions.length === events.length && versions.every(isUint));
+      check(versions.length === events.length && [seq, ...versions].every(isUint));
       return {
         seq: seq + events.length - 1, version: versions.at(-1), versions, time, duplicate,
       };
@@ -69,44 +70,40 @@ class Client {
   }
 
   emit(topic, type, data, o) {
-    return this.#requests.ask("ok", { op: "emit", topic, type, data }, o);
+    return this.ask("ok", { op: "emit", topic, type, data }, o);
   }
 
   state(patterns, o = {}) {
-    const { at, minSeq } = o;
-    const m = { op: "state", topics: [].concat(patterns), at: moment(at), min_seq: minSeq };
-    return this.#requests.ask("snapshot", m, o, ({ rows, seq }) => ({ rows, seq }));
+    const m = { ...wire(o), op: "state", topics: [].concat(patterns) };
+    if (o.at instanceof Date) m.at = { time: m.at };
+    return this.ask("snapshot", m, o, ({ rows, seq }) => ({ rows, seq }));
   }
 
   at(at) {
     return { state: (patterns, o) => this.state(patterns, { ...o, at }) };
   }
 
-  history({ fromTime, toTime, minSeq, signal, ...rest } = {}) {
-    const m = {
-      ...rest, op: "history", from_time: micros(fromTime), to_time: micros(toTime),
-      min_seq: minSeq,
-    };
-    return this.#requests.ask("history", m, { signal }, ({ events, next }) =>
+  history(o = {}) {
+    return this.ask("history", { ...wire(o), op: "history" }, o, ({ events, next }) =>
       ({ events: events.map(event), next }));
   }
 
   presence(patterns, o) {
     const m = { op: "presence", topics: [].concat(patterns) };
-    return this.#requests.ask("presence", m, o, ({ members }) => members);
+    return this.ask("presence", m, o, ({ members }) => members);
   }
 
   ack(seq, name = "") {
-    if (this.connection.connected) this.#send({ op: "ack", seq, name });
+    if (this.connection.since) this.#send({ op: "ack", seq, name });
   }
 
   ping(o) {
     const sent = Date.now();
     const begin = performance.now();
-    return this.#requests.ask("pong", { op: "ping" }, o, ({ time }) => {
+    return this.ask("pong", { op: "ping" }, o, ({ time }) => {
       const rtt = (this.latency = performance.now() - begin);
+      shaped("u", [time]);
       this.#clock = sample(this.#clock, sent, rtt, time / 1000);
-      check(isUint(time));
       return rtt;
     });
   }
@@ -146,19 +143,13 @@ class Client {
   }
 
   #send(m) {
-    let bytes;
-    try {
-      bytes = encode(m);
-    } catch (e) {
-      throw new PealError("bad_request", e.message);
-    }
-    if (bytes.length > this.welcome.max_message)
-      throw new PealError("too_large", `${bytes.length} bytes`);
+    const bytes = encode(m);
+    if (bytes.length > this.welcome.max_message) throw new PealError("too_large", "too large");
     this.connection.send(bytes);
   }
 
   open(sub) {
-    const ready = () => this.connection.connected && !sub.leg && sub.open;
+    const ready = () => this.connection.since && !sub.leg && sub.open;
     const m = ready() && sub.request(this.welcome);
     // Whoever was told lagged may have changed it.
     if (!ready()) return;
@@ -166,7 +157,7 @@ class Client {
       this.request(m);
       sub.leg = this.#chain.add(sub, m);
     } catch (e) {
-      sub.failed(e);
+      sub.end(e);
     }
   }
 
@@ -201,33 +192,19 @@ class Client {
     const chain = (this.#chain = new Chain());
     this.welcome = m;
     for (const sub of this.#subs) if (!chain.closed) this.open(sub);
-    if (!chain.closed) this.#requests.connected();
+    if (!chain.closed) this.sendWaiting();
   }
 
   auth(token) {
-    return this.#requests.ask("ok", { op: "auth", token });
+    return this.ask("ok", { op: "auth", token });
   }
 
   received(m) {
-    const { op, id } = m;
     if (Array.isArray(m)) this.#chain.batch(m);
-    else if (op === "lagged") {
-      check(isUint(m.oldest) && isUint(m.head) && isString(m.reason));
-      for (const sub of this.#end(id)) sub.lagged(m);
-    } else if (this.#chain.has(id)) {
-      if (op === "error") for (const sub of this.#end(id)) sub.failed(errorOf(m));
-      else this.#chain.message(m);
-    } else if (this.#requests.has(id)) this.#requests.answer(m);
-    else {
-      check(op === "error" && !id);
+    else if (!this.#chain.message(m) && !this.answered(m)) {
+      check(m.op === "error" && !m.id);
       this.report(errorOf(m));
     }
-  }
-
-  #end(id) {
-    const subs = this.#chain.end(id);
-    for (const sub of subs) sub.leg = undefined;
-    return subs;
   }
 
   lost(wait) {
@@ -237,7 +214,7 @@ class Client {
       chain.closed = true;
     }
     for (const sub of this.#subs) sub.leg = undefined;
-    this.#requests.lost(wait);
+    this.loseAll(wait);
   }
 
   ended(reason, code) {

@@ -6,75 +6,64 @@ import { onAbort } from "./emitter.js";
 import { PealError, errorOf } from "./error.js";
 import { check, part } from "./message.js";
 
+/** What extends it has `connection` and request(m), which sends and returns an id. */
 export class Requests {
-  #client;
   /** Sent: id -> request. One that was aborted stays until its answer is there. */
   #sent = new Map();
   #waiting = [];
 
-  constructor(client) {
-    this.#client = client;
-  }
-
-  has(id) {
-    return this.#sent.has(id);
-  }
-
   /** Resolves with what read(answer) makes of the message `reply`, or of a whole snapshot. */
-  ask(reply, m, o, read = () => {}) {
-    const signal = o?.signal;
-    return new Promise((resolve, reject) => {
+  ask(reply, m, { signal } = {}, read = () => {}) {
+    let forget = () => {};
+    const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const { connection } = this.#client;
-      const { state, retryAt } = connection.getSnapshot();
+      const { state, retryAt } = this.connection.getSnapshot();
       if (state === "disconnected") throw lost({}, retryAt - Date.now());
-      const forget = onAbort(signal, () => reject(signal.reason));
-      const request = { reply, m, resolve, reject, read, signal, forget };
-      if (connection.connected) this.#send(request);
+      forget = onAbort(signal, () => reject(signal.reason));
+      const request = { reply, m, resolve, reject, read, signal };
+      if (this.connection.since) this.#send(request);
       else this.#waiting.push(request);
     });
+    answer.then(forget, forget);
+    return answer;
   }
 
   #send(request) {
     if (request.signal?.aborted) return;
     try {
-      this.#sent.set(this.#client.request(request.m), request);
+      this.#sent.set(this.request(request.m), request);
     } catch (e) {
-      request.forget();
       request.reject(e);
     }
   }
 
-  connected() {
+  sendWaiting() {
     for (const request of this.#waiting.splice(0)) this.#send(request);
   }
 
-  answer(m) {
-    const request = this.#sent.get(m.id);
-    const { reply, resolve, reject, forget, read } = request;
-    if (m.op === "error") reject(errorOf(m));
+  /** false: nobody has asked. */
+  answered(m) {
+    const { id, op } = m;
+    const request = this.#sent.get(id);
+    if (!request) return false;
+    if (op === "error") request.reject(errorOf(m));
     else {
-      check(m.op === reply);
-      if (reply === "snapshot" && !(request.round = part(request.round, m)).last) return;
-      resolve(read(request.round ?? m));
+      check(op === request.reply);
+      if (op === "snapshot" && !(request.round = part(request.round, m)).last) return true;
+      request.resolve(request.read(request.round ?? m));
     }
-    forget();
-    this.#sent.delete(m.id);
+    return this.#sent.delete(id);
   }
 
-  lost(wait) {
-    for (const { m, reject, forget } of [...this.#sent.values(), ...this.#waiting]) {
-      forget();
-      reject(lost(m, wait));
-    }
+  loseAll(wait) {
+    for (const { m, reject } of [...this.#sent.values(), ...this.#waiting]) reject(lost(m, wait));
     this.#sent.clear();
     this.#waiting = [];
   }
 }
 
 /** What was sent and can have been done is `unknown`. */
-function lost({ op, id }, wait) {
-  return id && /append|emit/.test(op)
-    ? new PealError("unknown", "the connection was lost before the answer")
+const lost = ({ op, id }, wait) =>
+  id && /append|emit/.test(op)
+    ? new PealError("unknown", "the connection broke")
     : new PealError("unavailable", "no connection", wait >= 0 && { retry_ms: wait });
-}

@@ -67,7 +67,7 @@ export class Subscription extends Emitter {
     this.#forget?.();
     this.#leave();
     this.#client.forget(this);
-    if (error) this.#tell(Object.assign(error, { fatal: true }));
+    if (error) this.#fail(Object.assign(error, { fatal: true }));
     for (const loop of this.#loops) {
       if (!error) loop.length = 0;
       loop.wake?.();
@@ -164,12 +164,12 @@ export class Subscription extends Emitter {
         head: this.#client.welcome.head });
     } else if (FATAL.includes(code)) this.end(error);
     else {
-      this.#tell(error);
+      this.#fail(error);
       this.#later(error.retryMs);
     }
   }
 
-  #tell(error) {
+  #fail(error) {
     if (!this.emit("error", error)) this.#client.report(error);
   }
 
