@@ -5,7 +5,7 @@
 // follows. An answer for a time that is no longer wanted is dropped.
 
 import { fold } from "/fold.js";
-import { matches } from "/topic.js";
+import { matcher } from "/topic.js";
 import { recordingOf } from "./recording.js";
 
 const SETTLE = 70; // ms that a slider rests before the server is asked
@@ -34,6 +34,7 @@ class Past {
   constructor(ctx, patterns) {
     this.ctx = ctx;
     this.patterns = [patterns].flat();
+    this.matches = matcher(this.patterns);
     // The tape holds what `>` means, and that is nothing of the system's.
     this.taped = !this.patterns.some((p) => p.startsWith("$"));
     this.recording = recordingOf(ctx.client);
@@ -126,7 +127,7 @@ class Past {
     if (!this.taped || at.seq < base.seq || !tape.covers(base.seq, at.seq)) return false;
     const changed = new Set();
     for (const event of tape.between(base.seq, at.seq)) {
-      if (!this.patterns.some((p) => matches(p, event.topic))) continue;
+      if (!this.matches(event.topic)) continue;
       base.rows.set(event.topic, fold(base.rows.get(event.topic), event, rules));
       changed.add(event.topic);
     }

@@ -4,7 +4,7 @@
 // in rounds, lagged, draining, gone. What clients ought to have is known to it.
 
 import { decode, encode } from "../../../client/codec.js";
-import { matches } from "../../../client/topic.js";
+import { matcher } from "../../../client/topic.js";
 
 export class World {
   log = [];
@@ -32,7 +32,7 @@ export class World {
     const rows = new Map();
     for (const e of this.log.slice(0, seq)) {
       const [at, time, topic, version, , actor, data] = e;
-      if (!topics.some((p) => matches(p, topic))) continue;
+      if (!matcher(topics)(topic)) continue;
       const old = rows.get(topic);
       rows.set(topic,
         [topic, version, at, old?.[3] ?? time, old?.[4] ?? actor, time, actor, false, data]);
@@ -173,7 +173,7 @@ class ServerSocket {
     const upto = last ? Math.max(end, sub.seq, this.chain ?? 0)
       : sub.seq + r.below(Math.max(end - sub.seq, 0) + 1);
     const events = log.slice(sub.seq, upto)
-      .filter((e) => sub.topics.some((p) => matches(p, e[2])));
+      .filter((e) => matcher(sub.topics)(e[2]));
     this.#say({ op: "replay", id: sub.id, after: sub.seq, upto, events, last });
     sub.seq = upto;
     if (last) this.#announce(sub, upto);
@@ -200,7 +200,7 @@ class ServerSocket {
     const upto = all ? most : this.chain + r.below(most - this.chain + 1);
     const live = subs.filter((s) => s.live);
     const events = log.slice(this.chain, upto)
-      .filter((e) => live.some((s) => s.topics.some((p) => matches(p, e[2]))));
+      .filter((e) => live.some((s) => matcher(s.topics)(e[2])));
     if (r.chance(0.2)) events.push([0, 1, "t.0.0", 0, "x_moved", "ada", "soon gone"]);
     this.#say([this.chain, upto, ...events]);
     this.chain = upto;
