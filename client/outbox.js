@@ -9,6 +9,8 @@ import { DiskStore, MemoryStore } from "./outbox-store.js";
 
 const LIMIT = 1000;
 const KEPT = 1000;
+const MIN_DELAY_MS = 500;
+const MAX_DELAY_MS = 20000;
 const BYTES = 1 << 26;
 // How often `internal` is asked again: whatever it is must not stop the others for ever.
 const TRIES = 5;
@@ -73,7 +75,9 @@ class Outbox {
 
   constructor(client, options) {
     this.#client = client;
-    this.#o = { limit: LIMIT, bytes: BYTES, minDelay: 500, maxDelay: 20000, ...options };
+    const { store, user, limit = LIMIT, bytes = BYTES } = options;
+    const { minDelay = MIN_DELAY_MS, maxDelay = MAX_DELAY_MS } = options;
+    this.#o = { store, user, limit, bytes, minDelay, maxDelay };
     this.#events = new Emitter((e) => this.#report(e));
     this.#store = new MemoryStore();
     this.#saving = this.ready = this.#open();

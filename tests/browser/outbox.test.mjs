@@ -140,6 +140,12 @@ test("what is appended offline is sent in order when there is a connection", asy
   assert.deepEqual(box.getSnapshot().entries, []);
 });
 
+test("an option that is undefined is left out", async () => {
+  const { client, box } = setUp({ limit: undefined, bytes: undefined, store: undefined });
+  client.connect("ada");
+  assert.equal((await box.append("t", "x_set", { n: 0 })).outcome, "stored");
+});
+
 test("several events are one entry, and are stored together", async () => {
   const { server, client, box } = setUp();
   const done = box.append([
