@@ -6,16 +6,16 @@ const LEVELS = 32;
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function fail(what) {
-  throw new RangeError(what);
-}
-
 /** An extension that is no Date. */
 export class Extension {
   constructor(type, data) {
     this.type = type;
     this.data = data;
   }
+}
+
+function refuse(what) {
+  throw new RangeError("this can't be sent: " + what);
 }
 
 // What is being encoded: of each number the lowest eight bits count.
@@ -29,6 +29,13 @@ function int(size, x) {
   while (size--) out.push(Math.floor(x / 256 ** size));
 }
 
+function eight(tag, set, x) {
+  const view = new DataView(new ArrayBuffer(8));
+  view[set](0, x);
+  out.push(tag);
+  all(new Uint8Array(view.buffer));
+}
+
 /** Up to `max` in one byte; else `tag` and `size` bytes, or the next tag and twice as many. */
 function head(x, fix, max, tag, size = 1, n = x) {
   if (n <= max) return out.push(fix | x);
@@ -39,10 +46,8 @@ function head(x, fix, max, tag, size = 1, n = x) {
 
 function big(x) {
   if (Number.isSafeInteger(Number(x))) return put(Number(x));
-  if (x >> 64n && x >> 63n !== -1n) fail("beyond 64 bits");
-  out.push(x < 0 ? 0xd3 : 0xcf);
-  int(4, Number(x >> 32n));
-  int(4, Number(x & 0xffffffffn));
+  if (x >> 64n && x >> 63n !== -1n) refuse("beyond 64 bits");
+  eight(x < 0 ? 0xd3 : 0xcf, "setBigInt64", x);
 }
 
 function date(ms) {
@@ -52,12 +57,10 @@ function date(ms) {
     out.push(0xc7, 12, -1);
     int(4, nanos);
     int(8, seconds);
-  } else if (nanos || seconds >= 2 ** 32) {
-    out.push(0xd7, -1);
-    int(4, nanos * 4 + Math.floor(seconds / 2 ** 32));
-    int(4, seconds);
   } else {
-    out.push(0xd6, -1);
+    const high = nanos * 4 + Math.floor(seconds / 2 ** 32);
+    out.push(high ? 0xd7 : 0xd6, -1);
+    if (high) int(4, high);
     int(4, seconds);
   }
 }
@@ -76,7 +79,7 @@ function object(x, level) {
     head(b.length, 0, -1, 0xc4);
     all(b);
   } else if (typeof x.toJSON === "function") put(x.toJSON(), level);
-  else if (++level > LEVELS) fail("too many levels");
+  else if (++level > LEVELS) refuse("too many levels");
   else if (Array.isArray(x)) {
     head(x.length, 0x90, 15, 0xdc, 2);
     for (const v of x) put(v, level);
@@ -97,17 +100,13 @@ function put(x, level) {
   else if (Number.isSafeInteger(x)) {
     if (x < 0) head(x, 0, 63, 0xd0, 1, -2 * x - 1);
     else head(x, 0, 127, 0xcc);
-  } else if (type === "number") {
-    const v = new DataView(new ArrayBuffer(8));
-    v.setFloat64(0, x);
-    out.push(0xcb);
-    all(new Uint8Array(v.buffer));
-  } else if (type === "string") {
+  } else if (type === "number") eight(0xcb, "setFloat64", x);
+  else if (type === "string") {
     const b = utf8.encode(x);
     head(b.length, 0xa0, 31, 0xd9);
     all(b);
   } else if (type === "object") object(x, level);
-  else fail("no " + type);
+  else refuse(type);
 }
 
 /**
@@ -132,10 +131,14 @@ let bytes;
 let view;
 let at;
 
+function fail() {
+  throw new RangeError("no MessagePack at " + at);
+}
+
 /** Where the next n bytes begin. */
 function take(n) {
   at += n;
-  if (at > bytes.length) fail("truncated");
+  if (at > bytes.length) fail();
   return at - n;
 }
 
@@ -185,8 +188,6 @@ function short(i) {
   const from = i;
   const { fromCharCode } = String;
   let s = "";
-  for (; i + 4 <= at && !(view.getUint32(i) & 0x80808080); i += 4)
-    s += fromCharCode(bytes[i], bytes[i + 1], bytes[i + 2], bytes[i + 3]);
   for (; i < at && bytes[i] < 128; i++) s += fromCharCode(bytes[i]);
   return i === at ? s : text.decode(bytes.subarray(from, at));
 }
@@ -200,15 +201,14 @@ function array(n, level) {
 /** A Map where a key is no string. Of keys that look alike here the last counts. */
 function map(n, level) {
   let m;
-  const o = {};
+  let o = {};
   while (n--) {
     const key = get(level);
     const value = get(level);
     if (m || typeof key !== "string") (m ??= new Map(Object.entries(o))).set(key, value);
-    else if (key === "__proto__") {
-      Object.defineProperty(o, key,
-        { value, enumerable: true, configurable: true, writable: true });
-    } else o[key] = value;
+    // As a name in brackets it is no prototype.
+    else if (key === "__proto__") o = { ...o, [key]: value };
+    else o[key] = value;
   }
   return m ?? o;
 }
@@ -218,7 +218,7 @@ function extension(n) {
   const from = at;
   const other = new Extension(type, binary(n));
   if (type < 128) return other;
-  if (type < 255) fail("an unknown extension");
+  if (type < 255) fail();
   at = from;
   let nanos = n > 4 ? uint(4) : 0;
   let high = 0;
@@ -227,7 +227,7 @@ function extension(n) {
     nanos >>>= 2;
   } else if (n === 12) high = uint(4) | 0;
   const low = uint(4);
-  if (at !== from + n || nanos > 999999999) fail("a bad timestamp");
+  if (at !== from + n || nanos > 999999999) fail();
   const date = new Date(Number(wide(high, low)) * 1000 + nanos / 1e6);
   // Dates end in the year 275760.
   return isNaN(date) ? (other.type = -1, other) : date;
@@ -239,7 +239,7 @@ function get(level) {
   if (t < 0x80) return t;
   if (t > 0xdf) return t - 256;
   if (t < 0xa0 || t > 0xdb) {
-    if (++level > LEVELS) fail("too many levels");
+    if (++level > LEVELS) fail();
     if (t < 0xa0) return t < 0x90 ? map(t & 15, level) : array(t & 15, level);
     return t < 0xde ? array(uint(2 << (t - 0xdc)), level) : map(uint(2 << (t - 0xde)), level);
   }
@@ -260,7 +260,7 @@ function get(level) {
   if (t > 0xc3) return binary(uint(1 << (t - 0xc4)));
   if (t === 0xc2) return false;
   if (t === 0xc3) return true;
-  return t === 0xc0 ? null : fail(t ? "no such type" : "truncated");
+  return t === 0xc0 ? null : fail();
 }
 
 /** The one value that `message`, a Uint8Array, is. Binary data in it is a view of it. */
@@ -268,13 +268,6 @@ export function decode(message) {
   bytes = message;
   view = new DataView(message.buffer, message.byteOffset, message.byteLength);
   at = 0;
-  try {
-    const value = get(0);
-    if (at !== bytes.length) fail("trailing bytes");
-    return value;
-  } catch (e) {
-    throw new RangeError("bad MessagePack: " + e.message);
-  } finally {
-    bytes = view = undefined;
-  }
+  const value = get(0);
+  return at === bytes.length ? value : fail();
 }

@@ -1,145 +1,32 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A live map from topic to row: what a subscription tells, folded; peal.d.ts says it all.
-// Listeners are told once per frame, and what they get then stays as it is.
+// A live map from topic to row; peal.d.ts says it all. What makes the rows is loaded with the
+// first view: whoever has none does without, and until then a view is empty and incomplete.
 
 import { Emitter } from "./emitter.js";
-import { fold } from "./fold.js";
 
-// Deleted rows that are kept: what happens to their topics next folds on them.
-const TOMBSTONES = 10000;
-// Topics of one request.
-const MAX_TOPICS = 256;
-const SOON_MS = 16;
-// A page that got hidden has no frames.
-const LATE_MS = 250;
+const NOTHING = { rows: new Map(), seq: 0, complete: false, changed: new Set() };
 
-/** `client` as in peal.d.ts, and its report(error, counter). */
-export function view(client, patterns, { from = "snapshot", conflate, signal } = {}) {
+export function view(client, patterns, o) {
   const tell = new Emitter((e) => client.report(e, "thrown"));
-  let rows = new Map();
-  let deleted = new Map();
-  let complete = false;
-  let seq = 0;
-  /** Topics of unknown rows -> events that wait for them. */
-  const unknown = new Map();
-  let asking;
-  /** Topics that changed since listeners were told, and since the snapshot. */
-  let fresh = new Set();
-  let changed = new Set();
-  let snapshot = { rows, seq, complete, changed };
-  let stale;
-  let timer;
-  let settle;
-  const ready = new Promise((...ends) => (settle = ends));
-  ready.catch(() => {});
-
-  const flush = () => {
-    if (!timer) return;
-    clearTimeout(timer);
-    const topics = fresh;
-    timer = undefined;
-    fresh = new Set();
-    stale = true;
-    for (const topic of topics) changed.add(topic);
-    if (complete) settle[0]();
-    for (const topic of topics) tell.emit("." + topic);
-    tell.emit("");
-  };
-  const soon = () => {
-    const seen = globalThis.document?.visibilityState === "visible";
-    if (seen) requestAnimationFrame(flush);
-    timer = setTimeout(flush, seen ? LATE_MS : SOON_MS);
-  };
-  const now = (is) => {
-    is &&= sub.live && !unknown.size;
-    if (is !== complete && !timer) soon();
-    complete = is;
-  };
-
-  const known = (topic) => rows.get(topic) ?? deleted.get(topic);
-  const put = (row) => {
-    const { topic } = row;
-    if (known(topic)?.version >= row.version) return;
-    (row.deleted ? rows : deleted).delete(topic);
-    (row.deleted ? deleted : rows).set(topic, row);
-    if (deleted.size > TOMBSTONES) deleted.delete(deleted.keys().next().value);
-    fresh.add(topic);
-    if (!timer) soon();
-  };
-  const apply = (e) => {
-    const row = known(e.topic);
-    if (!(row?.version >= e.version)) put(fold(row, e, client.welcome.fold.rules));
-  };
-  /** Topics that were deleted so long ago that nothing of them is here come back. */
-  const ask = async () => {
-    asking = true;
-    const topics = [...unknown.keys()].slice(0, MAX_TOPICS);
-    try {
-      (await client.state(topics, { minSeq: seq, signal })).rows.forEach(put);
-      for (const topic of topics) {
-        const events = unknown.get(topic) ?? [];
-        unknown.delete(topic);
-        if (known(topic)) events.forEach(apply);
-      }
-      now(true);
-    } catch {
-      // The next mark asks again.
-    }
-    asking = false;
-  };
-
-  const sub = client.subscribe(patterns, { from, resume: "snapshot", conflate, signal });
-  sub.on("sync", (sync) => {
-    if (sync.full) {
-      for (const topic of rows.keys()) fresh.add(topic);
-      rows = new Map();
-      deleted = new Map();
-      unknown.clear();
-    }
-    sync.rows.forEach(put);
+  let made = { rows: NOTHING.rows, snapshot: NOTHING };
+  const get = (topic) => made.rows.get(topic);
+  const loading = import("./rows.js")
+    .then(({ follow }) => (made = follow(client, patterns, o, tell, NOTHING)));
+  const ready = loading.then(() => made.ready);
+  // A subscription tells by itself.
+  ready.catch((e) => {
+    if (!made.ready) client.report(e);
   });
-  sub.on("event", (e) => {
-    const { topic, version } = e;
-    if (version > 1 && !known(topic) && !unknown.has(topic)) unknown.set(topic, []);
-    if (unknown.has(topic)) unknown.get(topic).push(e);
-    else if (version) apply(e);
-  });
-  sub.on("mark", (mark) => {
-    seq = mark.seq;
-    if (unknown.size && !asking) ask();
-    now(true);
-  });
-  sub.on("lagged", (lagged) => {
-    now(false);
-    tell.emit("lagged", lagged);
-  });
-  sub.on("error", (e) => {
-    now(!e.fatal && complete);
-    if (e.fatal) settle[1](e);
-    if (!tell.emit("error", e)) client.report(e);
-  });
-  const off = client.on("change", () => now(complete), { signal });
-
   return {
     ready,
-    get: (topic) => rows.get(topic),
+    get,
+    getSnapshot: () => made.snapshot,
     subscribe: (listener) => tell.on("", listener),
-    getSnapshot() {
-      if (stale) {
-        stale = false;
-        snapshot = { rows: new Map(rows), seq, complete, changed };
-        changed = new Set();
-      }
-      return snapshot;
-    },
     row: (topic) => ({
+      getSnapshot: () => get(topic),
       subscribe: (listener) => tell.on("." + topic, listener),
-      getSnapshot: () => rows.get(topic),
     }),
-    on: (type, handler, o) => tell.on(type, handler, o),
-    close() {
-      off();
-      sub.unsubscribe();
-    },
+    on: tell.on.bind(tell),
+    close: () => loading.then(() => made.close()),
   };
 }

@@ -170,29 +170,26 @@ test("times beyond the years of Date stay as they are", () => {
 test("thirty-two levels are decoded and encoded, one more is refused", () => {
   const nested = (n) => Buffer.from("91".repeat(n) + "c0", "hex");
   assert.deepEqual(Buffer.from(encode(decode(nested(32)))), nested(32));
-  assert.throws(() => decode(nested(33)), /levels/);
+  assert.throws(() => decode(nested(33)), /at 33/);
   assert.throws(() => encode([decode(nested(32))]), /levels/);
-  assert.throws(() => decode(Buffer.from("81a161".repeat(33) + "c0", "hex")), /levels/);
+  assert.throws(() => decode(Buffer.from("81a161".repeat(33) + "c0", "hex")), RangeError);
 });
 
-test("what is refused is refused with words", () => {
-  const bad = {
-    "": /truncated/, "c1": /no such type/, "0000": /trailing/, "91": /truncated/,
-    "a1": /truncated/, "a1ff": /MessagePack/, "d9": /truncated/, "cd00": /truncated/,
-    "cf00000000": /truncated/, "dd7fffffff": /truncated/, "dfffffffff": /truncated/,
-    "c6ffffffff00": /truncated/, "dbffffffff61": /truncated/, "d4fe00": /extension/,
-    "d5ff0000": /MessagePack/, "c705ff0000000000": /MessagePack/, "c700ff": /MessagePack/,
-    "d7ffee6b280000000000": /timestamp/, "a3eda080": /MessagePack/, "cb00": /MessagePack/,
-  };
-  for (const [hex, words] of Object.entries(bad))
-    assert.throws(() => decode(Uint8Array.from(Buffer.from(hex, "hex"))), words, hex);
+test("what is refused is refused with the place", () => {
+  const bad = ["", "c1", "0000", "91", "a1", "d9", "cd00", "cf00000000", "dd7fffffff",
+    "dfffffffff", "c6ffffffff00", "dbffffffff61", "d4fe00", "d5ff0000", "c705ff0000000000",
+    "c700ff", "d7ffee6b280000000000", "cb00"];
+  for (const hex of bad)
+    assert.throws(() => decode(Uint8Array.from(Buffer.from(hex, "hex"))), /at \d+/, hex);
+  for (const hex of ["a1ff", "a3eda080", "d930" + "ff".repeat(48)])
+    assert.throws(() => decode(Uint8Array.from(Buffer.from(hex, "hex"))), /utf-8/i, hex);
 });
 
 test("lengths that are only claimed cost nothing", () => {
   // 32 arrays of 2^32 - 1 elements each, of which there is nothing but the next array.
   const message = Uint8Array.from(Buffer.from("ddffffffff".repeat(32), "hex"));
   const before = process.memoryUsage().heapUsed;
-  for (let i = 0; i < 100; i++) assert.throws(() => decode(message), /truncated/);
+  for (let i = 0; i < 100; i++) assert.throws(() => decode(message), /at \d+/);
   assert.ok(process.memoryUsage().heapUsed - before < 64 << 20);
 });
 
