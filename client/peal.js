@@ -149,11 +149,9 @@ class Client extends Requests {
   }
 
   open(sub) {
-    const ready = () => this.connection.since && !sub.leg && sub.open;
-    const m = ready() && sub.request(this.welcome);
-    // Whoever was told lagged may have changed it.
-    if (!ready()) return;
+    if (!this.connection.since || sub.leg || !sub.open) return;
     try {
+      const m = sub.request(this.welcome);
       this.request(m);
       sub.leg = this.#chain.add(sub, m);
     } catch (e) {
@@ -189,10 +187,10 @@ class Client extends Requests {
   }
 
   welcomed(m) {
-    const chain = (this.#chain = new Chain());
+    this.#chain = new Chain();
     this.welcome = m;
-    for (const sub of this.#subs) if (!chain.closed) this.open(sub);
-    if (!chain.closed) this.sendWaiting();
+    for (const sub of this.#subs) this.open(sub);
+    this.sendWaiting();
   }
 
   auth(token) {

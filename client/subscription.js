@@ -152,7 +152,8 @@ export class Subscription extends Emitter {
 
   /** What is missing can't be had any more: on from what there is, or from now. */
   #skip(lagged) {
-    this.#lag(lagged);
+    // Whoever has just subscribed has no handlers yet.
+    queueMicrotask(() => this.#ended || this.#lag(lagged));
     if (this.#o.from?.log && !this.snapshots) this.#at(lagged.oldest - 1);
     else this.#where = undefined;
   }

@@ -310,6 +310,7 @@ test("one that lags again and again waits longer and longer", async (t) => {
 test("events that are kept no more: from a position on from the oldest", async (t) => {
   const { b, s, ask, seen, sub } = await subscribed(t, "a.>", { from: { log: LOG, seq: 5 } });
   s.say({ op: "error", id: ask.id, code: "not_found", message: "gone", oldest: 50 });
+  await settle();
   assert.deepEqual(seen.take(), ["lagged retention 5 50"]);
   assert.equal(sub.position.seq, 49);
   await b.tick(0);
@@ -320,6 +321,7 @@ test("and from now on from now", async (t) => {
   const { b, s, ask, seen } = await subscribed(t, "a.>");
   live(s, ask.id, 5);
   s.say({ op: "lagged", reason: "ring", position: 5, oldest: 50, head: 60 });
+  await settle();
   assert.deepEqual(seen.take(), ["lagged ring 5 50"]);
   await b.tick(0);
   const again = s.take("subscribe");
@@ -350,6 +352,16 @@ test("another log: rows anew, events from its oldest, now from now", async (t) =
   snapshot(s, asks[0].id, 20, [row("a.c", 1)]);
   assert.deepEqual(subs[0].position, { log: OTHER, seq: 20, scope: undefined });
 });
+
+test("who subscribes with a position of another log is told, also when connected",
+  async (t) => {
+    const b = new Bench(t);
+    const s = await b.welcome();
+    const seen = listen(b.client.subscribe("a.>", { from: { log: OTHER, seq: 9 } }));
+    await settle();
+    assert.deepEqual(seen.take(), ["lagged log_changed 9 1"]);
+    assert.equal(s.take("subscribe").from, 0);
+  });
 
 for (const code of ["forbidden", "bad_request", "too_large"]) {
   test(`${code} is the end of a subscription`, async (t) => {
