@@ -28,25 +28,33 @@ function wait(ms, signal) {
 export async function makeNoise(client, signal, made) {
   const data = { pad: "~".repeat(BYTES) };
   let left = NOISE_MOST;
+  let many = EVENTS;
 
-  async function many() {
-    while (!signal.aborted && left > 0) {
-      left -= BYTES * EVENTS;
-      const events = Array.from({ length: EVENTS }, () => ({
-        topic: TOPIC,
-        type: "noise_reported",
-        data,
-        key: ownKey(),
-      }));
-      try {
-        await client.append(events, { signal });
-        made(BYTES * EVENTS);
-      } catch (e) {
-        if (signal.aborted) return;
-        if (e.retryMs === undefined) throw e;
-        await wait(e.retryMs, signal);
-      }
+  const request = () =>
+    Array.from({ length: many }, () => ({
+      topic: TOPIC,
+      type: "noise_reported",
+      data,
+      key: ownKey(),
+    }));
+
+  async function one() {
+    const events = request();
+    left -= BYTES * events.length;
+    try {
+      await client.append(events, { signal });
+      made(BYTES * events.length);
+    } catch (e) {
+      if (signal.aborted) return;
+      // A small ring takes small requests.
+      if (e.code === "too_large" && events.length > 1) many = events.length >> 1;
+      else if (e.retryMs !== undefined) await wait(e.retryMs, signal);
+      else throw e;
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, many));
+
+  async function some() {
+    while (!signal.aborted && left > 0) await one();
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, some));
 }

@@ -26,7 +26,7 @@ export function describe(connection, complete, now) {
       word: "Connected",
       detail: complete
         ? `complete as of ${duration(complete.age)} ago`
-        : "nothing subscribed yet",
+        : "",
     };
   }
   if (state === "connecting") {

@@ -10,6 +10,17 @@ const TYPED =
   "input:not([type=checkbox], [type=radio], [type=range], [type=button]), " +
   "textarea, select, [contenteditable]";
 
+/** A box for a preference that is on unless it was turned off. */
+function preference(prefs, name, words) {
+  const box = h("input", {
+    type: "checkbox",
+    id: `prefer-${name}`,
+    checked: prefs.get(name, true) !== false,
+    on: { change: (e) => prefs.set(name, e.target.checked) },
+  });
+  return h("div", { class: "check" }, box, h("label", { for: `prefer-${name}` }, words));
+}
+
 /**
  * `add(key, words, fn, when)` returns how to remove it; where several are for one key,
  * the last one counts whose `when()` holds. `show()` opens the list.
@@ -20,15 +31,6 @@ export function createShortcuts(prefs) {
   document.body.append(dialog);
 
   function draw() {
-    const off = prefs.get("shortcuts", true) === false;
-    const box = h("input", {
-      type: "checkbox",
-      id: "shortcuts-on",
-      checked: !off,
-      on: {
-        change: (e) => prefs.set("shortcuts", e.target.checked),
-      },
-    });
     replace(
       dialog,
       h("h2", { id: "shortcuts-title" }, "Keyboard"),
@@ -50,12 +52,8 @@ export function createShortcuts(prefs) {
         "Arrows, Home, End and Page keys move in lists, tables and " +
           "tabs; Enter opens; Esc closes.",
       ),
-      h(
-        "div",
-        { class: "check" },
-        box,
-        h("label", { for: "shortcuts-on" }, "Shortcuts of one key are on"),
-      ),
+      preference(prefs, "shortcuts", "Shortcuts of one key are on"),
+      preference(prefs, "toasts", "Toasts tell what others change"),
       h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")),
     );
   }

@@ -159,7 +159,7 @@ class StatePanel {
       make: makeItem,
       fill: (element, i) =>
         fillItem(element, this.items[i], this.rowOf(i), this.selected),
-      size: () => this.items.length,
+      size: () => this.refresh().length,
       ask: this.ask,
       onOpen: (i) => this.open(this.items[i]),
     });
@@ -192,8 +192,9 @@ class StatePanel {
 
   /** What the tree pattern adds to the keys of a list. */
   key(e) {
+    const items = this.refresh();
     const at = this.list.active;
-    const item = this.items[at];
+    const item = items[at];
     if (!item || e.altKey || e.ctrlKey || e.metaKey) return;
     if (e.key === "ArrowRight") {
       if (item.topic === null && !item.open) this.toggle(item, true);
@@ -238,24 +239,29 @@ class StatePanel {
     }));
   }
 
-  draw() {
-    if (this.stale) {
-      const active = this.items[this.list.active];
-      this.items = this.listItems();
-      this.stale = false;
-      if (active) {
-        this.list.active = this.items.findIndex(
-          (item) => item.prefix === active.prefix && item.topic === active.topic,
-        );
-      }
-      if (this.wanted) {
-        const at = this.items.findIndex((item) => item.topic === this.wanted);
-        if (at >= 0) {
-          this.wanted = null;
-          this.list.move(at);
-        }
-      }
+  /** What is listed, after all that has happened: keys come faster than frames. */
+  refresh() {
+    if (!this.stale) return this.items;
+    this.stale = false;
+    const active = this.items[this.list.active];
+    this.items = this.listItems();
+    if (active) {
+      this.list.active = this.items.findIndex(
+        (item) => item.prefix === active.prefix && item.topic === active.topic,
+      );
     }
+    const at = this.wanted
+      ? this.items.findIndex((item) => item.topic === this.wanted)
+      : -1;
+    if (at >= 0) {
+      this.wanted = null;
+      this.list.move(at);
+    }
+    return this.items;
+  }
+
+  draw() {
+    this.refresh();
     this.list.draw();
     const { fault, complete } = this.rows.state;
     const { size } = this.rows.tree;

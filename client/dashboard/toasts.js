@@ -13,9 +13,12 @@ const LIFE = 5000;
 const MOST = 3;
 const CLOSE = "M4 3l4 4 4-4 1 1-4 4 4 4-1 1-4-4-4 4-1-1 4-4-4-4z";
 
+/** An actor may have 128 bytes. */
+const brief = (name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name);
+
 /** What a group of changes is, in words. */
 export function describe({ actor, events, topics, last }) {
-  const who = actor || "Somebody";
+  const who = brief(actor || "Somebody");
   if (events === 1) return { text: `${who}: ${last.type}`, topic: last.topic };
   const where = topics === 1 ? last.topic : count(topics, "topic");
   return {
@@ -121,6 +124,7 @@ class Toasts {
       if (!toast) {
         toast = new Toast(group, this.ctx, () => {
           this.shown.delete(group);
+          this.waiting.delete(group);
           this.groups.end(group, performance.now());
         });
         this.shown.set(group, toast);
