@@ -126,14 +126,8 @@ class TimeBar {
     });
     this.liveButton = h(
       "button",
-      {
-        type: "button",
-        class: "time-live",
-        "aria-label": "Back to live",
-        on: { click: () => this.live(true) },
-      },
-      h("span", { class: "live-word" }, "Back to"),
-      h("span", { class: "live-short" }, "live"),
+      { type: "button", class: "time-live", on: { click: () => this.live(true) } },
+      "Back to live",
     );
     const leap = h(
       "label",
