@@ -116,7 +116,7 @@ test("arrows move in the table, which stands still for them; Enter opens", async
   const grid = page.getByRole("grid", { name: /Events/ });
   await grid.focus();
   await page.keyboard.press("ArrowDown");
-  await page.getByText("Paused").waitFor();
+  await page.getByText(/^Paused/).waitFor();
   await page.keyboard.press("ArrowDown");
   const active = async () => {
     const id = await grid.getAttribute("aria-activedescendant");

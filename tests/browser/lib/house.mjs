@@ -113,10 +113,12 @@ class House {
     return run(join(build, "peal"), [command, "--data", this.data, ...args], o);
   }
 
-  /** The state of the patterns as `peal state` tells it: topic → row. */
+  /** The state of the patterns as `peal state` tells it, once a broker does: topic → row. */
   async state(...patterns) {
     const rows = new Map();
-    for (const line of (await this.peal("state", "--json", ...patterns)).split("\n")) {
+    const lines = await until("the broker tells the state", () =>
+      this.peal("state", "--json", ...patterns));
+    for (const line of lines.split("\n")) {
       if (!line) continue;
       const [topic, version, seq, createdTime, createdBy, updatedTime, updatedBy,
         deleted, value] = JSON.parse(line);
