@@ -58,6 +58,7 @@ struct fan_generator {
 	uint64_t missed;	     /* by clients of peers */
 	uint64_t refused;	     /* attempts to come back that failed ... */
 	struct reason refusal;	     /* ... the first of them */
+	uint64_t cpu_ns;	     /* of the generator, in the storm */
 	struct bench_hist latency;   /* ns, from when it was due */
 	struct bench_hist meanwhile; /* of those who stay, in the storm */
 	struct bench_hist back;	     /* ns, from the storm until live */

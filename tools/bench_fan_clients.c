@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/reason.h"
@@ -243,12 +244,28 @@ clients_missing(const struct fan_clients *c, struct reason *why)
 	    (unsigned long long)clients_expected(c, worst), c->live);
 }
 
+static uint64_t
+clients_cpu_ns(void)
+{
+	struct timespec ts = { 0 };
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 static void
 clients_phase(struct fan_clients *c)
 {
-	if (c->stormy || atomic_load(&c->plan->shared->phase) != FAN_STORM)
+	enum fan_phase phase = atomic_load(&c->plan->shared->phase);
+
+	if (c->stormy && !c->back && phase >= FAN_BACK) {
+		c->back = true;
+		c->self->cpu_ns = clients_cpu_ns() - c->cpu_before_ns;
+	}
+	if (c->stormy || phase != FAN_STORM)
 		return;
 	c->stormy = true;
+	c->cpu_before_ns = clients_cpu_ns();
 	c->self->refused = 0;
 	if (c->plan->cut)
 		clients_cut(c);
@@ -327,6 +344,9 @@ clients_target(struct fan_clients *c, struct reason *why)
 		remote_target_speak(c->target, &dialect);
 	if (err >= 0 && c->share->stalled)
 		remote_target_buffer(c->target, CLIENTS_BUFFER);
+	/* In a storm the clients' handshakes take as much as the server's. */
+	if (err >= 0 && plan->resume)
+		err = remote_target_brief(c->target, why);
 	snprintf(from, sizeof(from), "127.0.0.%u", c->share->generator + 2);
 	if (err >= 0 && !strncmp(at, "https://127.", 12))
 		err = remote_target_from(c->target, from, why);

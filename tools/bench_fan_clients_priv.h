@@ -48,6 +48,8 @@ struct fan_clients {
 	uint64_t scanned_ns;
 	unsigned seed;
 	bool stormy; /* the storm has begun */
+	bool back;   /* and all are back */
+	uint64_t cpu_before_ns;
 };
 
 /* --- bench_fan_take.c: what clients say and get --- */

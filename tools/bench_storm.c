@@ -36,7 +36,8 @@ struct storm_result {
 	double back_p50_s, back_p99_s, all_live_s;
 	double calm_p99_ms; /* before and after */
 	double stay_p50_ms, stay_p99_ms, stay_max_ms;
-	double cpu_us; /* of the server, for each client that came back */
+	/* For each client that came back, of the server and of clients. */
+	double cpu_us, client_us;
 	double events;
 	struct reason refusal; /* the first */
 };
@@ -200,6 +201,7 @@ storm_sum(const struct bench_window *w, uint64_t cpu_ns, struct storm_result *r)
 		if (shared->generator[i].refused)
 			r->refusal = shared->generator[i].refusal;
 		r->refused += (double)shared->generator[i].refused;
+		r->client_us += (double)shared->generator[i].cpu_ns / 1e3;
 	}
 	r->lost = (double)storm_lost(w);
 	r->back_p50_s = storm_of(&h[0], 50, 1e9);
@@ -210,6 +212,7 @@ storm_sum(const struct bench_window *w, uint64_t cpu_ns, struct storm_result *r)
 	r->stay_p99_ms = storm_of(&h[2], 99, 1e6);
 	r->stay_max_ms = (double)h[2].max / 1e6;
 	r->cpu_us = (double)cpu_ns / 1e3 / MAX(r->lost, 1);
+	r->client_us /= MAX(r->lost, 1);
 	r->events = (double)atomic_load(&shared->published);
 	free(h);
 }
@@ -257,11 +260,12 @@ storm_tell(struct storm *s, unsigned n)
 		       "\"back_p50_s\":%.3f,\"back_p99_s\":%.3f,"
 		       "\"stay_p50_ms\":%.2f,\"stay_p99_ms\":%.2f,"
 		       "\"stay_max_ms\":%.2f,\"calm_p99_ms\":%.2f,"
-		       "\"cpu_us_per_client\":%.1f,\"events\":%.0f}\n",
+		       "\"cpu_us_per_client\":%.1f,"
+		       "\"client_cpu_us\":%.1f,\"events\":%.0f}\n",
 		    s->kill ? "kill" : "storm", b->plan.clients, r->lost,
 		    r->refused, r->all_live_s, r->back_p50_s, r->back_p99_s,
 		    r->stay_p50_ms, r->stay_p99_ms, r->stay_max_ms,
-		    r->calm_p99_ms, r->cpu_us, r->events);
+		    r->calm_p99_ms, r->cpu_us, r->client_us, r->events);
 	} else {
 		printf("%s %u: %.0f of %u clients lost their connection; all "
 		       "live after %.2f s\n"
@@ -276,8 +280,9 @@ storm_tell(struct storm *s, unsigned n)
 		    r->calm_p99_ms, r->events);
 		if (r->refused > 0)
 			printf("\n  refused, for example: %s", r->refusal.text);
+		printf("; CPU of the clients %.0f us each", r->client_us);
 		if (!s->kill)
-			printf("; server CPU %.0f us each", r->cpu_us);
+			printf(", of the server %.0f us", r->cpu_us);
 		printf("\n");
 	}
 	(void)tool_flush(&s->b->t);

@@ -138,6 +138,7 @@ struct remote_target *
 remote_target_free(struct remote_target *t)
 {
 	if (t) {
+		(void)tls_brief_target_free(t->brief);
 		SSL_CTX_free(t->tls);
 		free(t->chunk);
 		free(t);
@@ -155,6 +156,14 @@ remote_target_from(
 		return REFUSE(
 		    why, "cannot connect from '%.60s' to %s", address, t->host);
 	return 0;
+}
+
+int
+remote_target_brief(struct remote_target *t, struct reason *why)
+{
+	if (!t->numeric)
+		return 0;
+	return tls_brief_target_new(t->tls, t->host, &t->brief, why);
 }
 
 void
@@ -226,6 +235,7 @@ remote_free(struct remote *r)
 	if (!r)
 		return NULL;
 	SSL_free(r->ssl);
+	(void)tls_brief_free(r->brief);
 	closep(&r->fd);
 	mp_buf_deinit(&r->in);
 	mp_buf_deinit(&r->message);
@@ -267,7 +277,7 @@ bool
 remote_has_more(const struct remote *r)
 {
 	return r->view.len > 0 || r->out.len > 0 || r->phase != REMOTE_OPEN ||
-	       SSL_has_pending(r->ssl);
+	       remote_tls_pending(r);
 }
 
 unsigned
@@ -537,7 +547,7 @@ remote_step(struct remote *r, struct slice *msg, struct reason *why)
 	if (r->phase != REMOTE_OPEN)
 		return got < 0 ? got : REMOTE_AGAIN;
 	got = remote_receive(r, msg, why);
-	if (got >= 0 && r->out.len) {
+	if (got >= 0 && (r->out.len || r->want_write)) {
 		int io = remote_tls_flush(r, why);
 
 		if (io < 0)

@@ -38,6 +38,13 @@ MUST_CHECK int remote_target_from(
 void remote_target_buffer(struct remote_target *target, int bytes);
 
 /*
+ * Spend less on each connection than OpenSSL's client does, where the target
+ * is an address; see tools/tls_brief.h for what is left out.
+ */
+MUST_CHECK int remote_target_brief(
+    struct remote_target *target, struct reason *why);
+
+/*
  * What is spoken instead of peal.v1.msgpack at /v1/ws.  The strings must
  * outlive the target.
  */

@@ -10,6 +10,7 @@
 
 #include "core/mp.h"
 #include "tools/remote.h"
+#include "tools/tls_brief.h"
 
 enum {
 	REMOTE_CHUNK = 1 << 16,	       /* one SSL_read() */
@@ -21,6 +22,7 @@ enum {
 
 struct remote_target {
 	SSL_CTX *tls;
+	struct tls_brief_target *brief; /* NULL: OpenSSL's client */
 	char host[REMOTE_HOST_MAX];
 	char port[8];
 	bool numeric; /* host is an address */
@@ -43,6 +45,7 @@ enum remote_phase {
 struct remote {
 	struct remote_target *target;
 	SSL *ssl;
+	struct tls_brief *brief; /* or this one */
 	int fd;
 	enum remote_phase phase;
 	bool want_write; /* TLS waits for room */
@@ -75,6 +78,8 @@ enum remote_tls {
 };
 
 MUST_CHECK int remote_tls_handshake(struct remote *r, struct reason *why);
+/* Has something come that was not read yet? */
+bool remote_tls_pending(const struct remote *r);
 /* Read once; *n bytes came. */
 MUST_CHECK int remote_tls_read(
     struct remote *r, void *buf, size_t size, size_t *n, struct reason *why);

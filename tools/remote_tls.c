@@ -70,6 +70,11 @@ remote_tls_begin(struct remote *r, struct reason *why)
 	const struct remote_target *target = r->target;
 	int ok;
 
+	if (target->brief) {
+		r->brief = tls_brief_new(target->brief, r->fd);
+		return r->brief ? 0
+				: reason_set(why, -ENOMEM, "cannot start TLS");
+	}
 	r->ssl = SSL_new(target->tls);
 	if (!r->ssl || SSL_set_fd(r->ssl, r->fd) != 1)
 		return remote_tls_failed(why, "cannot start TLS");
@@ -125,12 +130,26 @@ remote_tls_result(
 	return remote_tls_failed(why, what);
 }
 
+_Static_assert((int)REMOTE_TLS_AGAIN == (int)TLS_BRIEF_AGAIN &&
+		   (int)REMOTE_TLS_DONE == (int)TLS_BRIEF_DONE &&
+		   (int)REMOTE_TLS_CLOSED == (int)TLS_BRIEF_CLOSED,
+    "one meaning");
+_Static_assert((int)REMOTE_CHUNK >= (int)TLS_BRIEF_RECORD, "a record fits");
+
+bool
+remote_tls_pending(const struct remote *r)
+{
+	return r->brief ? tls_brief_pending(r->brief) : SSL_has_pending(r->ssl);
+}
+
 int
 remote_tls_handshake(struct remote *r, struct reason *why)
 {
 	int ret;
 
 	r->want_write = false;
+	if (r->brief)
+		return tls_brief_handshake(r->brief, why);
 	ERR_clear_error();
 	errno = 0;
 	ret = SSL_do_handshake(r->ssl);
@@ -145,12 +164,35 @@ remote_tls_read(
 {
 	int ret;
 
+	if (r->brief)
+		return tls_brief_read(r->brief, buf, n, why);
 	ERR_clear_error();
 	errno = 0;
 	ret = SSL_read_ex(r->ssl, buf, size, n);
 	if (ret == 1)
 		return REMOTE_TLS_DONE;
 	return remote_tls_result(r, ret, "cannot receive over TLS", why);
+}
+
+static void
+remote_tls_flushed(struct remote *r)
+{
+	mp_buf_deinit(&r->out);
+	r->out = (struct mp_buf){ 0 };
+	r->out_sent = 0;
+}
+
+static int
+remote_tls_flush_brief(struct remote *r, struct reason *why)
+{
+	int io;
+
+	if (tls_brief_write(r->brief, r->out.p, r->out.len) < 0)
+		return reason_set(why, -ENOMEM, "cannot send over TLS");
+	remote_tls_flushed(r);
+	io = tls_brief_flush(r->brief, why);
+	r->want_write = io == TLS_BRIEF_AGAIN;
+	return io;
 }
 
 int
@@ -160,6 +202,8 @@ remote_tls_flush(struct remote *r, struct reason *why)
 	int ret;
 
 	r->want_write = false;
+	if (r->brief)
+		return remote_tls_flush_brief(r, why);
 	while (r->out_sent < r->out.len) {
 		ERR_clear_error();
 		errno = 0;
@@ -170,8 +214,6 @@ remote_tls_flush(struct remote *r, struct reason *why)
 			    r, ret, "cannot send over TLS", why);
 		r->out_sent += n;
 	}
-	mp_buf_deinit(&r->out);
-	r->out = (struct mp_buf){ 0 };
-	r->out_sent = 0;
+	remote_tls_flushed(r);
 	return REMOTE_TLS_DONE;
 }

@@ -17,7 +17,7 @@ may() {
 # home HEADER: the files that may include it, as shell patterns.
 home() {
 	case $1 in
-	openssl/*) echo 'gateway/tls* gateway/token* tools/remote*
+	openssl/*) echo 'gateway/tls* gateway/token* tools/remote* tools/tls_brief*
 	    tools/selfsigned* tools/token_sign* tools/tls_bare* core/sha256*' ;;
 	wslay/*) echo 'gateway/ws*' ;;
 	event2/* | event.h) echo 'core/loop.c gateway/conn* gateway/listen.c' ;;
