@@ -14,6 +14,7 @@ import { after, test } from "node:test";
 import { until, within } from "./lib/await.mjs";
 import { build, source, startHouse } from "./lib/house.mjs";
 import { assertNoProblems, launch, openPage } from "./lib/page.mjs";
+import { judge } from "./lib/flat.mjs";
 import { assertFollowed, openFollower, tell } from "./lib/follow.mjs";
 import { append } from "./lib/load.mjs";
 import { startProxy } from "./lib/proxy.mjs";
@@ -232,4 +233,17 @@ test("a page that missed, repeated or misread something is refused", async (t) =
     const { wrong } = await tell(page);
     assert.equal(wrong.length, what === "missed" || what === "repeated" ? 0 : 1, what);
   }
+});
+
+test("a heap is flat that fills up and saws, and none that grows", () => {
+  const MIB = 1 << 20;
+  const series = (bytesAt) => Array.from({ length: 60 }, (_, n) => [n * 60, bytesAt(n)]);
+  const noise = (n) => ((n * 7919) % 13) * (MIB / 20);
+  assert.equal(judge(series((n) => 8 * MIB + noise(n))).flat, true);
+  assert.equal(judge(series((n) => Math.min(8, 2 + n) * MIB + noise(n))).flat, true);
+  assert.equal(judge(series((n) => 8 * MIB + (n % 4) * MIB)).flat, true);
+  assert.equal(judge(series((n) => 8 * MIB + noise(n) + (n === 50 ? 99 * MIB : 0))).flat, true);
+  assert.equal(judge(series((n) => 8 * MIB + noise(n) + n * (MIB / 20))).flat, false);
+  assert.equal(judge(series((n) => 8 * MIB + (n % 4) * MIB + n * (MIB / 10))).flat, false);
+  assert.throws(() => judge([[0, 1]]), /too few/);
 });

@@ -8,6 +8,14 @@ import { connect } from "/peal.js";
 const PATTERN = "w.>";
 const KEPT = "follow";
 
+/** What is kept of what happens again and again. */
+const KEEP = 200;
+
+function note(list, what) {
+  list.push(what);
+  if (list.length > KEEP) list.shift();
+}
+
 /** A row in a form that two of the same have alike. */
 const form = ({ topic, version, seq, value }) => JSON.stringify([topic, version, seq, value]);
 
@@ -28,21 +36,22 @@ export class Follow {
   /** Comparisons that failed. */
   wrong = [];
 
-  constructor({ token, resume = false, options = {} }) {
+  constructor({ token, resume = false, leak = false, options = {} }) {
     this.client = connect(undefined, {
       ...options, getToken: () => this.#getToken(token),
     });
     for (const type of ["connecting", "connected", "disconnected"]) {
       this.client.on(type, ({ reason, code }) =>
-        this.states.push([type, code, reason].filter(Boolean).join(" ")));
+        note(this.states, [type, code, reason].filter(Boolean).join(" ")));
     }
-    this.client.on("error", (error) => this.errors.push(String(error)));
+    this.client.on("error", (error) => note(this.errors, String(error)));
     this.client.on("disconnected", () => this.#measure(performance.now()));
     this.view = this.client.view(PATTERN);
     const kept = resume && JSON.parse(sessionStorage.getItem(KEPT));
     if (kept) this.runs = kept.runs;
     this.events = this.client.subscribe(PATTERN, { from: kept?.position ?? "now" });
     this.events.on("event", (e) => this.#take(e.seq));
+    if (leak) this.events.on("event", (e) => (this.kept ??= []).push(e));
     this.events.on("lagged", () => this.lagged++);
     addEventListener("pagehide", () => this.#keep());
     addEventListener("pageshow", ({ persisted }) => (this.revived ||= persisted));
@@ -66,7 +75,7 @@ export class Follow {
   #measure(begin) {
     const { state } = this.client.connection.getSnapshot();
     if (state === "connected" && this.view.getSnapshot().complete)
-      this.away.push(Math.round(performance.now() - begin));
+      note(this.away, Math.round(performance.now() - begin));
     else requestAnimationFrame(() => this.#measure(begin));
   }
 
