@@ -95,9 +95,12 @@ export function createStream(client, filter, changed) {
     rate.add();
     push({ event });
   });
-  subscription.on("lagged", (l) =>
-    push({ note: `Events are missing here: ` + `${words[l.reason] ?? l.reason}.` }),
-  );
+  subscription.on("lagged", (l) => {
+    const why = words[l.reason] ?? l.reason;
+    // What the log still holds is replayed, and nothing is missing then.
+    const lost = l.position === undefined || l.oldest > l.position + 1;
+    push({ note: lost ? `Events are missing here: ${why}.` : `This page fell behind: ${why}.` });
+  });
   subscription.on("error", (e) => {
     state.fault = e.message;
     state.loading = false;

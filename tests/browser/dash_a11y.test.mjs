@@ -27,6 +27,7 @@ await append(house, ...["Ada", "Bob", "Engine"].map((name) => ({
 const panels = [
   ["events", "#/events", (page) => page.locator(".event-row .c-topic", { hasText: "note.4" })],
   ["state", "#/state/note.1", (page) => page.locator(".change .diff").first()],
+  ["graph", "#/graph", (page) => page.locator("#panel-graph canvas")],
   ["charts", "#/charts", (page) => page.locator("#panel-charts").getByText("Events").first()],
 ];
 const sizes = [["wide", { width: 1440, height: 900 }], ["phone", PHONE]];

@@ -192,7 +192,7 @@ test("what others wrote is text: it is shown, sets nothing and asks for nothing"
     await page.locator(".topic-detail .json", { hasText: "polluted" }).first().waitFor();
     await page.locator(".change .diff", { hasText: html.slice(0, 30) }).first().waitFor();
   }
-  for (const panel of ["charts"]) {
+  for (const panel of ["graph", "charts"]) {
     await go(page, `#/${panel}`);
     await page.locator(`#panel-${panel}`).waitFor();
   }

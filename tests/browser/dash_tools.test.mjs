@@ -127,7 +127,7 @@ test("who may not write is told so", async (t) => {
 
 test("Esc closes the tool, and focus goes back to what opened it", async (t) => {
   const page = await openDashboard(t, browser, house, { viewport: PHONE });
-  const button = page.getByRole("button", { name: "Append", exact: true });
+  const button = page.locator("#tools").getByRole("button", { name: "Append" });
   await button.focus();
   await page.keyboard.press("Enter");
   assert.equal(await button.getAttribute("aria-expanded"), "true");
