@@ -4,6 +4,7 @@
 
 import { encode, decode } from "./codec.js";
 import { onAbort } from "./emitter.js";
+import { errorOf, waitOf } from "./error.js";
 import { check, shaped } from "./message.js";
 
 const ATTEMPT_MS = 20000;
@@ -13,8 +14,8 @@ const PING_MS = 30000;
 const SILENCE_MS = 10000;
 // The timers of a hidden page run once a minute.
 const HIDDEN_SILENCE_MS = 45000;
-// Longer than any slot of a server; a timer takes 31 bits.
-const SLOT_MAX_MS = 300000;
+// However soon the next token ends, too.
+const RENEW_MS = 10000;
 // Four times the largest page.
 const MESSAGE_MAX = 1 << 24;
 
@@ -43,6 +44,10 @@ export class Connection {
   /** The call of getToken that is out, and what ends it. */
   #token;
   #stop;
+  /** When a token was last renewed on a live connection, and what will do it. */
+  #renewed = 0;
+  #renewal;
+  #pinging;
   #end = new AbortController();
 
   constructor(client, options) {
@@ -102,7 +107,7 @@ export class Connection {
     this.#after(ATTEMPT_MS, () => {
       this.#stop?.abort();
       this.#token = undefined;
-      this.lose("no answer");
+      this.lose("no connection");
     });
     this.#set({ state: "connecting" });
     if (turn !== this.#turn) return;
@@ -110,7 +115,7 @@ export class Connection {
       const token = await this.#getToken();
       if (turn === this.#turn) this.#open(token ?? undefined);
     } catch (e) {
-      if (turn === this.#turn) this.lose(`no connection: ${e?.message}`);
+      if (turn === this.#turn) this.lose(e?.message);
     }
   }
 
@@ -156,25 +161,23 @@ export class Connection {
 
   #control(m) {
     const { op } = m;
-    if (op === "draining") this.#wait(m.in);
-    else if (op === "expiring") this.#renew();
+    if (op === "draining") this.#slot = Date.now() + waitOf(m.in);
+    else if (op === "expiring") {
+      this.#renewal ??= setTimeout(() => this.#renew(), this.#renewed + RENEW_MS - Date.now());
+    }
     else if (op === "revoked") this.#said = `revoked: ${m.reason}`;
     else if (this.since) this.#client.received(m);
     else if (op === "error") {
-      this.#said = `${m.message}`;
-      if (m.retry_ms) this.#wait(m.retry_ms);
+      const { message, retryMs } = errorOf(m);
+      this.#said = message;
+      this.#slot = Date.now() + (retryMs ?? 0);
     } else this.#welcome(m);
-  }
-
-  #wait(ms) {
-    shaped("u", [ms]);
-    this.#slot = Date.now() + Math.min(ms, SLOT_MAX_MS);
   }
 
   #welcome(m) {
     check(m.op === "welcome");
-    shaped("suuuu", [m.log, m.head, m.oldest, m.max_message, m.ping_interval]);
-    this.#interval = Math.min(m.ping_interval, SLOT_MAX_MS);
+    shaped("suuu", [m.log, m.head, m.oldest, m.max_message]);
+    this.#interval = waitOf(m.ping_interval);
     this.since = Date.now();
     clearTimeout(this.#timer);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
@@ -187,6 +190,7 @@ export class Connection {
 
   async #renew() {
     const turn = this.#turn;
+    this.#renewed = Date.now();
     try {
       const token = await this.#getToken();
       if (turn === this.#turn && token) await this.#client.auth(token);
@@ -194,25 +198,29 @@ export class Connection {
       // The next connection asks again.
       this.#client.report(e);
     }
+    if (turn === this.#turn) this.#renewal = undefined;
   }
 
   /** By the clock: timers stand still while a machine sleeps, and run late in a hidden page. */
   #tick() {
     const now = Date.now();
     if (now - this.#heard >= this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS))
-      this.lose("the server is silent");
+      this.lose("silence");
     else if (now - this.#pinged >= Math.min(PING_MS, this.#interval + TICK_MS)) this.#ping();
   }
 
-  #ping() {
+  async #ping() {
     this.#pinged = Date.now();
-    this.#client.ping().catch(() => {});
+    if (this.#pinging) return;
+    this.#pinging = true;
+    await this.#client.ping().catch(() => {});
+    this.#pinging = false;
   }
 
   /** Something happened to the page or to the network. */
   #look(type) {
     // A page with an open socket is not kept for the way back.
-    if (type === "pagehide") this.lose("the page was left");
+    if (type === "pagehide") this.lose("page left");
     else if (!hidden()) this.#wake(Math.max(0, this.#slot - Date.now()));
   }
 
@@ -239,8 +247,9 @@ export class Connection {
   #drop() {
     const ws = this.#ws;
     clearTimeout(this.#timer);
+    clearTimeout(this.#renewal);
     clearInterval(this.#ticker);
-    this.#ws = this.#turn = this.since = undefined;
+    this.#ws = this.#turn = this.since = this.#renewal = undefined;
     if (!ws) return;
     ws.onopen = ws.onmessage = ws.onclose = null;
     ws.close(1000);

@@ -2,6 +2,8 @@
 // The one class of errors that the client makes, with the codes of the protocol.
 // Whatever is refused or lost is told with it; bad messages are not, they end a connection.
 
+import { shaped } from "./message.js";
+
 export class PealError extends Error {
   name = "PealError";
 
@@ -13,6 +15,17 @@ export class PealError extends Error {
   }
 }
 
+// Longer than any slot of a server; a timer takes 31 bits.
+const MAX_WAIT_MS = 300000;
+
+/** A time to wait, as a server says it. */
+export function waitOf(ms) {
+  shaped("u", [ms]);
+  return Math.min(ms, MAX_WAIT_MS);
+}
+
 /** From a message `error`. */
-export const errorOf = ({ op, id, code, message, ...rest }) =>
-  new PealError(code, message, rest);
+export function errorOf({ op, id, code, message, retry_ms: ms, ...rest }) {
+  shaped("ss", [code, message]);
+  return new PealError(code, message, { ...rest, retry_ms: ms && waitOf(ms) });
+}

@@ -51,7 +51,7 @@ export function row(a) {
 }
 
 // More than any page can hold: a round without an end is no snapshot.
-const MAX_ROWS = 1 << 22;
+const MAX_ROWS = 1 << 20;
 
 /** Adds a part of a snapshot to the round before it; a round that is whole has `last`. */
 export function part(round = { rows: [] }, { seq, full, last, rows }) {

@@ -23,13 +23,13 @@ const wire = ({ signal, ...o }) => Object.fromEntries(Object.entries(o).map(([na
 class Client extends Requests {
   welcome;
   latency;
+  clock;
   counters = { reconnects: 0, gaps: 0, malformed: 0, lagged: 0, thrown: 0 };
   connection;
   #events = new Emitter((e) => this.report(e, "thrown"));
   #chain;
   #subs = new Set();
   #id = 0;
-  #clock;
   #complete;
   #reporting;
 
@@ -76,7 +76,7 @@ class Client extends Requests {
   state(patterns, o = {}) {
     const m = { ...wire(o), op: "state", topics: [].concat(patterns) };
     if (o.at instanceof Date) m.at = { time: m.at };
-    return this.ask("snapshot", m, o, ({ rows, seq }) => ({ rows, seq }));
+    return this.ask("snapshot", m, o);
   }
 
   at(at) {
@@ -103,13 +103,9 @@ class Client extends Requests {
     return this.ask("pong", { op: "ping" }, o, ({ time }) => {
       const rtt = (this.latency = performance.now() - begin);
       shaped("u", [time]);
-      this.#clock = sample(this.#clock, sent, rtt, time / 1000);
+      this.clock = sample(this.clock, sent, rtt, time / 1000);
       return rtt;
     });
-  }
-
-  get clock() {
-    return this.#clock;
   }
 
   get complete() {

@@ -13,7 +13,7 @@ export class Requests {
   #waiting = [];
 
   /** Resolves with what read(answer) makes of the message `reply`, or of a whole snapshot. */
-  ask(reply, m, { signal } = {}, read = () => {}) {
+  ask(reply, m, { signal } = {}, read = (answer) => answer) {
     let forget = () => {};
     const answer = new Promise((resolve, reject) => {
       signal?.throwIfAborted();

@@ -8,7 +8,7 @@ import { matcher, matchesGlob } from "./topic.js";
 // What a loop may have before it.
 const BUFFER = 10000;
 const HEALTHY_MS = 5000;
-const FATAL = ["bad_request", "unauthorized", "forbidden", "not_found", "too_large"];
+const FATAL = /bad_request|unauthorized|forbidden|not_found|too_large/;
 
 export class Subscription extends Emitter {
   patterns;
@@ -163,7 +163,7 @@ export class Subscription extends Emitter {
     if (code === "not_found" && oldest && this.#where) {
       this.lagged({ reason: "retention", position: this.#where.seq, oldest,
         head: this.#client.welcome.head });
-    } else if (FATAL.includes(code)) this.end(error);
+    } else if (FATAL.test(code)) this.end(error);
     else {
       this.#fail(error);
       this.#later(error.retryMs);

@@ -241,16 +241,44 @@ test("a token is renewed on the live connection when it expires", async (t) => {
   const b = new Bench(t, { getToken: async () => `t${++n}` });
   const s = await b.welcome();
   s.say({ op: "expiring", in: 60000 });
-  await settle();
+  await b.tick(1);
   const auth = s.take("auth");
   assert.equal(auth.token, "t2");
+  s.say({ op: "expiring", in: 1 });
+  await b.tick(20000);
+  assert.ok(!s.has("auth"), "the first one is not answered");
   s.say({ op: "ok", id: auth.id });
-  s.say({ op: "expiring", in: 60000 });
   await settle();
+  s.say({ op: "expiring", in: 1 });
+  await b.tick(1);
   s.say({ op: "error", id: s.take("auth").id, code: "unauthorized", message: "no" });
   await settle();
   assert.equal(b.told.at(-1)[1].code, "unauthorized");
   assert.equal(b.state.state, "connected");
+});
+
+test("tokens that end at once are not fetched as fast as they end", async (t) => {
+  let n = 0;
+  const b = new Bench(t, { getToken: () => `t${++n}` });
+  const s = await b.welcome();
+  for (let ms = 0; ms < 60000; ms += 500) {
+    s.say({ op: "expiring", in: 0 });
+    await b.tick(500);
+    if (s.has("auth")) s.say({ op: "ok", id: s.take("auth").id });
+    await settle();
+  }
+  assert.equal(n, 1 + 6);
+});
+
+test("a server that answers no ping is not sent more and more of them", async (t) => {
+  const b = new Bench(t);
+  const s = await b.welcome();
+  for (let i = 0; i < 20; i++) {
+    await b.tick(20000);
+    s.say({ op: "draining", in: 0 });
+  }
+  assert.equal(b.state.state, "connected");
+  assert.equal(s.sent.filter((m) => m.op === "ping").length, 1);
 });
 
 test("one call of getToken is out at a time", async (t) => {
@@ -263,7 +291,7 @@ test("one call of getToken is out at a time", async (t) => {
   calls[0].resolve("t1");
   const s = await b.welcome();
   s.say({ op: "expiring", in: 60000 }, { op: "expiring", in: 60000 });
-  await settle();
+  await b.tick(1);
   assert.equal(calls.length, 2);
   s.cut(4401);
   await b.tick(500);

@@ -104,6 +104,9 @@ const lies = {
   "a state of half a row": ({ ids }) =>
     ({ op: "snapshot", id: ids[3], seq: 1, full: true, last: true, rows: [["a"]] }),
   "a pong without a time": ({ ids }) => ({ op: "pong", id: ids[4], time: "noon" }),
+  "an error without a code": ({ ids }) => ({ op: "error", id: ids[0], message: "m" }),
+  "a wait that is none": ({ live }) =>
+    ({ op: "error", id: live, code: "behind", message: "m", retry_ms: "soon" }),
   "a slot that is none": () => ({ op: "draining", in: "soon" }),
 };
 
@@ -229,9 +232,21 @@ test("a snapshot without end is given up", async (t) => {
   let parts = 0;
   while (!c.s.closed) {
     c.s.raw(part);
-    assert.ok(++parts <= 65, "it goes on");
+    assert.ok(++parts <= 17, "it goes on");
   }
   assert.equal(c.b.client.counters.malformed, 1);
+});
+
+test("a wait beyond reason is no wait of none", async (t) => {
+  const { b, s, live } = await conversation(t);
+  s.say({ op: "error", id: live, code: "behind", message: "m", retry_ms: 2 ** 40 });
+  for (let ms = 0; ms < 299000; ms += 20000) {
+    await b.tick(19999);
+    s.say({ op: "draining", in: 0 });
+    assert.ok(!s.has("subscribe"));
+  }
+  await b.tick(20000);
+  assert.ok(s.has("subscribe"));
 });
 
 test("a server that always lies is asked ever less often", async (t) => {
