@@ -50,6 +50,14 @@ check() {
 		grep -qE "[ 	]$file( |\$)" tests/browser.am 2>/dev/null ||
 			echo "tests/browser.am does not list $file"
 	done
+	for list in client/Makemodule.am tests/browser.am; do
+		[ -f "$list" ] || continue
+		grep -E '^[a-zA-Z_]* \+= [^ $]*/' "$list" | sort | uniq -d |
+			sed "s|^|$list has it twice: |"
+		for file in $(sed -n 's/^[a-zA-Z_]* += \([^ $]*\).*/\1/p' "$list"); do
+			[ -e "$file" ] || echo "$list lists $file, which is not there"
+		done
+	done
 }
 
 # module FILE TEXT: a tree with it, listed.
@@ -69,6 +77,16 @@ unlisted_test() {
 	echo 'browser_tests += tests/browser/b.test.mjs' | put tests/browser.am
 }
 
+gone() {
+	module client/a.js 'a();'
+	echo 'browser_tests += tests/browser/gone.test.mjs' | put tests/browser.am
+}
+
+twice() {
+	module client/a.js 'a();'
+	printf 'client_modules += client/a.js\n%.0s' 1 2 | put client/Makemodule.am
+}
+
 accepts 'modules of client/ stay among themselves, and all are listed'
 refuses 'a tree without modules is refused' 'no modules found' :
 refuses 'an import of a package is refused' 'not import ws' \
@@ -84,6 +102,8 @@ refuses 'HTML made of strings is refused' 'client/dashboard/a.js' \
 refuses 'a file that is not listed is refused' 'dashboard/index.html' unlisted
 refuses 'a test that is not listed is refused' 'browser/a.test.mjs' \
 	unlisted_test
+refuses 'one that is listed and gone is refused' 'gone.test.mjs, which' gone
+refuses 'one that is listed twice is refused' 'has it twice' twice
 allows 'modules may import their neighbours' \
 	module client/a.js 'import { b } from "./b.js";'
 allows 'a string may say "from"' module client/a.js 'get("from") === "now";'
