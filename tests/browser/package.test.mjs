@@ -111,7 +111,9 @@ async function wrong(at, include, options) {
 test("its types promise and refuse what they should, however they are found", async () => {
   const files = {};
   for (const name of readdirSync(types)) files[name] = readFileSync(join(types, name), "utf8");
-  const at = await project(directory, "typed", packed.file, { files });
+  const at = await project(directory, "typed", packed.file, {
+    files, packages: ["@types/react", "csstype"],
+  });
   const nodeLike = { module: "node16", moduleResolution: "node16" };
   const bundled = { module: "esnext", moduleResolution: "bundler" };
   for (const options of [nodeLike, bundled]) {

@@ -35,10 +35,14 @@ function run(file, args, { input, signal } = {}) {
   });
 }
 
-/** What is served: the site as it is installed, and the tests' own pages at /test/. */
-function makeSite(to) {
+/**
+ * What is served: the site as it is installed, and at /test/ the tests' own pages and what
+ * else one has made; gateways read it once, when they start.
+ */
+function makeSite(to, made) {
   cpSync(join(build, "site"), to, { recursive: true });
   cpSync(join(here, "../pages"), join(to, "test"), { recursive: true });
+  if (made) cpSync(made, join(to, "test"), { recursive: true });
 }
 
 /** Node's own WebSocket and fetch trust the house's certificate from here on. */
@@ -53,12 +57,12 @@ function trust(pem) {
 class House {
   /** Start the programs; resolves when clients can connect. */
   static async start({
-    gateways = 2, options = [], listen = "127.0.0.1:0", args: more = [],
+    gateways = 2, options = [], listen = "127.0.0.1:0", args: more = [], pages,
   } = {}) {
     const house = new House();
     house.directory = mkdtempSync(join(tmpdir(), "peal-browser."));
     house.data = join(house.directory, "data");
-    makeSite(join(house.directory, "site"));
+    makeSite(join(house.directory, "site"), pages);
     const args = ["up", "--data", house.data, "--listen", listen,
       "--gateways", String(gateways),
       "-o", `gateway.static=${join(house.directory, "site")}`, ...more];
