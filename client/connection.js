@@ -64,13 +64,9 @@ export class Connection {
       globalThis.addEventListener?.(type, () => this.#look(type), o);
   }
 
-  subscribe(listener) {
-    return this.#client.on("change", listener);
-  }
-
-  getSnapshot() {
-    return this.#state;
-  }
+  // React calls these without what they belong to.
+  subscribe = (listener) => this.#client.on("change", listener);
+  getSnapshot = () => this.#state;
 
   get over() {
     return this.#end.signal.aborted;

@@ -143,6 +143,12 @@ export interface Position {
   readonly scope?: unknown;
 }
 
+/**
+ * What the server refuses with, see "Error codes" in doc/protocol.md. From the client itself:
+ * `unavailable` there is no connection, nothing was done; `unknown` the connection broke before
+ * the answer to an append or emit: it may have been done; `too_large` beyond `max_message`;
+ * `unauthorized` with a close code that ends the client (revoked, unknown version).
+ */
 export type ErrorCode =
   | "bad_request" | "unauthorized" | "forbidden" | "conflict" | "key_reused"
   | "too_large" | "not_found" | "log_changed" | "ahead" | "behind"
@@ -153,7 +159,7 @@ export class PealError extends Error {
   readonly code: ErrorCode;
   /** With `rate_limited` and `unavailable`: when to try again. */
   readonly retryMs?: number | undefined;
-  /** What else the answer said: `topic`, `expected`, `actual`, `key`, `oldest`. */
+  /** What else the answer said: `topic`, `expected`, `actual`, `key`, `oldest`; `close` code. */
   readonly details: { readonly [key: string]: unknown };
 }
 
@@ -174,6 +180,10 @@ export interface Store<T> {
   getSnapshot(): T;
 }
 
+/**
+ * `connecting`: an attempt is being made. `connected`: welcomed. `disconnected`: it waits for
+ * `retryAt`, or (without one) has ended: closed, revoked, or a version nobody speaks.
+ */
 export interface Connection {
   readonly state: "connecting" | "connected" | "disconnected";
   /** Why it is not connected, in words; a WebSocket close code where there was one. */
@@ -181,12 +191,16 @@ export interface Connection {
   readonly code?: number | undefined;
   /** When it tries again (Date.now()); absent: it does not. */
   readonly retryAt?: number;
-  /** Attempts since it was last healthy. */
+  /** Attempts since it was last healthy, that is, connected for 5 s. */
   readonly attempts: number;
 }
 
 export interface ConnectOptions {
-  /** Called before each connection that needs a token, one call at a time. */
+  /**
+   * Called before each connection, and when the token expires on a live one (every 10 s at
+   * most); one call at a time. No token: anonymous. What fails, or takes longer than 20 s, is a
+   * failed attempt. Keep the token, if fetching it costs; but a refused one (4401) is no use.
+   */
   getToken?(o: { signal: AbortSignal }):
     string | null | undefined | Promise<string | null | undefined>;
   /** A durable id of this client instance, 1 to 128 bytes. */
@@ -196,13 +210,21 @@ export interface ConnectOptions {
   signal?: AbortSignal;
   /** Instead of globalThis.WebSocket: Node before 22, shared connections. */
   WebSocket?: new (url: string, protocol: string) => Socket;
-  /** Bounds of the backoff; default 500 and 20000. */
+  /**
+   * Each wait is drawn from 0 to a bound, which begins at minDelay (500) and doubles up to
+   * maxDelay (20000), where it is at once while the page is hidden.
+   */
   minDelay?: number;
   maxDelay?: number;
 }
 
 export interface SubscribeOptions {
-  from?: "snapshot" | "now" | Position; // default "now"
+  /**
+   * "now" (the default): what comes from now on. A Position: every event after it. "snapshot":
+   * all rows, then events. After an interruption the first two get the events between, the last
+   * a sync of what changed.
+   */
+  from?: "snapshot" | "now" | Position;
   /** With a Position: rows that changed since, or every event ("events", the default). */
   resume?: "events" | "snapshot";
   types?: readonly string[];
@@ -218,6 +240,21 @@ export interface Sync<V = unknown> {
   readonly seq: number;
 }
 
+/**
+ * Why something was left out, and what follows:
+ *
+ * - `ring`, `snapshot`: this connection fell behind. From a snapshot: a sync of what changed;
+ *   otherwise the events between, from the log.
+ * - `permissions`: what may be read has changed. A sync of all rows, or events from the position.
+ * - `slow_reader`: a `for await` has 10,000 items before it; as with `ring` when it caught up.
+ * - `retention`: events after the position are kept no more; what is between it and `oldest` is
+ *   lost to those who want every event. It goes on from `oldest`, or from now if it was from now.
+ * - `log_changed`: another log, or another history of it. A sync of all rows; every event that
+ *   the other log has; or on from now, if it was from now.
+ *
+ * Whatever the reason, where `oldest` is beyond the position + 1, events are lost to those who
+ * want every one.
+ */
 export interface Lagged {
   readonly reason:
     "ring" | "retention" | "permissions" | "snapshot" | "log_changed" | "slow_reader";
@@ -229,19 +266,32 @@ export interface Lagged {
 /** `fatal`: what it happened to has ended. */
 export type Failure = PealError & { readonly fatal?: boolean };
 
+/**
+ * What handlers are called with, one after the other. The position moves when they have
+ * returned; one that throws is told (`error` of the client) and does not stop the stream.
+ */
 export interface SubscriptionEvents<V = unknown, E = PealEvent<V>> {
   /** Of a subscription from a snapshot: at first, and after each interruption. */
   sync: Sync<V>;
+  /** In order of `seq`, none twice; ephemeral ones (`seq` 0) only to those who are live. */
   event: E;
-  /** Events were left out; a sync (or a replay) that makes up for them follows. */
+  /** Something was left out; what makes up for it follows. */
   lagged: Lagged;
-  /** Something went wrong; `fatal`: the subscription has ended. */
+  /**
+   * The server refused the subscription. `fatal`: it has ended (bad_request, forbidden,
+   * not_found, too_large, unauthorized); otherwise it is asked for again, with backoff. Without
+   * a handler it goes to the client's.
+   */
   error: Failure;
-  /** Everything up to `seq` has been handed over. */
+  /** Everything up to `seq` has been handed over; at least every 25 s while live. */
   mark: { readonly seq: number };
 }
 
-/** `for await` gives what the events of the same names give. */
+/**
+ * `for await` gives what the events of the same names give, from the first next() on; an item is
+ * done, and the position moves, when the next one is asked for. It ends with unsubscribe(), and
+ * throws the error that is fatal. Leaving the last loop ends the subscription.
+ */
 export type Item<V = unknown, E = PealEvent<V>> =
   | { readonly kind: "sync"; readonly sync: Sync<V> }
   | { readonly kind: "event"; readonly event: E }
@@ -255,8 +305,9 @@ export interface Listening {
 export interface Subscription<V = unknown, E = PealEvent<V>>
   extends AsyncIterable<Item<V, E>> {
   readonly patterns: readonly string[];
+  /** It has all there is, and gets what comes. */
   readonly live: boolean;
-  /** How far handlers have returned. */
+  /** How far handlers have returned, and loops have come. */
   readonly position: Position | undefined;
   on<K extends keyof SubscriptionEvents>(
     type: K, handler: (e: SubscriptionEvents<V, E>[K]) => void, o?: Listening): () => void;
@@ -378,11 +429,16 @@ export interface Welcome {
   readonly ack?: { readonly [name: string]: number };
 }
 
+/** A handler may do anything, close() too. */
 export interface ClientEvents {
   connecting: Connection;
   connected: Connection & { readonly welcome: Welcome };
   disconnected: Connection;
-  /** What has no better place: a broken chain, a bad message, a handler that threw. */
+  /**
+   * What has no better place: a broken chain or a bad message (`cause` is that message; the
+   * connection is left, and made anew), a handler that threw, a token that was not renewed, an
+   * `ack` that was refused. Without a handler it goes to the console.
+   */
   error: Error;
 }
 
@@ -413,6 +469,10 @@ export interface Client<A = AnyTopics> {
     patterns: P | readonly P[],
     o?: { conflate?: number; from?: Position; signal?: AbortSignal }): View<ValueOf<A, P>>;
 
+  /**
+   * Requests made while it connects wait for that; while it is disconnected they fail at once,
+   * `unavailable`. A signal rejects with its reason; what was sent may be done all the same.
+   */
   append<const T extends TopicOf<A>, Y extends TypeOf<A, T>>(
     topic: T & Plain<T>, type: Y, data: DataOf<A, T, Y>, o?: AppendOptions): Promise<Appended>;
   /** Several events, all or nothing. */
@@ -438,22 +498,23 @@ export interface Client<A = AnyTopics> {
       patterns: P | readonly P[], o?: { signal?: AbortSignal }): Promise<State<ValueOf<A, P>>>;
   };
   presence(patterns: string | readonly string[], o?: { signal?: AbortSignal }): Promise<Member[]>;
-  /** Store how far this client has got, under a name. */
+  /** Store how far this client (see `client` of the options) has got; nothing while offline. */
   ack(seq: number, name?: string): void;
 
   /** Round trip in ms, of the last ping; measured every 30 s. */
   readonly latency: number | undefined;
   /** Measure it now. */
   ping(o?: { signal?: AbortSignal }): Promise<number>;
-  /** The server's clock less ours, in ms, and how wrong that can be. */
+  /** The server's clock less ours, in ms, and how wrong that can be: half a round trip. */
   readonly clock: { readonly offset: number; readonly bound: number } | undefined;
-  /** What has been received up to `seq` is all there is, as of `age` ms ago. */
+  /** Of all that is subscribed, what has come up to `seq` is all there is, as of `age` ms ago. */
   readonly complete: { readonly seq: number; readonly age: number } | undefined;
 
-  /** Try now instead of when it is due. */
+  /** Try now instead of when it is due; where it is connected: look if it still is. */
   reconnect(): void;
+  /** For good: subscriptions end, what was asked fails. */
   close(): void;
 }
 
-/** The page's own origin where url is left out. */
+/** The page's own origin where url is left out; `/v1/ws` where it has no path. */
 export function connect<A = AnyTopics>(url?: string | URL, options?: ConnectOptions): Client<A>;

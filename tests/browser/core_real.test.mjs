@@ -154,6 +154,7 @@ test("gateways that are killed, and the writer, cost neither a gap nor a repeat"
     const rows = table(snapshots);
     let done = false;
     let n = 0;
+    let stopped = 0;
     const writing = (async () => {
       while (!done) {
         const type = n % 5 === 4 ? "x_deleted" : "x_set";
@@ -166,7 +167,7 @@ test("gateways that are killed, and the writer, cost neither a gap nor a repeat"
       const before = n;
       await until("appends go on", () => n > before + 30);
       for (const pid of kind === "gateway" ? house.pids(kind) : [undefined])
-        await house.replace(kind, pid);
+        await house.replace(kind, pid, stopped++ % 3 ? "SIGKILL" : "SIGTERM");
     }
     await until("appends go on", () => w.connection.getSnapshot().state === "connected");
     done = true;
@@ -303,6 +304,40 @@ test("a position of another log, and one beyond what is kept, are told and gone 
     }
     assert.deepEqual(told, ["log_changed", seq, "log_changed", seq]);
   });
+
+test("where another log is served rows begin anew, and events are all that it has", async (t) => {
+  const one = await startHouse(t);
+  let { token } = one;
+  const c = client(t, { url: one.socketUrl(), getToken: () => token });
+  await c.append([1, 2, 3].map((i) => ({ topic: `log.${i}`, type: "x_set", data: i })));
+  const told = { rows: [], all: [], now: [] };
+  const log = c.welcome.log;
+  const subs = [c.subscribe("log.>", { from: "snapshot" }),
+    c.subscribe("log.>", { from: { log, seq: 0 } }), c.subscribe("log.>")];
+  Object.values(told).forEach((list, i) => {
+    subs[i].on("lagged", (l) => list.push(l.reason));
+    subs[i].on("event", (e) => list.push(e.topic));
+    subs[i].on("sync", (sync) => list.push(sync.full && sync.rows.map((r) => r.topic).join()));
+  });
+  const view = c.view("log.>");
+  await view.ready;
+  await until("all are live", () => subs.every((sub) => sub.live));
+  await one.stop();
+  const two = await startHouse(t, { listen: `127.0.0.1:${one.port}` });
+  ({ token } = two);
+  await two.peal("append", "log.new", "x_set", "1");
+  await until("it is connected to the other log", () => c.welcome.log !== log);
+  await until("all are live again", () => subs.every((sub) => sub.live));
+  const { seq } = await c.append("log.last", "x_set", 1);
+  await until("the last event came", () => subs.every((sub) => sub.position.seq >= seq));
+  assert.deepEqual(told, {
+    rows: ["log.1,log.2,log.3", "log_changed", "log.new", "log.last"],
+    all: ["log.1", "log.2", "log.3", "log_changed", "log.new", "log.last"],
+    now: ["log_changed", "log.last"],
+  });
+  await until("the view is that of the other log", () =>
+    [...view.getSnapshot().rows.keys()].sort().join() === "log.last,log.new");
+});
 
 test("a snapshot of many parts is one sync", async (t) => {
   const c = client(t);
