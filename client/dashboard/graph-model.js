@@ -186,7 +186,12 @@ export class GraphModel {
 }
 
 function same(a, b) {
-  return a !== undefined && a.version === b.version && a.seq === b.seq;
+  return (
+    a !== undefined &&
+    a.version === b.version &&
+    a.seq === b.seq &&
+    a.updatedTime === b.updatedTime
+  );
 }
 
 /** The other ends of a node's links: [{link, node, out}], by relation, then name. */

@@ -78,7 +78,7 @@ class StatePanel {
     this.stale = true;
     const draw = () => this.draw();
     this.ask = () => ctx.schedule(draw);
-    this.rows = createRows(ctx.client, (shape) => {
+    this.rows = createRows(ctx, (shape) => {
       if (shape) this.stale = true;
       this.ask();
     });
@@ -172,7 +172,7 @@ class StatePanel {
   }
 
   show() {
-    this.rows.show(this.pattern.value.trim() || ">", this.ctx.time.getSnapshot());
+    this.rows.show(this.pattern.value.trim() || ">");
     this.detail.show(this.selected, this.rows);
     this.ask();
   }
