@@ -157,6 +157,7 @@ test("ten thousand topics cost the rows in sight", async (t) => {
   await page.getByRole("tree").focus();
   await page.keyboard.press("Home");
   await page.keyboard.press("ArrowRight");
+  await page.locator(".topic-item[aria-expanded=true]").first().waitFor();
   await page.keyboard.press("End");
   await page.locator(".topic-item.active", { hasText: "9999" }).waitFor();
   const items = await page.locator(".topic-item").count();
