@@ -6,7 +6,9 @@
 import { h, replace, setAttr, setText } from "./dom.js";
 import { tokenIn } from "./session.js";
 
+// Close codes of the protocol.
 const TOKEN_NEEDED = 4401;
+const REVOKED = 4503;
 
 function createForm(onToken) {
   const why = h("p", { id: "gate-why" });
@@ -83,9 +85,8 @@ export function createGate(root, main, { wanted, session, client }) {
     if (shown) input.focus();
   }
   wanted.subscribe(draw);
-  client.on("disconnected", ({ code, retryAt }) => {
-    if (code === TOKEN_NEEDED) session.refuse();
-    else if (code === 4503 && retryAt === undefined) session.refuse();
+  client.on("disconnected", ({ code }) => {
+    if (code === TOKEN_NEEDED || code === REVOKED) session.refuse(code === REVOKED);
   });
   draw();
 }

@@ -41,6 +41,13 @@ export function tokenIn(text) {
   return token ? token[1] : null;
 }
 
+function whyWanted(token, revoked) {
+  if (revoked) return "Access was revoked: what this token allowed has been taken back.";
+  return token
+    ? "The server refused the token: it has expired, or is not for this server."
+    : "This server asks for a token.";
+}
+
 /**
  * `getToken` for connect(): the token, null to try without, or, after a refusal, a
  * promise that waits for another one. `wanted` is a store: why the user is asked for a
@@ -66,13 +73,9 @@ export function createSession(wanted) {
 
   return {
     give,
-    /** The server wants another token. */
-    refuse() {
-      wanted.set(
-        token
-          ? "The server refused the token: it has expired, or is not for this server."
-          : "This server asks for a token.",
-      );
+    /** The server wants another token; `revoked`: what it was for has been taken back. */
+    refuse(revoked) {
+      wanted.set(whyWanted(token, revoked));
       token = null;
       keep(null);
     },

@@ -31,7 +31,8 @@ function flash(element, before) {
   const now = performance.now();
   if (calm.matches || now - before.when < FLASH) return before.when;
   const accent = getComputedStyle(element).getPropertyValue("--accent-soft");
-  element.animate([{ backgroundColor: accent }, { backgroundColor: "transparent" }], {
+  // To what it is then: it may be selected.
+  element.animate([{ backgroundColor: accent, offset: 0 }], {
     duration: FLASH,
     easing: "ease-out",
   });

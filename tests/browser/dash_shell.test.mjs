@@ -4,6 +4,8 @@
 // keys, theme, status region, and that nothing is drawn while the page is hidden.
 
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, test } from "node:test";
 
 import { until } from "./lib/await.mjs";
@@ -61,6 +63,17 @@ test("without a token, or with a refused one, the page asks for one and says why
   await says(page, "Connected");
   await asked(page).waitFor({ state: "hidden" });
   assertNoProblems(page);
+});
+
+test("who is revoked is told so, and goes on with another token", async (t) => {
+  const token = await house.makeToken({ sub: "guest", read: [">"] });
+  const page = await openDashboard(t, browser, house, { token });
+  await house.peal("revoke", "guest");
+  await page.getByText("Access was revoked").waitFor();
+  await page.getByLabel("Token", { exact: true }).fill(house.token);
+  await page.getByRole("button", { name: "Connect" }).click();
+  await says(page, "Connected");
+  await asked(page).waitFor({ state: "hidden" });
 });
 
 test("the pill tells state, round trip and how complete the page is", async (t) => {
@@ -226,5 +239,28 @@ test("the frame fits a phone and forced colours", async (t) => {
   assert.ok(wide <= PHONE.width, `${wide} px`);
   await page.emulateMedia({ forcedColors: "active" });
   await screenshot(page, "dash-forced-colors");
+  assertNoProblems(page);
+});
+
+test("what we wrote works where scripts may only be made of trusted types, too", async (t) => {
+  const strict = await startHouse(t, { gateways: 1 });
+  const index = join(strict.directory, "site/index.html");
+  const policy = "<meta http-equiv=\"Content-Security-Policy\" "
+    + "content=\"require-trusted-types-for 'script'\">";
+  writeFileSync(index, readFileSync(index, "utf8").replace("<head>", `<head>${policy}`));
+  await strict.replace("gateway"); // it reads what it serves when it starts
+  const page = await until("the gateway is back", () => openDashboard(t, browser, strict));
+  await assert.rejects(page.evaluate(() => {
+    document.createElement("p").innerHTML = "<b>x</b>";
+  }), /TrustedHTML/);
+  page.problems.length = 0;
+  for (const name of ["Events", "State", "Graph"]) {
+    await page.getByRole("tab", { name }).click();
+    await page.locator(`#panel-${name.toLowerCase()} > *`).first().waitFor();
+  }
+  await page.locator("#tools").getByRole("button", { name: "Append" }).click();
+  await page.locator("#append-topic").waitFor();
+  await page.locator("#tools").getByRole("button", { name: "Fall behind" }).click();
+  await page.locator(".steps").waitFor();
   assertNoProblems(page);
 });
