@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-import type { AnyTopics, Client, ConnectOptions } from "./peal.js";
+import type { AnyTopics, Client, ConnectOptions, Socket } from "./peal.js";
 
 export interface SharedOptions {
   /** Where shared-worker.js is, on the page's own origin; default beside shared.js. */
@@ -14,7 +14,8 @@ export interface SharedOptions {
  * browser that have the same user, rights and `client`; a plain WebSocket where there are no
  * SharedWorkers or Web Locks.
  */
-export function sharedWebSocket(options?: SharedOptions): any;
+export function sharedWebSocket(
+  options?: SharedOptions): new (url: string, protocol: string) => Socket;
 
 /** `connect` of peal.js, over a shared connection. */
 export function connect<A = AnyTopics>(

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 
 import { build, source, startHouse } from "./lib/house.mjs";
-import { modules, pack, project, run, say, scratch } from "./lib/packed.mjs";
+import { pack, project, run, say, scratch, wrong } from "./lib/packed.mjs";
 
 const read = (path) => readFileSync(join(source, path), "utf8");
 const types = join(source, "tests/browser/types");
@@ -89,24 +89,6 @@ test("an empty project that installs it talks to a gateway, in Node 22 and befor
     t.diagnostic(`node in PATH is ${out}`);
   }
 });
-
-const OPTIONS = {
-  strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
-  skipLibCheck: false, noEmit: true, target: "es2022", types: [],
-  lib: ["es2023", "dom", "dom.iterable"],
-};
-
-/** What tsc finds wrong in a project: lines. */
-async function wrong(at, include, options) {
-  const config = { compilerOptions: { ...OPTIONS, ...options }, include };
-  writeFileSync(join(at, "tsconfig.json"), JSON.stringify(config));
-  const { status, out, err } = await say(
-    process.execPath, [join(modules, "typescript/bin/tsc"), "-p", ".", "--pretty", "false"],
-    { cwd: at });
-  const lines = `${out}${err}`.split("\n").filter((line) => line.includes("error "));
-  assert.equal(status !== 0, lines.length > 0, `tsc: ${status}\n${out}${err}`);
-  return lines;
-}
 
 test("its types promise and refuse what they should, however they are found", async () => {
   const files = {};

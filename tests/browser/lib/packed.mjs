@@ -68,3 +68,22 @@ export async function project(directory, name, file, { files = {}, packages = []
   }
   return at;
 }
+
+// What the types are compiled with; `wrong` may be given others.
+const OPTIONS = {
+  strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true,
+  skipLibCheck: false, noEmit: true, target: "es2022", types: [],
+  lib: ["es2023", "dom", "dom.iterable"],
+};
+
+/** What tsc finds wrong with these files of a project: lines. */
+export async function wrong(at, include, options) {
+  const config = { compilerOptions: { ...OPTIONS, ...options }, include };
+  writeFileSync(join(at, "tsconfig.json"), JSON.stringify(config));
+  const { status, out, err } = await say(
+    process.execPath, [join(modules, "typescript/bin/tsc"), "-p", ".", "--pretty", "false"],
+    { cwd: at });
+  const lines = `${out}${err}`.split("\n").filter((line) => line.includes("error "));
+  if ((status !== 0) !== lines.length > 0) throw new Error(`tsc: ${status}\n${out}${err}`);
+  return lines;
+}
