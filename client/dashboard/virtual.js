@@ -39,6 +39,7 @@ export function createVirtual(
   let height = 0; // of a row
   let active = -1;
   let total = -1;
+  let wanted = -1; // the row to be scrolled to, once all rows have their place
 
   function grow() {
     const row = make();
@@ -79,6 +80,8 @@ export function createVirtual(
       space.style.height = `${many * height}px`;
     }
     if (active >= many) active = many - 1;
+    if (wanted >= 0) reveal(Math.min(wanted, many - 1));
+    wanted = -1;
     const first = Math.max(0, Math.floor((root.scrollTop - inset()) / height) - 2);
     const last = Math.min(
       many,
@@ -110,7 +113,7 @@ export function createVirtual(
 
   function move(index) {
     active = index;
-    if (index >= 0) reveal(index);
+    wanted = index;
     onMove?.(index);
     ask();
   }
