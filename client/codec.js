@@ -183,9 +183,13 @@ function string(n) {
   return (known[slot] = s);
 }
 
-/** By hand where it is ASCII: that is quicker than TextDecoder. */
+// V8 makes a rope of what is put together beyond that, and keeps each piece of it.
+const FLAT = 12;
+
+/** By hand where it is short and ASCII: that is quicker than TextDecoder. */
 function short(i) {
   const from = i;
+  if (at - from > FLAT) return text.decode(bytes.subarray(from, at));
   const { fromCharCode } = String;
   let s = "";
   for (; i < at && bytes[i] < 128; i++) s += fromCharCode(bytes[i]);

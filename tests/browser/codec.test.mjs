@@ -5,6 +5,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import v8 from "node:v8";
+import vm from "node:vm";
 
 import * as peer from "@msgpack/msgpack";
 
@@ -293,4 +295,21 @@ test(`a byte that is changed is refused or means what the other finds, seed ${se
 
 test(`any bytes are refused or mean what the other finds, seed ${seed}`, () => {
   for (let i = 0; i < rounds * 10; i++) judge(bytes(1 + int(40)));
+});
+
+test("a string takes the room of its characters", () => {
+  v8.setFlagsFromString("--expose-gc");
+  const collect = vm.runInNewContext("gc");
+  const taken = (length) => {
+    const message = encode(Array.from({ length: 10_000 }, (_, n) => `${n}`.padEnd(length, "x")));
+    collect();
+    const before = v8.getHeapStatistics().used_heap_size;
+    const list = decode(message);
+    collect();
+    return (v8.getHeapStatistics().used_heap_size - before) / list.length;
+  };
+  for (const length of [8, 12, 13, 30, 47, 48, 100]) {
+    const each = taken(length);
+    assert.ok(each < length + 60, `${each} bytes for a string of ${length}`);
+  }
 });
