@@ -48,7 +48,11 @@ a_file_is_served_as_what_it_is(void **state)
 		{ "index.html", "text/html; charset=utf-8" },
 		{ "peal.js", "text/javascript; charset=utf-8" },
 		{ "peal.min.css", "text/css; charset=utf-8" },
+		{ "a.mjs", "text/javascript; charset=utf-8" },
+		{ "peal.d.ts", "text/plain; charset=utf-8" },
 		{ "a.svg", "image/svg+xml" },
+		{ "a.woff2", "font/woff2" },
+		{ "a.webmanifest", "application/manifest+json" },
 		{ "LICENSE", "application/octet-stream" },
 		{ "a.exe", "application/octet-stream" },
 	};
