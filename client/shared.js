@@ -47,6 +47,7 @@ class SharedSocket {
   #o;
   #url;
   #protocol;
+  #worker;
   #port;
   #own;
   #lock;
@@ -65,9 +66,10 @@ class SharedSocket {
     this.#lock = await holdLock();
     if (this.readyState !== 0) return this.#leave();
     this.#timer = setTimeout(() => this.#alone(new Error("the worker does not answer")), OPEN_MS);
-    const worker = startWorker(this.#o);
-    worker.onerror = () => this.#alone(new Error("the worker does not start"));
-    this.#port = worker.port;
+    // Nobody else refers to it: collected, it would tell of no error.
+    this.#worker = startWorker(this.#o);
+    this.#worker.onerror = () => this.#alone(new Error("the worker does not start"));
+    this.#port = this.#worker.port;
     this.#port.onmessage = (e) => this.#receive(e.data);
     this.#port.postMessage({ open: this.#url, lock: this.#lock.name });
   }

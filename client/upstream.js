@@ -301,7 +301,7 @@ export class Upstream {
     if (op === "subscribed") return r.now ? fields.get("seq") : undefined;
     if (fields.get("last") !== true) return undefined;
     if (op === "replay") return fields.get("upto");
-    return op === "snapshot" && fields.get("live") === true ? fields.get("seq") : undefined;
+    return op === "snapshot" && fields.get("live") !== false ? fields.get("seq") : undefined;
   }
 
   #hand(r, fields) {

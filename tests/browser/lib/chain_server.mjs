@@ -162,7 +162,9 @@ class ServerSocket {
     const live = this.chain === undefined || seq >= this.chain;
     sub.seq = seq;
     sub.replay = !live && r.chance(0.5);
-    this.#say({ op: "snapshot", id, seq, full, rows: rows.slice(half), last: true, live });
+    // As the real one: only what is not live yet is told of.
+    this.#say({ op: "snapshot", id, seq, full, rows: rows.slice(half), last: true,
+      ...(!live && { live }) });
     if (live) this.#announce(sub, seq);
   }
 

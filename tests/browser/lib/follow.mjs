@@ -30,7 +30,8 @@ export function told(page, what, predicate) {
 export async function startFollowing(page, o) {
   await page.evaluate(async (o) => {
     const { Follow } = await import("/test/follow.js");
-    window.follow = new Follow(o);
+    const { connect } = await import(o.shared ? "/shared.js" : "/peal.js");
+    window.follow = new Follow({ ...o, connect });
     if (o.compare) window.follow.compare();
   }, o);
   const said = await told(page, "the page is live", ({ live, view }) => live && view.complete);
@@ -41,7 +42,7 @@ export async function startFollowing(page, o) {
 
 /**
  * A page that follows, through `port` where one is given.
- * { token: house.token, compare: false, resume: false, options: of connect() }
+ * { token: house.token, compare: false, resume: false, shared: false, options: of connect() }
  */
 export async function openFollower(t, where, house, { port = house.port, ...o } = {}) {
   const page = await openPage(t, where, `https://127.0.0.1:${port}/test/blank.html`);

@@ -3,8 +3,6 @@
 // A page that follows w.>: a view of its rows and a list of its events.  It compares its
 // view with what the server says the state was at the same seq, again and again.
 
-import { connect } from "/peal.js";
-
 const PATTERN = "w.>";
 const KEPT = "follow";
 
@@ -36,7 +34,7 @@ export class Follow {
   /** Comparisons that failed. */
   wrong = [];
 
-  constructor({ token, resume = false, leak = false, options = {} }) {
+  constructor({ connect, token, resume = false, leak = false, options = {} }) {
     this.client = connect(undefined, {
       ...options, getToken: () => this.#getToken(token),
     });
