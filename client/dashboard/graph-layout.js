@@ -49,7 +49,8 @@ export class Layout {
     this.ends = ends;
     this.weigh();
     this.place(fresh);
-    this.heat(fresh.length * 4 > keys.length ? 1 : 0.25);
+    // What is new moves what is near it; where much is, all of it.
+    this.heat(Math.min(1, 0.05 + (4 * fresh.length) / (keys.length + 1)));
   }
 
   /** Carry places over; returns the indices that have none. */

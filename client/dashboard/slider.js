@@ -177,9 +177,10 @@ class TimeBar {
 
   whenText(at, seq) {
     const { timeline } = this.recording;
-    if (at && seq <= 0) return "before the first event";
+    if (!at) return "";
+    if (seq <= 0) return "before the first event";
     const known = timeline.time(seq);
-    const time = at ? at.time : known?.time;
+    const { time } = at;
     if (!time) return "";
     const exact = known?.exact || this.player.playing;
     return exact ? exactTime(time).slice(0, 23) : `about ${exactTime(time).slice(0, 19)}`;
