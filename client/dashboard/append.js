@@ -12,7 +12,7 @@ const utf8 = new TextEncoder();
 const bytesOf = (text) => utf8.encode(text).length;
 
 /** What is wrong with a topic, in words; null: nothing. */
-export function topicFault(topic) {
+function topicFault(topic) {
   if (topic === "") return "A topic is missing, for example note.7";
   if (bytesOf(topic) > 255) return "A topic has at most 255 bytes";
   if (/[*>]/.test(topic))
@@ -23,7 +23,7 @@ export function topicFault(topic) {
   return null;
 }
 
-export function typeFault(type) {
+function typeFault(type) {
   if (type === "") return "A type is missing, for example note_created";
   return bytesOf(type) > 64 ? "A type has at most 64 bytes" : null;
 }

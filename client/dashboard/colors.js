@@ -31,9 +31,3 @@ export function setTheme(theme) {
   else document.documentElement.dataset.theme = theme;
   tell();
 }
-
-/** Does the page look dark now? */
-export function isDark() {
-  const { theme } = document.documentElement.dataset;
-  return theme === undefined ? dark.matches : theme === "dark";
-}

@@ -59,7 +59,8 @@ export function duration(ms) {
   return s < 172_800 ? `${Math.round(s / 3600)} h` : `${Math.round(s / 86_400)} d`;
 }
 
-/** A round trip: "0.4 ms", "12 ms". */
+/** A round trip: "0.4 ms", "12 ms", "19 s". */
 export function millis(ms) {
+  if (ms >= 9950) return duration(ms);
   return ms < 9.95 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`;
 }

@@ -35,7 +35,7 @@ export function createRing(most) {
 }
 
 /** How many came per second, of late: the mean of the last whole seconds. */
-export function createRate(now = () => performance.now()) {
+function createRate(now = () => performance.now()) {
   let since = now();
   let came = 0;
   let rate = 0;
@@ -163,7 +163,7 @@ export function createStream(client, filter, changed) {
   };
 }
 
-export function queryOf({ pattern, type, actor }) {
+function queryOf({ pattern, type, actor }) {
   return {
     topic: pattern,
     ...(type === "" ? {} : { type }),

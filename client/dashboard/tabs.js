@@ -5,7 +5,7 @@
 // between them.
 
 /** `#/PANEL/ARGUMENT` as { panel, argument }. */
-export function parseRoute(hash) {
+function parseRoute(hash) {
   const [, panel = "", argument = ""] = /^#\/([a-z]+)(?:\/(.*))?$/.exec(hash) ?? [];
   try {
     return { panel, argument: decodeURIComponent(argument) };
@@ -14,7 +14,7 @@ export function parseRoute(hash) {
   }
 }
 
-export function formatRoute(panel, argument = "") {
+function formatRoute(panel, argument = "") {
   const rest = argument === "" ? "" : `/${encodeURIComponent(argument)}`;
   return `#/${panel}${rest}`;
 }

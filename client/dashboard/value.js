@@ -115,16 +115,6 @@ export function brief(value, most = 200) {
   return writer.cut ? `${text}…` : text;
 }
 
-/** Indented, for the clipboard or a form. */
-export function toText(value, most = Infinity) {
-  let text = "";
-  const writer = new Writer(most, (_, piece) => {
-    text += piece;
-  });
-  writer.value(value, 0);
-  return writer.cut ? `${text}…` : text;
-}
-
 /**
  * An element that shows the value, indented and coloured; cut at `most`, with a button.
  */

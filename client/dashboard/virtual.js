@@ -153,7 +153,6 @@ export function createVirtual(
       active = index;
       ask();
     },
-    rows: () => rows.length,
     destroy: () => watch.disconnect(),
   };
 }

@@ -6,12 +6,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { duration, exactTime, timeText } from "../../client/dashboard/format.js";
+import { duration, exactTime, millis, timeText } from "../../client/dashboard/format.js";
 import { parseInput } from "../../client/dashboard/json-input.js";
 import { createRing } from "../../client/dashboard/stream.js";
 import { createGroups } from "../../client/dashboard/toast-groups.js";
 import { TopicTree } from "../../client/dashboard/topic-tree.js";
-import { brief, diff, toText } from "../../client/dashboard/value.js";
+import { brief, diff } from "../../client/dashboard/value.js";
 
 /** A small generator, so that a seed repeats a run. */
 function random(seed) {
@@ -96,11 +96,11 @@ test("a value in one line costs what is shown, not what there is", () => {
   assert.ok(brief(deep, 50).length <= 51);
 });
 
-test("an indented value is JSON that reads back", () => {
+test("a value that is plain is shown as JSON that reads back", () => {
   const next = random(7);
   for (let i = 0; i < 200; i++) {
     const value = randomValue(next);
-    assert.deepEqual(JSON.parse(toText(value)), value);
+    assert.deepEqual(JSON.parse(brief(value, 1e6)), value);
   }
 });
 
@@ -199,4 +199,5 @@ test("times are exact to the microsecond, and durations have one unit", () => {
   assert.match(exactTime(now * 1000 + 456), /^2026-11-28 05:41:07\.123456 [+−]\d\d:\d\d$/);
   assert.deepEqual([0, 340, 9_940, 12_000, 200_000, 7.3e6, 2e8].map(duration),
     ["0.0 s", "0.3 s", "9.9 s", "12 s", "3 min", "2 h", "2 d"]);
+  assert.deepEqual([0.42, 12.3, 980, 19_582].map(millis), ["0.4 ms", "12 ms", "980 ms", "20 s"]);
 });
