@@ -61,6 +61,7 @@ class Outbox {
   /** record -> what is shown of it, by state. */
   #shown = new WeakMap();
   #events;
+  #reporting = false;
   #unsaved = [];
   #saving;
   #snapshot;
@@ -78,7 +79,8 @@ class Outbox {
     const { store, user, limit = LIMIT, bytes = BYTES } = options;
     const { minDelay = MIN_DELAY_MS, maxDelay = MAX_DELAY_MS } = options;
     this.#o = { store, user, limit, bytes, minDelay, maxDelay };
-    this.#events = new Emitter((e) => this.#report(e));
+    // A handler of errors that throws is not told of that.
+    this.#events = new Emitter((e) => (this.#reporting ? console.error(e) : this.#report(e)));
     this.#store = new MemoryStore();
     this.#saving = this.ready = this.#open();
     const forget = client.connection.subscribe(() => this.#look());
@@ -141,17 +143,16 @@ class Outbox {
     return records.length;
   }
 
-  subscribe(listener) {
-    return this.#events.on("change", listener);
-  }
+  // Stores are handed on in parts: subscribe and getSnapshot know whose they are.
+  subscribe = (listener) => this.#events.on("change", listener);
 
-  getSnapshot() {
+  getSnapshot = () => {
     this.#snapshot ??= Object.freeze({
       entries: Object.freeze([...this.#records.values()].map((r) => this.#show(r))),
       persistent: this.persistent,
     });
     return this.#snapshot;
-  }
+  };
 
   close() {
     if (this.#closed.signal.aborted) return;
@@ -223,7 +224,9 @@ class Outbox {
   }
 
   #report(error) {
+    this.#reporting = true;
     if (!this.#events.emit("error", error)) console.error(error);
+    this.#reporting = false;
   }
 
   // --- the store ---

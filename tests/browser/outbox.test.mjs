@@ -146,6 +146,24 @@ test("an option that is undefined is left out", async () => {
   assert.equal((await box.append("t", "x_set", { n: 0 })).outcome, "stored");
 });
 
+test("handlers that throw are told of, stop nothing, and are not told of each other", async (t) => {
+  const { client, box } = setUp();
+  const said = t.mock.method(console, "error", () => {});
+  const heard = [];
+  const fail = () => {
+    throw new Error("a handler");
+  };
+  for (const type of ["settled", "error"]) box.on(type, fail);
+  box.on("error", (e) => heard.push(e.message));
+  const { subscribe } = box;
+  subscribe(fail);
+  client.connect("ada");
+  for (const n of [0, 1])
+    assert.equal((await box.append("t", "x_set", { n })).outcome, "stored");
+  assert.ok(heard.length >= 2 && heard.every((m) => m === "a handler"));
+  assert.equal(said.mock.callCount(), heard.length);
+});
+
 test("several events are one entry, and are stored together", async () => {
   const { server, client, box } = setUp();
   const done = box.append([
