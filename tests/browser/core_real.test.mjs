@@ -342,10 +342,13 @@ test("where another log is served rows begin anew, and events are all that it ha
 test("a snapshot of many parts is one sync", async (t) => {
   const c = client(t);
   const data = "x".repeat(2000);
+  let last;
   for (let i = 0; i < 1000; i += 100) {
-    await c.append(Array.from({ length: 100 }, (_, j) =>
+    last = await c.append(Array.from({ length: 100 }, (_, j) =>
       ({ topic: `many.${i + j}`, type: "x_set", data })));
   }
+  // A snapshot is of what the broker has folded.
+  await until("it has folded all", () => c.state("many.>", { minSeq: last.seq }));
   const sub = c.subscribe("many.>", { from: "snapshot" });
   const syncs = [];
   sub.on("sync", (s) => syncs.push(s.rows.length));
