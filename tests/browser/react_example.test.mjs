@@ -3,6 +3,7 @@
 // installed, built by vite, served from an origin of its own, in Chromium.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { cpSync, readFileSync } from "node:fs";
 import http from "node:http";
 import { extname, join } from "node:path";
@@ -36,18 +37,50 @@ async function serve(t) {
   return it;
 }
 
-/** The example, built. */
-async function buildExample(t, url) {
+const vite = join(modules, "vite/bin/vite.js");
+
+/** The example, copied, with what its package.json names. */
+async function copyExample(t) {
   const directory = scratch(t);
   const { file } = await pack(directory);
   const at = await project(directory, "notes", file, {
     packages: ["react", "react-dom", "vite", "@vitejs/plugin-react"],
   });
   cpSync(join(source, "client/examples/react"), at, { recursive: true });
-  await run(process.execPath, [join(modules, "vite/bin/vite.js"), "build"], {
+  return at;
+}
+
+/** The same, built. */
+async function buildExample(t, url) {
+  const at = await copyExample(t);
+  await run(process.execPath, [vite, "build"], {
     cwd: at, env: { VITE_PEAL_URL: url, NODE_ENV: "production" },
   });
   return join(at, "dist");
+}
+
+/** vite's own server, which gives out the development token. It ends with its stdin. */
+async function develop(t, port, house) {
+  const child = spawn(process.execPath,
+    [vite, "--host", "127.0.0.1", "--port", String(port), "--strictPort"], {
+      cwd: await copyExample(t), stdio: ["pipe", "ignore", "inherit"], env: {
+        ...process.env, VITE_PEAL_URL: house.url, PEAL_TOKEN: join(house.data, "dev.token"),
+      },
+    });
+  t.after(() => child.kill());
+  await until("vite serves", async () => {
+    if (child.exitCode !== null) assert.fail("vite has ended");
+    return (await fetch(`http://127.0.0.1:${port}/`)).ok;
+  });
+}
+
+/** A port that is free at present. */
+async function freePort() {
+  const server = http.createServer();
+  await new Promise((yes) => server.listen(0, "127.0.0.1", yes));
+  const { port } = server.address();
+  await new Promise((yes) => server.close(yes));
+  return port;
 }
 
 const browser = await launch({ after });
@@ -91,4 +124,18 @@ test("an origin that is not listed gets nothing, and the page says so", async (t
   await until("it is told", async () =>
     (await page.getByRole("status").innerText()) === "disconnected");
   assert.equal(await page.locator("li").count(), 0);
+});
+
+test("while one develops, vite serves it with a token", async (t) => {
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const house = await startHouse(t, { gateways: 1, options: [`gateway.origins=${origin}`] });
+  await develop(t, port, house);
+  const page = await openPage(t, browser, origin);
+  await until("it is connected", async () =>
+    (await page.getByRole("status").innerText()) === "connected");
+  await page.getByLabel("Text").fill("written");
+  await page.getByRole("button", { name: "Add" }).click();
+  await until("what was written is there", async () =>
+    (await page.locator("li").allInnerTexts()).join() === "written");
 });

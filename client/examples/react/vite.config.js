@@ -5,10 +5,12 @@ import react from "@vitejs/plugin-react";
 // application's own server answers, see ../tokens.
 const token = {
   name: "token",
-  configureServer: ({ middlewares }) => middlewares.use("/token", (_, response) => {
-    response.setHeader("Cache-Control", "no-store");
-    response.end(readFileSync(process.env.PEAL_TOKEN ?? "peal-data/dev.token"));
-  }),
+  configureServer({ middlewares }) {
+    middlewares.use("/token", (_, response) => {
+      response.setHeader("Cache-Control", "no-store");
+      response.end(readFileSync(process.env.PEAL_TOKEN ?? "peal-data/dev.token"));
+    });
+  },
 };
 
 export default { plugins: [react(), token] };
