@@ -78,7 +78,7 @@ test("a connection that the other side seems to have closed is left", async (t) 
 test("silence is noticed, and the connection given up", async (t) => {
   const { proxy, page, load } = await follow(t);
   proxy.mute = true;
-  await told(page, "it has given it up", ({ states }) => /silent/.test(states));
+  await told(page, "it has given it up", ({ states }) => /silence/.test(states));
   proxy.pass();
   const said = await assertFollowed(page, house, await load.stop());
   assert.equal(said.counters.lagged, 0);
