@@ -307,7 +307,8 @@ test("a position of another log, and one beyond what is kept, are told and gone 
 
 test("where another log is served rows begin anew, and events are all that it has", async (t) => {
   const one = await startHouse(t);
-  let { token } = one;
+  // Nobody comes to the other log before there is something in it.
+  let token = one.token;
   const c = client(t, { url: one.socketUrl(), getToken: () => token });
   await c.append([1, 2, 3].map((i) => ({ topic: `log.${i}`, type: "x_set", data: i })));
   const told = { rows: [], all: [], now: [] };
@@ -322,10 +323,14 @@ test("where another log is served rows begin anew, and events are all that it ha
   const view = c.view("log.>");
   await view.ready;
   await until("all are live", () => subs.every((sub) => sub.live));
+  let come;
+  token = new Promise((resolve) => (come = resolve));
   await one.stop();
   const two = await startHouse(t, { listen: `127.0.0.1:${one.port}` });
-  ({ token } = two);
   await two.peal("append", "log.new", "x_set", "1");
+  // A snapshot is of what the broker has folded.
+  await until("it is folded", async () => (await two.state("log.>")).size === 1);
+  come(two.token);
   await until("it is connected to the other log", () => c.welcome.log !== log);
   await until("all are live again", () => subs.every((sub) => sub.live));
   const { seq } = await c.append("log.last", "x_set", 1);
