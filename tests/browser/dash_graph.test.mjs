@@ -150,7 +150,9 @@ test("one walks from neighbour to neighbour by keyboard, and back", async (t) =>
   assert.equal(await selected(page), "gateway");
   await page.keyboard.press("ArrowDown");
   await until("the next is selected", async () => (await selected(page)) === "ada");
-  assert.match(await active(page), /^Entities: ada, person, 3 relations/);
+  await until("it is told of it", async () =>
+    (await active(page)).startsWith("Entities: ada, person, 3 relations"),
+  );
   await page.keyboard.press("ArrowRight");
   await until(
     "its relations are reached",
@@ -162,7 +164,9 @@ test("one walks from neighbour to neighbour by keyboard, and back", async (t) =>
     "the neighbour is selected",
     async () => (await selected(page)) === "gateway",
   );
-  assert.match(await active(page), /^Relations of gateway: →callsservice\.0/);
+  await until("its relations are drawn", async () =>
+    (await active(page)).startsWith("Relations of gateway: →callsservice.0"),
+  );
   await page.locator("#status").getByText("gateway, service, 13 relations").waitFor();
   await page.keyboard.press("End");
   await until("those that own it are last", async () =>
