@@ -15,12 +15,11 @@
 #include "core/diag.h"
 #include "core/fs.h"
 #include "core/reason.h"
-#include "log/log_reader.h"
 #include "log/log_writer.h"
 #include "log/witness.h"
 #include "shm/ring_reader.h"
 #include "writer/boot.h"
-#include "writer/checkpoint.h"
+#include "writer/load.h"
 #include "writer/preload.h"
 
 static int
@@ -55,6 +54,12 @@ static void
 note(const char *sentence)
 {
 	diag_warn("%s", sentence);
+}
+
+static void
+note_kindly(const char *sentence)
+{
+	diag_note("%s", sentence);
 }
 
 /* The ring that the last writer left knows what was acknowledged. */
@@ -116,65 +121,13 @@ recover(const struct conf *conf, struct boot *b, struct reason *why)
 	return got == RECOVER_DAMAGED ? BOOT_DAMAGED : got;
 }
 
-/* Replay what is behind the checkpoint. */
 static int
-replay(struct boot *b, struct reason *why)
+load(const struct conf *conf, struct boot *b, struct reason *why)
 {
-	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
-	struct log_frame frame;
-	int err, got;
+	int got = load_state(&sysio_posix, b->log_dir, &b->tail,
+	    conf_uint(conf, CONF_writer_keys), note_kindly, &b->state, why);
 
-	if (b->state.head_seq == b->tail.last_seq)
-		return 0;
-	err = log_reader_open(
-	    &sysio_posix, b->log_dir, b->tail.last_seq, &rd, why);
-	if (!err)
-		err = log_reader_seek(rd, b->state.head_seq + 1, why);
-	if (err)
-		return err;
-	while ((got = log_reader_next(rd, &frame, why)) == LOG_READ_FRAME) {
-		err = state_replay(&b->state, &frame, why);
-		if (err == -EPROTO)
-			return BOOT_DAMAGED;
-		if (err)
-			return err;
-	}
-	if (got == LOG_READ_END && b->state.head_seq != b->tail.last_seq)
-		return reason_set(why, BOOT_DAMAGED,
-		    "the log ends at seq %llu, recovery saw %llu",
-		    (unsigned long long)b->state.head_seq,
-		    (unsigned long long)b->tail.last_seq);
-	return got == LOG_READ_DAMAGED ? BOOT_DAMAGED : got;
-}
-
-static int
-load_state(const struct conf *conf, struct boot *b, struct reason *why)
-{
-	uint64_t keys = conf_uint(conf, CONF_writer_keys);
-	struct checkpoint_of of = { .epoch = b->tail.epoch };
-	struct reason none = { "" };
-	int err, got;
-
-	memcpy(of.log_id, b->tail.log_id, sizeof(of.log_id));
-	err = state_init(&b->state, keys);
-	if (err)
-		return err;
-	got = checkpoint_load(
-	    &sysio_posix, b->log_dir, &of, b->tail.last_seq, &b->state, &none);
-	if (got == CHECKPOINT_NONE) {
-		if (b->tail.last_seq)
-			diag_note("reading the log instead of a checkpoint: "
-				  "%s",
-			    none.text);
-		state_deinit(&b->state);
-		got = state_init(&b->state, keys);
-	}
-	if (got < 0)
-		return got;
-	err = replay(b, why);
-	if (b->state.last_time_us < b->tail.last_time_us)
-		b->state.last_time_us = b->tail.last_time_us;
-	return err;
+	return got == LOAD_DAMAGED ? BOOT_DAMAGED : got;
 }
 
 static int
@@ -238,7 +191,7 @@ boot_run(const struct conf *conf, struct boot *b, struct reason *why)
 	if (!err)
 		err = recover(conf, b, why);
 	if (!err)
-		err = load_state(conf, b, why);
+		err = load(conf, b, why);
 	if (!err)
 		err = make_ring(conf, b, why);
 	if (!err)

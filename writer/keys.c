@@ -96,8 +96,6 @@ keys_new(uint64_t max)
 	if (!ks)
 		return NULL;
 	ks->max = max;
-	ks->salt.k[0] = hash_key_random();
-	ks->salt.k[1] = hash_key_random();
 	ks->table_mask = 2 * FIRST_ITEMS - 1;
 	ks->table = calloc(ks->table_mask + 1, sizeof(*ks->table));
 	if (!ks->table)

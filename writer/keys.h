@@ -30,7 +30,7 @@ struct keys_request {
 	uint32_t n;
 };
 
-/* At most max keys are kept.  The salt keys the hashes. */
+/* At most max keys are kept; their hashes want a salt: see keys_set_salt(). */
 struct keys *keys_new(uint64_t max);
 struct keys *keys_free(struct keys *ks);
 CLEANUP_FN(struct keys *, keys_free)

@@ -152,7 +152,9 @@ start_syncer(struct writer *w, struct reason *why)
 	w->gather = gather_new();
 	if (!w->gather)
 		return -ENOMEM;
-	err = space_start(w->boot.log, w->wake_fd, &w->space, why);
+	err = space_new(w->boot.log, w->wake_fd, &w->space);
+	if (!err)
+		err = space_start(w->space, why);
 	if (!err)
 		err = doorbell_hub_new(w->boot.ring, &w->bells);
 	if (err)

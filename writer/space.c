@@ -48,7 +48,7 @@ wake_sequencer(struct space *sp)
 	uint64_t one = 1;
 
 	/* Can fail only when it is signalled already. */
-	if (write(sp->wake_fd, &one, sizeof(one)) < 0)
+	if (sp->wake_fd >= 0 && write(sp->wake_fd, &one, sizeof(one)) < 0)
 		return;
 }
 
@@ -63,6 +63,34 @@ wait_a_second(struct space *sp)
 	pthread_cond_timedwait(&sp->cond, &sp->lock, &until);
 }
 
+/* The lock is held, but not while the spare is made. */
+static int
+try_spare(struct space *sp)
+{
+	struct reason why = { "" };
+	int err;
+
+	pthread_mutex_unlock(&sp->lock);
+	err = log_writer_prepare(sp->lw, &why);
+	pthread_mutex_lock(&sp->lock);
+	if (err && !sp->no_room)
+		diag_warn(
+		    "no spare segment, appends will be refused: %s", why.text);
+	if (!err && sp->no_room)
+		diag_note("there is room for segments again");
+	sp->no_room = err != LOG_PREPARED;
+	wake_sequencer(sp);
+	return err;
+}
+
+void
+space_try(struct space *sp)
+{
+	pthread_mutex_lock(&sp->lock);
+	(void)try_spare(sp);
+	pthread_mutex_unlock(&sp->lock);
+}
+
 /* Keeps a spare ready, and tries again every second where there is no room. */
 static void *
 prepare_spares(void *arg)
@@ -71,25 +99,9 @@ prepare_spares(void *arg)
 
 	pthread_mutex_lock(&sp->lock);
 	while (!sp->stop) {
-		struct reason why = { "" };
-		int err;
-
-		if (log_writer_has_spare(sp->lw)) {
+		if (log_writer_has_spare(sp->lw))
 			pthread_cond_wait(&sp->cond, &sp->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&sp->lock);
-		err = log_writer_prepare(sp->lw, &why);
-		pthread_mutex_lock(&sp->lock);
-		if (err && !sp->no_room)
-			diag_warn("no spare segment, appends will be refused: "
-				  "%s",
-			    why.text);
-		if (!err && sp->no_room)
-			diag_note("there is room for segments again");
-		sp->no_room = err != LOG_PREPARED;
-		wake_sequencer(sp);
-		if (err && !sp->stop)
+		else if (try_spare(sp) && !sp->stop)
 			wait_a_second(sp);
 	}
 	pthread_mutex_unlock(&sp->lock);
@@ -97,12 +109,10 @@ prepare_spares(void *arg)
 }
 
 int
-space_start(
-    struct log_writer *lw, int wake_fd, struct space **out, struct reason *why)
+space_new(struct log_writer *lw, int wake_fd, struct space **out)
 {
-	CLEANUP(space_freep) struct space *sp = calloc(1, sizeof(*sp));
+	struct space *sp = calloc(1, sizeof(*sp));
 	pthread_condattr_t attr;
-	int err;
 
 	if (!sp)
 		return -ENOMEM;
@@ -114,12 +124,19 @@ space_start(
 	pthread_cond_init(&sp->cond, &attr);
 	pthread_condattr_destroy(&attr);
 	sp->room = log_writer_room(lw);
-	err = pthread_create(&sp->thread, NULL, prepare_spares, sp);
+	*out = sp;
+	return 0;
+}
+
+int
+space_start(struct space *sp, struct reason *why)
+{
+	int err = pthread_create(&sp->thread, NULL, prepare_spares, sp);
+
 	if (err)
 		return reason_set(why, -err, "cannot start a thread");
 	(void)pthread_setname_np(sp->thread, "peal-spare");
 	sp->started = 1;
-	*out = TAKE(sp);
 	return 0;
 }
 

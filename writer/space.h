@@ -18,12 +18,13 @@ struct log_writer;
 struct reason;
 struct space;
 
-/*
- * wake_fd: an eventfd that is written to when a wait may be over.  Starts the
- * thread; on success the caller owns *out.
- */
-MUST_CHECK int space_start(
-    struct log_writer *lw, int wake_fd, struct space **out, struct reason *why);
+/* wake_fd: an eventfd that is written to when a wait may be over; -1: none. */
+MUST_CHECK int space_new(
+    struct log_writer *lw, int wake_fd, struct space **out);
+/* Keep spares ready in a thread. */
+MUST_CHECK int space_start(struct space *sp, struct reason *why);
+/* One try at a spare by hand, for tests that want no threads. */
+void space_try(struct space *sp);
 /* Ends the thread. */
 struct space *space_free(struct space *sp);
 CLEANUP_FN(struct space *, space_free)

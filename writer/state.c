@@ -11,20 +11,31 @@
 #include "core/event.h"
 #include "core/mp.h"
 #include "core/reason.h"
+#include "core/sysio.h"
 #include "log/log_reader.h"
 #include "writer/fingerprint.h"
 #include "writer/state.h"
 
 int
-state_init(struct state *st, uint64_t max_keys)
+state_init(struct state *st, const struct sysio *io, uint64_t max_keys)
 {
-	*st = (struct state){ .topic_key = hash_key_random() };
+	struct keys_salt salt;
+	int err;
+
+	*st = (struct state){ 0 };
+	err = sysio_random(io, &st->topic_key, sizeof(st->topic_key));
+	if (!err)
+		err = sysio_random(io, &salt, sizeof(salt));
+	if (err < 0)
+		return err;
 	st->versions = versions_new();
 	st->keys = keys_new(max_keys);
-	if (st->versions && st->keys)
-		return 0;
-	state_deinit(st);
-	return -ENOMEM;
+	if (!st->versions || !st->keys) {
+		state_deinit(st);
+		return -ENOMEM;
+	}
+	keys_set_salt(st->keys, &salt);
+	return 0;
 }
 
 void

@@ -19,6 +19,7 @@
 
 struct log_frame;
 struct reason;
+struct sysio;
 
 struct state {
 	struct versions *versions;
@@ -29,8 +30,9 @@ struct state {
 	struct sha256 sum; /* kept for its context */
 };
 
-/* An empty state under a new topic key. */
-MUST_CHECK int state_init(struct state *st, uint64_t max_keys);
+/* An empty state under keys that io draws. */
+MUST_CHECK int state_init(
+    struct state *st, const struct sysio *io, uint64_t max_keys);
 void state_deinit(struct state *st);
 
 /*

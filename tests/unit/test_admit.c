@@ -17,6 +17,7 @@
 
 #include "core/mpvalid.h"
 #include "core/reason.h"
+#include "core/sysio.h"
 #include "log/format.h"
 #include "log/log_reader.h"
 #include "writer/gather.h"
@@ -38,7 +39,7 @@ static void
 setup(struct fx *f)
 {
 	memset(f, 0, sizeof(*f));
-	assert_int_equal(state_init(&f->st, 1000), 0);
+	assert_int_equal(state_init(&f->st, &sysio_posix, 1000), 0);
 	f->sq = (struct sequencer){ .state = &f->st,
 		.gather = gather_new(),
 		.limits = { 4096, 64, 1000 } };
@@ -382,7 +383,7 @@ random_requests_do_what_the_model_says(void **state)
 
 	print_message("# seed %u\n", start);
 	setup(&f);
-	assert_int_equal(state_init(&again, 1000), 0);
+	assert_int_equal(state_init(&again, &sysio_posix, 1000), 0);
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		char text[3][2][16], key[16];
 		struct ask asks[3];

@@ -66,7 +66,7 @@ load(struct state *st, uint64_t last_seq)
 {
 	int fd = open_dir(), got;
 
-	assert_int_equal(state_init(st, 100), 0);
+	assert_int_equal(state_init(st, &sysio_posix, 100), 0);
 	got = checkpoint_load(&sysio_posix, fd, &of, last_seq, st, NULL);
 	close(fd);
 	return got;
@@ -82,7 +82,7 @@ what_was_saved_is_loaded(void **state)
 	struct slice topic;
 	uint32_t which;
 
-	assert_int_equal(state_init(&a, 100), 0);
+	assert_int_equal(state_init(&a, &sysio_posix, 100), 0);
 	fill(&a);
 	save(&a);
 	assert_int_equal(load(&b, a.head_seq), CHECKPOINT_LOADED);
@@ -113,7 +113,7 @@ one_that_is_ahead_of_the_log_is_not_used(void **state)
 {
 	struct state a, b;
 
-	assert_int_equal(state_init(&a, 100), 0);
+	assert_int_equal(state_init(&a, &sysio_posix, 100), 0);
 	fill(&a);
 	save(&a);
 	assert_int_equal(load(&b, a.head_seq - 1), CHECKPOINT_NONE);
@@ -129,7 +129,7 @@ no_flipped_bit_and_no_cut_goes_unnoticed(void **state)
 	size_t len;
 	int fd = open_dir();
 
-	assert_int_equal(state_init(&a, 100), 0);
+	assert_int_equal(state_init(&a, &sysio_posix, 100), 0);
 	fill(&a);
 	save(&a);
 	assert_int_equal(fs_read(&sysio_posix, fd, CHECKPOINT_NAME, 1 << 20,

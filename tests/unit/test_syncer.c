@@ -384,7 +384,8 @@ threads_store_and_publish_in_order(void **state)
 	int wake = eventfd(0, EFD_NONBLOCK);
 
 	f->threads = true;
-	assert_int_equal(space_start(f->lw, wake, &space, &f->why), 0);
+	assert_int_equal(space_new(f->lw, wake, &space), 0);
+	assert_int_equal(space_start(space, &f->why), 0);
 	assert_int_equal(
 	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
 	f->sy = syncer_free(f->sy);
