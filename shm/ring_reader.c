@@ -53,11 +53,14 @@ reader_open(
 	CLEANUP(freep) struct ring_share *share = NULL;
 	struct ring_header head;
 	struct ring_reader *rd;
+	struct stat st;
 	int err;
 
 	err = ring_map_header(fd, name, &head, why);
 	if (err < 0)
 		return err;
+	if (fstat(fd, &st) < 0)
+		return reason_set(why, -errno, "cannot stat %s", name);
 	share = calloc(1, sizeof(*share));
 	if (!share)
 		return reason_set(why, -ENOMEM, "cannot read %s", name);
@@ -70,6 +73,8 @@ reader_open(
 		return reason_set(why, -ENOMEM, "cannot read %s", name);
 	}
 	share->refs = 1;
+	share->dev = st.st_dev;
+	share->ino = st.st_ino;
 	info_fill(&share->info, &head);
 	share = NULL;
 	(void)ring_reader_seek_oldest(rd);
@@ -84,6 +89,13 @@ reader_open(
 	return 0;
 }
 
+/* Non-blocking: a FIFO of that name must not hold us. */
+static int
+file_open(const char *path)
+{
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
 int
 ring_reader_open(const char *path, struct ring_reader **out, struct reason *why)
 {
@@ -91,11 +103,24 @@ ring_reader_open(const char *path, struct ring_reader **out, struct reason *why)
 	char name[128];
 
 	snprintf(name, sizeof(name), "'%s'", path);
-	/* Non-blocking: a FIFO of that name must not hold us. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	fd = file_open(path);
 	if (fd < 0)
 		return reason_set(why, -errno, "cannot open %s", name);
 	return reader_open(fd, name, out, why);
+}
+
+bool
+ring_reader_is_at(const struct ring_reader *rd, const char *path)
+{
+	CLEANUP(closep) int fd = -1;
+	struct ring_header head;
+	struct stat st;
+
+	fd = file_open(path);
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == rd->share->dev &&
+	       st.st_ino == rd->share->ino &&
+	       ring_map_header(fd, "", &head, NULL) == 0 &&
+	       memcmp(&head, &rd->map->head, sizeof(head)) == 0;
 }
 
 int

@@ -67,6 +67,12 @@ MUST_CHECK int ring_reader_open(
     const char *path, struct ring_reader **out, struct reason *why);
 MUST_CHECK int ring_reader_open_fd(
     int fd, struct ring_reader **out, struct reason *why);
+/*
+ * Is the file at path the one that rd reads, as long as it was and with the
+ * header that it had?  For those who poll: a writer that starts puts another
+ * in its place.
+ */
+bool ring_reader_is_at(const struct ring_reader *rd, const char *path);
 
 /* Unmap and free.  NULL is fine; always returns NULL. */
 struct ring_reader *ring_reader_free(struct ring_reader *rd);

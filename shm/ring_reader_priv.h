@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "shm/ring_map.h"
 #include "shm/ring_reader.h"
@@ -17,6 +18,8 @@
 struct ring_share {
 	struct ring_map map;
 	struct ring_info info;
+	dev_t dev; /* of the file that is mapped */
+	ino_t ino;
 	_Atomic unsigned refs;
 };
 

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Looking at a house.  Files are found by name each time, and copied before
+ * they are judged; the ring alone is mapped, because it is large, and a fault
+ * in that mapping must not end a tool.
+ */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/fs.h"
+#include "shm/ring_reader.h"
+#include "tools/house.h"
+#include "tools/watch.h"
+
+/* --- files that are cut short --- */
+
+/* Pages that had to be replaced by zeros, in all mappings. */
+static volatile sig_atomic_t watch_faults;
+
+/*
+ * Only mappings of files fault this way: of files that have become shorter.
+ * Zeros take the place of the page, read-only, so that a fault while writing
+ * still ends us.  Jumping out of the reader would leave it half done, and
+ * reading the ring by pread() would cost two system calls for each run.
+ */
+static void
+watch_on_fault(int signo, siginfo_t *info, void *context)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
+
+	(void)context;
+	if (info->si_code != BUS_ADRERR ||
+	    mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		-1, 0) == MAP_FAILED)
+		/* The instruction is tried again, and ends us. */
+		signal(signo, SIG_DFL);
+	else
+		watch_faults++;
+}
+
+static void
+watch_catch_faults(void)
+{
+	struct sigaction sa = { .sa_sigaction = watch_on_fault,
+		.sa_flags = SA_SIGINFO };
+
+	sigemptyset(&sa.sa_mask);
+	sigaction(SIGBUS, &sa, NULL);
+}
+
+int
+watch_whole(struct watch *w, struct reason *why)
+{
+	if (watch_faults == w->faults)
+		return 0;
+	return reason_set(
+	    why, -EPROTO, "'%s' was cut short while it was read", w->ring_path);
+}
+
+/* --- one house --- */
+
+int
+watch_new(const struct house *house, struct watch **out, struct reason *why)
+{
+	struct watch *w = calloc(1, sizeof(*w));
+	const char *run = house_run_dir(house);
+
+	if (!w)
+		return reason_set(why, -ENOMEM, "cannot start");
+	snprintf(w->ring_path, PATH_MAX, "%.*s/ring", PATH_MAX - 8, run);
+	snprintf(w->pages_path, PATH_MAX, "%.*s/stat", PATH_MAX - 8, run);
+	snprintf(w->log_dir, PATH_MAX, "%s", house_log_dir(house));
+	watch_catch_faults();
+	*out = w;
+	return 0;
+}
+
+static void
+watch_forget(struct watch *w)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		(void)stats_page_free(w->processes[i].page);
+	w->n = 0;
+	w->bad_n = 0;
+}
+
+struct watch *
+watch_free(struct watch *w)
+{
+	if (!w)
+		return NULL;
+	watch_forget(w);
+	(void)ring_reader_free(w->rd);
+	free(w->copy);
+	free(w);
+	return NULL;
+}
+
+const char *
+watch_writer(const struct watch *w)
+{
+	CLEANUP(closep) int dirfd = -1;
+	int held;
+
+	dirfd = open(w->log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	held = dirfd < 0 ? -errno : fs_lock_held(dirfd, "LOCK");
+	if (held < 0)
+		return "unknown";
+	return held ? "alive" : "dead";
+}
+
+/* --- the ring --- */
+
+int
+watch_ring(struct watch *w, struct reason *why)
+{
+	int err = 0;
+
+	if (w->rd && watch_whole(w, NULL) == 0 &&
+	    ring_reader_is_at(w->rd, w->ring_path))
+		return WATCH_SAME;
+	w->rd = ring_reader_free(w->rd);
+	w->faults = watch_faults;
+	err = ring_reader_open(w->ring_path, &w->rd, why);
+	if (err == -ENOENT)
+		return WATCH_NONE;
+	if (err == 0)
+		err = watch_whole(w, why);
+	if (err == 0)
+		return WATCH_NEW;
+	w->rd = ring_reader_free(w->rd);
+	return err;
+}
+
+/* --- counters --- */
+
+static void
+watch_complain(struct watch *w, const struct reason *why)
+{
+	if (w->bad_n < WATCH_BAD)
+		w->bad[w->bad_n] = *why;
+	w->bad_n++;
+}
+
+/* Word by word: somebody adds to them meanwhile. */
+static void
+watch_copy_words(uint8_t *to, const uint8_t *from, size_t size)
+{
+	uint64_t *dst = (void *)to;
+	const uint64_t *src = (const void *)from;
+
+	for (size_t i = 0; i < size / sizeof(*dst); i++)
+		dst[i] = __atomic_load_n(&src[i], __ATOMIC_RELAXED);
+}
+
+static int
+watch_copy_room(struct watch *w, size_t size)
+{
+	uint8_t *copy;
+
+	if (size <= w->copy_room)
+		return 0;
+	copy = realloc(w->copy, size);
+	if (!copy)
+		return -ENOMEM;
+	w->copy = copy;
+	w->copy_room = size;
+	return 0;
+}
+
+/* The writer's stand in the ring itself. */
+static int
+watch_copy_writer(struct watch *w, struct reason *why)
+{
+	struct watch_process *p = &w->processes[w->n];
+	struct reason inner;
+	struct stats_view view;
+	int err = ring_reader_stats(w->rd, &view, &inner);
+
+	if (err == 0)
+		err = watch_whole(w, &inner);
+	if (err == 0 && watch_copy_room(w, view.size) < 0)
+		err = reason_set(&inner, -ENOMEM, "cannot copy counters");
+	if (err == 0) {
+		watch_copy_words(w->copy, view.area, view.size & ~(size_t)7);
+		err = stats_view_init(
+		    &p->view, w->copy, view.size & ~(size_t)7, &inner);
+	}
+	if (err == 0)
+		err = watch_whole(w, &inner);
+	if (err < 0)
+		return reason_set(
+		    why, err, "'%s': %s", w->ring_path, inner.text);
+	p->page = NULL;
+	p->alive = strcmp(watch_writer(w), "dead") != 0;
+	w->n++;
+	return 0;
+}
+
+static void
+watch_writer_counters(struct watch *w)
+{
+	struct reason why;
+	int err = watch_ring(w, &why);
+
+	if (err == WATCH_NONE)
+		return;
+	if (err < 0 || watch_copy_writer(w, &why) < 0)
+		watch_complain(w, &why);
+}
+
+/* Somebody with that pid runs; whether it is the same one, nobody knows. */
+static bool
+watch_pid_lives(uint32_t pid)
+{
+	return pid > 0 && pid <= INT_MAX &&
+	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+}
+
+static void
+watch_page(struct watch *w, int dirfd, const char *name)
+{
+	struct watch_process *p = &w->processes[w->n];
+	struct reason why;
+	int err;
+
+	p->page = NULL;
+	err = stats_page_copy(dirfd, name, &p->page, &why);
+	/* It has ended since the directory was read. */
+	if (err == -ENOENT)
+		return;
+	if (err < 0) {
+		watch_complain(w, &why);
+		return;
+	}
+	p->view = *stats_page_view(p->page);
+	p->alive = watch_pid_lives(p->view.pid);
+	w->n++;
+}
+
+static int
+watch_by_name(const void *a, const void *b)
+{
+	return strverscmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* At most WATCH_PAGES names, each to be freed; more are counted alone. */
+static unsigned
+watch_list(DIR *dir, char *names[WATCH_PAGES], unsigned *left_out)
+{
+	const struct dirent *entry;
+	unsigned n = 0;
+
+	*left_out = 0;
+	while ((entry = readdir(dir))) {
+		char *name;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		name = n < WATCH_PAGES ? strdup(entry->d_name) : NULL;
+		if (name)
+			names[n++] = name;
+		else
+			++*left_out;
+	}
+	qsort(names, n, sizeof(*names), watch_by_name);
+	return n;
+}
+
+int
+watch_counters(struct watch *w, struct reason *why)
+{
+	char *names[WATCH_PAGES];
+	unsigned n, left_out;
+	struct reason many;
+	DIR *dir;
+
+	watch_forget(w);
+	watch_writer_counters(w);
+	dir = opendir(w->pages_path);
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return reason_set(
+		    why, -errno, "cannot read '%s'", w->pages_path);
+	n = watch_list(dir, names, &left_out);
+	for (unsigned i = 0; i < n; i++) {
+		watch_page(w, dirfd(dir), names[i]);
+		free(names[i]);
+	}
+	(void)closedir(dir);
+	if (left_out) {
+		(void)reason_set(&many, 0,
+		    "'%s' has %u files: %u were not looked at", w->pages_path,
+		    n + left_out, left_out);
+		watch_complain(w, &many);
+	}
+	return 0;
+}
