@@ -10,16 +10,14 @@
 #include "gateway/counters.h"
 
 static struct stats_cell own[STATS_GATEWAY_ALL];
+static struct stats_buckets own_hists[STATS_GATEWAY_HIST_ALL];
 
-struct stats counters_cells = { own };
+struct stats counters_cells = { own, own_hists };
 
 void
 counters_use(const struct stats *cells)
 {
-	const struct stats before = counters_cells;
-
-	for (unsigned i = 0; i < STATS_GATEWAY_ALL; i++)
-		stats_set(cells, i, stats_get(&before, i));
+	stats_take(cells, &counters_cells, &stats_gateway_table);
 	counters_cells = *cells;
 }
 
@@ -27,5 +25,6 @@ void
 counters_reset(void)
 {
 	memset(own, 0, sizeof(own));
-	counters_cells = (struct stats){ own };
+	memset(own_hists, 0, sizeof(own_hists));
+	counters_cells = (struct stats){ own, own_hists };
 }

@@ -25,6 +25,9 @@ void counters_reset(void);
 	stats_add(&counters_cells, STATS_GATEWAY_##name, (n))
 #define COUNTERS_SET(name, v) \
 	stats_set(&counters_cells, STATS_GATEWAY_##name, (v))
+/* name is one of STATS_GATEWAY_HIST. */
+#define COUNTERS_RECORD(name, v, times) \
+	stats_record(&counters_cells, STATS_GATEWAY_HIST_##name, (v), (times))
 #define COUNTERS_GET(name) stats_get(&counters_cells, STATS_GATEWAY_##name)
 
 #endif

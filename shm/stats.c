@@ -7,12 +7,10 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include "core/reason.h"
 #include "core/time.h"
@@ -22,9 +20,9 @@
 #define STATS_MAGIC UINT64_C(0x544154534c414550)
 
 enum {
-	STATS_VERSION = 1,
-	STATS_ENTRIES = 4096,
-	STATS_FILE = 1 << 24
+	STATS_VERSION = 2,
+	STATS_OLDEST = 1, /* had no histograms */
+	STATS_ENTRIES = 4096
 };
 
 struct stats_head {
@@ -44,43 +42,13 @@ struct stats_entry {
 	char text[64];
 	uint32_t kind;
 	uint32_t value_at; /* offset from the head */
-	uint32_t zero[2];
+	uint32_t sub;	   /* of a histogram: STATS_HIST_SUB */
+	uint32_t buckets;  /* and STATS_HIST_BUCKETS */
 };
 
 _Static_assert(sizeof(struct stats_head) == 128, "head as documented");
 _Static_assert(sizeof(struct stats_entry) == 128, "entry as documented");
-
-#define FITS(name_, unit_, text_)                                              \
-	_Static_assert(                                                        \
-	    sizeof(name_) <= 32 && sizeof(unit_) <= 16 && sizeof(text_) <= 64, \
-	    "too long: " name_);
-#define STATS_WRITER(name, kind, unit, text)  FITS(#name, unit, text)
-#define STATS_GATEWAY(name, kind, unit, text) FITS(#name, unit, text)
-#include "shm/stats_defs.h"
-
-static const struct stats_def writer_defs[] = {
-#define STATS_WRITER(name, kind, unit, text) \
-	{ #name, unit, text, STATS_##kind },
-#include "shm/stats_defs.h"
-};
-
-const struct stats_table stats_writer_table = {
-	.process = "writer",
-	.defs = writer_defs,
-	.n = ARRAY_LEN(writer_defs),
-};
-
-static const struct stats_def gateway_defs[] = {
-#define STATS_GATEWAY(name, kind, unit, text) \
-	{ #name, unit, text, STATS_##kind },
-#include "shm/stats_defs.h"
-};
-
-const struct stats_table stats_gateway_table = {
-	.process = "gateway",
-	.defs = gateway_defs,
-	.n = ARRAY_LEN(gateway_defs),
-};
+_Static_assert(offsetof(struct stats_buckets, n) == 64, "as documented");
 
 static size_t
 cells_at(unsigned n)
@@ -88,10 +56,33 @@ cells_at(unsigned n)
 	return sizeof(struct stats_head) + n * sizeof(struct stats_entry);
 }
 
+/* Histograms come behind all cells. */
+static size_t
+hists_at(const struct stats_table *table)
+{
+	return cells_at(table->n + table->n_hists) +
+	       table->n * sizeof(struct stats_cell);
+}
+
 size_t
 stats_bytes(const struct stats_table *table)
 {
-	return cells_at(table->n) + table->n * sizeof(struct stats_cell);
+	return hists_at(table) + table->n_hists * sizeof(struct stats_buckets);
+}
+
+static void
+entry_fill(
+    struct stats_entry *entry, const struct stats_def *def, size_t value_at)
+{
+	snprintf(entry->name, sizeof(entry->name), "%s", def->name);
+	snprintf(entry->unit, sizeof(entry->unit), "%s", def->unit);
+	snprintf(entry->text, sizeof(entry->text), "%s", def->text);
+	entry->kind = def->kind;
+	entry->value_at = (uint32_t)value_at;
+	if (def->kind == STATS_HISTOGRAM) {
+		entry->sub = STATS_HIST_SUB;
+		entry->buckets = STATS_HIST_BUCKETS;
+	}
 }
 
 void
@@ -99,27 +90,50 @@ stats_init(struct stats *st, void *area, const struct stats_table *table)
 {
 	struct stats_head *head = area;
 	struct stats_entry *entry = (void *)(head + 1);
+	const unsigned all = table->n + table->n_hists;
 
+	st->cells = (void *)((uint8_t *)area + cells_at(all));
+	st->hists = (void *)((uint8_t *)area + hists_at(table));
 	head->version = STATS_VERSION;
-	head->entries = table->n;
+	head->entries = all;
 	head->entry_bytes = sizeof(struct stats_entry);
 	head->pid = (uint32_t)getpid();
 	head->started_us = time_wall_us();
 	snprintf(head->process, sizeof(head->process), "%s", table->process);
-	for (unsigned i = 0; i < table->n; i++, entry++) {
-		const struct stats_def *def = &table->defs[i];
-
-		snprintf(entry->name, sizeof(entry->name), "%s", def->name);
-		snprintf(entry->unit, sizeof(entry->unit), "%s", def->unit);
-		snprintf(entry->text, sizeof(entry->text), "%s", def->text);
-		entry->kind = def->kind;
-		entry->value_at = (uint32_t)(cells_at(table->n) +
-					     i * sizeof(struct stats_cell));
-	}
+	for (unsigned i = 0; i < table->n; i++)
+		entry_fill(entry++, &table->defs[i],
+		    (size_t)((uint8_t *)&st->cells[i] - (uint8_t *)area));
+	for (unsigned i = 0; i < table->n_hists; i++)
+		entry_fill(entry++, &table->hists[i],
+		    (size_t)((uint8_t *)&st->hists[i] - (uint8_t *)area));
 	/* The magic comes last: who sees it sees the rest. */
 	atomic_store_explicit((_Atomic uint64_t *)&head->magic, STATS_MAGIC,
 	    memory_order_release);
-	st->cells = (void *)((uint8_t *)area + cells_at(table->n));
+}
+
+static void
+copy(_Atomic uint64_t *to, const _Atomic uint64_t *from)
+{
+	atomic_store_explicit(to,
+	    atomic_load_explicit(from, memory_order_relaxed),
+	    memory_order_relaxed);
+}
+
+void
+stats_take(const struct stats *to, const struct stats *from,
+    const struct stats_table *table)
+{
+	for (unsigned i = 0; i < table->n; i++)
+		stats_set(to, i, stats_get(from, i));
+	for (unsigned i = 0; i < table->n_hists; i++) {
+		struct stats_buckets *h = &to->hists[i];
+		const struct stats_buckets *was = &from->hists[i];
+
+		for (unsigned b = 0; b < STATS_HIST_BUCKETS; b++)
+			copy(&h->n[b], &was->n[b]);
+		copy(&h->sum, &was->sum);
+		copy(&h->max, &was->max);
+	}
 }
 
 /* NUL-ended within size, and nothing in it that a terminal would obey. */
@@ -144,11 +158,21 @@ entry_copy(const uint8_t *area, unsigned i, struct stats_entry *entry)
 static bool
 entry_valid(const struct stats_entry *entry, size_t size)
 {
+	size_t takes = entry->kind == STATS_HISTOGRAM
+			   ? sizeof(struct stats_buckets)
+			   : sizeof(uint64_t);
+
+	if (entry->kind < STATS_COUNTER || entry->kind > STATS_HISTOGRAM)
+		return false;
+	if (entry->kind == STATS_HISTOGRAM &&
+	    (entry->sub != STATS_HIST_SUB ||
+		entry->buckets != STATS_HIST_BUCKETS))
+		return false;
 	return is_text(entry->name, sizeof(entry->name)) && entry->name[0] &&
 	       is_text(entry->unit, sizeof(entry->unit)) &&
 	       is_text(entry->text, sizeof(entry->text)) &&
-	       entry->value_at % 8 == 0 && size >= 8 &&
-	       entry->value_at <= size - 8;
+	       entry->value_at % 8 == 0 && size >= takes &&
+	       entry->value_at <= size - takes;
 }
 
 int
@@ -164,7 +188,7 @@ stats_view_init(
 	memcpy(&head, area, sizeof(head));
 	if (head.magic != STATS_MAGIC)
 		return reason_set(why, -EPROTO, "no counters: wrong magic");
-	if (head.version != STATS_VERSION ||
+	if (head.version < STATS_OLDEST || head.version > STATS_VERSION ||
 	    head.entry_bytes != sizeof(struct stats_entry))
 		return reason_set(why, -EPROTO,
 		    "counters of version %u, not %d", head.version,
@@ -191,6 +215,30 @@ stats_view_init(
 	return 0;
 }
 
+/* A word of strangers, aligned to 8. */
+static uint64_t
+word_at(const uint8_t *at)
+{
+	return __atomic_load_n(
+	    (const uint64_t *)(const void *)at, __ATOMIC_RELAXED);
+}
+
+static size_t
+bucket_at(unsigned b)
+{
+	return offsetof(struct stats_buckets, n) + b * sizeof(uint64_t);
+}
+
+static uint64_t
+hist_count(const uint8_t *at)
+{
+	uint64_t count = 0;
+
+	for (unsigned b = 0; b < STATS_HIST_BUCKETS; b++)
+		count += word_at(at + bucket_at(b));
+	return count;
+}
+
 int
 stats_view_item(
     const struct stats_view *view, unsigned i, struct stats_item *item)
@@ -205,179 +253,32 @@ stats_view_item(
 	memcpy(item->name, entry.name, sizeof(item->name));
 	memcpy(item->unit, entry.unit, sizeof(item->unit));
 	memcpy(item->text, entry.text, sizeof(item->text));
-	item->kind = entry.kind == STATS_GAUGE ? STATS_GAUGE : STATS_COUNTER;
-	item->value = __atomic_load_n(
-	    (const uint64_t *)(const void *)(view->area + entry.value_at),
-	    __ATOMIC_RELAXED);
+	item->kind = entry.kind;
+	item->value = entry.kind == STATS_HISTOGRAM
+			  ? hist_count(view->area + entry.value_at)
+			  : word_at(view->area + entry.value_at);
 	return 0;
 }
 
-struct stats_page {
-	void *area;
-	size_t size;
-	int dirfd; /* -1: not ours to remove */
-	char name[64];
-	struct stats stats;
-	struct stats_view view;
-};
-
-struct stats_page *
-stats_page_free(struct stats_page *page)
+int
+stats_view_hist(
+    const struct stats_view *view, unsigned i, struct stats_hist *hist)
 {
-	if (!page)
-		return NULL;
-	if (page->dirfd >= 0) {
-		(void)unlinkat(page->dirfd, page->name, 0);
-		(void)close(page->dirfd);
+	struct stats_entry entry;
+	const uint8_t *at;
+
+	if (i >= view->n)
+		return -ENOENT;
+	entry_copy(view->area, i, &entry);
+	if (!entry_valid(&entry, view->size) || entry.kind != STATS_HISTOGRAM)
+		return -EPROTO;
+	at = view->area + entry.value_at;
+	hist->count = 0;
+	for (unsigned b = 0; b < STATS_HIST_BUCKETS; b++) {
+		hist->n[b] = word_at(at + bucket_at(b));
+		hist->count += hist->n[b];
 	}
-	if (page->area)
-		(void)munmap(page->area, page->size);
-	free(page);
-	return NULL;
-}
-
-static int
-page_new(struct stats_page **out)
-{
-	struct stats_page *page = calloc(1, sizeof(*page));
-
-	if (!page)
-		return -ENOMEM;
-	page->dirfd = -1;
-	*out = page;
+	hist->sum = word_at(at + offsetof(struct stats_buckets, sum));
+	hist->max = word_at(at + offsetof(struct stats_buckets, max));
 	return 0;
-}
-
-static int
-page_map(struct stats_page *page, int fd, int prot)
-{
-	void *area = mmap(NULL, page->size, prot, MAP_SHARED, fd, 0);
-
-	if (area == MAP_FAILED)
-		return -errno;
-	page->area = area;
-	return 0;
-}
-
-int
-stats_page_create(int dirfd, const struct stats_table *table,
-    struct stats_page **out, struct reason *why)
-{
-	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
-	CLEANUP(closep) int fd = -1;
-	int err = page_new(&page);
-
-	if (err < 0)
-		return reason_set(why, err, "cannot make a counter page");
-	snprintf(page->name, sizeof(page->name), "%s.%ld", table->process,
-	    (long)getpid());
-	page->size = stats_bytes(table);
-	/* One with our pid is of a process that is gone. */
-	(void)unlinkat(dirfd, page->name, 0);
-	fd = openat(
-	    dirfd, page->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return reason_set(
-		    why, -errno, "cannot create '%s'", page->name);
-	page->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	if (fallocate(fd, 0, 0, (off_t)page->size) < 0)
-		return reason_set(why, -errno, "cannot fill '%s'", page->name);
-	err = page_map(page, fd, PROT_READ | PROT_WRITE);
-	if (err < 0)
-		return reason_set(why, err, "cannot map '%s'", page->name);
-	stats_init(&page->stats, page->area, table);
-	err = stats_view_init(&page->view, page->area, page->size, why);
-	if (err < 0)
-		return err;
-	*out = TAKE(page);
-	return 0;
-}
-
-/* Memory of our own with what the file holds now, zeros where it is short. */
-static int
-page_copy(struct stats_page *page, int fd)
-{
-	size_t at = 0;
-	ssize_t n;
-
-	page->area = mmap(NULL, page->size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (page->area == MAP_FAILED) {
-		page->area = NULL;
-		return -errno;
-	}
-	while (at < page->size) {
-		n = pread(
-		    fd, (uint8_t *)page->area + at, page->size - at, (off_t)at);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		at += (size_t)n;
-	}
-	return 0;
-}
-
-static int
-page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
-    struct reason *why)
-{
-	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
-	CLEANUP(closep) int fd = -1;
-	struct reason inner;
-	struct stat st;
-	int err = page_new(&page);
-
-	if (err < 0)
-		return reason_set(why, err, "cannot read '%s'", name);
-	fd = openat(dirfd, name,
-	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return reason_set(why, -errno, "cannot open '%s'", name);
-	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > STATS_FILE)
-		return reason_set(
-		    why, -EPROTO, "'%s' is no counter page", name);
-	page->size = (size_t)st.st_size;
-	err = copy ? page_copy(page, fd) : page_map(page, fd, PROT_READ);
-	if (err < 0)
-		return reason_set(why, err, "cannot read '%s'", name);
-	err = stats_view_init(&page->view, page->area, page->size, &inner);
-	if (err < 0)
-		return reason_set(why, err, "'%s': %s", name, inner.text);
-	*out = TAKE(page);
-	return 0;
-}
-
-int
-stats_page_open(
-    int dirfd, const char *name, struct stats_page **out, struct reason *why)
-{
-	return page_open(dirfd, name, false, out, why);
-}
-
-int
-stats_page_copy(
-    int dirfd, const char *name, struct stats_page **out, struct reason *why)
-{
-	return page_open(dirfd, name, true, out, why);
-}
-
-int
-stats_page_dirfd(const struct stats_page *page)
-{
-	return page->dirfd;
-}
-
-const struct stats *
-stats_page_stats(const struct stats_page *page)
-{
-	return &page->stats;
-}
-
-const struct stats_view *
-stats_page_view(const struct stats_page *page)
-{
-	return &page->view;
 }

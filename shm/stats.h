@@ -15,13 +15,18 @@
 #include <stdint.h>
 
 #include "core/macros.h"
+#include "shm/stats_hist.h"
 
 struct reason;
 
 enum stats_kind {
 	STATS_COUNTER = 1, /* only grows */
 	STATS_GAUGE,	   /* what it is now */
+	STATS_HISTOGRAM,   /* of values that were recorded */
 };
+
+/* "counter", "gauge", "histogram". */
+const char *stats_kind_name(enum stats_kind kind);
 
 struct stats_def {
 	const char *name;
@@ -33,8 +38,10 @@ struct stats_def {
 /* One table for each kind of process. */
 struct stats_table {
 	const char *process;
-	const struct stats_def *defs;
+	const struct stats_def *defs; /* counters and gauges */
 	unsigned n;
+	const struct stats_def *hists; /* histograms; they come behind */
+	unsigned n_hists;
 };
 
 enum stats_writer {
@@ -43,13 +50,38 @@ enum stats_writer {
 	STATS_WRITER_ALL
 };
 
+enum stats_writer_hist {
+#define STATS_WRITER_HIST(name, unit, text) STATS_WRITER_HIST_##name,
+#include "shm/stats_defs.h"
+	STATS_WRITER_HIST_ALL
+};
+
+enum stats_broker {
+#define STATS_BROKER(name, kind, unit, text) STATS_BROKER_##name,
+#include "shm/stats_defs.h"
+	STATS_BROKER_ALL
+};
+
+enum stats_broker_hist {
+#define STATS_BROKER_HIST(name, unit, text) STATS_BROKER_HIST_##name,
+#include "shm/stats_defs.h"
+	STATS_BROKER_HIST_ALL
+};
+
 enum stats_gateway {
 #define STATS_GATEWAY(name, kind, unit, text) STATS_GATEWAY_##name,
 #include "shm/stats_defs.h"
 	STATS_GATEWAY_ALL
 };
 
+enum stats_gateway_hist {
+#define STATS_GATEWAY_HIST(name, unit, text) STATS_GATEWAY_HIST_##name,
+#include "shm/stats_defs.h"
+	STATS_GATEWAY_HIST_ALL
+};
+
 extern const struct stats_table stats_writer_table;
+extern const struct stats_table stats_broker_table;
 extern const struct stats_table stats_gateway_table;
 
 /* --- the owner's side --- */
@@ -59,8 +91,16 @@ struct stats_cell {
 	_Alignas(64) _Atomic uint64_t v;
 };
 
+/* A histogram: all of it has the same owner. */
+struct stats_buckets {
+	_Alignas(64) _Atomic uint64_t sum;
+	_Atomic uint64_t max;
+	_Alignas(64) _Atomic uint64_t n[STATS_HIST_BUCKETS];
+};
+
 struct stats {
 	struct stats_cell *cells;
+	struct stats_buckets *hists;
 };
 
 /* Bytes that the table takes, a multiple of 64. */
@@ -86,6 +126,33 @@ stats_add(const struct stats *st, unsigned i, uint64_t n)
 	stats_set(st, i, stats_get(st, i) + n);
 }
 
+static inline void
+stats_grow(_Atomic uint64_t *word, uint64_t n)
+{
+	atomic_store_explicit(word,
+	    atomic_load_explicit(word, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+/*
+ * Put a value, times times, into histogram i: one of STATS_…_HIST, which
+ * count from 0 for themselves.  Some 2 ns; no system call.
+ */
+static inline void
+stats_record(const struct stats *st, unsigned i, uint64_t v, uint64_t times)
+{
+	struct stats_buckets *h = &st->hists[i];
+
+	stats_grow(&h->n[stats_hist_bucket(v)], times);
+	stats_grow(&h->sum, v * times);
+	if (UNLIKELY(v > atomic_load_explicit(&h->max, memory_order_relaxed)))
+		atomic_store_explicit(&h->max, v, memory_order_relaxed);
+}
+
+/* Become what other cells and histograms of the same table are. */
+void stats_take(const struct stats *to, const struct stats *from,
+    const struct stats_table *table);
+
 /* --- the tools' side --- */
 
 /* Memory of strangers that was checked: entries point into it. */
@@ -104,7 +171,7 @@ struct stats_item {
 	char unit[16];
 	char text[64];
 	enum stats_kind kind;
-	uint64_t value;
+	uint64_t value; /* of a histogram: how many values it has */
 };
 
 /* -EPROTO with a reason when the size bytes at area are no counters. */
@@ -113,6 +180,12 @@ MUST_CHECK int stats_view_init(
 /* Entry i (below view->n).  -EPROTO when it has gone bad meanwhile. */
 MUST_CHECK int stats_view_item(
     const struct stats_view *view, unsigned i, struct stats_item *item);
+/*
+ * Copy entry i, a histogram, all of whose values were recorded before this
+ * returned.  -EPROTO when it is none.
+ */
+MUST_CHECK int stats_view_hist(
+    const struct stats_view *view, unsigned i, struct stats_hist *hist);
 
 /* --- counters in a file of their own: RUN/stat/NAME.PID --- */
 

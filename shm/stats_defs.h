@@ -9,8 +9,20 @@
 #ifndef STATS_WRITER
 #define STATS_WRITER(name, kind, unit, text)
 #endif
+#ifndef STATS_WRITER_HIST
+#define STATS_WRITER_HIST(name, unit, text)
+#endif
+#ifndef STATS_BROKER
+#define STATS_BROKER(name, kind, unit, text)
+#endif
+#ifndef STATS_BROKER_HIST
+#define STATS_BROKER_HIST(name, unit, text)
+#endif
 #ifndef STATS_GATEWAY
 #define STATS_GATEWAY(name, kind, unit, text)
+#endif
+#ifndef STATS_GATEWAY_HIST
+#define STATS_GATEWAY_HIST(name, unit, text)
 #endif
 
 STATS_WRITER(appends, COUNTER, "requests", "append requests stored")
@@ -36,6 +48,18 @@ STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")
 STATS_WRITER(stalls, COUNTER, "flushes", "flushes that took over a second")
 STATS_WRITER(
     missed_wakeups, COUNTER, "wakeups", "doorbells readers had to do without")
+
+STATS_WRITER_HIST(flush_size, "bytes", "written by one flush")
+STATS_WRITER_HIST(flush_time, "ns", "from writing a batch until it is durable")
+STATS_WRITER_HIST(batch_events, "events", "of one flush")
+STATS_WRITER_HIST(
+    accept_durable, "ns", "of an event: from its acceptance until durable")
+STATS_WRITER_HIST(
+    durable_published, "ns", "of an event: from durable until in the ring")
+
+STATS_BROKER(events, COUNTER, "events", "folded into the state")
+STATS_BROKER_HIST(
+    published_read, "ns", "of a run of events: from the ring to the folder")
 
 STATS_GATEWAY(connections, GAUGE, "connections", "open, handshakes included")
 STATS_GATEWAY(
@@ -107,6 +131,12 @@ STATS_GATEWAY(limited_queries, COUNTER, "requests",
     "refused: the user asks too much at once")
 STATS_GATEWAY(reloads, COUNTER, "times", "configuration was read again")
 STATS_GATEWAY(reloads_failed, COUNTER, "times", "something in it was refused")
+STATS_GATEWAY_HIST(
+    published_read, "ns", "of a run of events: from the ring to the gateway")
 
 #undef STATS_WRITER
+#undef STATS_WRITER_HIST
+#undef STATS_BROKER
+#undef STATS_BROKER_HIST
 #undef STATS_GATEWAY
+#undef STATS_GATEWAY_HIST

@@ -62,8 +62,7 @@ stat_pack_item(struct mp_buf *b, const struct stats_item *item)
 {
 	mp_pack_map(b, 5);
 	stat_pack_text(b, "name", item->name);
-	stat_pack_text(
-	    b, "kind", item->kind == STATS_GAUGE ? "gauge" : "counter");
+	stat_pack_text(b, "kind", stats_kind_name(item->kind));
 	stat_pack_text(b, "unit", item->unit);
 	stat_pack_text(b, "text", item->text);
 	mp_pack_cstr(b, "value");

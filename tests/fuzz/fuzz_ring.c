@@ -84,6 +84,7 @@ look_at_tables(struct ring_reader *rd)
 	struct ring_seat_info seats[RING_SEATS];
 	struct stats_view view;
 	struct stats_item item;
+	static struct stats_hist hist;
 	struct reason why = { "" };
 	unsigned n = ring_reader_seats(rd, seats, RING_SEATS);
 
@@ -97,6 +98,8 @@ look_at_tables(struct ring_reader *rd)
 	for (unsigned i = 0; i < view.n; i++) {
 		MUST(stats_view_item(&view, i, &item) == 0);
 		MUST(memchr(item.text, '\0', sizeof(item.text)));
+		if (item.kind == STATS_HISTOGRAM)
+			MUST(stats_view_hist(&view, i, &hist) == 0);
 	}
 }
 
@@ -146,7 +149,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 enum {
 	ROUNDS = 4000,
 	HANG_SECONDS = 120,
-	IMAGE = 1 << 16
+	IMAGE = 1 << 17
 };
 
 static uint64_t dice;

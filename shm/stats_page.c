@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Counters in a file of their own.  Who makes it removes it at a clean end;
+ * who opens it believes neither its name nor its size.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "core/reason.h"
+#include "shm/stats.h"
+
+/* Of a file; more is none of ours. */
+#define PAGE_MAX (1 << 24)
+
+struct stats_page {
+	void *area;
+	size_t size;
+	int dirfd; /* -1: not ours to remove */
+	char name[64];
+	struct stats stats;
+	struct stats_view view;
+};
+
+struct stats_page *
+stats_page_free(struct stats_page *page)
+{
+	if (!page)
+		return NULL;
+	if (page->dirfd >= 0) {
+		(void)unlinkat(page->dirfd, page->name, 0);
+		(void)close(page->dirfd);
+	}
+	if (page->area)
+		(void)munmap(page->area, page->size);
+	free(page);
+	return NULL;
+}
+
+static int
+page_new(struct stats_page **out)
+{
+	struct stats_page *page = calloc(1, sizeof(*page));
+
+	if (!page)
+		return -ENOMEM;
+	page->dirfd = -1;
+	*out = page;
+	return 0;
+}
+
+static int
+page_map(struct stats_page *page, int fd, int prot)
+{
+	void *area = mmap(NULL, page->size, prot, MAP_SHARED, fd, 0);
+
+	if (area == MAP_FAILED)
+		return -errno;
+	page->area = area;
+	return 0;
+}
+
+int
+stats_page_create(int dirfd, const struct stats_table *table,
+    struct stats_page **out, struct reason *why)
+{
+	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
+	CLEANUP(closep) int fd = -1;
+	int err = page_new(&page);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot make a counter page");
+	snprintf(page->name, sizeof(page->name), "%s.%ld", table->process,
+	    (long)getpid());
+	page->size = stats_bytes(table);
+	/* One with our pid is of a process that is gone. */
+	(void)unlinkat(dirfd, page->name, 0);
+	fd = openat(
+	    dirfd, page->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return reason_set(
+		    why, -errno, "cannot create '%s'", page->name);
+	page->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (fallocate(fd, 0, 0, (off_t)page->size) < 0)
+		return reason_set(why, -errno, "cannot fill '%s'", page->name);
+	err = page_map(page, fd, PROT_READ | PROT_WRITE);
+	if (err < 0)
+		return reason_set(why, err, "cannot map '%s'", page->name);
+	stats_init(&page->stats, page->area, table);
+	err = stats_view_init(&page->view, page->area, page->size, why);
+	if (err < 0)
+		return err;
+	*out = TAKE(page);
+	return 0;
+}
+
+/* Memory of our own with what the file holds now, zeros where it is short. */
+static int
+page_copy(struct stats_page *page, int fd)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	page->area = mmap(NULL, page->size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page->area == MAP_FAILED) {
+		page->area = NULL;
+		return -errno;
+	}
+	while (at < page->size) {
+		n = pread(
+		    fd, (uint8_t *)page->area + at, page->size - at, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+static int
+page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
+    struct reason *why)
+{
+	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
+	CLEANUP(closep) int fd = -1;
+	struct reason inner;
+	struct stat st;
+	int err = page_new(&page);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot read '%s'", name);
+	fd = openat(dirfd, name,
+	    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return reason_set(why, -errno, "cannot open '%s'", name);
+	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > PAGE_MAX)
+		return reason_set(
+		    why, -EPROTO, "'%s' is no counter page", name);
+	page->size = (size_t)st.st_size;
+	err = copy ? page_copy(page, fd) : page_map(page, fd, PROT_READ);
+	if (err < 0)
+		return reason_set(why, err, "cannot read '%s'", name);
+	err = stats_view_init(&page->view, page->area, page->size, &inner);
+	if (err < 0)
+		return reason_set(why, err, "'%s': %s", name, inner.text);
+	*out = TAKE(page);
+	return 0;
+}
+
+int
+stats_page_open(
+    int dirfd, const char *name, struct stats_page **out, struct reason *why)
+{
+	return page_open(dirfd, name, false, out, why);
+}
+
+int
+stats_page_copy(
+    int dirfd, const char *name, struct stats_page **out, struct reason *why)
+{
+	return page_open(dirfd, name, true, out, why);
+}
+
+int
+stats_page_dirfd(const struct stats_page *page)
+{
+	return page->dirfd;
+}
+
+const struct stats *
+stats_page_stats(const struct stats_page *page)
+{
+	return &page->stats;
+}
+
+const struct stats_view *
+stats_page_view(const struct stats_page *page)
+{
+	return &page->view;
+}
