@@ -117,6 +117,11 @@ enum conn_send {
 enum conn_send conn_send(struct conn *c, struct block *b);
 /* Nothing is being sent and the control lane is empty. */
 bool conn_is_ready(const struct conn *c);
+/*
+ * The same, but what waits for the end of the pass is sent first: an answer
+ * in the lane is no sign that the client is slow.
+ */
+bool conn_make_ready(struct conn *c);
 
 /*
  * Queue a control message: one MessagePack value, copied.  A client that does

@@ -115,6 +115,14 @@ drain(struct conn *c)
 	return true;
 }
 
+bool
+conn_make_ready(struct conn *c)
+{
+	if (c->state == CONN_OPEN && !c->blocked)
+		(void)drain(c);
+	return conn_is_ready(c);
+}
+
 void
 conn_flush(struct conn *c)
 {

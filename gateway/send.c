@@ -97,7 +97,7 @@ bool
 send_take(struct sender *s, struct block *b)
 {
 	s->position = b->after;
-	if (conn_is_ready(s->conn)) {
+	if (conn_make_ready(s->conn)) {
 		bool sent;
 
 		if (UNLIKELY(s->aside > 0))
@@ -122,7 +122,7 @@ send_take_part(struct sender *s, const struct block *b)
 	struct block *part;
 
 	s->state = SEND_BEHIND;
-	if (!conn_is_ready(s->conn)) {
+	if (!conn_make_ready(s->conn)) {
 		if (s->aside > 0)
 			send_lose_asides(s, b->upto);
 		return false;
@@ -148,7 +148,7 @@ give_held(struct sender *s, const struct trim *trim)
 {
 	struct conflate_walk walk = { .trim = *trim };
 
-	while (!walk.ended && conn_is_ready(s->conn)) {
+	while (!walk.ended && conn_make_ready(s->conn)) {
 		struct block *b = conflate_next(s->group->held, &walk);
 
 		if (b->n_events == 0 && walk.upto == s->position)
@@ -354,7 +354,7 @@ settle(struct sender *s, const struct filter *set)
 void
 send_ahead(struct sender *s)
 {
-	if (conn_is_ready(s->conn))
+	if (conn_make_ready(s->conn))
 		settle(s, NULL);
 	else
 		send_take_out(s);
@@ -365,7 +365,7 @@ static bool
 can_settle(const struct sender *s)
 {
 	return (s->state == SEND_MEMBER || s->state == SEND_JOINER) &&
-	       conn_is_ready(s->conn);
+	       conn_make_ready(s->conn);
 }
 
 /*

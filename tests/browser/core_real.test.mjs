@@ -103,12 +103,9 @@ test("who is subscribed is present, and what is emitted reaches who listens", as
   assert.deepEqual(members.map((m) => [m.user, m.client]), [["dev", "presence-test"]]);
   const heard = [];
   sub.on("event", (e) => heard.push(e));
-  // Who is behind its group is not given it.
-  await until("it was heard", async () => {
-    await c.emit("blip.1", "blip", { x: 1 });
-    return heard.length > 0;
-  });
-  assert.deepEqual([heard[0].seq, heard[0].data], [0, { x: 1 }]);
+  for (let x = 0; x < 10; x++) await c.emit("blip.1", "blip", { x });
+  await until("all of them were heard", () => heard.length === 10);
+  assert.deepEqual(heard.map((e) => [e.seq, e.data.x]), [...Array(10).keys()].map((x) => [0, x]));
   c.ack(c.welcome.head, "here");
   c.ack(2 ** 50, "there");
   await until("a position beyond the head is refused", () => c.errors.length > 0);
@@ -159,7 +156,7 @@ test("gateways that are killed, and the writer, cost neither a gap nor a repeat"
       while (!done) {
         const type = n % 5 === 4 ? "x_deleted" : "x_set";
         const sent = w.append(`kill.${n % 17}`, type, { n: n++ });
-        await sent.catch((e) => assert.match(e.code, /unknown|unavailable/));
+        await sent.catch((e) => assert.match(e.code, /unknown|unavailable|rate_limited/));
         if (w.connection.getSnapshot().state !== "connected") await connected(w);
       }
     })();

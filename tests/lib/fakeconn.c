@@ -49,6 +49,14 @@ conn_is_ready(const struct conn *c)
 	return !fake(c)->closed && !fake(c)->pinned && !fake(c)->lane;
 }
 
+bool
+conn_make_ready(struct conn *c)
+{
+	if (!fake(c)->pinned)
+		fake(c)->lane = false;
+	return conn_is_ready(c);
+}
+
 enum conn_send
 conn_send(struct conn *c, struct block *b)
 {

@@ -401,6 +401,24 @@ a_member_gets_every_ephemeral_event(void **state)
 }
 
 static void
+who_is_answered_in_the_same_pass_gets_the_ephemeral_event(void **state)
+{
+	struct chainfix *w = two_clients();
+	struct chainfix_client *c = &w->clients[0];
+
+	chainfix_now(c, &everything);
+	chainfix_turn(w, 10000);
+	for (unsigned i = 0; i < 10; i++) {
+		/* As conn_control() leaves it. */
+		c->conn.lane = c->conn.want_ready = true;
+		chainfix_emit(w, "a.x");
+		chainfix_turn(w, 10000);
+		assert_int_equal(c->ephemeral, i + 1);
+	}
+	(void)chainfix_free(w);
+}
+
+static void
 who_joined_behind_an_ephemeral_event_gets_it_no_second_time(void **state)
 {
 	struct chainfix *w = two_clients();
@@ -651,6 +669,8 @@ main(void)
 		cmocka_unit_test(
 		    a_large_request_is_one_batch_and_so_are_small_ones),
 		cmocka_unit_test(a_member_gets_every_ephemeral_event),
+		cmocka_unit_test(
+		    who_is_answered_in_the_same_pass_gets_the_ephemeral_event),
 		cmocka_unit_test(
 		    who_joined_behind_an_ephemeral_event_gets_it_no_second_time),
 		cmocka_unit_test(
