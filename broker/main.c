@@ -11,11 +11,13 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "broker/calls.h"
 #include "broker/folder.h"
 #include "broker/parts.h"
 #include "broker/store.h"
 #include "core/conf.h"
 #include "core/diag.h"
+#include "core/hygiene.h"
 #include "core/loop.h"
 #include "core/notify.h"
 #include "core/options.h"
@@ -90,6 +92,7 @@ ready(struct process *p)
 {
 	struct store_status store;
 
+	hygiene_close_or_say(&calls_broker, -1);
 	store_status(p->parts.query.store, &store);
 	diag_note("ready: log=%s seq=%" PRIu64 " rows=%" PRIu64,
 	    store.log[0] ? store.log : "none", store.seq, store.rows);
@@ -206,6 +209,7 @@ main(int argc, char **argv)
 	if (setpriority(PRIO_PROCESS, 0, NICE) < 0)
 		diag_warn("cannot be nice to the other processes");
 	raise_files();
+	hygiene_limit_core(conf_uint(conf, CONF_broker_core_bytes));
 	process.parts.conf = conf;
 	run(&process);
 	return process.exit_code;

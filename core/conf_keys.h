@@ -23,6 +23,8 @@ CONF_KEY(writer, max_topics, UINT, "1000000", 1, 100000000,
     "topics the log may have")
 CONF_KEY(writer, stall_seconds, SECONDS, "10", 1, 3600,
     "a flush that takes longer makes appends unavailable")
+CONF_KEY(writer, core_bytes, BYTES, "0", 0, 17592186044416,
+    "how large a core dump may be; it holds events and keys; 0: none is made")
 CONF_KEY(gateway, listen, TEXT, "127.0.0.1:8443", 1, 200,
     "address and port of the TLS WebSocket listener")
 CONF_KEY(gateway, listen_plain, TEXT, "", 0, 200,
@@ -90,6 +92,8 @@ CONF_KEY(gateway, fragments, UINT, "16", 0, 1000000,
     "fragments of one message from a client; 0: no limit")
 CONF_KEY(gateway, control_frames, UINT, "10", 0, 1000000,
     "control frames of one client per second; 0: no limit")
+CONF_KEY(gateway, core_bytes, BYTES, "0", 0, 17592186044416,
+    "how large a core dump may be; it holds events and keys; 0: none is made")
 CONF_KEY(tls, certificate, TEXT, "/etc/peal/tls/cert.pem", 1, 400,
     "PEM file with the certificate chain")
 CONF_KEY(tls, key, TEXT, "/etc/peal/tls/key.pem", 1, 400,
@@ -118,5 +122,7 @@ CONF_KEY(broker, tombstone_seconds, SECONDS, "2592000", 1, 315360000,
     "how long deleted rows are kept")
 CONF_KEY(broker, cursor_seconds, SECONDS, "2592000", 1, 315360000,
     "how long an unused position of a client is kept")
+CONF_KEY(broker, core_bytes, BYTES, "0", 0, 17592186044416,
+    "how large a core dump may be; it holds events and keys; 0: none is made")
 CONF_KEY(fold, rules, TEXT, "", 0, 16000,
     "fold rules, GLOB=FOLD separated by spaces, first match wins; FOLD is set, merge, delete, add, remove or touch; empty: the usual ones")

@@ -11,12 +11,13 @@
 
 #include "core/conf.h"
 #include "core/diag.h"
+#include "core/hygiene.h"
 #include "core/notify.h"
 #include "core/options.h"
 #include "core/reason.h"
+#include "gateway/calls.h"
 #include "gateway/drain.h"
 #include "gateway/gateway_priv.h"
-#include "gateway/hygiene.h"
 #include "gateway/listen.h"
 #include "gateway/reload.h"
 #include "shm/stats.h"
@@ -74,18 +75,9 @@ watch_signals(struct process *p)
 static void
 give_up_privileges(const struct process *p)
 {
-	struct reason why = { "" };
 	int dirfd = p->gw.page ? stats_page_dirfd(p->gw.page) : -1;
 
-	switch (hygiene_close(dirfd, &why)) {
-	case HYGIENE_CLOSED:
-		return;
-	case HYGIENE_SKIPPED:
-		diag_note("this build does not filter its system calls");
-		return;
-	default:
-		diag_warn("system calls are not filtered: %s", why.text);
-	}
+	hygiene_close_or_say(&calls_gateway, dirfd);
 }
 
 /* Clients may come. */
@@ -165,6 +157,7 @@ main(int argc, char **argv)
 	if (rc != OPTIONS_RUN)
 		return rc;
 	(void)signal(SIGPIPE, SIG_IGN);
+	hygiene_limit_core(conf_uint(conf, CONF_gateway_core_bytes));
 	process.conf = conf;
 	if (gateway_open(&process.gw, conf, &why) < 0) {
 		diag_error("%s", why.text);

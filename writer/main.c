@@ -15,6 +15,7 @@
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/frame.h"
+#include "core/hygiene.h"
 #include "core/loop.h"
 #include "core/notify.h"
 #include "core/options.h"
@@ -25,6 +26,7 @@
 #include "shm/doorbell.h"
 #include "writer/attach.h"
 #include "writer/boot.h"
+#include "writer/calls.h"
 #include "writer/checkpointer.h"
 #include "writer/gather.h"
 #include "writer/ingest.h"
@@ -300,6 +302,7 @@ serve(struct writer *w)
 		finish(w);
 		return OPTIONS_EXIT_ERROR;
 	}
+	hygiene_close_or_say(&calls_writer, -1);
 	diag_note("serving: log=%s head=%llu oldest=%llu", log_name,
 	    (unsigned long long)w->boot.tail.last_seq,
 	    (unsigned long long)w->boot.tail.oldest_seq);
@@ -342,6 +345,7 @@ main(int argc, char **argv)
 	if (code != OPTIONS_RUN)
 		return code;
 	(void)signal(SIGPIPE, SIG_IGN);
+	hygiene_limit_core(conf_uint(conf, CONF_writer_core_bytes));
 	w.conf = conf;
 	code = boot_run(conf, &w.boot, &why);
 	if (code != BOOT_DONE) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * A list of what a serving gateway calls, and a filter in the kernel made
- * from it.  The list was chosen over one of what is forbidden, which would
- * have to know every call that a later kernel brings; a call that is not on
- * it fails, it does not end the process.
+ * Lists of what a serving process calls, and a filter in the kernel made from
+ * them.  A list was chosen over one of what is forbidden, which would have to
+ * know every call that a later kernel brings; a call that is not on it fails,
+ * it does not end the process.
  */
 
 #include <errno.h>
@@ -12,18 +12,17 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <linux/sockios.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/diag.h"
+#include "core/hygiene.h"
 #include "core/reason.h"
-#include "gateway/hygiene.h"
 
 /* Sanitizers trace and fork to find leaks, and write where they are told. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -40,29 +39,13 @@ enum {
 	PROGRAM_MAX = 1024,
 	WRITES = O_ACCMODE | O_CREAT | O_TRUNC,
 	X32_BIT = 0x40000000,
-	ANY = -1,
-	OWN_PID = -2, /* in place of a value */
-	DIRFD = -3,
 };
 
-/* May be called when (argument & mask) is value; ANY argument: always. */
-struct rule {
-	long nr;
-	int argument;
-	uint32_t mask;
-	int64_t value;
-};
+#define ALWAYS HYGIENE_ALWAYS
+#define WHEN   HYGIENE_WHEN
 
-#define ALWAYS(name)                  \
-	{                             \
-		SYS_##name, ANY, 0, 0 \
-	}
-#define WHEN(name, argument, mask, value)               \
-	{                                               \
-		SYS_##name, (argument), (mask), (value) \
-	}
-
-static const struct rule rules[] = {
+/* What all of them call: none opens a file for writing by these alone. */
+static const struct hygiene_rule common[] = {
 	/* Of every pass. */
 	ALWAYS(sendto),
 	ALWAYS(recvfrom),
@@ -91,8 +74,6 @@ static const struct rule rules[] = {
 	ALWAYS(poll),
 	ALWAYS(time),
 #endif
-	WHEN(ioctl, 1, UINT32_MAX, SIOCOUTQNSD),
-	WHEN(ioctl, 1, UINT32_MAX, SIOCOUTQ),
 	WHEN(ioctl, 1, UINT32_MAX, FIONREAD),
 	WHEN(ioctl, 1, UINT32_MAX, FIONBIO),
 	WHEN(ioctl, 1, UINT32_MAX, TCGETS),
@@ -129,7 +110,10 @@ static const struct rule rules[] = {
 	ALWAYS(lseek),
 	ALWAYS(getdents64),
 	ALWAYS(fadvise64),
-	WHEN(unlinkat, 0, UINT32_MAX, DIRFD),
+
+	/* A thread that has just been started still says these. */
+	ALWAYS(set_robust_list),
+	ALWAYS(rseq),
 
 	/* Oneself. */
 	ALWAYS(getpid),
@@ -150,7 +134,7 @@ static const struct rule rules[] = {
 	ALWAYS(rt_sigreturn),
 	ALWAYS(sigaltstack),
 	WHEN(prlimit64, 2, UINT32_MAX, 0), /* look, set nothing */
-	WHEN(tgkill, 0, UINT32_MAX, OWN_PID),
+	WHEN(tgkill, 0, UINT32_MAX, HYGIENE_OWN_PID),
 	ALWAYS(exit),
 	ALWAYS(exit_group),
 };
@@ -189,9 +173,9 @@ argument_at(int i)
 
 /* With the number loaded; falls through with it when the rule is not met. */
 static void
-add_rule(struct program *p, const struct rule *rule, uint32_t value)
+add_rule(struct program *p, const struct hygiene_rule *rule, uint32_t value)
 {
-	if (rule->argument == ANY) {
+	if (rule->argument == HYGIENE_ANY) {
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, 1);
 		answer(p, SECCOMP_RET_ALLOW);
 		return;
@@ -205,7 +189,24 @@ add_rule(struct program *p, const struct rule *rule, uint32_t value)
 }
 
 static void
-write_program(struct program *p, int unlink_dirfd)
+add_list(
+    struct program *p, const struct hygiene_rule *rules, unsigned n, int dirfd)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int64_t value = rules[i].value;
+
+		if (value == HYGIENE_OWN_PID)
+			value = getpid();
+		else if (value == HYGIENE_DIRFD && dirfd < 0)
+			continue;
+		else if (value == HYGIENE_DIRFD)
+			value = dirfd;
+		add_rule(p, &rules[i], (uint32_t)value);
+	}
+}
+
+static void
+write_program(struct program *p, const struct hygiene_list *own, int dirfd)
 {
 	load(p, offsetof(struct seccomp_data, arch));
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0);
@@ -213,36 +214,71 @@ write_program(struct program *p, int unlink_dirfd)
 	load(p, offsetof(struct seccomp_data, nr));
 	emit(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
 	answer(p, SECCOMP_RET_ERRNO | EPERM);
-	for (unsigned i = 0; i < ARRAY_LEN(rules); i++) {
-		int64_t value = rules[i].value;
-
-		if (value == OWN_PID)
-			value = getpid();
-		else if (value == DIRFD && unlink_dirfd < 0)
-			continue;
-		else if (value == DIRFD)
-			value = unlink_dirfd;
-		add_rule(p, &rules[i], (uint32_t)value);
-	}
+	/* Its flags are in memory; the C library then takes clone(). */
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_clone3, 0, 1);
+	answer(p, SECCOMP_RET_ERRNO | ENOSYS);
+	add_list(p, common, ARRAY_LEN(common), dirfd);
+	add_list(p, own->rules, own->n, dirfd);
 	answer(p, SECCOMP_RET_ERRNO | EPERM);
 }
 
+/* Without SPEC_ALLOW, older kernels make all that follows slower. */
+static int
+apply(const struct program *p, struct reason *why)
+{
+	const struct sock_fprog whole = { p->n, (struct sock_filter *)p->code };
+	long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	    SECCOMP_FILTER_FLAG_SPEC_ALLOW | SECCOMP_FILTER_FLAG_TSYNC, &whole);
+
+	if (rc < 0)
+		return reason_set(why, -errno, "cannot filter system calls");
+	if (rc > 0)
+		return reason_set(why, -EBUSY,
+		    "cannot filter system calls: thread %ld has a filter of "
+		    "its own",
+		    rc);
+	return HYGIENE_CLOSED;
+}
+
 int
-hygiene_close(int unlink_dirfd, struct reason *why)
+hygiene_close(const struct hygiene_list *own, int dirfd, struct reason *why)
 {
 	static struct program program;
-	struct sock_fprog whole = { 0, program.code };
 
 	if (ARCH == 0)
 		return HYGIENE_SKIPPED;
 	program.n = 0;
-	write_program(&program, unlink_dirfd);
-	whole.len = program.n;
+	write_program(&program, own, dirfd);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return reason_set(why, -errno, "cannot give up privileges");
-	/* Without the flag, older kernels make all that follows slower. */
-	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-		SECCOMP_FILTER_FLAG_SPEC_ALLOW, &whole) < 0)
-		return reason_set(why, -errno, "cannot filter system calls");
-	return HYGIENE_CLOSED;
+	return apply(&program, why);
+}
+
+void
+hygiene_close_or_say(const struct hygiene_list *own, int dirfd)
+{
+	struct reason why = { "" };
+	int closed = hygiene_close(own, dirfd, &why);
+
+	if (closed == HYGIENE_SKIPPED)
+		diag_note("this build does not filter its system calls");
+	else if (closed < 0)
+		diag_warn("system calls are not filtered: %s", why.text);
+}
+
+void
+hygiene_limit_core(uint64_t bytes)
+{
+	struct rlimit lim = { 0 };
+
+	if (getrlimit(RLIMIT_CORE, &lim) == 0 && bytes > lim.rlim_max) {
+		diag_warn("core dumps are limited to %llu bytes from outside, "
+			  "%llu are configured",
+		    (unsigned long long)lim.rlim_max,
+		    (unsigned long long)bytes);
+		bytes = lim.rlim_max;
+	}
+	lim = (struct rlimit){ bytes, bytes };
+	if (setrlimit(RLIMIT_CORE, &lim) < 0)
+		diag_warn("cannot limit core dumps");
 }

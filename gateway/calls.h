@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What a serving gateway calls and others do not.  With its filter it opens no
+ * file for writing, and removes nothing but from the directory of counters.
+ */
+
+#ifndef PEAL_GATEWAY_CALLS_H
+#define PEAL_GATEWAY_CALLS_H
+
+struct hygiene_list;
+
+extern const struct hygiene_list calls_gateway;
+
+#endif
