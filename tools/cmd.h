@@ -18,6 +18,7 @@ int cmd_graph(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_log(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 int cmd_readers(int argc, char **argv);
 int cmd_revert(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);

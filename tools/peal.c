@@ -34,6 +34,7 @@ static const struct peal_command peal_commands[] = {
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "stat", cmd_stat, "the counters of all processes" },
+	{ "metrics", cmd_metrics, "the same for Prometheus, once or served" },
 	{ "token", cmd_token, "sign a token" },
 	{ "grant", cmd_grant, "what a user may beyond his token" },
 	{ "revoke", cmd_revoke, "refuse a user's tokens" },
