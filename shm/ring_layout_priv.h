@@ -121,7 +121,7 @@ struct ring_record {
 	uint32_t len;
 	uint32_t crc;
 	uint32_t flags;
-	uint32_t zero;
+	uint32_t stamp;
 };
 
 enum {
@@ -218,7 +218,7 @@ ring_slot_store(struct ring_slot *slot, const struct ring_record *r)
 	ring_store(&slot->word[4], r->topic_hash);
 	ring_store(&slot->word[5], r->version);
 	ring_store(&slot->word[6], ring_pair(r->len, r->crc));
-	ring_store(&slot->word[7], ring_pair(r->flags, 0));
+	ring_store(&slot->word[7], ring_pair(r->flags, r->stamp));
 }
 
 /*

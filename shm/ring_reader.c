@@ -286,6 +286,7 @@ event_fill(struct ring_event *ev, const struct ring_record *r)
 		.len = r->len,
 		.crc = r->crc,
 		.flags = r->flags,
+		.stamp = r->stamp,
 	};
 }
 

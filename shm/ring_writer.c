@@ -39,7 +39,9 @@ struct ring_writer {
 
 	uint64_t pass_ord; /* the pass ends with these */
 	uint64_t pass_pos;
+	uint32_t stamp;
 	bool in_pass;
+	uint64_t published_ns; /* the last pass */
 };
 
 struct ring_writer *
@@ -255,6 +257,8 @@ ring_writer_begin(struct ring_writer *rw, uint32_t n, uint64_t bytes)
 	assert(!rw->in_pass);
 	assert(n <= head->slots && bytes <= head->payload_bytes);
 	rw->in_pass = true;
+	/* What is loaded before anybody reads is not late. */
+	rw->stamp = rw->installed ? ring_event_stamp(time_mono_ns()) : 0;
 	rw->pass_ord = rw->tail_ord + n;
 	rw->pass_pos = rw->tail_pos + bytes;
 	rw->valid_ord = writer_survivor(rw);
@@ -281,6 +285,7 @@ ring_writer_add(
 		.len = ev->len,
 		.crc = ev->crc,
 		.flags = ev->flags,
+		.stamp = rw->stamp,
 	};
 
 	assert(rw->in_pass && rw->tail_ord != rw->pass_ord);
@@ -305,7 +310,8 @@ ring_writer_commit(struct ring_writer *rw)
 	assert(rw->in_pass && rw->tail_ord == rw->pass_ord &&
 	       rw->tail_pos == rw->pass_pos);
 	rw->in_pass = false;
-	ring_store(&hot->publish_ns, time_mono_ns());
+	rw->published_ns = time_mono_ns();
+	ring_store(&hot->publish_ns, rw->published_ns);
 	atomic_store_explicit(
 	    &hot->tail_pos, rw->tail_pos, memory_order_release);
 	atomic_store_explicit(
@@ -343,6 +349,47 @@ uint64_t
 ring_writer_tail_seq(const struct ring_writer *rw)
 {
 	return rw->tail_seq;
+}
+
+uint64_t
+ring_writer_published_ns(const struct ring_writer *rw)
+{
+	return rw->published_ns;
+}
+
+/* How much of the ring is taken, of 1; *oldest_us: the oldest event's time. */
+static double
+writer_taken(const struct ring_writer *rw, uint64_t *oldest_us)
+{
+	const struct ring_header *head = &rw->map.head;
+	const struct ring_hot *hot = rw->map.hot;
+	uint64_t ord, last, pos, n, bytes;
+
+	do {
+		ord = ring_load(&hot->valid_ord);
+		last = ring_load(&hot->tail_ord);
+		pos = ring_load(&ring_map_slot(&rw->map, ord)->word[2]);
+		*oldest_us = ring_load(&ring_map_slot(&rw->map, ord)->word[3]);
+		bytes = ring_load(&hot->tail_pos) - pos;
+		atomic_thread_fence(memory_order_acquire);
+	} while (ord != ring_load(&hot->valid_ord));
+	n = last - (ord - 1);
+	if (n == 0 || n > head->slots)
+		return 0;
+	return MAX((double)n / head->slots,
+	    (double)bytes / (double)head->payload_bytes);
+}
+
+uint64_t
+ring_writer_window_ms(const struct ring_writer *rw, uint64_t now_us)
+{
+	uint64_t oldest_us = 0;
+	double taken = writer_taken(rw, &oldest_us), ms;
+
+	if (taken <= 0)
+		return RING_WINDOW_MAX_MS;
+	ms = now_us > oldest_us ? (double)(now_us - oldest_us) / 1000 : 0;
+	return (uint64_t)MIN(ms / taken, (double)RING_WINDOW_MAX_MS);
 }
 
 int

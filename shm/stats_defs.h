@@ -39,6 +39,7 @@ STATS_WRITER(flushes, COUNTER, "flushes", "flushes of the log")
 STATS_WRITER(flush_bytes, COUNTER, "bytes", "bytes written by flushes")
 STATS_WRITER(flush_ns, COUNTER, "ns", "time spent in flushes")
 STATS_WRITER(emits, COUNTER, "events", "ephemeral events published")
+STATS_WRITER(producers, GAUGE, "connections", "on writer.sock")
 STATS_WRITER(readers, GAUGE, "readers", "readers attached to the ring")
 STATS_WRITER(
     rejected_readers, COUNTER, "readers", "readers refused at ring.sock")
@@ -46,14 +47,20 @@ STATS_WRITER(ckpt_failed, COUNTER, "files", "checkpoints that failed")
 STATS_WRITER(witness_failed, COUNTER, "files", "witness writes that failed")
 STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")
 STATS_WRITER(stalls, COUNTER, "flushes", "flushes that took over a second")
+STATS_WRITER(wakeups, COUNTER, "wakeups", "doorbells that were rung")
 STATS_WRITER(
     missed_wakeups, COUNTER, "wakeups", "doorbells readers had to do without")
+STATS_WRITER(
+    ring_window, GAUGE, "ms", "for how long an event stays in the ring")
+STATS_WRITER(disk_free, GAUGE, "bytes", "that the log's disk has left for it")
+STATS_WRITER(
+    disk_reserve, GAUGE, "bytes", "with less left, appends are soon refused")
 
 STATS_WRITER_HIST(flush_size, "bytes", "written by one flush")
-STATS_WRITER_HIST(flush_time, "ns", "from writing a batch until it is durable")
+STATS_WRITER_HIST(flush_time, "ns", "of a flush: until it was durable")
 STATS_WRITER_HIST(batch_events, "events", "of one flush")
 STATS_WRITER_HIST(
-    accept_durable, "ns", "of an event: from its acceptance until durable")
+    accept_durable, "ns", "of an event: from acceptance until durable")
 STATS_WRITER_HIST(
     durable_published, "ns", "of an event: from durable until in the ring")
 

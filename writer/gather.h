@@ -26,6 +26,7 @@ enum {
 struct gather_note {
 	uint64_t topic_hash;
 	uint64_t version;
+	uint64_t accepted_ns; /* CLOCK_BOOTTIME */
 };
 
 struct gather *gather_new(void);

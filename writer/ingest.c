@@ -63,8 +63,9 @@ within_bounds(const struct producer *p)
 static void
 look_at_clock(struct ingest *in)
 {
-	in->now_us = writer_clock_now(
-	    &in->clock, time_wall_us(), time_clock_ns(CLOCK_BOOTTIME) / 1000);
+	in->now_ns = time_clock_ns(CLOCK_BOOTTIME);
+	in->now_us =
+	    writer_clock_now(&in->clock, time_wall_us(), in->now_ns / 1000);
 	in->counts.clock_leaps = in->clock.leaps;
 }
 
@@ -72,6 +73,7 @@ look_at_clock(struct ingest *in)
 static void
 take_requests(struct producer *p)
 {
+	struct sequencer *sq = p->in->parts.sequencer;
 	struct slice value;
 
 	look_at_clock(p->in);
@@ -79,6 +81,7 @@ take_requests(struct producer *p)
 	while (!p->dead && !p->refused && within_bounds(p)) {
 		value = p->stalled;
 		p->stalled.len = 0;
+		sq->accepted_ns = value.len ? p->stalled_ns : p->in->now_ns;
 		if (!value.len) {
 			int got = frame_next(&p->fs, &value);
 
@@ -97,6 +100,7 @@ take_requests(struct producer *p)
 		}
 		if (request_handle(p, value) == REQUEST_STALLED) {
 			p->stalled = value;
+			p->stalled_ns = sq->accepted_ns;
 			return;
 		}
 	}

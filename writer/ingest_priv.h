@@ -43,6 +43,7 @@ struct producer {
 	bool dead;	 /* to be dropped when its turn is over */
 	unsigned wanted; /* what io waits for */
 	struct slice stalled; /* a request that found no room; len 0: none */
+	uint64_t stalled_ns;  /* and when it was first in hand */
 };
 
 TAILQ_HEAD(producer_list, producer);
@@ -58,6 +59,7 @@ struct ingest {
 	struct mp_buf canonical;
 	struct writer_clock clock;
 	uint64_t now_us; /* time of the requests that are being taken */
+	uint64_t now_ns; /* the same, CLOCK_BOOTTIME */
 	struct quota quota;
 	struct ingest_counts counts;
 };

@@ -119,6 +119,8 @@ on_tick(void *arg)
 		.syncer = w->syncer,
 		.attach = w->attach,
 		.checkpoint_failed = w->checkpointer.failed,
+		.log_dir = w->boot.log_dir,
+		.segment_bytes = w->checkpointer.segment_bytes,
 	};
 
 	ring_writer_heartbeat(w->boot.ring);

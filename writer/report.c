@@ -5,12 +5,33 @@
  * they are copied to where tools look.
  */
 
-#include "writer/report.h"
+#include <sys/statvfs.h>
+
+#include "core/time.h"
 #include "shm/ring_writer.h"
 #include "shm/stats.h"
 #include "writer/attach.h"
 #include "writer/ingest.h"
+#include "writer/report.h"
 #include "writer/syncer.h"
+
+enum {
+	RESERVE_SEGMENTS = 2 /* the next spare, and one that is packed */
+};
+
+/* Of what the kernel has in memory: no disk is waited for. */
+static void
+report_disk(const struct report_parts *parts, const struct stats *st)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(parts->log_dir, &fs) < 0)
+		return;
+	stats_set(st, STATS_WRITER_disk_free,
+	    (uint64_t)fs.f_bavail * (uint64_t)fs.f_frsize);
+	stats_set(st, STATS_WRITER_disk_reserve,
+	    RESERVE_SEGMENTS * parts->segment_bytes);
+}
 
 void
 report_counters(const struct report_parts *parts)
@@ -34,6 +55,11 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_flush_ns, sy.flush_ns);
 	stats_set(st, STATS_WRITER_stalls, sy.slow_flushes);
 	stats_set(st, STATS_WRITER_witness_failed, sy.witness_failed);
+	stats_set(st, STATS_WRITER_wakeups, sy.rings);
+	stats_set(st, STATS_WRITER_producers, in.producers);
 	stats_set(st, STATS_WRITER_readers, attach_readers(parts->attach));
+	stats_set(st, STATS_WRITER_ring_window,
+	    ring_writer_window_ms(parts->ring, time_wall_us()));
+	report_disk(parts, st);
 	stats_set(st, STATS_WRITER_ckpt_failed, parts->checkpoint_failed);
 }

@@ -18,6 +18,8 @@ struct report_parts {
 	const struct syncer *syncer;
 	const struct attach *attach;
 	uint64_t checkpoint_failed;
+	int log_dir;		/* whose disk is looked at */
+	uint64_t segment_bytes; /* of the log */
 };
 
 void report_counters(const struct report_parts *parts);

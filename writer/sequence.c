@@ -71,7 +71,8 @@ compose(
 		admit_stored(ad, i, &ev);
 		ev.seq = st->head_seq + 1 + i;
 		at = put_event(at, &ev);
-		notes[i] = (struct gather_note){ ad->ev[i].hash, ev.version };
+		notes[i] = (struct gather_note){ ad->ev[i].hash, ev.version,
+			sq->accepted_ns };
 	}
 	frame_compose(frame, FRAME_EVENTS, ad->n, st->head_seq + 1, ad->time_us,
 	    keys_hash(ad), (uint32_t)payload);
@@ -146,7 +147,9 @@ sequence_emit(struct sequencer *sq, const struct event *ev, uint64_t *serial,
 		return reason_set(why, PROTO_INTERNAL, "out of memory");
 	put_event(frame + LOG_FRAME_HEADER, ev);
 	notes[0] = (struct gather_note){
-		hash_bytes(&sq->state->topic_key, ev->topic.p, ev->topic.len), 0
+		.topic_hash = hash_bytes(
+		    &sq->state->topic_key, ev->topic.p, ev->topic.len),
+		.accepted_ns = sq->accepted_ns,
 	};
 	frame_compose(frame, (enum frame_type)GATHER_EMIT, 1,
 	    sq->state->head_seq, ev->time_us, 0, (uint32_t)payload);

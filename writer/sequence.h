@@ -24,6 +24,7 @@ struct sequencer {
 	struct gather *gather;
 	struct space *space; /* NULL: there always is room */
 	struct admit_limits limits;
+	uint64_t accepted_ns; /* CLOCK_BOOTTIME, of what is sequenced next */
 };
 
 enum sequence {

@@ -21,6 +21,7 @@
 #include "log/witness.h"
 #include "shm/doorbell.h"
 #include "shm/ring_writer.h"
+#include "shm/stats.h"
 #include "writer/gather.h"
 #include "writer/space.h"
 #include "writer/syncer.h"
@@ -47,12 +48,14 @@ struct syncer {
 	unsigned n_runs;
 	uint64_t log_bytes; /* of the frames in runs */
 	unsigned log_frames;
+	uint64_t durable_ns; /* when the last flush ended */
+	uint64_t durable_boot_ns;
 
 	_Atomic uint64_t durable_seq;
 	_Atomic uint64_t done_serial;
 	_Atomic uint64_t flush_began_ns;
 	_Atomic uint64_t rolls;
-	_Atomic uint64_t counts[5];
+	_Atomic uint64_t counts[6];
 	atomic_bool failed;
 };
 
@@ -61,7 +64,8 @@ enum {
 	C_BYTES,
 	C_NS,
 	C_SLOW,
-	C_WITNESS
+	C_WITNESS,
+	C_RINGS
 };
 
 static void
@@ -173,6 +177,7 @@ take(struct syncer *sy, struct reason *why)
 static int
 make_durable(struct syncer *sy, struct reason *why)
 {
+	const struct stats *st = ring_writer_stats(sy->parts.ring);
 	uint64_t began = time_mono_ns(), ns;
 	int err;
 
@@ -182,7 +187,12 @@ make_durable(struct syncer *sy, struct reason *why)
 	atomic_store(&sy->flush_began_ns, 0);
 	if (err < 0)
 		return err;
-	ns = time_mono_ns() - began;
+	sy->durable_ns = time_mono_ns();
+	ns = sy->durable_ns - began;
+	/* As requests are stamped, which read that clock anyway. */
+	sy->durable_boot_ns = time_clock_ns(CLOCK_BOOTTIME);
+	stats_record(st, STATS_WRITER_HIST_flush_size, sy->log_bytes, 1);
+	stats_record(st, STATS_WRITER_HIST_flush_time, ns, 1);
 	count(sy, C_FLUSHES, 1);
 	count(sy, C_BYTES, sy->log_bytes);
 	count(sy, C_NS, ns);
@@ -232,6 +242,18 @@ publish_frame(
 	}
 }
 
+/* A pass with that many events of the log is visible. */
+static void
+record_pass(struct syncer *sy, uint32_t stored)
+{
+	uint64_t now = ring_writer_published_ns(sy->parts.ring);
+
+	if (stored > 0)
+		stats_record(ring_writer_stats(sy->parts.ring),
+		    STATS_WRITER_HIST_durable_published, now - sy->durable_ns,
+		    stored);
+}
+
 /* Make everything that was taken visible, in passes that the ring allows. */
 static void
 publish(struct syncer *sy, uint64_t durable)
@@ -241,7 +263,7 @@ publish(struct syncer *sy, uint64_t durable)
 	unsigned from = 0;
 
 	while (from < sy->n_items) {
-		uint32_t events = 0;
+		uint32_t events = 0, stored = 0;
 		uint64_t bytes = 0;
 		unsigned to = from;
 
@@ -255,15 +277,37 @@ publish(struct syncer *sy, uint64_t durable)
 					     bytes + len > max_bytes))
 				break;
 			events += n;
+			stored += it->emit ? 0 : n;
 			bytes += len;
 		}
 		ring_writer_begin(sy->parts.ring, events, bytes);
 		for (; from < to; from++)
 			publish_frame(sy, &sy->items[from], &durable);
 		ring_writer_commit(sy->parts.ring);
+		record_pass(sy, stored);
 		if (sy->parts.bells)
-			doorbell_hub_ring(sy->parts.bells);
+			count(sy, C_RINGS, doorbell_hub_ring(sy->parts.bells));
 	}
+}
+
+/* How many events were made durable at once, and how long each took. */
+static void
+record_batch(struct syncer *sy)
+{
+	const struct stats *st = ring_writer_stats(sy->parts.ring);
+	uint64_t events = 0;
+
+	for (unsigned i = 0; i < sy->n_items; i++) {
+		const struct gather_item *it = &sy->items[i];
+		uint32_t n = it->emit ? 0 : frame_n_events(it->frame);
+
+		if (n == 0)
+			continue;
+		stats_record(st, STATS_WRITER_HIST_accept_durable,
+		    sy->durable_boot_ns - it->notes[0].accepted_ns, n);
+		events += n;
+	}
+	stats_record(st, STATS_WRITER_HIST_batch_events, events, 1);
 }
 
 static void
@@ -293,6 +337,8 @@ syncer_round(struct syncer *sy, struct reason *why)
 			return err;
 	}
 	publish(sy, before);
+	if (sy->log_frames)
+		record_batch(sy);
 	gather_release(sy->parts.gather);
 	sy->serial += sy->n_items;
 	atomic_store(&sy->done_serial, sy->serial);
@@ -405,4 +451,5 @@ syncer_counts(const struct syncer *sy, struct syncer_counts *c)
 	c->flush_ns = atomic_load(&sy->counts[C_NS]);
 	c->slow_flushes = atomic_load(&sy->counts[C_SLOW]);
 	c->witness_failed = atomic_load(&sy->counts[C_WITNESS]);
+	c->rings = atomic_load(&sy->counts[C_RINGS]);
 }

@@ -71,6 +71,7 @@ struct syncer_counts {
 	uint64_t flush_ns;
 	uint64_t slow_flushes; /* over a second */
 	uint64_t witness_failed;
+	uint64_t rings; /* of readers' doorbells */
 };
 void syncer_counts(const struct syncer *sy, struct syncer_counts *counts);
 

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "core/crc32c.h"
+#include "core/time.h"
 #include "tests/lib/ringfix.h"
 
 static void
@@ -369,6 +370,77 @@ a_backlog_is_measured_without_reading_it(void **state)
 	    ring_reader_backlog(fx->reader, &backlog), RING_LAPPED);
 }
 
+/* By the stamp a reader knows how late it is. */
+static void
+an_event_tells_when_its_pass_began(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+	uint64_t before = time_mono_ns(), after;
+
+	ringfix_publish(fx, 1);
+	after = time_mono_ns();
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_not_equal(ev.stamp, 0);
+	assert_true(
+	    ring_event_age_ns(ev.stamp, after) <= after - before + 1024);
+	assert_true(
+	    ring_event_age_ns(ev.stamp, after + NS_PER_S) > NS_PER_S - 2048);
+	assert_int_equal(ring_writer_published_ns(fx->writer) >= before, 1);
+	assert_true(ring_writer_published_ns(fx->writer) <= after);
+}
+
+static void
+stamps_go_round(void **state)
+{
+	const uint64_t round = UINT64_C(1) << 42;
+	const uint64_t at[] = { round - 1024, round, round + 1024 };
+
+	for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
+		uint32_t stamp = ring_event_stamp(at[i]);
+
+		assert_int_not_equal(stamp, 0);
+		assert_in_range(ring_event_age_ns(stamp, at[i] + 1024 * 1024),
+		    1023 * 1024, 1024 * 1024);
+		assert_int_equal(ring_event_age_ns(stamp, at[i]), 0);
+		/* From after: a clock that was read before the pass began. */
+		assert_int_equal(
+		    ring_event_age_ns(stamp, at[i] - NS_PER_S / 2), 0);
+		assert_in_range(
+		    ring_event_age_ns(stamp, at[i] + 4000 * NS_PER_S),
+		    4000 * NS_PER_S - 2048, 4000 * NS_PER_S);
+	}
+}
+
+/* Of 8 slots and 4096 bytes, by the age of the oldest and the room left. */
+static void
+the_window_is_how_long_an_event_stays(void **state)
+{
+	struct ringfix *fx = *state;
+	const uint64_t second = US_PER_S;
+	uint8_t buf[RINGFIX_EVENT];
+	struct ring_event first = ringfix_event(1, false, buf);
+	uint64_t t = first.time_us;
+
+	assert_int_equal(
+	    ring_writer_window_ms(fx->writer, t), RING_WINDOW_MAX_MS);
+	ringfix_publish(fx, 1);
+	/* One of eight: in eight seconds the ring is full. */
+	assert_int_equal(ring_writer_window_ms(fx->writer, t + second), 8000);
+	assert_int_equal(ring_writer_window_ms(fx->writer, t), 0);
+	assert_int_equal(ring_writer_window_ms(fx->writer, t - 1), 0);
+	assert_int_equal(
+	    ring_writer_window_ms(fx->writer, UINT64_MAX), RING_WINDOW_MAX_MS);
+	ringfix_publish(fx, 30);
+	assert_int_equal(ring_reader_seek_oldest(fx->reader), 23);
+	t = ringfix_event(24, false, buf).time_us;
+	assert_int_equal(ring_writer_window_ms(fx->writer, t + second), 1000);
+	/* Bytes run out before slots: half of them are one event's. */
+	ringfix_publish_long(fx, 2048);
+	t = fx->seq * 3 + 1;
+	assert_true(ring_writer_window_ms(fx->writer, t + second) <= 2000);
+}
+
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, ringfix_setup, ringfix_teardown)
 
@@ -394,6 +466,9 @@ main(void)
 		TEST(a_backlog_is_measured_without_reading_it),
 		TEST(a_clone_has_a_position_of_its_own),
 		TEST(the_ring_can_be_read_when_its_writer_has_gone),
+		TEST(an_event_tells_when_its_pass_began),
+		TEST(stamps_go_round),
+		TEST(the_window_is_how_long_an_event_stays),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);

@@ -22,12 +22,14 @@
 #include "core/event.h"
 #include "core/mp.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "log/log_reader.h"
 #include "log/log_writer.h"
 #include "log/recover.h"
 #include "log/witness.h"
 #include "shm/ring_reader.h"
 #include "shm/ring_writer.h"
+#include "shm/stats.h"
 #include "tests/lib/tmpdir.h"
 #include "writer/gather.h"
 #include "writer/preload.h"
@@ -51,7 +53,8 @@ struct fx {
 	uint64_t seq;
 	uint64_t serial;
 	/* what the hooks see and do */
-	uint64_t tail_seen; /* of the ring, when the flush was asked for */
+	uint64_t tail_seen;   /* of the ring, when the flush was asked for */
+	uint64_t accepted_ns; /* of what is gathered; CLOCK_BOOTTIME */
 	_Atomic unsigned flushes;
 	_Atomic unsigned writes;
 	int fail_with;
@@ -206,7 +209,8 @@ gather(struct fx *f, uint32_t n, size_t size, bool emit)
 		put_le32(at, (uint32_t)len);
 		put_le32(at + 4, crc32c(0, at + LOG_EVENT_HEADER, len));
 		at = end;
-		notes[i] = (struct gather_note){ 5, ev.version };
+		notes[i] =
+		    (struct gather_note){ 5, ev.version, f->accepted_ns };
 	}
 	frame_compose(frame, emit ? (enum frame_type)GATHER_EMIT : FRAME_EVENTS,
 	    n, emit ? f->seq : f->seq + 1, 77, 0, (uint32_t)payload);
@@ -293,6 +297,76 @@ ephemeral_events_are_published_without_a_flush(void **state)
 	}
 }
 
+/* A histogram of the writer, as it is now; the caller's. */
+static struct stats_hist *
+hist_of(struct fx *f, const char *name)
+{
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct stats_hist *h = calloc(1, sizeof(*h));
+	struct stats_view view;
+	struct stats_item item;
+
+	assert_non_null(h);
+	assert_int_equal(
+	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
+	assert_int_equal(ring_reader_stats(rd, &view, &f->why), 0);
+	for (unsigned i = 0; i < view.n; i++) {
+		assert_int_equal(stats_view_item(&view, i, &item), 0);
+		if (!strcmp(item.name, name)) {
+			assert_int_equal(stats_view_hist(&view, i, h), 0);
+			return h;
+		}
+	}
+	fail_msg("there is no '%s'", name);
+	return h;
+}
+
+static void
+hist_is(struct fx *f, const char *name, uint64_t count, uint64_t least,
+    uint64_t most)
+{
+	CLEANUP(freep) struct stats_hist *h = hist_of(f, name);
+
+	assert_int_equal(h->count, count);
+	assert_in_range(stats_hist_percentile(h, 0), least, UINT64_MAX);
+	assert_in_range(h->max, least, most);
+}
+
+/*
+ * Of two requests and two ephemeral events around them, accepted an hour and
+ * two hours ago, in one flush.
+ */
+static void
+stages_are_timed_for_each_event_and_flushes_for_themselves(void **state)
+{
+	const uint64_t hour = 3600 * NS_PER_S;
+	struct fx *f = *state;
+	uint64_t began = time_mono_ns(), size, took;
+
+	spare(f);
+	hist_is(f, "accept_durable", 0, 0, 0);
+	size = frame_size(f, 3, 10, false) + frame_size(f, 2, 1000, false);
+	gather(f, 1, 10, true);
+	f->accepted_ns = time_clock_ns(CLOCK_BOOTTIME) - 2 * hour;
+	gather(f, 3, 10, false);
+	f->accepted_ns += hour;
+	gather(f, 2, 1000, false);
+	gather(f, 1, 10, true);
+	assert_int_equal(syncer_round(f->sy, &f->why), 4);
+	took = time_mono_ns() - began;
+	hist_is(f, "accept_durable", 5, hour, 2 * hour + took);
+	hist_is(f, "durable_published", 5, 0, took);
+	hist_is(f, "flush_time", 1, 1, took);
+	hist_is(f, "flush_size", 1, size, size);
+	hist_is(f, "batch_events", 1, 5, 5);
+	/* What is not stored is of no stage, and needs no flush. */
+	gather(f, 1, 10, true);
+	assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	hist_is(f, "accept_durable", 5, hour, 2 * hour + took);
+	hist_is(f, "durable_published", 5, 0, took);
+	hist_is(f, "flush_time", 1, 1, took);
+}
+
 static void
 segments_are_rolled_where_a_frame_does_not_fit(void **state)
 {
@@ -357,6 +431,8 @@ a_new_ring_is_preloaded_from_the_log(void **state)
 	while (ring_reader_read(rd, ev, 1024, buf, sizeof(buf), &n, &need) ==
 	       RING_EVENT) {
 		check_run(f, ev, buf, n, first + total);
+		for (uint32_t i = 0; i < n; i++)
+			assert_int_equal(ev[i].stamp, 0);
 		total += n;
 	}
 	/* 7/8 of the slots or of the bytes, whichever is less. */
@@ -432,6 +508,8 @@ main(void)
 		TEST(nothing_is_visible_before_its_flush_has_returned),
 		TEST(a_failed_flush_publishes_nothing),
 		TEST(ephemeral_events_are_published_without_a_flush),
+		TEST(
+		    stages_are_timed_for_each_event_and_flushes_for_themselves),
 		TEST(segments_are_rolled_where_a_frame_does_not_fit),
 		TEST(a_new_ring_is_preloaded_from_the_log),
 		TEST(threads_store_and_publish_in_order),
