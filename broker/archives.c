@@ -99,7 +99,7 @@ archives_take_in(struct archives *ar, uint64_t seq)
 	CLEANUP(archive_freep) struct archive *a = NULL;
 	struct known_archive known = { .id.seq = seq };
 	struct reason why = { "" };
-	int got = archive_open(ar->dirfd, seq, &a, &why);
+	int got = archive_open(&sysio_posix, ar->dirfd, seq, &a, &why);
 
 	if (got == -ENOMEM)
 		return got;
@@ -120,7 +120,7 @@ archives_list_one(void *arg, const char *name)
 	char want[ARCHIVE_NAME_SIZE];
 	unsigned long long seq;
 
-	if (strcmp(name, "archive.tmp") == 0) {
+	if (strcmp(name, ARCHIVE_TMP) == 0) {
 		(void)sysio_unlink(&sysio_posix, ar->dirfd, name);
 		return 0;
 	}
@@ -282,7 +282,8 @@ archives_find(struct archives *ar, const char *log, uint64_t rules_version,
 		*out = NULL;
 		if (known.id.seq == 0)
 			return 0;
-		got = archive_open(ar->dirfd, known.id.seq, &a, &why);
+		got = archive_open(
+		    &sysio_posix, ar->dirfd, known.id.seq, &a, &why);
 		/* That says nothing of the file. */
 		if (got == -ENOMEM || got == -EMFILE || got == -ENFILE)
 			return got;
@@ -503,7 +504,8 @@ archives_pack(struct archives *ar, struct spool *s, const struct archive_id *id,
 	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
 	CLEANUP(mp_buf_deinit) struct mp_buf part = { 0 };
 	uint32_t rows;
-	int got = archive_create(ar->dirfd, id, &w, why);
+	int got =
+	    archive_create(&sysio_posix, ar->dirfd, ARCHIVE_TMP, id, &w, why);
 
 	for (uint64_t n = 0; got == 0 && n < spool_parts(s); n++) {
 		part.len = 0;

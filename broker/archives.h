@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "broker/archive.h"
 #include "broker/store.h"
 #include "core/macros.h"
 #include "core/proto.h"
+#include "log/archive.h"
 
 struct archives;
 struct query;

@@ -95,7 +95,7 @@ slices_read(struct slices *sl, slices_event *fn, void *arg, struct reason *why)
 		if (sl->seq >= sl->limit)
 			return events ? SLICES_READ : SLICES_END;
 		got = log_reader_next(sl->rd, &frame, why);
-		if (got == LOG_READ_DAMAGED)
+		if (got == LOG_READ_DAMAGED || got == LOG_READ_GONE)
 			return events ? SLICES_READ : SLICES_DAMAGED;
 		if (got < 0)
 			return got;

@@ -62,21 +62,55 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 	}
 }
 
+/* The first segment, which begins the log or stands on its floor. */
 static void
-chain_check_first(struct chain *ch, const struct segment *s)
+chain_check_first(
+    struct chain *ch, const struct log_floor *floor, const struct segment *s)
 {
 	const struct segment_header *h = &s->header;
 	struct log_problem at = { .segment = s->name };
 
-	if (h->number == 1 && h->first_seq == 1 && h->pred.number == 0 &&
-	    format_is_zero(h->pred.chain, sizeof(h->pred.chain)))
+	if (floor->seq > 1 &&
+	    memcmp(floor->log_id, h->log_id, sizeof(h->log_id)) != 0) {
+		log_problem_tell(ch->sink, &at,
+		    "it belongs to another log than '" FLOOR_NAME "'");
 		return;
-	if (h->first_seq > 1) {
-		at.first_seq = 1;
+	}
+	if (h->number == floor->number && h->first_seq == floor->seq &&
+	    h->pred.number == floor->number - 1 &&
+	    memcmp(h->pred.chain, floor->chain, sizeof(floor->chain)) == 0)
+		return;
+	if (h->first_seq > floor->seq) {
+		at.first_seq = floor->seq;
 		at.last_seq = h->first_seq - 1;
 	}
-	log_problem_tell(ch->sink, &at,
-	    "it is number %" PRIu64 ", and the log begins with it", h->number);
+	if (floor->seq == 1)
+		log_problem_tell(ch->sink, &at,
+		    "it is number %" PRIu64 ", and the log begins with it",
+		    h->number);
+	else
+		log_problem_tell(ch->sink, &at,
+		    "the log begins with it, but '" FLOOR_NAME
+		    "' says with number %" PRIu64 " and event %" PRIu64,
+		    floor->number, floor->seq);
+}
+
+/* What the floor says by itself. */
+static void
+chain_check_floor(struct chain *ch, const struct segment_list *list)
+{
+	struct log_problem at = { .segment = FLOOR_NAME };
+
+	if (list->bad_floor) {
+		log_problem_tell(ch->sink, &at, "it does not verify");
+	} else if (list->floor.seq > 1 && list->n == 0) {
+		at.first_seq = list->floor.seq;
+		at.last_seq = UINT64_MAX;
+		log_problem_tell(ch->sink, &at,
+		    "no segment is there, and the log goes on with event "
+		    "%" PRIu64,
+		    list->floor.seq);
+	}
 }
 
 /* Segments are missing or doubled between a and b. */
@@ -235,6 +269,9 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 	struct chain ch = { io, dirfd, notes, sink, why };
 	struct segment *before = NULL;
 
+	chain_check_floor(&ch, list);
+	if (list->bad_floor)
+		return 0;
 	for (size_t i = 0; i < n; i++) {
 		struct segment *s = &list->v[i];
 		int err = 0;
@@ -242,7 +279,7 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 		if (before && s->headed)
 			err = chain_check_link(&ch, before, s);
 		else if (i == 0 && s->headed)
-			chain_check_first(&ch, s);
+			chain_check_first(&ch, &list->floor, s);
 		if (err < 0)
 			return err;
 		if (before)

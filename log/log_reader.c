@@ -40,14 +40,19 @@ log_reader_keep_misfit(void *arg, const struct log_problem *problem)
 {
 	struct log_reader *rd = arg;
 	char sentence[LOG_PROBLEM_SENTENCE];
+	size_t i = 0;
 
-	for (size_t i = 0; i < rd->misfit; i++) {
-		if (strcmp(rd->list.v[i].name, problem->segment) != 0)
-			continue;
-		rd->misfit = i;
-		reason_set(&rd->misfit_why, 0, "%s",
-		    log_problem_sentence(problem, sentence));
-	}
+	while (
+	    i < rd->list.n && strcmp(rd->list.v[i].name, problem->segment) != 0)
+		i++;
+	/* What no segment is told of is the floor, on which all stand. */
+	if (i == rd->list.n)
+		i = 0;
+	if (rd->misfit_why.text[0] && i >= rd->misfit)
+		return;
+	rd->misfit = i;
+	reason_set(
+	    &rd->misfit_why, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
 int
@@ -109,9 +114,27 @@ log_reader_free(struct log_reader *rd)
 uint64_t
 log_reader_oldest(const struct log_reader *rd)
 {
-	return rd->list.n > 0 ? rd->list.v[0].name_first_seq : 1;
+	return rd->list.floor.seq;
 }
 
+/* A segment went away: has the floor passed it? */
+static int
+log_reader_look_for(
+    struct log_reader *rd, const struct segment *s, struct reason *why)
+{
+	struct log_floor floor;
+	int got = floor_read(rd->io, rd->dirfd, &floor, why);
+
+	if (got < 0)
+		return got;
+	if (floor.seq <= s->name_first_seq)
+		return reason_set(why, -ENOENT, "cannot open '%s'", s->name);
+	rd->list.floor = floor;
+	return reason_set(why, LOG_READ_GONE,
+	    "events before %" PRIu64 " are not kept any more", floor.seq);
+}
+
+/* 0, LOG_READ_GONE or below zero. */
 static int
 log_reader_open_segment(struct log_reader *rd, struct reason *why)
 {
@@ -119,6 +142,8 @@ log_reader_open_segment(struct log_reader *rd, struct reason *why)
 	int err, fd;
 
 	fd = sysio_openat(rd->io, rd->dirfd, s->name, O_RDONLY, 0);
+	if (fd == -ENOENT)
+		return log_reader_look_for(rd, s, why);
 	if (fd < 0)
 		return reason_set(why, fd, "cannot open '%s'", s->name);
 	err = scan_init(&rd->scan, rd->io, fd, s, true);
@@ -219,15 +244,15 @@ log_reader_step(
 	int got;
 
 	for (;;) {
-		if (rd->at == rd->list.n)
-			return LOG_READ_END;
-		if (rd->at >= rd->misfit) {
+		if (rd->misfit_why.text[0] && rd->at >= rd->misfit) {
 			reason_set(why, 0, "%s", rd->misfit_why.text);
 			return LOG_READ_DAMAGED;
 		}
+		if (rd->at == rd->list.n)
+			return LOG_READ_END;
 		if (rd->fd < 0) {
 			got = log_reader_open_segment(rd, why);
-			if (got < 0)
+			if (got != 0)
 				return got;
 		}
 		if (rd->scan.next_seq > rd->limit_seq)
@@ -325,7 +350,7 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 
 	while (i > 0 && rd->list.v[i - 1].name_first_seq > seq)
 		i--;
-	if (i == 0 || seq > rd->limit_seq)
+	if (i == 0 || seq > rd->limit_seq || seq < rd->list.floor.seq)
 		return -ENOENT;
 	i--;
 	if (rd->list.v[i].extent.number != 0 &&
@@ -341,8 +366,8 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 		log_reader_close_segment(rd);
 		rd->at = i;
 		err = log_reader_open_segment(rd, why);
-		if (err < 0)
-			return err;
+		if (err != 0)
+			return err == LOG_READ_GONE ? -ENOENT : err;
 	}
 	return log_reader_jump(rd, seq, why);
 }

@@ -31,12 +31,13 @@ MUST_CHECK int log_reader_open(const struct sysio *io, int dirfd,
 struct log_reader *log_reader_free(struct log_reader *rd);
 CLEANUP_FN(struct log_reader *, log_reader_free)
 
+/* The oldest event that is kept, as far as this reader has noticed. */
 uint64_t log_reader_oldest(const struct log_reader *rd);
 
 /*
  * Make the frame that holds seq the next one; uses the segment's index where
- * there is one.  0, or -ENOENT when seq is before the oldest or behind the
- * limit; behind the end of a log without a limit, the next read says so.
+ * there is one.  0, or -ENOENT when seq is before the oldest, which may have
+ * moved on only now, or behind the limit; behind the end of a log without a limit, the next read says so.
  */
 MUST_CHECK int log_reader_seek(
     struct log_reader *rd, uint64_t seq, struct reason *why);
@@ -45,6 +46,7 @@ enum log_read {
 	LOG_READ_END = 0,
 	LOG_READ_FRAME,
 	LOG_READ_DAMAGED, /* *why names segment, offset and expected seq */
+	LOG_READ_GONE,	  /* retention has removed it: see the oldest */
 };
 
 /* A verified frame; payload lives until the next call. */

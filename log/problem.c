@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "log/problem.h"
 
@@ -12,6 +13,8 @@ const char *
 log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE])
 {
+	const char *dot = strrchr(problem->segment, '.');
+	const char *what = dot && !strncmp(dot, ".seg", 4) ? "segment " : "";
 	char where[40] = "", events[80] = "";
 
 	if (problem->offset != 0)
@@ -26,7 +29,7 @@ log_problem_sentence(
 		    "; events %" PRIu64 " to %" PRIu64
 		    " are damaged or missing",
 		    problem->first_seq, problem->last_seq);
-	snprintf(buf, LOG_PROBLEM_SENTENCE, "segment '%s'%s: %s%s",
+	snprintf(buf, LOG_PROBLEM_SENTENCE, "%s'%s'%s: %s%s", what,
 	    problem->segment, where, problem->text, events);
 	return buf;
 }

@@ -11,7 +11,7 @@
 #include "core/macros.h"
 
 struct log_problem {
-	const char *segment; /* file name */
+	const char *segment; /* or another file's name */
 	uint64_t offset;     /* in it; 0: the file as a whole */
 	uint64_t first_seq;  /* damaged or missing events; 0: none */
 	uint64_t last_seq;
@@ -29,7 +29,7 @@ enum {
 	LOG_PROBLEM_SENTENCE = 240
 };
 
-/* "segment 'NAME', offset N: TEXT: events A to B …"; returns buf. */
+/* "segment 'NAME', offset N: TEXT; events A to B …"; returns buf. */
 const char *log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE]);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/base.h"
 #include "log/chain.h"
 #include "log/format_priv.h"
 #include "log/quarantine.h"
@@ -215,7 +216,11 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 static int
 recover_find_end(struct recovery *rc)
 {
-	rc->next_seq = 1;
+	struct log_problem floor = { .segment = FLOOR_NAME,
+		.first_seq = rc->list.floor.seq,
+		.last_seq = UINT64_MAX };
+
+	rc->next_seq = rc->list.floor.seq;
 	rc->used = rc->headed;
 	while (rc->used > 0 && rc->sink.told == 0) {
 		const struct segment *s = &rc->list.v[rc->used - 1];
@@ -232,6 +237,11 @@ recover_find_end(struct recovery *rc)
 			    "it has no frame, but a seal or a successor");
 		rc->used--;
 	}
+	if (rc->used == 0 && rc->list.floor.seq > 1 && rc->sink.told == 0)
+		log_problem_tell(&rc->sink, &floor,
+		    "no segment has a frame, and the log goes on with event "
+		    "%" PRIu64,
+		    rc->list.floor.seq);
 	return 0;
 }
 
@@ -244,7 +254,7 @@ recover_identify(struct recovery *rc, struct log_tail *tail)
 	tail->epoch = 1;
 	tail->incarnation = 1;
 	tail->next_segment = 1;
-	tail->oldest_seq = 1;
+	tail->oldest_seq = rc->list.floor.seq;
 	for (size_t i = 0; i < rc->headed; i++) {
 		h = &rc->list.v[i].header;
 		if (i == 0) {
@@ -308,18 +318,20 @@ recover_load_witness(struct recovery *rc)
 	return got < 0 ? got : 0;
 }
 
+/* What is below the floor is in its base alone. */
 static int
-recover_refuse_floor(struct recovery *rc)
+recover_check_base(struct recovery *rc)
 {
-	int fd = sysio_openat(rc->io, rc->dirfd, "FLOOR", O_RDONLY, 0);
+	const struct log_floor *floor = &rc->list.floor;
+	CLEANUP(base_freep) struct base *base = NULL;
+	int got;
 
-	if (fd == -ENOENT)
+	if (floor->seq == 1 || rc->sink.told > 0)
 		return 0;
-	if (fd < 0)
-		return reason_set(rc->why, fd, "cannot open 'FLOOR'");
-	(void)sysio_close(rc->io, fd);
-	return reason_set(rc->why, -ENOTSUP,
-	    "'FLOOR' is there, and this program knows no retention");
+	got = base_open(
+	    rc->io, rc->dirfd, floor->seq - 1, floor->log_id, &base, rc->why);
+	rc->sink.told += got == BASE_DAMAGED;
+	return got < 0 ? got : 0;
 }
 
 /* Look at everything; nothing is changed.  Problems are in rc->sink. */
@@ -332,9 +344,7 @@ recover_examine(struct recovery *rc)
 	if (err < 0)
 		return reason_set(
 		    rc->why, err, "cannot sync the log's directory");
-	err = recover_refuse_floor(rc);
-	if (err == 0)
-		err = recover_load_witness(rc);
+	err = recover_load_witness(rc);
 	if (err == 0)
 		err = segment_list_read(rc->io, rc->dirfd, list, rc->why);
 	if (err < 0)
@@ -347,6 +357,8 @@ recover_examine(struct recovery *rc)
 	if (err == 0)
 		err = chain_check(rc->io, rc->dirfd, list, rc->headed,
 		    rc->notes, &rc->sink, rc->why);
+	if (err == 0)
+		err = recover_check_base(rc);
 	if (err == 0 && rc->sink.told == 0)
 		err = recover_find_end(rc);
 	return err;

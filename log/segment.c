@@ -17,7 +17,9 @@
 
 enum {
 	FIRST_DIGITS = 20,
-	INCARNATION_DIGITS = 10
+	INCARNATION_DIGITS = 10,
+	/* Each but the last met a segment that retention removed meanwhile. */
+	LIST_TRIES = 16,
 };
 
 void
@@ -130,6 +132,7 @@ segment_read_seal(const struct sysio *io, int fd, struct segment *seg,
 		seg->seal = SEAL_NONE;
 	if (seg->seal != SEAL_GOOD)
 		return 0;
+	seg->seal_time_us = frame.time_us;
 	seg->extent.number = seg->header.number;
 	seg->extent.first_seq = seg->footer.first_seq;
 	seg->extent.last_seq = seg->footer.last_seq;
@@ -220,30 +223,67 @@ segment_list_deinit(struct segment_list *list)
 	*list = (struct segment_list){ 0 };
 }
 
+static void
+segment_names_deinit(struct segment_names *names)
+{
+	free(names->v);
+}
+
+/* How many of the names, which are in order, are below the floor. */
+static size_t
+segment_names_below(const struct segment_names *names, uint64_t floor)
+{
+	uint64_t first = 0;
+	uint32_t inc;
+	size_t i = 0;
+
+	while (i < names->n && segment_parse_name(names->v[i], &first, &inc) &&
+	       first < floor)
+		i++;
+	return i;
+}
+
+/* One try; -ENOENT: a segment went away while it was read. */
+static int
+segment_list_try(const struct sysio *io, int dirfd, struct segment_list *list,
+    struct reason *why)
+{
+	CLEANUP(segment_names_deinit) struct segment_names names = { 0 };
+	CLEANUP(freep) struct segment *v = NULL;
+	struct log_floor floor;
+	size_t below;
+	int got, err = sysio_list(io, dirfd, segment_take_name, &names);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot list the log's directory");
+	/* Later than the names: what was removed of them is below it. */
+	got = floor_read(io, dirfd, &floor, why);
+	if (got < 0)
+		return got;
+	if (names.n > 0)
+		qsort(
+		    names.v, names.n, sizeof(*names.v), segment_compare_names);
+	below = segment_names_below(&names, floor.seq);
+	v = calloc(names.n + 1, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	for (size_t i = below; i < names.n; i++) {
+		err = segment_read(io, dirfd, names.v[i], &v[i - below], why);
+		if (err < 0)
+			return err;
+	}
+	*list = (struct segment_list){ TAKE(v), names.n - below, floor,
+		got == FLOOR_BAD };
+	return 0;
+}
+
 int
 segment_list_read(const struct sysio *io, int dirfd, struct segment_list *list,
     struct reason *why)
 {
-	struct segment_names names = { 0 };
-	CLEANUP(freep) struct segment *v = NULL;
-	int err;
+	int err = -ENOENT;
 
-	err = sysio_list(io, dirfd, segment_take_name, &names);
-	if (err < 0)
-		err = reason_set(why, err, "cannot list the log's directory");
-	if (err == 0 && names.n > 0) {
-		qsort(
-		    names.v, names.n, sizeof(*names.v), segment_compare_names);
-		v = calloc(names.n, sizeof(*v));
-		if (!v)
-			err = -ENOMEM;
-	}
-	for (size_t i = 0; err == 0 && i < names.n; i++)
-		err = segment_read(io, dirfd, names.v[i], &v[i], why);
-	free(names.v);
-	if (err < 0)
-		return err;
-	list->v = TAKE(v);
-	list->n = names.n;
-	return 0;
+	for (int i = 0; i < LIST_TRIES && err == -ENOENT; i++)
+		err = segment_list_try(io, dirfd, list, why);
+	return err;
 }

@@ -13,6 +13,7 @@
 
 #include "core/macros.h"
 #include "core/sysio.h"
+#include "log/floor.h"
 #include "log/format.h"
 
 struct reason;
@@ -36,7 +37,8 @@ struct segment {
 	bool one_header; /* the other copy does not */
 	struct segment_header header;
 	enum segment_seal seal;
-	struct segment_footer footer; /* where the seal is good */
+	struct segment_footer footer; /* where the seal is good ... */
+	uint64_t seal_time_us;	      /* ... its last event's time, too */
 	/*
 	 * Where its frames end, as its successor's header or else its seal
 	 * says.  extent.number is 0 where nobody says so.
@@ -58,13 +60,21 @@ bool segment_parse_name(
 MUST_CHECK int segment_read(const struct sysio *io, int dirfd, const char *name,
     struct segment *seg, struct reason *why);
 
-/* All segments in dirfd by (first seq, incarnation) of their names. */
+/*
+ * The segments in dirfd by (first seq, incarnation) of their names, from the
+ * floor on: what is left below it is not of the log any more.
+ */
 struct segment_list {
 	struct segment *v;
 	size_t n;
+	struct log_floor floor;
+	bool bad_floor; /* it does not verify: what it said is not known */
 };
 
-/* On success to be ended with segment_list_deinit(). */
+/*
+ * The list is of one moment, also while retention goes on.  On success to be
+ * ended with segment_list_deinit().
+ */
 MUST_CHECK int segment_list_read(const struct sysio *io, int dirfd,
     struct segment_list *list, struct reason *why);
 void segment_list_deinit(struct segment_list *list);

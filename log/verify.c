@@ -14,6 +14,7 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 #include "core/reason.h"
+#include "log/base.h"
 #include "log/chain.h"
 #include "log/scan.h"
 #include "log/verify.h"
@@ -201,6 +202,26 @@ verify_end(struct verify *vf, const struct segment_list *list, size_t n,
 	    wit->name, wit->seq);
 }
 
+/* All of the base, where there is a floor. */
+static int
+verify_base(struct verify *vf, const struct log_floor *floor)
+{
+	CLEANUP(base_freep) struct base *base = NULL;
+	struct reason what = { "" };
+	struct log_problem at = { .segment = FLOOR_NAME };
+	int got;
+
+	if (floor->seq == 1)
+		return 0;
+	got = base_open(
+	    vf->io, vf->dirfd, floor->seq - 1, floor->log_id, &base, &what);
+	if (got == BASE_OPENED)
+		got = base_verify(base, &what);
+	if (got == BASE_DAMAGED)
+		log_problem_tell(&vf->sink, &at, "%s", what.text);
+	return got < 0 ? reason_set(vf->why, got, "%s", what.text) : 0;
+}
+
 static int
 verify_run(
     struct verify *vf, struct segment_list *list, const struct log_witness *wit)
@@ -215,7 +236,9 @@ verify_run(
 		n--;
 	err = chain_check(
 	    vf->io, vf->dirfd, list, n, v->note, &vf->sink, vf->why);
-	v->first_seq = n > 0 ? list->v[0].name_first_seq : 1;
+	if (err == 0)
+		err = verify_base(vf, &list->floor);
+	v->first_seq = n > 0 ? list->v[0].name_first_seq : list->floor.seq;
 	v->last_seq = v->first_seq - 1;
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		told = vf->sink.told;

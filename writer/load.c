@@ -50,7 +50,7 @@ load_replay(const struct load *ld)
 		return reason_set(ld->why, LOAD_DAMAGED,
 		    "the log ends at seq %llu, recovery saw %llu",
 		    (unsigned long long)st->head_seq, (unsigned long long)last);
-	return got == LOG_READ_DAMAGED ? LOAD_DAMAGED : got;
+	return got > 0 ? LOAD_DAMAGED : got;
 }
 
 /* The checkpoint, or an empty state. */

@@ -47,7 +47,7 @@ next_frame(struct log_reader *rd, struct log_frame *frame, struct reason *why)
 {
 	int got = log_reader_next(rd, frame, why);
 
-	if (got == LOG_READ_DAMAGED)
+	if (got == LOG_READ_DAMAGED || got == LOG_READ_GONE)
 		return -EBADMSG;
 	return got;
 }

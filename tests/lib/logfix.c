@@ -253,6 +253,7 @@ logfix_read(struct logfix *fx, uint64_t limit_seq, int *outcome)
 	*outcome = log_reader_open(fx->io, fx->dirfd, limit_seq, &rd, &fx->why);
 	if (*outcome < 0)
 		return 0;
+	n = (long)log_reader_oldest(rd) - 1;
 	while ((*outcome = log_reader_next(rd, &frame, &fx->why)) ==
 	       LOG_READ_FRAME) {
 		uint64_t seq = frame.first_seq;

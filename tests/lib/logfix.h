@@ -71,7 +71,7 @@ void logfix_fill(struct logfix *fx, unsigned frames, unsigned n);
 size_t logfix_event(uint64_t seq, uint8_t buf[LOGFIX_EVENT_MAX]);
 
 /*
- * Read the log from its beginning.  Returns the number of events, each of
+ * Read the log from its beginning.  Returns the seq of the last event, each of
  * which was what it should be, or -1 when one was not; *outcome is that of
  * the last log_reader_next().
  */

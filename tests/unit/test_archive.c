@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "broker/archive.h"
 #include "core/mp.h"
 #include "core/reason.h"
 #include "core/row.h"
+#include "log/archive.h"
 #include "tests/lib/tmpdir.h"
 
 static const struct archive_id id = {
@@ -65,7 +65,9 @@ write_archive(struct tmpdir *dir, unsigned rows, size_t value_len)
 	struct reason why;
 	uint64_t bytes;
 
-	assert_int_equal(archive_create(dir->fd, &id, &w, &why), 0);
+	assert_int_equal(
+	    archive_create(&sysio_posix, dir->fd, ARCHIVE_TMP, &id, &w, &why),
+	    0);
 	for (unsigned i = 0; i < rows; i++) {
 		row_of(i, value_len, &marked);
 		assert_int_equal(
@@ -118,7 +120,8 @@ what_is_written_is_read(void **state)
 
 		assert_false(tmpdir_has(dir, "archive.tmp"));
 		assert_int_equal(
-		    archive_open(dir->fd, id.seq, &a, &why), ARCHIVE_ROW);
+		    archive_open(&sysio_posix, dir->fd, id.seq, &a, &why),
+		    ARCHIVE_ROW);
 		assert_memory_equal(archive_id(a), &id, sizeof(id));
 		assert_int_equal(archive_rows(a), cases[i].rows);
 		assert_int_equal(archive_bytes(a), bytes);
@@ -140,7 +143,8 @@ a_seek_leads_to_the_first_row_at_or_behind_a_topic(void **state)
 	char topic[32];
 
 	(void)write_archive(dir, rows, 100);
-	assert_int_equal(archive_open(dir->fd, id.seq, &a, &why), ARCHIVE_ROW);
+	assert_int_equal(
+	    archive_open(&sysio_posix, dir->fd, id.seq, &a, &why), ARCHIVE_ROW);
 	/* Forward in small steps and large, and back. */
 	for (unsigned i = 0; i < 6000; i++) {
 		unsigned k = i < 4000 ? i * 2 + i % 3 : i * 7919 % 8004;
@@ -172,7 +176,9 @@ one_that_is_not_finished_leaves_nothing(void **state)
 	struct archive_writer *w;
 	struct reason why;
 
-	assert_int_equal(archive_create(dir->fd, &id, &w, &why), 0);
+	assert_int_equal(
+	    archive_create(&sysio_posix, dir->fd, ARCHIVE_TMP, &id, &w, &why),
+	    0);
 	row_of(0, 10, &marked);
 	assert_int_equal(
 	    archive_put(w, slice_of(marked.p, marked.len), &why), 0);
@@ -187,7 +193,7 @@ expect_damage(struct tmpdir *dir, unsigned rows, size_t at)
 	CLEANUP(archive_freep) struct archive *a = NULL;
 	struct reason why = { "" };
 	unsigned n;
-	int got = archive_open(dir->fd, id.seq, &a, &why);
+	int got = archive_open(&sysio_posix, dir->fd, id.seq, &a, &why);
 
 	if (got == ARCHIVE_ROW) {
 		/* What is read is right, as far as it goes. */
@@ -249,8 +255,10 @@ one_under_the_name_of_another_is_damaged(void **state)
 	archive_name(to, id.seq + 1);
 	assert_int_equal(renameat(dir->fd, from, dir->fd, to), 0);
 	assert_int_equal(
-	    archive_open(dir->fd, id.seq + 1, &a, &why), ARCHIVE_DAMAGED);
-	assert_int_equal(archive_open(dir->fd, id.seq, &a, &why), -ENOENT);
+	    archive_open(&sysio_posix, dir->fd, id.seq + 1, &a, &why),
+	    ARCHIVE_DAMAGED);
+	assert_int_equal(
+	    archive_open(&sysio_posix, dir->fd, id.seq, &a, &why), -ENOENT);
 }
 
 #define TEST(name) \

@@ -297,14 +297,17 @@ a_frame_of_an_unknown_type_is_refused(void **state)
 }
 
 static void
-a_floor_is_refused(void **state)
+a_floor_that_is_none_is_damage(void **state)
 {
 	struct modelfix *m = *state;
+	int outcome;
 
 	logfix_start(&m->fx);
 	logfix_fill(&m->fx, 1, 1);
-	modelfix_put_file(m, "FLOOR", &(struct modelfix_copy){ { 0 } });
-	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+	modelfix_put_file(m, FLOOR_NAME, &(struct modelfix_copy){ { 0 } });
+	modelfix_expect_damage(m, "'FLOOR': it does not verify");
+	assert_int_equal(logfix_read(&m->fx, 1, &outcome), 0);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
 }
 
 static void
@@ -415,7 +418,7 @@ main(void)
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
 		MODEL_TEST(a_frame_that_is_not_its_events_is_not_handed_out),
 		MODEL_TEST(verification_looks_at_each_event),
-		MODEL_TEST(a_floor_is_refused),
+		MODEL_TEST(a_floor_that_is_none_is_damage),
 		MODEL_TEST(other_files_are_ignored),
 	};
 

@@ -11,13 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/archive.h"
-#include "broker/archive_priv.h"
 #include "core/crc32c.h"
 #include "core/reason.h"
 #include "core/sysio.h"
 #include "core/topic.h"
 #include "core/zstd.h"
+#include "log/archive.h"
+#include "log/archive_priv.h"
 
 struct archive_block {
 	uint64_t offset;
@@ -25,7 +25,9 @@ struct archive_block {
 };
 
 struct archive {
+	const struct sysio *io;
 	int fd;
+	bool own_fd;
 	char name[ARCHIVE_NAME_SIZE];
 	uint64_t bytes;
 	struct archive_id id;
@@ -57,7 +59,8 @@ archive_free(struct archive *a)
 {
 	if (!a)
 		return NULL;
-	closep(&a->fd);
+	if (a->own_fd)
+		(void)sysio_close(a->io, a->fd);
 	free(a->index);
 	free(a->v);
 	mp_buf_deinit(&a->packed);
@@ -90,7 +93,7 @@ static int
 archive_pread(
     struct archive *a, void *buf, size_t len, uint64_t at, struct reason *why)
 {
-	ssize_t n = sysio_pread(&sysio_posix, a->fd, buf, len, at);
+	ssize_t n = sysio_pread(a->io, a->fd, buf, len, at);
 
 	if (n < 0)
 		return reason_set(why, (int)n, "cannot read '%s'", a->name);
@@ -99,7 +102,7 @@ archive_pread(
 }
 
 static int
-archive_read_header(struct archive *a, uint64_t seq, struct reason *why)
+archive_read_header(struct archive *a, struct reason *why)
 {
 	uint8_t h[ARCHIVE_HEADER];
 	int got = archive_pread(a, h, sizeof(h), 0, why);
@@ -116,8 +119,6 @@ archive_read_header(struct archive *a, uint64_t seq, struct reason *why)
 	a->id.seq = get_le64(h + ARCHIVE_AT_SEQ);
 	a->id.rules_version = get_le64(h + ARCHIVE_AT_RULES);
 	a->id.floor = get_le64(h + ARCHIVE_AT_FLOOR);
-	if (a->id.seq != seq)
-		return archive_damaged(a, "its name is another's", why);
 	return ARCHIVE_ROW;
 }
 
@@ -201,30 +202,62 @@ archive_read_trailer(struct archive *a, struct reason *why)
 	    a, len, get_le32(t + ARCHIVE_END_INDEX_CRC), why);
 }
 
+static int
+archive_read(struct archive *a, struct reason *why)
+{
+	int got;
+
+	if (a->bytes < ARCHIVE_HEADER + ARCHIVE_TRAILER)
+		return archive_damaged(a, "it is cut short", why);
+	got = archive_read_header(a, why);
+	return got == ARCHIVE_ROW ? archive_read_trailer(a, why) : got;
+}
+
 int
-archive_open(int dirfd, uint64_t seq, struct archive **out, struct reason *why)
+archive_open_fd(const struct sysio *io, int fd, uint64_t bytes,
+    const char *name, struct archive **out, struct reason *why)
 {
 	CLEANUP(archive_freep) struct archive *a = calloc(1, sizeof(*a));
 	int got;
 
 	if (!a)
 		return -ENOMEM;
-	archive_name(a->name, seq);
-	a->fd =
-	    sysio_openat(&sysio_posix, dirfd, a->name, O_RDONLY | O_CLOEXEC, 0);
-	if (a->fd < 0)
-		return reason_set(why, a->fd, "cannot open '%s'", a->name);
-	got = sysio_size(&sysio_posix, a->fd, &a->bytes);
-	if (got < 0)
-		return reason_set(why, got, "cannot read '%s'", a->name);
-	if (a->bytes < ARCHIVE_HEADER + ARCHIVE_TRAILER)
-		return archive_damaged(a, "it is cut short", why);
-	got = archive_read_header(a, seq, why);
-	if (got == ARCHIVE_ROW)
-		got = archive_read_trailer(a, why);
+	a->io = io;
+	a->fd = fd;
+	a->bytes = bytes;
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	got = archive_read(a, why);
 	if (got == ARCHIVE_ROW)
 		*out = TAKE(a);
 	return got;
+}
+
+int
+archive_open(const struct sysio *io, int dirfd, uint64_t seq,
+    struct archive **out, struct reason *why)
+{
+	CLEANUP(archive_freep) struct archive *a = NULL;
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	char name[ARCHIVE_NAME_SIZE];
+	uint64_t bytes;
+	int got;
+
+	archive_name(name, seq);
+	f.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot open '%s'", name);
+	got = sysio_size(io, f.fd, &bytes);
+	if (got < 0)
+		return reason_set(why, got, "cannot read '%s'", name);
+	got = archive_open_fd(io, f.fd, bytes, name, &a, why);
+	if (got != ARCHIVE_ROW)
+		return got;
+	if (a->id.seq != seq)
+		return archive_damaged(a, "its name is another's", why);
+	a->own_fd = true;
+	f.fd = -1;
+	*out = TAKE(a);
+	return ARCHIVE_ROW;
 }
 
 int

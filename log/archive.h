@@ -6,8 +6,8 @@
  * builds on all of them checks the whole file first.
  */
 
-#ifndef PEAL_BROKER_ARCHIVE_H
-#define PEAL_BROKER_ARCHIVE_H
+#ifndef PEAL_LOG_ARCHIVE_H
+#define PEAL_LOG_ARCHIVE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +15,9 @@
 #include "core/bytes.h"
 #include "core/macros.h"
 #include "core/mp.h"
+#include "core/sysio.h"
+
+#define ARCHIVE_TMP "archive.tmp"
 
 struct archive;
 struct archive_writer;
@@ -38,16 +41,20 @@ void archive_name(char name[ARCHIVE_NAME_SIZE], uint64_t seq);
 
 /* --- writing --- */
 
-/* Begin "archive.tmp" in dirfd, which outlives it. */
-MUST_CHECK int archive_create(int dirfd, const struct archive_id *id,
-    struct archive_writer **out, struct reason *why);
+/* Begin the file tmp in dirfd, which outlives it, as the name does. */
+MUST_CHECK int archive_create(const struct sysio *io, int dirfd,
+    const char *tmp, const struct archive_id *id, struct archive_writer **out,
+    struct reason *why);
 /*
  * Rows come in the order of their topics, each once; marked: behind a uint,
  * twice the row's bytes, and 1 where it is dropped.
  */
 MUST_CHECK int archive_put(
     struct archive_writer *w, struct slice marked, struct reason *why);
-/* Give the file its name, durably; *bytes is its size. */
+/* All is put: write the rest; *bytes is the file's size.  Nothing is synced. */
+MUST_CHECK int archive_end(
+    struct archive_writer *w, uint64_t *bytes, struct reason *why);
+/* The same, and give the file its name, durably. */
 MUST_CHECK int archive_finish(
     struct archive_writer *w, uint64_t *bytes, struct reason *why);
 /* Without archive_finish() nothing stays. */
@@ -66,8 +73,14 @@ enum archive_read {
  * Open the archive of seq: its header, trailer and index are checked.
  * ARCHIVE_ROW, ARCHIVE_DAMAGED with a sentence, or below zero.
  */
-MUST_CHECK int archive_open(
-    int dirfd, uint64_t seq, struct archive **out, struct reason *why);
+MUST_CHECK int archive_open(const struct sysio *io, int dirfd, uint64_t seq,
+    struct archive **out, struct reason *why);
+/*
+ * The same of what the first bytes of fd hold, which stays the caller's and
+ * outlives it; name is for sentences.  Its seq is the caller's to check.
+ */
+MUST_CHECK int archive_open_fd(const struct sysio *io, int fd, uint64_t bytes,
+    const char *name, struct archive **out, struct reason *why);
 struct archive *archive_free(struct archive *a);
 CLEANUP_FN(struct archive *, archive_free)
 const struct archive_id *archive_id(const struct archive *a);

@@ -10,13 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/archive.h"
-#include "broker/archive_priv.h"
 #include "core/crc32c.h"
 #include "core/reason.h"
 #include "core/sysio.h"
 #include "core/topic.h"
 #include "core/zstd.h"
+#include "log/archive.h"
+#include "log/archive_priv.h"
 
 enum {
 	ARCHIVE_LEVEL = 3,
@@ -24,7 +24,9 @@ enum {
 };
 
 struct archive_writer {
+	const struct sysio *io;
 	int dirfd;
+	const char *tmp;
 	int fd;
 	struct archive_id id;
 	bool made;   /* the temporary file is there */
@@ -58,8 +60,7 @@ archive_write_out(struct archive_writer *w, struct reason *why)
 	if (w->out.len == 0)
 		return 0;
 	sha256_update(&w->sum, w->out.p, w->out.len);
-	err =
-	    sysio_pwrite(&sysio_posix, w->fd, w->out.p, w->out.len, w->written);
+	err = sysio_pwrite(w->io, w->fd, w->out.p, w->out.len, w->written);
 	if (err < 0)
 		return reason_set(why, err, "cannot write an archive");
 	w->written += w->out.len;
@@ -85,20 +86,22 @@ archive_put_header(struct archive_writer *w)
 }
 
 int
-archive_create(int dirfd, const struct archive_id *id,
-    struct archive_writer **out, struct reason *why)
+archive_create(const struct sysio *io, int dirfd, const char *tmp,
+    const struct archive_id *id, struct archive_writer **out,
+    struct reason *why)
 {
 	CLEANUP(archive_writer_freep)
 	struct archive_writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return -ENOMEM;
+	w->io = io;
 	w->dirfd = dirfd;
+	w->tmp = tmp;
 	w->id = *id;
-	w->fd = sysio_openat(&sysio_posix, dirfd, ARCHIVE_TMP,
-	    O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	w->fd = sysio_openat(io, dirfd, tmp, O_RDWR | O_CREAT | O_TRUNC, 0640);
 	if (w->fd < 0)
-		return reason_set(why, w->fd, "cannot make '%s'", ARCHIVE_TMP);
+		return reason_set(why, w->fd, "cannot make '%s'", tmp);
 	w->made = true;
 	sha256_init(&w->sum);
 	archive_put_header(w);
@@ -111,9 +114,10 @@ archive_writer_free(struct archive_writer *w)
 {
 	if (!w)
 		return NULL;
-	closep(&w->fd);
+	if (w->fd >= 0)
+		(void)sysio_close(w->io, w->fd);
 	if (w->made)
-		(void)sysio_unlink(&sysio_posix, w->dirfd, ARCHIVE_TMP);
+		(void)sysio_unlink(w->io, w->dirfd, w->tmp);
 	sha256_deinit(&w->sum);
 	zstd_deinit(&w->zstd);
 	mp_buf_deinit(&w->out);
@@ -227,22 +231,22 @@ archive_settle(struct archive_writer *w, struct reason *why)
 	char name[ARCHIVE_NAME_SIZE];
 	int err;
 
-	err = sysio_fsync(&sysio_posix, w->fd);
+	err = sysio_fsync(w->io, w->fd);
 	if (err < 0)
 		return reason_set(why, err, "cannot sync an archive");
 	archive_name(name, w->id.seq);
-	err = sysio_rename(&sysio_posix, w->dirfd, ARCHIVE_TMP, name);
+	err = sysio_rename(w->io, w->dirfd, w->tmp, name);
 	if (err < 0)
 		return reason_set(why, err, "cannot name '%s'", name);
 	w->made = false;
-	err = sysio_fsync(&sysio_posix, w->dirfd);
+	err = sysio_fsync(w->io, w->dirfd);
 	if (err < 0)
 		return reason_set(why, err, "cannot sync the directory");
 	return 0;
 }
 
 int
-archive_finish(struct archive_writer *w, uint64_t *bytes, struct reason *why)
+archive_end(struct archive_writer *w, uint64_t *bytes, struct reason *why)
 {
 	uint8_t sha[SHA256_BYTES];
 	int err = archive_end_block(w, why);
@@ -256,9 +260,17 @@ archive_finish(struct archive_writer *w, uint64_t *bytes, struct reason *why)
 	if (err < 0)
 		return err;
 	sha256_final(&w->sum, sha);
-	err = sysio_pwrite(&sysio_posix, w->fd, sha, sizeof(sha), w->written);
+	err = sysio_pwrite(w->io, w->fd, sha, sizeof(sha), w->written);
 	if (err < 0)
 		return reason_set(why, err, "cannot write an archive");
 	*bytes = w->written + sizeof(sha);
-	return archive_settle(w, why);
+	return 0;
+}
+
+int
+archive_finish(struct archive_writer *w, uint64_t *bytes, struct reason *why)
+{
+	int err = archive_end(w, bytes, why);
+
+	return err < 0 ? err : archive_settle(w, why);
 }

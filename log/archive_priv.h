@@ -2,8 +2,8 @@
 
 /* The format of archives, as in doc/formats.md. */
 
-#ifndef PEAL_BROKER_ARCHIVE_PRIV_H
-#define PEAL_BROKER_ARCHIVE_PRIV_H
+#ifndef PEAL_LOG_ARCHIVE_PRIV_H
+#define PEAL_LOG_ARCHIVE_PRIV_H
 
 #include <assert.h>
 
@@ -11,7 +11,6 @@
 
 #define ARCHIVE_MAGIC	  "peal.arc"
 #define ARCHIVE_MAGIC_END "peal.are"
-#define ARCHIVE_TMP	  "archive.tmp"
 
 enum {
 	ARCHIVE_VERSION = 1,

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Retention: which of the oldest segments are to go, and their removal once
+ * the floor has passed them.  What holds the events' effects is the base
+ * (log/base.h), and is there before the floor moves.
+ */
+
+#ifndef PEAL_LOG_RETAIN_H
+#define PEAL_LOG_RETAIN_H
+
+#include <stdint.h>
+
+#include "core/macros.h"
+#include "core/sysio.h"
+#include "log/floor.h"
+
+struct reason;
+
+struct retain_policy {
+	uint64_t keep_bytes; /* of segments; UINT64_MAX: any number */
+	uint64_t keep_us;    /* of time; 0: any */
+	uint64_t now_us;     /* since 1970 */
+};
+
+enum retain_look {
+	RETAIN_NOTHING = 0,
+	RETAIN_FLOOR,	/* *floor may take the place of the one before */
+	RETAIN_DAMAGED, /* *why says what; a log like that is left alone */
+};
+
+/*
+ * What would be the floor by this policy?  The newest sealed segment and
+ * those behind it always stay.  Nothing is changed.
+ */
+MUST_CHECK int retain_look(const struct sysio *io, int dirfd,
+    const struct retain_policy *policy, struct log_floor *floor,
+    struct reason *why);
+
+/*
+ * Remove what is below the floor that is written: segments, oldest first,
+ * their indexes, and bases but for that of the floor.  It may be called at
+ * any time.
+ */
+MUST_CHECK int retain_remove(
+    const struct sysio *io, int dirfd, struct reason *why);
+
+#endif

@@ -1,0 +1,622 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Retention in the file model: what is above the floor is read whatever cuts
+ * it off, the base is there before anything goes, and a floor or a base that
+ * is not right is never passed over.  PEAL_TEST_SEED repeats a run.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/mp.h"
+#include "core/row.h"
+#include "core/time.h"
+#include "log/archive.h"
+#include "log/base.h"
+#include "log/floor.h"
+#include "log/format_priv.h"
+#include "log/log_reader.h"
+#include "log/retain.h"
+#include "log/verify.h"
+#include "tests/lib/modelfix.h"
+
+enum {
+	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
+	LAST = 60, /* of modelfix_fill_segments() */
+};
+
+static uint64_t seed;
+
+/* --- a base with one row --- */
+
+static int
+make_rows(
+    struct logfix *fx, const struct log_floor *floor, int *fd, uint64_t *bytes)
+{
+	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
+	CLEANUP(mp_buf_deinit) struct mp_buf marked = { 0 };
+	struct archive_id id = { .epoch = floor->epoch, .seq = floor->seq - 1 };
+	static const uint8_t value[] = { 0xc0 };
+	struct row row = { .topic = SLICE_STR("a.b"),
+		.version = id.seq,
+		.seq = id.seq,
+		.value = slice_of(value, sizeof(value)) };
+	uint8_t buf[256];
+	int err;
+
+	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
+	err = archive_create(fx->io, fx->dirfd, "rows.tmp", &id, &w, &fx->why);
+	if (err < 0)
+		return err;
+	mp_pack_uint(&marked, row_size(&row) * 2);
+	(void)row_encode(&row, buf);
+	mp_pack_raw(&marked, slice_of(buf, row_size(&row)));
+	err = archive_put(w, slice_of(marked.p, marked.len), &fx->why);
+	if (err == 0)
+		err = archive_end(w, bytes, &fx->why);
+	if (err < 0)
+		return err;
+	*fd = sysio_openat(fx->io, fx->dirfd, "rows.tmp", O_RDONLY, 0);
+	return *fd < 0 ? *fd : 0;
+}
+
+static int
+make_base(struct logfix *fx, const struct log_floor *floor)
+{
+	CLEANUP(base_writer_freep) struct base_writer *w = NULL;
+	CLEANUP(archive_freep) struct archive *rows = NULL;
+	CLEANUP(sysio_fdp) struct sysio_fd f = { fx->io, -1 };
+	struct base_id id = {
+		.epoch = floor->epoch, .seq = floor->seq - 1, .time_us = 1
+	};
+	uint64_t bytes = 0;
+	int err = make_rows(fx, floor, &f.fd, &bytes);
+
+	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
+	if (err == 0)
+		err = base_create(fx->io, fx->dirfd, &id, &w, &fx->why);
+	if (err < 0)
+		return err;
+	err = base_put_rows(w, fx->io, f.fd, bytes, &rows, &fx->why);
+	if (err != ARCHIVE_ROW)
+		return err < 0 ? err : -EUCLEAN;
+	err = base_put(w, "state", 5, &fx->why);
+	return err < 0 ? err : base_finish(w, &fx->why);
+}
+
+/* Give up what is beyond keep_bytes; how far that came is in *floor. */
+static int
+retain(struct logfix *fx, uint64_t keep_bytes, struct log_floor *floor)
+{
+	const struct retain_policy policy = { .keep_bytes = keep_bytes };
+	int err = retain_look(fx->io, fx->dirfd, &policy, floor, &fx->why);
+
+	if (err != RETAIN_FLOOR)
+		return err < 0 ? err : 0;
+	err = make_base(fx, floor);
+	if (err == 0)
+		err = floor_write(fx->io, fx->dirfd, floor, &fx->why);
+	return err < 0 ? err : retain_remove(fx->io, fx->dirfd, &fx->why);
+}
+
+static void
+expect_retained(struct modelfix *m, uint64_t keep_bytes)
+{
+	struct log_floor floor = { .seq = 0 };
+
+	assert_int_equal(retain(&m->fx, keep_bytes, &floor), 0);
+	assert_true(floor.seq > 1);
+}
+
+static void
+note_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+static uint64_t
+count_problems(struct modelfix *m, char complaint[LOG_PROBLEM_SENTENCE])
+{
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = note_problem,
+		.arg = complaint };
+
+	complaint[0] = '\0';
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	return verify.problems;
+}
+
+/* --- which segments go --- */
+
+static void
+the_oldest_segments_go_until_the_rest_is_small_enough(void **state)
+{
+	struct modelfix *m = *state;
+	char complaint[LOG_PROBLEM_SENTENCE];
+	uint64_t third;
+	size_t n = 0;
+
+	modelfix_fill_segments(m);
+	while (modelfix_nth(m, n) + 12 < LAST)
+		n++;
+	third = modelfix_nth(m, n - 2);
+	expect_retained(m, 3 * SEGMENT);
+	assert_int_equal(modelfix_nth(m, 0), third);
+	assert_string_equal(modelfix_named(m, 1), "");
+	modelfix_expect_recovered(m, LAST);
+	assert_int_equal(m->fx.tail.oldest_seq, third);
+	assert_int_equal(count_problems(m, complaint), 0);
+	logfix_fill(&m->fx, 5, 3);
+	modelfix_expect_recovered(m, LAST + 15);
+}
+
+static void
+what_is_small_enough_stays(void **state)
+{
+	const struct retain_policy all = { .keep_bytes = UINT64_MAX };
+	struct retain_policy policy = { .keep_bytes = 0 };
+	struct modelfix *m = *state;
+	struct log_floor floor;
+	struct segment_list list;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	for (size_t i = 0; i < list.n; i++)
+		policy.keep_bytes += list.v[i].file_bytes;
+	segment_list_deinit(&list);
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_NOTHING);
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &all, &floor, &m->fx.why),
+	    RETAIN_NOTHING);
+	policy.keep_bytes--;
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_FLOOR);
+	assert_int_equal(floor.seq, modelfix_nth(m, 1));
+}
+
+static void
+a_segment_is_old_when_its_last_event_is(void **state)
+{
+	struct retain_policy policy = { .keep_bytes = UINT64_MAX,
+		.keep_us = 1 };
+	struct modelfix *m = *state;
+	struct segment_list list;
+	struct log_floor floor;
+	uint64_t time, want;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	time = list.v[1].seal_time_us;
+	want = list.v[2].name_first_seq;
+	assert_true(time > 0 && list.v[0].seal_time_us < time);
+	segment_list_deinit(&list);
+	policy.now_us = time + 2;
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_FLOOR);
+	assert_int_equal(floor.seq, want);
+	/* At its limit it is not too old. */
+	policy.now_us = time + 1;
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_FLOOR);
+	assert_int_equal(floor.seq, modelfix_nth(m, 1));
+	policy.now_us = 1;
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_NOTHING);
+}
+
+static void
+a_newer_sealed_segment_always_stays(void **state)
+{
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE];
+	uint64_t last;
+	size_t n = 0;
+
+	modelfix_fill_segments(m);
+	while (modelfix_nth(m, n) + 12 < LAST)
+		n++;
+	last = modelfix_nth(m, n);
+	expect_retained(m, 0);
+	assert_int_equal(modelfix_nth(m, 1), last);
+	/* The newest gets no frame and goes aside: a sealed one is there. */
+	snprintf(name, sizeof(name), "%s", modelfix_named(m, last));
+	modelfix_wipe(m, name, SEGMENT_FRAMES, SEGMENT - SEGMENT_FRAMES);
+	modelfix_expect_recovered(m, last - 1);
+	assert_true(modelfix_in_quarantine(m, name));
+}
+
+static void
+a_damaged_log_is_left_alone(void **state)
+{
+	const struct retain_policy policy = { .keep_bytes = 0 };
+	struct modelfix *m = *state;
+	struct log_floor floor;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 100, 8000);
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "header"));
+}
+
+/* --- floors and bases that are not right --- */
+
+static void
+a_segment_above_the_floor_that_is_missing_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	char text[80];
+
+	modelfix_fill_segments(m);
+	expect_retained(m, 3 * SEGMENT);
+	snprintf(text, sizeof(text), "events %d to %d are",
+	    (int)modelfix_nth(m, 0), (int)modelfix_nth(m, 1) - 1);
+	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 0)), "x");
+	modelfix_expect_damage(m, text);
+}
+
+static void
+a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
+{
+	struct modelfix *m = *state, *other = NULL;
+	struct log_floor floor, older;
+	void *second = NULL;
+
+	modelfix_fill_segments(m);
+	expect_retained(m, 4 * SEGMENT);
+	assert_int_equal(
+	    floor_read(m->fx.io, m->fx.dirfd, &older, &m->fx.why), FLOOR_READ);
+	expect_retained(m, 3 * SEGMENT);
+	assert_int_equal(
+	    floor_read(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), FLOOR_READ);
+	assert_true(older.seq < floor.seq);
+
+	assert_int_equal(
+	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
+	modelfix_expect_damage(m, "are damaged or missing");
+	older = floor;
+	older.log_id[3] ^= 1;
+	assert_int_equal(
+	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
+	modelfix_expect_damage(m, "another log");
+	older = floor;
+	older.chain[31] ^= 1;
+	assert_int_equal(
+	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
+	modelfix_expect_damage(m, "'FLOOR' says with number");
+	filemodel_put_aside(m->fm, FLOOR_NAME, NULL);
+	modelfix_expect_damage(m, "the log begins with it; events 1 to");
+	assert_int_equal(
+	    floor_write(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), 0);
+	modelfix_expect_recovered(m, LAST);
+
+	/* Alone in a directory it still says that events are missing. */
+	assert_int_equal(modelfix_setup(&second), 0);
+	other = second;
+	assert_int_equal(
+	    floor_write(other->fx.io, other->fx.dirfd, &floor, &other->fx.why),
+	    0);
+	modelfix_expect_damage(other, "no segment is there");
+	modelfix_teardown(&second);
+}
+
+static void
+every_bit_of_the_floor_counts(void **state)
+{
+	struct modelfix *m = *state;
+	struct modelfix_edit e = { .len = 1 };
+	uint8_t bytes[128];
+	int fd;
+
+	modelfix_fill_segments(m);
+	expect_retained(m, 3 * SEGMENT);
+	fd = sysio_openat(m->fx.io, m->fx.dirfd, FLOOR_NAME, 0, 0);
+	assert_int_equal(
+	    sysio_pread(m->fx.io, fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	(void)sysio_close(m->fx.io, fd);
+	for (unsigned bit = 0; bit < sizeof(bytes) * 8; bit++) {
+		uint8_t byte = bytes[bit / 8] ^ (uint8_t)(1 << bit % 8);
+
+		e.at = bit / 8;
+		e.bytes = &byte;
+		filemodel_edit(m->fm, FLOOR_NAME, modelfix_apply_edit, &e);
+		modelfix_expect_damage(m, "'FLOOR': it does not verify");
+		e.bytes = &bytes[bit / 8];
+		filemodel_edit(m->fm, FLOOR_NAME, modelfix_apply_edit, &e);
+	}
+	modelfix_expect_recovered(m, LAST);
+}
+
+static void
+a_base_that_is_missing_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	char name[BASE_NAME_SIZE], complaint[LOG_PROBLEM_SENTENCE];
+
+	modelfix_fill_segments(m);
+	expect_retained(m, 3 * SEGMENT);
+	base_name(name, modelfix_nth(m, 0) - 1);
+	filemodel_put_aside(m->fm, name, "x");
+	modelfix_expect_damage(m, "is missing");
+	assert_int_equal(count_problems(m, complaint), 1);
+	filemodel_put_aside(m->fm, "x", name);
+	modelfix_expect_recovered(m, LAST);
+}
+
+static void
+every_byte_of_the_base_counts(void **state)
+{
+	struct modelfix *m = *state;
+	char name[BASE_NAME_SIZE], complaint[LOG_PROBLEM_SENTENCE];
+	int64_t size;
+
+	modelfix_fill_segments(m);
+	expect_retained(m, 3 * SEGMENT);
+	base_name(name, modelfix_nth(m, 0) - 1);
+	assert_int_equal(count_problems(m, complaint), 0);
+	size = filemodel_size(m->fm, name);
+	assert_true(size > 0 && size % LOG_PAGE == 0);
+	for (int64_t at = 0; at < size; at++) {
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+		if (count_problems(m, complaint) != 1 ||
+		    !strstr(complaint, "is damaged"))
+			fail_msg("byte %d: %s", (int)at, complaint);
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+	}
+	/* A start looks at its ends alone, whatever its size. */
+	modelfix_spoil(m, name, (uint64_t)size - 100, 1);
+	modelfix_expect_damage(m, "its trailer does not verify");
+}
+
+/* --- readers --- */
+
+static void
+a_reader_whose_segment_goes_is_told_what_is_the_oldest(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct modelfix *m = *state;
+	struct log_frame frame;
+	int got;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    log_reader_open(m->fx.io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
+	assert_int_equal(
+	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_FRAME);
+	expect_retained(m, 3 * SEGMENT);
+	/* What it has open it reads to the end. */
+	while (
+	    (got = log_reader_next(rd, &frame, &m->fx.why)) == LOG_READ_FRAME)
+		;
+	assert_int_equal(got, LOG_READ_GONE);
+	assert_int_equal(log_reader_oldest(rd), modelfix_nth(m, 0));
+	assert_int_equal(log_reader_seek(rd, 1, &m->fx.why), -ENOENT);
+	assert_int_equal(
+	    log_reader_seek(rd, log_reader_oldest(rd), &m->fx.why), 0);
+	assert_int_equal(
+	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_FRAME);
+	assert_int_equal(frame.first_seq, log_reader_oldest(rd));
+}
+
+static void
+seeking_what_is_gone_says_so(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    log_reader_open(m->fx.io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
+	expect_retained(m, 3 * SEGMENT);
+	assert_int_equal(log_reader_seek(rd, 2, &m->fx.why), -ENOENT);
+	assert_int_equal(log_reader_oldest(rd), modelfix_nth(m, 0));
+}
+
+/* --- power cuts and errors --- */
+
+/* Segments, retention twice, and some more events. */
+static int
+workload(struct logfix *fx, uint64_t *acked)
+{
+	struct log_floor floor;
+	int err = logfix_recover(fx);
+
+	*acked = 0;
+	for (unsigned i = 0; err == 0 && i < 56; i++) {
+		err = logfix_append(fx, 3);
+		*acked = MAX(*acked, fx->durable_seq);
+		if (err == 0 && (i == 28 || i == 50))
+			err = retain(fx, 3 * SEGMENT, &floor);
+	}
+	return err;
+}
+
+static int
+run_workload(struct filemodel *fm, uint64_t *acked)
+{
+	struct logfix fx;
+	int err;
+
+	logfix_init(&fx, filemodel_io(fm), filemodel_root(fm));
+	fx.segment_bytes = SEGMENT;
+	err = workload(&fx, acked);
+	logfix_deinit(&fx);
+	return err;
+}
+
+/*
+ * Recovery takes it, all events from the oldest on are there, before them a
+ * base is, and everything goes on.  NULL, or a complaint.
+ */
+static const char *
+complain(struct filemodel *fm, uint64_t acked, uint64_t *oldest)
+{
+	static char text[LOG_PROBLEM_SENTENCE];
+	struct modelfix m = { .fm = fm };
+	struct log_floor floor = { .seq = 0 };
+	struct logfix *fx = &m.fx;
+	const char *wrong = NULL;
+	int outcome;
+
+	logfix_init(fx, filemodel_io(fm), filemodel_root(fm));
+	fx->segment_bytes = SEGMENT;
+	if (logfix_recover(fx) != RECOVER_OK)
+		wrong = fx->why.text;
+	*oldest = fx->tail.oldest_seq;
+	if (!wrong && fx->tail.last_seq < acked)
+		wrong = "an acknowledged event is missing";
+	if (!wrong && (logfix_read(fx, fx->tail.last_seq, &outcome) !=
+			      (long)fx->tail.last_seq ||
+			  outcome != LOG_READ_END))
+		wrong = "events are missing";
+	if (!wrong && count_problems(&m, text) > 0)
+		wrong = text;
+	if (!wrong && retain_remove(fx->io, fx->dirfd, &fx->why) < 0)
+		wrong = fx->why.text;
+	for (int i = 0; !wrong && i < 40; i++)
+		if (logfix_append(fx, 3) < 0)
+			wrong = fx->why.text;
+	if (!wrong && retain(fx, 2 * SEGMENT, &floor) < 0)
+		wrong = fx->why.text;
+	if (!wrong && logfix_recover(fx) != RECOVER_OK)
+		wrong = fx->why.text;
+	if (!wrong && fx->tail.oldest_seq != floor.seq)
+		wrong = "the floor is another";
+	if (wrong && wrong != text)
+		snprintf(text, sizeof(text), "%s", wrong);
+	logfix_deinit(fx);
+	return wrong ? text : NULL;
+}
+
+static const enum filemodel_survive fates[] = { SURVIVE_NOTHING, SURVIVE_ALL,
+	SURVIVE_PREFIX, SURVIVE_PREFIX, SURVIVE_RANDOM, SURVIVE_RANDOM,
+	SURVIVE_RANDOM };
+
+static void
+a_power_cut_at_any_call_leaves_a_floor_with_its_base(void **state)
+{
+	CLEANUP(filemodel_freep) struct filemodel *whole = filemodel_new(seed);
+	uint64_t acked, calls, oldest, last, floors[3] = { 0 };
+
+	assert_int_equal(run_workload(whole, &acked), 0);
+	calls = filemodel_calls(whole);
+	assert_null(complain(whole, acked, &last));
+	for (uint64_t call = 40; call <= calls; call++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *cut = filemodel_new(seed);
+
+		filemodel_cut_at(cut, call);
+		(void)run_workload(cut, &acked);
+		for (size_t i = 0; i < ARRAY_LEN(fates); i++) {
+			CLEANUP(filemodel_freep)
+			struct filemodel *fm = filemodel_clone(cut);
+			const char *wrong;
+
+			filemodel_restart(fm, fates[i], seed + call * 10 + i);
+			wrong = complain(fm, acked, &oldest);
+			if (wrong)
+				fail_msg("call %d of %d, fate %zu: %s",
+				    (int)call, (int)calls, i, wrong);
+			floors[oldest == 1 ? 0 : 1 + (oldest == last)]++;
+		}
+	}
+	print_message("# images without a floor: %d, with the first: %d, "
+		      "with the second: %d\n",
+	    (int)floors[0], (int)floors[1], (int)floors[2]);
+	assert_true(floors[0] > 100 && floors[1] > 100 && floors[2] > 100);
+}
+
+static void
+an_error_at_any_call_loses_nothing(void **state)
+{
+	static const int errors[] = { -EIO, -ENOSPC, -EINTR, FILEMODEL_SHORT };
+	CLEANUP(filemodel_freep) struct filemodel *whole = filemodel_new(seed);
+	uint64_t acked, calls, oldest;
+
+	assert_int_equal(run_workload(whole, &acked), 0);
+	calls = filemodel_calls(whole);
+	for (uint64_t call = 40; call <= calls; call++)
+		for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+			CLEANUP(filemodel_freep)
+			struct filemodel *fm = filemodel_new(seed);
+			const char *wrong;
+
+			filemodel_fail_at(fm, call, errors[i]);
+			(void)run_workload(fm, &acked);
+			assert_true(filemodel_fired(fm));
+			wrong = complain(fm, acked, &oldest);
+			if (wrong)
+				fail_msg("call %d of %d, error %d: %s",
+				    (int)call, (int)calls, errors[i], wrong);
+		}
+}
+
+/* Without it the tests above might pass because they see nothing. */
+static void
+removing_before_the_floor_is_found_out(void **state)
+{
+	CLEANUP(filemodel_freep) struct filemodel *fm = filemodel_new(seed);
+	uint64_t acked, oldest;
+	struct logfix fx;
+
+	logfix_init(&fx, filemodel_io(fm), filemodel_root(fm));
+	fx.segment_bytes = SEGMENT;
+	assert_int_equal(logfix_recover(&fx), RECOVER_OK);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(logfix_append(&fx, 3), 0);
+	acked = fx.durable_seq;
+	logfix_deinit(&fx);
+	filemodel_put_aside(fm, "00000000000000000001-0000000001.seg", NULL);
+	assert_non_null(complain(fm, acked, &oldest));
+}
+
+int
+main(void)
+{
+#define MODEL_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
+	const struct CMUnitTest tests[] = {
+		MODEL_TEST(
+		    the_oldest_segments_go_until_the_rest_is_small_enough),
+		MODEL_TEST(what_is_small_enough_stays),
+		MODEL_TEST(a_segment_is_old_when_its_last_event_is),
+		MODEL_TEST(a_newer_sealed_segment_always_stays),
+		MODEL_TEST(a_damaged_log_is_left_alone),
+		MODEL_TEST(a_segment_above_the_floor_that_is_missing_is_damage),
+		MODEL_TEST(a_floor_that_is_gone_or_old_or_anothers_is_damage),
+		MODEL_TEST(every_bit_of_the_floor_counts),
+		MODEL_TEST(a_base_that_is_missing_is_damage),
+		MODEL_TEST(every_byte_of_the_base_counts),
+		MODEL_TEST(
+		    a_reader_whose_segment_goes_is_told_what_is_the_oldest),
+		MODEL_TEST(seeking_what_is_gone_says_so),
+		cmocka_unit_test(
+		    a_power_cut_at_any_call_leaves_a_floor_with_its_base),
+		cmocka_unit_test(an_error_at_any_call_loses_nothing),
+		cmocka_unit_test(removing_before_the_floor_is_found_out),
+	};
+	const char *text = getenv("PEAL_TEST_SEED");
+
+	seed = text ? strtoull(text, NULL, 0) : time_wall_us();
+	print_message("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
