@@ -14,6 +14,7 @@
 #include "core/reason.h"
 #include "log/log_reader.h"
 #include "shm/ring_reader.h"
+#include "tools/guard.h"
 #include "tools/house.h"
 #include "tools/log_walk.h"
 
@@ -35,14 +36,19 @@ log_walk_bounds(const struct house *h, struct log_walk_bounds *bounds)
 	CLEANUP(closep) int dirfd = log_walk_open(h, NULL);
 	struct ring_status status;
 	char path[PATH_MAX];
+	long replaced;
 
 	*bounds = (struct log_walk_bounds){ .limit = UINT64_MAX };
 	if (dirfd < 0 || fs_lock_held(dirfd, "LOCK") <= 0)
 		return;
 	snprintf(path, sizeof(path), "%s/ring", house_run_dir(h));
+	guard_begin();
+	replaced = guard_replaced();
 	if (ring_reader_open(path, &rd, NULL) < 0)
 		return;
 	ring_reader_status(rd, &status);
+	if (guard_replaced() != replaced)
+		return;
 	if (status.state != RING_RUNNING && status.state != RING_DRAINING)
 		return;
 	bounds->live = true;

@@ -17,6 +17,7 @@
 #include "core/reason.h"
 #include "shm/doorbell.h"
 #include "shm/ring_reader.h"
+#include "tools/guard.h"
 #include "tools/log_walk.h"
 #include "tools/tail.h"
 #include "tools/tool.h"
@@ -34,8 +35,9 @@ struct tail_local {
 	uint8_t log_id[16];
 	uint64_t epoch;
 	uint32_t incarnation;
-	uint64_t seq; /* newest that was read */
-	bool ended;   /* the writer of this ring has gone */
+	uint64_t seq;  /* newest that was read */
+	bool ended;    /* the writer of this ring has gone */
+	long replaced; /* pages, when it was mapped */
 	struct ring_event ev[TAIL_RUN];
 	uint8_t *buf;
 };
@@ -55,6 +57,8 @@ tail_local_attach(struct tail_local *l, struct reason *why)
 	char path[PATH_MAX];
 
 	tail_local_detach(l);
+	guard_begin();
+	l->replaced = guard_replaced();
 	if (doorbell_attach(dir, "tail", &l->bell, &l->rd, why) == 0)
 		return 0;
 	snprintf(path, sizeof(path), "%s/ring", dir);
@@ -206,6 +210,9 @@ tail_local_read(struct tail_local *l, struct reason *why)
 
 	err = ring_reader_read(
 	    l->rd, l->ev, TAIL_RUN, l->buf, TAIL_BUFFER, &n, &need);
+	if (guard_replaced() != l->replaced)
+		return reason_set(
+		    why, -EPROTO, "the ring was cut short while it was read");
 	switch (err) {
 	case RING_EMPTY:
 		return 0;

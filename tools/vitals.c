@@ -16,6 +16,7 @@
 #include "core/time.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
+#include "tools/guard.h"
 #include "tools/refuse.h"
 #include "tools/vitals.h"
 #include "tools/writer_client.h"
@@ -28,6 +29,7 @@ struct vitals {
 	unsigned unanswered;
 	uint64_t due_ns;
 	struct mp_buf request;
+	long replaced; /* pages, before the ring was mapped */
 };
 
 struct vitals *
@@ -103,6 +105,9 @@ vitals_end(struct vitals *v, const struct vitals_map *m)
 		mp_buf_deinit(m->b);
 		return -ENOMEM;
 	}
+	/* Zeros of a ring that was cut short are no vitals. */
+	if (guard_replaced() != v->replaced)
+		return -EPROTO;
 	err =
 	    writer_client_send(&v->wc, slice_of(v->request.p, v->request.len));
 	if (err >= 0)
@@ -269,6 +274,8 @@ vitals_gather(struct vitals *v, struct reason *why)
 	int err;
 
 	snprintf(path, sizeof(path), "%.*s/ring", PATH_MAX - 8, v->run_dir);
+	guard_begin();
+	v->replaced = guard_replaced();
 	/* Each time: a writer that starts makes another one. */
 	err = ring_reader_open(path, &rd, why);
 	if (err < 0)

@@ -2,65 +2,27 @@
 
 /*
  * Looking at a house.  Files are found by name each time, and copied before
- * they are judged; the ring alone is mapped, because it is large, and a fault
- * in that mapping must not end a tool.
+ * they are judged; the ring alone is mapped, because it is large.
  */
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/stat.h>
 
 #include "core/fs.h"
 #include "shm/ring_reader.h"
+#include "tools/guard.h"
 #include "tools/house.h"
 #include "tools/watch.h"
-
-/* --- files that are cut short --- */
-
-/* Pages that had to be replaced by zeros, in all mappings. */
-static volatile sig_atomic_t watch_faults;
-
-/*
- * Only mappings of files fault this way: of files that have become shorter.
- * Zeros take the place of the page, read-only, so that a fault while writing
- * still ends us.  Jumping out of the reader would leave it half done, and
- * reading the ring by pread() would cost two system calls for each run.
- */
-static void
-watch_on_fault(int signo, siginfo_t *info, void *context)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	void *at = (void *)((uintptr_t)info->si_addr & ~(page - 1));
-
-	(void)context;
-	if (info->si_code != BUS_ADRERR ||
-	    mmap(at, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-		-1, 0) == MAP_FAILED)
-		/* The instruction is tried again, and ends us. */
-		signal(signo, SIG_DFL);
-	else
-		watch_faults++;
-}
-
-static void
-watch_catch_faults(void)
-{
-	struct sigaction sa = { .sa_sigaction = watch_on_fault,
-		.sa_flags = SA_SIGINFO };
-
-	sigemptyset(&sa.sa_mask);
-	sigaction(SIGBUS, &sa, NULL);
-}
 
 int
 watch_whole(struct watch *w, struct reason *why)
 {
-	if (watch_faults == w->faults)
+	if (guard_replaced() == w->replaced)
 		return 0;
 	return reason_set(
 	    why, -EPROTO, "'%s' was cut short while it was read", w->ring_path);
@@ -79,7 +41,7 @@ watch_new(const struct house *house, struct watch **out, struct reason *why)
 	snprintf(w->ring_path, PATH_MAX, "%.*s/ring", PATH_MAX - 8, run);
 	snprintf(w->pages_path, PATH_MAX, "%.*s/stat", PATH_MAX - 8, run);
 	snprintf(w->log_dir, PATH_MAX, "%s", house_log_dir(house));
-	watch_catch_faults();
+	guard_begin();
 	*out = w;
 	return 0;
 }
@@ -91,6 +53,7 @@ watch_forget(struct watch *w)
 		(void)stats_page_free(w->processes[i].page);
 	w->n = 0;
 	w->bad_n = 0;
+	w->bytes = 0;
 }
 
 struct watch *
@@ -129,7 +92,7 @@ watch_ring(struct watch *w, struct reason *why)
 	    ring_reader_is_at(w->rd, w->ring_path))
 		return WATCH_SAME;
 	w->rd = ring_reader_free(w->rd);
-	w->faults = watch_faults;
+	w->replaced = guard_replaced();
 	err = ring_reader_open(w->ring_path, &w->rd, why);
 	if (err == -ENOENT)
 		return WATCH_NONE;
@@ -226,15 +189,36 @@ watch_pid_lives(uint32_t pid)
 	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
 }
 
+/* Is there room for a copy of it? */
+static int
+watch_page_fits(
+    struct watch *w, int dirfd, const char *name, struct reason *why)
+{
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return reason_set(why, -errno, "cannot look at '%s'", name);
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if ((uint64_t)st.st_size > WATCH_BYTES - w->bytes)
+		return reason_set(why, -EFBIG,
+		    "'%s' was not looked at: with it there are more than %d "
+		    "bytes of counters",
+		    name, WATCH_BYTES);
+	w->bytes += (size_t)st.st_size;
+	return 0;
+}
+
 static void
 watch_page(struct watch *w, int dirfd, const char *name)
 {
 	struct watch_process *p = &w->processes[w->n];
 	struct reason why;
-	int err;
+	int err = watch_page_fits(w, dirfd, name, &why);
 
 	p->page = NULL;
-	err = stats_page_copy(dirfd, name, &p->page, &why);
+	if (err == 0)
+		err = stats_page_copy(dirfd, name, &p->page, &why);
 	/* It has ended since the directory was read. */
 	if (err == -ENOENT)
 		return;

@@ -21,8 +21,9 @@ struct house;
 struct ring_reader;
 
 enum {
-	WATCH_PAGES = 256, /* files of counters that are looked at */
-	WATCH_BAD = 16	   /* sentences that are kept */
+	WATCH_PAGES = 256,	/* files of counters that are looked at */
+	WATCH_BAD = 16,		/* sentences that are kept */
+	WATCH_BYTES = 64 << 20, /* of all files together */
 };
 
 /* One process that counts, as of the last look: a copy of our own. */
@@ -49,13 +50,11 @@ struct watch {
 	/* The rest is watch.c's. */
 	uint8_t *copy;
 	size_t copy_room;
-	long faults;
+	size_t bytes; /* of the pages of this look */
+	long replaced;
 };
 
-/*
- * On success the caller owns *out.  Takes SIGBUS for the process: a page
- * that somebody cut off turns into zeros, and watch_whole() tells.
- */
+/* On success the caller owns *out.  Takes SIGBUS, see guard.h. */
 MUST_CHECK int watch_new(
     const struct house *house, struct watch **out, struct reason *why);
 struct watch *watch_free(struct watch *w);

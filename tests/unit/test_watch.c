@@ -328,6 +328,38 @@ any_number_of_files_costs_bounded_memory(void **state)
 	(void)close(dirfd);
 }
 
+static void
+large_files_cost_bounded_memory(void **state)
+{
+	struct world *w = *state;
+	struct stats_page *page;
+	struct reason why;
+	int dirfd = make_pages(w);
+	char name[32];
+
+	/* Real ones, with 15 MiB of nothing behind them. */
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(
+		    stats_page_create(dirfd, &stats_gateway_table, &page, NULL),
+		    0);
+		snprintf(name, sizeof(name), "gateway.%ld", (long)getpid());
+		assert_int_equal(
+		    linkat(dirfd, name, dirfd, (char[]){ 'a' + i, 0 }, 0), 0);
+		assert_null(stats_page_free(page));
+	}
+	for (unsigned i = 0; i < 6; i++) {
+		int fd = openat(dirfd, (char[]){ 'a' + i, 0 }, O_WRONLY);
+
+		assert_int_equal(ftruncate(fd, 15 << 20), 0);
+		(void)close(fd);
+	}
+	assert_int_equal(watch_counters(w->watch, &why), 0);
+	assert_int_equal(w->watch->n, 4);
+	assert_int_equal(w->watch->bad_n, 2);
+	assert_says(&w->watch->bad[0], "'e' was not looked at");
+	(void)close(dirfd);
+}
+
 int
 main(void)
 {
@@ -340,6 +372,7 @@ main(void)
 		T(counters_of_all_are_copied),
 		T(litter_is_named_and_harms_nothing),
 		T(any_number_of_files_costs_bounded_memory),
+		T(large_files_cost_bounded_memory),
 	};
 
 	return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
