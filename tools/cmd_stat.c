@@ -1,54 +1,156 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * `peal stat`: the counters of all processes of a house.  Read from shared
- * memory alone: it shows what a crash left behind, too, and believes nothing.
+ * `peal stat`: the counters of all processes of a house, and how fast they
+ * grow.  Read from shared memory alone: it shows what a crash left behind,
+ * too, and believes nothing.
  */
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <fnmatch.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/reason.h"
-#include "shm/ring_reader.h"
+#include "core/time.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
+#include "tools/live.h"
+#include "tools/rates.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 #include "tools/vitals.h"
+#include "tools/watch.h"
 
 struct stat_command {
 	struct tool t;
+	struct live live;
+	struct watch *watch;
+	struct rates *rates;
 	const char *glob; /* of PROCESS.NAME; NULL: all */
+	bool all;
 	struct mp_buf list;
-	unsigned n;	/* processes in it */
-	unsigned shown; /* counters of them */
-	unsigned bad;
+	struct show show;
+	unsigned shown; /* counters in this turn */
+	bool headed;	/* so has the head been */
+	bool turned;	/* there was a turn that showed some */
+	/* Complaints of the turn before: each is made once. */
+	struct reason bad[WATCH_BAD];
 };
 
-/* Somebody with that pid runs; whether it is the same one, nobody knows. */
+/* One counter of one process, and what it does. */
+struct stat_line {
+	const struct watch_process *process;
+	struct stats_item item;
+	struct stats_hist hist; /* where it is one */
+	bool known;		/* figures */
+	struct rates_figures figures;
+};
+
 static bool
-stat_alive(uint32_t pid)
+stat_once(const struct stat_command *c)
 {
-	return pid > 0 && pid <= INT_MAX &&
-	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	return c->live.turns == 1;
 }
 
 static bool
-stat_wanted(const struct stat_command *c, const char *process, const char *name)
+stat_wanted(const struct stat_command *c, const struct stat_line *line)
 {
 	char whole[80];
 
-	snprintf(whole, sizeof(whole), "%s.%s", process, name);
-	return !c->glob || fnmatch(c->glob, whole, 0) == 0;
+	snprintf(whole, sizeof(whole), "%s.%s", line->process->view.process,
+	    line->item.name);
+	if (c->glob)
+		return fnmatch(c->glob, whole, 0) == 0;
+	return c->all || !c->live.screen || line->item.value;
 }
+
+/* Growth for each second since the process began to count. */
+static bool
+stat_mean(const struct stat_line *line, double *mean)
+{
+	uint64_t now = time_wall_us();
+	uint64_t since = line->process->view.started_us;
+
+	if (line->item.kind == STATS_GAUGE || !line->process->alive ||
+	    now <= since)
+		return false;
+	*mean =
+	    (double)line->item.value * (double)US_PER_S / (double)(now - since);
+	return true;
+}
+
+/* --- for people --- */
+
+enum {
+	STAT_NUMBER = 24
+};
+
+static const char *
+stat_number(char buf[STAT_NUMBER], bool known, double v)
+{
+	if (known)
+		snprintf(buf, STAT_NUMBER, v < 1000 ? "%.1f" : "%.0f", v);
+	else
+		snprintf(buf, STAT_NUMBER, "-");
+	return buf;
+}
+
+/* The help, and of a histogram what stands in the middle and at the end. */
+static const char *
+stat_text(const struct stat_line *line, char buf[160])
+{
+	if (line->item.kind == STATS_HISTOGRAM && line->hist.count)
+		snprintf(buf, 160,
+		    "%s (p50 %" PRIu64 ", p99 %" PRIu64 ", max %" PRIu64 ")",
+		    line->item.text, stats_hist_percentile(&line->hist, 50),
+		    stats_hist_percentile(&line->hist, 99), line->hist.max);
+	else
+		snprintf(buf, 160, "%s", line->item.text);
+	return buf;
+}
+
+static void
+stat_head(struct stat_command *c)
+{
+	if (!c->headed && !stat_once(c))
+		live_title(&c->live, "%-30s %7s %14s %10s %10s %10s %-12s %s",
+		    "name", "pid", "value", "rate/s", "avg 10 s", "avg 100 s",
+		    "unit", "what");
+	c->headed = true;
+}
+
+static void
+stat_print(struct stat_command *c, const struct stat_line *line)
+{
+	bool grows = line->item.kind != STATS_GAUGE;
+	char last[STAT_NUMBER], avg_10[STAT_NUMBER], avg_100[STAT_NUMBER];
+	const struct stats_view *view = &line->process->view;
+	const struct rates_figures *f = &line->figures;
+	char name[80], text[160];
+	double mean = 0;
+
+	snprintf(name, sizeof(name), "%s.%s", view->process, line->item.name);
+	stat_head(c);
+	if (stat_once(c))
+		live_line(&c->live,
+		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %-12s %s", name,
+		    view->pid, line->item.value,
+		    stat_number(last, stat_mean(line, &mean), mean),
+		    line->item.unit, stat_text(line, text));
+	else
+		live_line(&c->live,
+		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %10s %10s %-12s %s",
+		    name, view->pid, line->item.value,
+		    stat_number(last, line->known && grows, f->last),
+		    stat_number(avg_10, line->known, f->avg_10),
+		    stat_number(avg_100, line->known, f->avg_100),
+		    line->item.unit, stat_text(line, text));
+}
+
+/* --- for programs --- */
 
 static void
 stat_pack_text(struct mp_buf *b, const char *key, const char *text)
@@ -58,157 +160,189 @@ stat_pack_text(struct mp_buf *b, const char *key, const char *text)
 }
 
 static void
-stat_pack_item(struct mp_buf *b, const struct stats_item *item)
+stat_pack_uint(struct mp_buf *b, const char *key, uint64_t v)
 {
-	mp_pack_map(b, 5);
-	stat_pack_text(b, "name", item->name);
-	stat_pack_text(b, "kind", stats_kind_name(item->kind));
-	stat_pack_text(b, "unit", item->unit);
-	stat_pack_text(b, "text", item->text);
-	mp_pack_cstr(b, "value");
-	mp_pack_uint(b, item->value);
+	mp_pack_cstr(b, key);
+	mp_pack_uint(b, v);
 }
 
 static void
-stat_line(const struct stats_view *view, const struct stats_item *item)
+stat_pack_rate(struct mp_buf *b, const char *key, bool known, double v)
 {
-	char name[80];
+	mp_pack_cstr(b, key);
+	if (known)
+		mp_pack_double(b, v);
+	else
+		mp_pack_nil(b);
+}
 
-	snprintf(name, sizeof(name), "%s.%s", view->process, item->name);
-	printf("%-30s %7" PRIu32 " %14" PRIu64 " %-12s %s\n", name, view->pid,
-	    item->value, item->unit, item->text);
+static void
+stat_pack(struct stat_command *c, const struct stat_line *line)
+{
+	const struct rates_figures *f = &line->figures;
+	bool is_hist = line->item.kind == STATS_HISTOGRAM;
+	bool grows = line->item.kind != STATS_GAUGE;
+	struct mp_buf *b = &c->list;
+	double mean = 0;
+	bool known = stat_mean(line, &mean);
+
+	mp_pack_map(b, 6 + (is_hist ? 4 : 0) + (stat_once(c) ? 0 : 3));
+	stat_pack_text(b, "name", line->item.name);
+	stat_pack_text(b, "kind", stats_kind_name(line->item.kind));
+	stat_pack_text(b, "unit", line->item.unit);
+	stat_pack_text(b, "text", line->item.text);
+	stat_pack_uint(b, "value", line->item.value);
+	stat_pack_rate(b, "mean", known, mean);
+	if (is_hist) {
+		stat_pack_uint(b, "sum", line->hist.sum);
+		stat_pack_uint(b, "max", line->hist.max);
+		stat_pack_uint(
+		    b, "p50", stats_hist_percentile(&line->hist, 50));
+		stat_pack_uint(
+		    b, "p99", stats_hist_percentile(&line->hist, 99));
+	}
+	if (stat_once(c))
+		return;
+	stat_pack_rate(b, "rate", line->known && grows, f->last);
+	stat_pack_rate(b, "avg_10", line->known, f->avg_10);
+	stat_pack_rate(b, "avg_100", line->known, f->avg_100);
+}
+
+static void
+stat_pack_process(struct mp_buf *b, const struct watch_process *p)
+{
+	mp_pack_map(b, 6);
+	stat_pack_text(b, "process", p->view.process);
+	stat_pack_uint(b, "pid", p->view.pid);
+	mp_pack_cstr(b, "alive");
+	mp_pack_bool(b, p->alive);
+	stat_pack_uint(b, "started", p->view.started_us);
+	stat_pack_uint(b, "time", time_wall_us());
+	mp_pack_cstr(b, "counters");
+}
+
+/* --- one turn --- */
+
+static bool
+stat_line_get(const struct watch_process *p, const struct rates_process *rates,
+    unsigned i, struct stat_line *line)
+{
+	line->process = p;
+	if (stats_view_item(&p->view, i, &line->item) < 0)
+		return false;
+	line->known = rates && rates_of(rates, i, &line->figures);
+	return line->item.kind != STATS_HISTOGRAM ||
+	       stats_view_hist(&p->view, i, &line->hist) == 0;
 }
 
 /* The counters of one process that are asked for. */
 static void
-stat_process(struct stat_command *c, const struct stats_view *view)
+stat_process(struct stat_command *c, const struct watch_process *p)
 {
-	struct mp_buf *b = &c->list;
-	struct stats_item item;
+	struct rates_process *rates = rates_take(c->rates, &p->view);
+	struct stat_line line;
 	uint32_t n = 0;
 	size_t at;
 
-	mp_pack_map(b, 5);
-	stat_pack_text(b, "process", view->process);
-	mp_pack_cstr(b, "pid");
-	mp_pack_uint(b, view->pid);
-	mp_pack_cstr(b, "alive");
-	mp_pack_bool(b, stat_alive(view->pid));
-	mp_pack_cstr(b, "started");
-	mp_pack_uint(b, view->started_us);
-	mp_pack_cstr(b, "counters");
-	at = mp_begin(b);
-	if (!c->t.json && !stat_alive(view->pid))
-		printf("# %s %" PRIu32 " has gone; this is what it left\n",
-		    view->process, view->pid);
-	for (unsigned i = 0; i < view->n; i++) {
-		if (stats_view_item(view, i, &item) < 0 ||
-		    !stat_wanted(c, view->process, item.name))
+	stat_pack_process(&c->list, p);
+	at = mp_begin(&c->list);
+	if (!c->t.json && !p->alive)
+		live_title(&c->live,
+		    "# %s %" PRIu32 " has gone; this is what it left",
+		    p->view.process, p->view.pid);
+	for (unsigned i = 0; i < p->view.n; i++) {
+		if (!stat_line_get(p, rates, i, &line) ||
+		    !stat_wanted(c, &line))
 			continue;
-		stat_pack_item(b, &item);
 		n++;
-		c->shown++;
-		if (!c->t.json)
-			stat_line(view, &item);
+		if (c->t.json)
+			stat_pack(c, &line);
+		else
+			stat_print(c, &line);
 	}
-	mp_end_array(b, at, n);
-	c->n++;
+	mp_end_array(&c->list, at, n);
+	c->shown += n;
 }
 
+/* On a terminal it stands where it is seen; elsewhere it is said once. */
 static void
-stat_bad(struct stat_command *c, const struct reason *why)
+stat_complain(struct stat_command *c)
 {
-	tool_note(&c->t, "%s", why->text);
-	c->bad++;
-}
+	const struct watch *w = c->watch;
 
-/* The writer's stand in the ring itself. */
-static void
-stat_ring(struct stat_command *c)
-{
-	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	struct stats_view view;
-	char path[PATH_MAX];
-	struct reason why;
+	for (unsigned i = 0; i < WATCH_BAD; i++) {
+		struct reason why = { "" };
 
-	snprintf(path, sizeof(path), "%s/ring", house_run_dir(&c->t.house));
-	if (access(path, F_OK) < 0 && errno == ENOENT)
-		return;
-	if (ring_reader_open(path, &rd, &why) < 0 ||
-	    ring_reader_stats(rd, &view, &why) < 0)
-		stat_bad(c, &why);
-	else
-		stat_process(c, &view);
-}
-
-static void
-stat_page(struct stat_command *c, int dirfd, const char *name)
-{
-	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
-	struct reason why;
-
-	if (stats_page_copy(dirfd, name, &page, &why) < 0)
-		stat_bad(c, &why);
-	else
-		stat_process(c, stats_page_view(page));
+		if (i < w->bad_n)
+			why = w->bad[i];
+		if (*why.text && c->live.screen)
+			live_title(&c->live, "! %s", why.text);
+		else if (*why.text && strcmp(why.text, c->bad[i].text) != 0)
+			tool_note(&c->t, "%s", why.text);
+		c->bad[i] = why;
+	}
 }
 
 static int
-stat_not_hidden(const struct dirent *entry)
+stat_empty(const struct stat_command *c)
 {
-	return entry->d_name[0] != '.';
-}
-
-static int
-stat_pages(struct stat_command *c)
-{
-	CLEANUP(closep) int dirfd = -1;
-	struct dirent **names = NULL;
-	char path[PATH_MAX];
-	int n;
-
-	snprintf(path, sizeof(path), "%s/stat", house_run_dir(&c->t.house));
-	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dirfd < 0 && errno == ENOENT)
-		return 0;
-	n = dirfd < 0 ? -1
-		      : scandir(path, &names, stat_not_hidden, versionsort);
-	if (n < 0)
+	if (c->watch->bad_n)
+		return TOOL_ERROR;
+	if (c->watch->n)
 		return tool_error(
-		    &c->t, "cannot read '%s': %s", path, strerror(errno));
-	for (int i = 0; i < n; i++) {
-		stat_page(c, dirfd, names[i]->d_name);
-		free(names[i]);
-	}
-	free(names);
-	return 0;
+		    &c->t, "no counter is named '%s'", c->glob ? c->glob : "");
+	return tool_error(
+	    &c->t, "no counters in '%s'", house_run_dir(&c->t.house));
+}
+
+static int
+stat_turn(struct stat_command *c)
+{
+	struct reason why;
+	size_t at;
+
+	if (watch_counters(c->watch, &why) < 0)
+		return tool_fail(&c->t, &why);
+	rates_turn(c->rates, time_mono_ns());
+	c->shown = 0;
+	c->list.len = 0;
+	at = mp_begin(&c->list);
+	c->headed = false;
+	stat_complain(c);
+	for (unsigned i = 0; i < c->watch->n; i++)
+		stat_process(c, &c->watch->processes[i]);
+	mp_end_array(&c->list, at, c->watch->n);
+	/* Later on, what has gone may come again. */
+	if (!c->shown && !c->turned)
+		return stat_empty(c);
+	c->turned = true;
+	if (!c->t.json)
+		return TOOL_OK;
+	if (c->list.failed ||
+	    show_value(&c->show, slice_of(c->list.p, c->list.len)) < 0)
+		return tool_error(&c->t, "out of memory");
+	return TOOL_OK;
 }
 
 static int
 stat_run(struct stat_command *c)
 {
-	struct show show = { .json = true };
-	size_t at = mp_begin(&c->list);
-	int err = 0;
+	struct reason why;
+	int status = TOOL_OK;
 
-	stat_ring(c);
-	if (stat_pages(c) != 0)
-		return TOOL_ERROR;
-	mp_end_array(&c->list, at, c->n);
-	if (c->n == 0 && c->bad == 0)
-		return tool_error(
-		    &c->t, "no counters in '%s'", house_run_dir(&c->t.house));
-	if (c->shown == 0 && c->bad == 0)
-		return tool_error(
-		    &c->t, "no counter is named '%s'", c->glob ? c->glob : "");
-	if (c->t.json)
-		err = c->list.failed
-			  ? -1
-			  : show_value(&show, slice_of(c->list.p, c->list.len));
-	show_deinit(&show);
-	if (err < 0)
+	c->rates = rates_new();
+	if (!c->rates)
 		return tool_error(&c->t, "out of memory");
-	return c->bad > 0 ? TOOL_DAMAGED : TOOL_OK;
+	if (watch_new(&c->t.house, &c->watch, &why) < 0)
+		return tool_fail(&c->t, &why);
+	live_begin(&c->live, &c->t);
+	while (status == TOOL_OK && live_next(&c->live)) {
+		status = stat_turn(c);
+		live_end(&c->live);
+	}
+	if (status == TOOL_OK && c->watch->bad_n)
+		status = TOOL_ERROR;
+	return status;
 }
 
 /* What `peal up` does by itself, for those who start programs one by one. */
@@ -241,14 +375,35 @@ stat_emit(struct stat_command *c)
 int
 cmd_stat(int argc, char **argv)
 {
-	struct stat_command c = { 0 };
-	bool once = true, emit = false;
+	struct stat_command c = { .live = { .interval_s = 1 } };
+	bool once = false, emit = false;
 	const struct tool_option options[] = {
 		{ .name = "once",
 		    .letter = '1',
 		    .kind = TOOL_FLAG,
 		    .value = &once,
-		    .help = "print them once" },
+		    .help = "print them once, with means since each began" },
+		{ .name = "interval",
+		    .letter = 'i',
+		    .kind = TOOL_UINT,
+		    .value = &c.live.interval_s,
+		    .arg = "SECONDS",
+		    .help = "between two turns (default: 1)",
+		    .min = 1,
+		    .max = 3600 },
+		{ .name = "count",
+		    .letter = 'n',
+		    .kind = TOOL_UINT,
+		    .value = &c.live.turns,
+		    .arg = "N",
+		    .help = "end after N turns",
+		    .min = 1,
+		    .max = UINT64_MAX },
+		{ .name = "all",
+		    .letter = 'a',
+		    .kind = TOOL_FLAG,
+		    .value = &c.all,
+		    .help = "on a terminal also those that are 0" },
 		{ .name = "emit",
 		    .kind = TOOL_FLAG,
 		    .value = &emit,
@@ -259,9 +414,11 @@ cmd_stat(int argc, char **argv)
 	const struct tool_usage usage = {
 		.name = "stat",
 		.operands = "[GLOB]",
-		.text = "Print the counters of all processes, or those whose "
+		.text = "Show the counters of all processes, or those whose "
 			"PROCESS.NAME matches GLOB, such\nas "
-			"'gateway.refused*'. Asks no process.",
+			"'gateway.refused*', and how fast they grow: since "
+			"the turn before, over 10 s\nand over 100 s. Of a "
+			"gauge it shows means. Asks no process.",
 		.common = TOOL_HOUSE | TOOL_JSON,
 		.options = options,
 		.max_operands = 1,
@@ -270,8 +427,13 @@ cmd_stat(int argc, char **argv)
 
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
+	if (once)
+		c.live.turns = 1;
 	c.glob = c.t.argc > 0 ? c.t.argv[0] : NULL;
 	status = emit ? stat_emit(&c) : stat_run(&c);
+	c.watch = watch_free(c.watch);
+	c.rates = rates_free(c.rates);
+	show_deinit(&c.show);
 	mp_buf_deinit(&c.list);
 	return tool_end(&c.t, status);
 }

@@ -31,12 +31,25 @@ enum {
 /* Something was refused for want of rights; tool_end() says whose it is. */
 static bool tool_denied;
 
+void
+tool_plain(char *text)
+{
+	for (uint8_t *c = (uint8_t *)text; *c; c++) {
+		/* C1 controls are U+0080 to U+009F. */
+		if (*c == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+			c[1] = *c = '?';
+		else if (*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
 static void PRINTF(2, 0)
     tool_say(const struct tool *t, const char *fmt, va_list ap)
 {
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
+	tool_plain(line);
 	fprintf(stderr, "peal %s: %s\n", t->usage->name, line);
 	tool_denied = tool_denied || strstr(line, strerror(EACCES));
 }

@@ -114,6 +114,9 @@ int tool_usage_error(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 /* A remark on stderr that is no error. */
 void tool_note(const struct tool *t, const char *fmt, ...) PRINTF(2, 3);
 
+/* In place: what would move a terminal's cursor becomes '?'. */
+void tool_plain(char *text);
+
 /* Push out what was printed; false when nobody reads it any more. */
 bool tool_flush(struct tool *t);
 

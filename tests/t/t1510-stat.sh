@@ -42,7 +42,56 @@ named() {
 	grep -q '^gateway.accepted ' "$work/said"
 }
 
-plan 11
+# live [OPTION...]: two turns of it, a second apart.
+live() {
+	"$peal" stat -n 2 --data "$data" "$@"
+}
+
+# The second turn knows rates, the first one does not.
+rates_come() {
+	live 'writer.emits' >"$work/live" &&
+		awk '/^writer.emits/ { print ($4 == "-") }' "$work/live" |
+		tr -d '\n' | grep -qx 10
+}
+
+rates_are_json() {
+	live --json writer.emits >"$work/live" &&
+		sed -n 1p "$work/live" | grep -q '"rate":null,"avg_10":null' &&
+		sed -n 2p "$work/live" |
+		grep -q '"rate":[0-9][0-9.]*,"avg_10":[0-9][0-9.]*,"avg_100":[0-9]' &&
+		[ "$(wc -l <"$work/live")" -eq 2 ]
+}
+
+# fits ROWS COLUMNS: two turns on such a terminal are drawn in place, no line
+# is longer, and there are no more of them.
+fits() {
+	script -qec "stty rows $1 cols $2 &&
+	    TERM=xterm '$peal' stat -a -n 2 --data '$data'" "$work/screen" \
+	    </dev/null >/dev/null &&
+		sed -e '1{/^Script/d}' -e '/^Script done/d' "$work/screen" |
+		tr -d '\r' | tr '\033' '\n' | sed 's/^\[[0-9]*[A-Za-z]//' |
+		awk -v most=$(($2 - 1)) 'length > most { long = 1 }
+			END { exit long }' &&
+		[ "$(grep -c "$(printf '\033')\[H" "$work/screen")" -eq 2 ] &&
+		[ "$(grep -c 'more than fits' "$work/screen")" -eq 2 ] &&
+		[ "$(tr -cd '\n' <"$work/screen" | wc -c)" -le $((2 * $1 + 3)) ]
+}
+
+# A reader who stands still is waited for; told to stop, it ends at once.
+slow_reader() {
+	mkfifo "$work/slow"
+	"$peal" stat --json --data "$data" >"$work/slow" 2>"$work/slow.err" &
+	slow=$!
+	others="$others $slow"
+	exec 7<"$work/slow"
+	read -r line <&7 && case $line in '['*) ;; *) return 1 ;; esac
+	kill -TERM $slow
+	ends $slow
+	exec 7<&-
+	[ "$status" -eq 0 ] && [ ! -s "$work/slow.err" ]
+}
+
+plan 21
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 house_up --gateways 1
@@ -59,8 +108,30 @@ exits 'a pattern that names no counter is told' 1 "named 'gatway.*'" \
 passes 'programs get JSON' sh -c \
     "'$peal' stat -1 --json --data '$data' gateway.opened |
 	grep -q '\"process\":\"gateway\",\"pid\":$(gateways),\"alive\":true,.*\"name\":\"opened\",\"kind\":\"counter\",\"unit\":\"sessions\",.*\"value\":2'"
+passes 'the second turn knows rates, the first one none' rates_come
+passes 'programs get a line for each turn, with rates' rates_are_json
+if command -v script >/dev/null; then
+	passes 'a terminal gets what fits, in place' fits 12 60
+	passes 'one of three lines does, too' fits 3 20
+else
+	verdict 'a terminal gets what fits, in place # SKIP no script(1)' 0
+	verdict 'one of three lines does, too # SKIP no script(1)' 0
+fi
+passes 'a reader who has gone ends it without a word' \
+    sh -c "'$peal' stat --data '$data' 2>'$work/err' | head -n 1 &&
+	[ ! -s '$work/err' ]"
+exits 'a full disk is told' 1 'cannot write the output' \
+    sh -c "'$peal' stat --data '$data' >/dev/full"
+passes 'one who stands still does not keep it from ending' slow_reader
+exits 'an interval of nothing is refused' 2 '--interval takes' stat -i 0
+exits 'so is a number of turns that is none' 2 '--count takes' live -n -3
+# Nobody has a say in what his file is called.
+name=$(printf 'a\033[2Jb\302\233c')
+: >"$data/run/stat/$name"
+exits 'names of files cannot steer a terminal' 1 "'a?[2Jb??c'" stat
+rm "$data/run/stat/$name"
 litter
-exits 'what is no page is told by status' 3 'noise' stat
+exits 'what is no page is told by status' 1 'noise' stat
 stat >"$work/said" 2>&1
 passes 'and each is named beside the good ones' named
 rm -rf "$data"/run/stat/[!g]*

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Turns of a live tool.  On a terminal a handful of control sequences that
+ * all of them know stand in for a library; lines are cut, never wrapped, so
+ * that the place of each is known.
+ */
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "core/time.h"
+#include "tools/live.h"
+#include "tools/tool.h"
+
+#define LIVE_HOME      "\033[H"
+#define LIVE_CLEAR     "\033[2J"
+#define LIVE_REST      "\033[J" /* erase what is below */
+#define LIVE_LINE_REST "\033[K"
+#define LIVE_BOLD      "\033[1m"
+#define LIVE_PLAIN     "\033[m"
+
+enum {
+	LIVE_SLICE_MS = 200, /* a signal just before the wait costs this */
+	LIVE_ROWS = 24,	     /* of a terminal that does not say */
+	LIVE_COLUMNS = 80,
+	LIVE_LINE = 1024
+};
+
+static bool
+live_has_screen(const struct tool *t)
+{
+	const char *term = getenv("TERM");
+
+	return t->tty && !t->json && term && *term && strcmp(term, "dumb") != 0;
+}
+
+void
+live_begin(struct live *l, struct tool *t)
+{
+	l->t = t;
+	l->screen = l->turns != 1 && live_has_screen(t);
+	l->due_ns = time_mono_ns();
+	l->done = 0;
+	tool_catch_stop();
+	if (l->screen) {
+		/* A turn is one write, so that it does not flicker. */
+		(void)setvbuf(stdout, NULL, _IOFBF, 1 << 16);
+		fputs(LIVE_CLEAR, stdout);
+	}
+}
+
+/* Until the turn is due; false when nobody reads stdout any more. */
+static bool
+live_wait(const struct live *l)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };
+	uint64_t now;
+
+	while (!tool_stopped() && (now = time_mono_ns()) < l->due_ns) {
+		uint64_t ms = (l->due_ns - now) / NS_PER_MS + 1;
+
+		if (poll(&out, 1, (int)MIN(ms, (uint64_t)LIVE_SLICE_MS)) > 0 &&
+		    (out.revents & (POLLERR | POLLHUP)))
+			return false;
+	}
+	return !tool_stopped();
+}
+
+static void
+live_measure(struct live *l)
+{
+	struct winsize size = { 0 };
+
+	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	l->rows = size.ws_row ? size.ws_row : LIVE_ROWS;
+	l->columns = size.ws_col ? size.ws_col : LIVE_COLUMNS;
+}
+
+bool
+live_next(struct live *l)
+{
+	uint64_t now;
+
+	if ((l->turns && l->done >= l->turns) || !live_wait(l))
+		return false;
+	now = time_mono_ns();
+	l->due_ns += l->interval_s * NS_PER_S;
+	if (l->due_ns <= now)
+		/* What was missed is not made up for. */
+		l->due_ns = now + l->interval_s * NS_PER_S;
+	l->row = 0;
+	l->left_out = 0;
+	if (l->screen) {
+		live_measure(l);
+		fputs(LIVE_HOME, stdout);
+	} else if (l->done && !l->t->json) {
+		putchar('\n');
+	}
+	l->done++;
+	return true;
+}
+
+static void PRINTF(3, 0)
+    live_put(struct live *l, bool title, const char *fmt, va_list ap)
+{
+	char line[LIVE_LINE];
+
+	vsnprintf(line, sizeof(line), fmt, ap);
+	tool_plain(line);
+	if (!l->screen) {
+		puts(line);
+		return;
+	}
+	/* The last row is for saying what found no place. */
+	if (l->row + 1 >= l->rows) {
+		l->left_out++;
+		return;
+	}
+	l->row++;
+	printf("%s%.*s%s" LIVE_LINE_REST "\n", title ? LIVE_BOLD : "",
+	    (int)l->columns - 1, line, title ? LIVE_PLAIN : "");
+}
+
+void
+live_line(struct live *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	live_put(l, false, fmt, ap);
+	va_end(ap);
+}
+
+void
+live_title(struct live *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	live_put(l, true, fmt, ap);
+	va_end(ap);
+}
+
+void
+live_end(struct live *l)
+{
+	if (l->screen && l->left_out)
+		printf("%.*s" LIVE_LINE_REST, (int)l->columns - 1,
+		    "... more than fits here");
+	if (l->screen)
+		fputs(LIVE_REST, stdout);
+	if (!tool_flush(l->t))
+		/* Nobody reads: the next wait would only find out later. */
+		l->turns = l->done;
+}
