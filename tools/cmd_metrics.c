@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/diag.h"
+#include "core/hygiene.h"
 #include "core/loop.h"
 #include "core/mp.h"
 #include "core/notify.h"
@@ -121,6 +122,14 @@ metrics_once(struct metrics_command *c)
 
 /* --- serving --- */
 
+/* Beyond what all do: whether a process is there. */
+static const struct hygiene_rule metrics_rules[] = {
+	HYGIENE_WHEN(kill, 1, UINT32_MAX, 0),
+};
+
+static const struct hygiene_list metrics_calls = { metrics_rules,
+	ARRAY_LEN(metrics_rules) };
+
 static void
 on_stop(void *arg, unsigned signo)
 {
@@ -206,6 +215,7 @@ metrics_serve(struct metrics_command *c)
 	int err = metrics_start(c, &options, &why);
 
 	if (err == 0 && metrics_say_where(c)) {
+		hygiene_close_or_say(&metrics_calls, -1);
 		(void)notify_send("READY=1\nSTATUS=serving");
 		err = loop_run(c->loop);
 		if (err < 0)

@@ -242,6 +242,47 @@ confined() {
 		! as_gateway touch /run/peal/mine
 }
 
+scraped() {
+	in_root curl -fsS http://127.0.0.1:9735/metrics >"$work/scraped" || {
+		journal peal-metrics.service
+		return 1
+	}
+}
+
+# Metrics come from their socket, of all processes, and can do nothing else.
+measured() {
+	in_root systemctl enable --now peal-metrics.socket && scraped &&
+		is_active peal-metrics || return 1
+	for process in writer gateway; do
+		grep "^peal_process_up{process=\"$process\",.*} 1\$" \
+		    "$work/scraped" || return 1
+	done
+	grep -x 'peal_metrics_bad_files 0' "$work/scraped" || return 1
+	pid=$(property peal-metrics.service MainPID)
+	as_metrics() {
+		in_root nsenter -t "$pid" -m -n setpriv --reuid peal-metrics \
+		    --regid peal --clear-groups "$@"
+	}
+	in_root grep -q '^Seccomp:.*2' "/proc/$pid/status" &&
+		as_metrics test -r /run/peal/ring &&
+		! as_metrics ls /var/lib/peal/log &&
+		! as_metrics touch /run/peal/mine &&
+		! as_metrics curl -fsS http://127.0.0.1:9735/metrics
+}
+
+# Who dies is told of, and metrics go on.
+died_is_told() {
+	pid=$(property peal-gateway@1.service MainPID)
+	in_root kill -KILL "$pid"
+	await_here told_dead "$pid" && is_active peal-metrics
+}
+
+told_dead() {
+	scraped && grep -q \
+	    "^peal_process_up{process=\"gateway\",pid=\"$1\"} 0\$" \
+	    "$work/scraped"
+}
+
 reads_without_root() {
 	in_root setpriv --reuid producer --regid producer --init-groups \
 	    peal stat -1 'gateway.accepted' || return 1
@@ -276,8 +317,9 @@ has_stopped() {
 }
 
 stops_cleanly() {
-	in_root systemctl stop peal.target peal-gateway.socket || return 1
-	for unit in peal-writer peal-broker peal-gateway@1; do
+	in_root systemctl stop peal.target peal-gateway.socket \
+	    peal-metrics.socket || return 1
+	for unit in peal-writer peal-broker peal-gateway@1 peal-metrics; do
 		await_here has_stopped $unit &&
 			[ "$(property $unit.service Result)" = success ] || {
 			echo "$unit: $(property $unit.service Result)"
@@ -302,7 +344,8 @@ refuses_damage() {
 }
 
 purge() {
-	in_root sh -ec 'systemctl stop peal.target peal-gateway.socket
+	in_root sh -ec 'systemctl stop peal.target peal-gateway.socket \
+		    peal-metrics.socket
 		DEBIAN_FRONTEND=noninteractive apt-get purge -y -q peal \
 		    peal-tools peal-doc
 		rm -rf /packages /root/events.jsonl*' || return 1
@@ -346,6 +389,8 @@ passes 'each unit is restarted under load and a client misses nothing' \
 	restarts_under_load
 passes 'a writer that stands still is started again' watchdog
 passes 'a gateway reads the ring and little else' confined
+passes 'metrics are scraped from here alone, and read alone' measured
+passes 'a gateway that was killed is told of' died_is_told
 passes 'the tools take the group alone' reads_without_root
 passes 'an upgrade keeps the log and what runs' upgrade
 passes 'all stop in good order' stops_cleanly

@@ -18,7 +18,8 @@ done
 verified() {
 	said=$(cd "$units" && SYSTEMD_UNIT_PATH=$units: systemd-analyze verify \
 	    --man=no ./peal-writer.service ./peal-broker.service \
-	    ./peal-gateway@1.service ./peal-gateway.socket ./peal.target 2>&1)
+	    ./peal-gateway@1.service ./peal-gateway.socket \
+	    ./peal-metrics.service ./peal-metrics.socket ./peal.target 2>&1)
 	[ -z "$said" ] || printf '%s\n' "$said"
 	[ -z "$said" ]
 }
@@ -49,7 +50,7 @@ configured() {
 		grep -q '^group *= *peal' "$work/config"
 }
 
-plan 7
+plan 8
 passes 'the units are what systemd expects' verified
 spoil 's/^Type=notify/Tipe=notify/'
 exits 'a key that is none would be seen' 1 Tipe verified
@@ -57,6 +58,7 @@ restore
 passes 'the writer is exposed to 1.5 of 10 at most' \
 	exposed peal-writer.service 15
 passes 'so is the broker' exposed peal-broker.service 15
+passes 'so are metrics' exposed peal-metrics.service 15
 passes 'a gateway, which faces the network, to 2.0' \
 	exposed peal-gateway@.service 20
 spoil '/^Protect\|^Private\|^Restrict\|^SystemCall\|^Capability/d'
