@@ -60,7 +60,7 @@ complete() {
 			return 1
 		}
 	done
-	[ -n "$(told 'peal_writer_flush_time_seconds_bucket{le="+Inf"}')" ]
+	[ "$(told 'peal_writer_flush_time_seconds_bucket{le="+Inf"}')" -gt 0 ]
 }
 
 flawless() {
