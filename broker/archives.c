@@ -219,20 +219,28 @@ archives_parse_log(const char *log, struct archive_id *id)
 	return strcmp(name, log) == 0;
 }
 
+void
+archives_configure(struct archives *ar, uint64_t max_bytes, uint64_t every)
+{
+	pthread_mutex_lock(&ar->lock);
+	ar->max_bytes = max_bytes;
+	ar->every = every;
+	pthread_mutex_unlock(&ar->lock);
+}
+
 bool
 archives_due(struct archives *ar, const char *log, uint64_t seq)
 {
 	uint64_t newest;
 	bool due;
 
-	if (ar->max_bytes == 0)
-		return false;
 	pthread_mutex_lock(&ar->lock);
 	newest = ar->last_try <= seq ? ar->last_try : 0;
 	for (size_t i = 0; i < ar->n; i++)
 		if (known_is_of(&ar->v[i], log))
 			newest = MAX(newest, ar->v[i].id.seq);
-	due = !ar->writing && seq >= ar->every && seq - ar->every >= newest;
+	due = ar->max_bytes > 0 && !ar->writing && seq >= ar->every &&
+	      seq - ar->every >= newest;
 	pthread_mutex_unlock(&ar->lock);
 	return due;
 }
@@ -558,8 +566,8 @@ archives_begin_writing(struct archives *ar)
 	bool begun;
 
 	pthread_mutex_lock(&ar->lock);
-	begun = !ar->writing;
-	ar->writing = true;
+	begun = !ar->writing && ar->max_bytes > 0;
+	ar->writing = ar->writing || begun;
 	pthread_mutex_unlock(&ar->lock);
 	return begun;
 }
@@ -576,7 +584,7 @@ archives_write(struct query *q, struct reason *why)
 	struct spool *s;
 	int got;
 
-	if (ar->max_bytes == 0 || !archives_begin_writing(ar))
+	if (!archives_begin_writing(ar))
 		return 0;
 	why->text[0] = '\0';
 	store_status(q->store, &st);

@@ -32,6 +32,10 @@ MUST_CHECK int archives_new(const struct archives_options *opt,
 struct archives *archives_free(struct archives *ar);
 CLEANUP_FN(struct archives *, archives_free)
 
+/* Other limits from now on; what is too many goes when the next is written. */
+void archives_configure(
+    struct archives *ar, uint64_t max_bytes, uint64_t every);
+
 struct archives_status {
 	uint64_t archives;
 	uint64_t bytes;

@@ -22,6 +22,7 @@
 #include "core/notify.h"
 #include "core/options.h"
 #include "core/reason.h"
+#include "core/reload.h"
 
 enum {
 	NICE = 10, /* the writer and the gateways come first */
@@ -31,7 +32,8 @@ enum {
 
 struct process {
 	struct parts parts;
-	struct loop_io term, intr;
+	struct conf *conf;
+	struct loop_io term, intr, hup;
 	struct loop_timer begin, tick, watchdog;
 	bool waits; /* for a log, and has said so */
 	int exit_code;
@@ -51,6 +53,19 @@ on_signal(void *arg, unsigned signo)
 
 	(void)notify_send("STOPPING=1");
 	stop(p, OPTIONS_EXIT_OK);
+}
+
+static void
+on_hup(void *arg, unsigned signo)
+{
+	struct process *p = arg;
+	struct reason why = { "" };
+
+	if (reload_conf(
+		p->conf, "broker fold log.directory ring.directory", &why) < 0)
+		diag_error("the configuration stays as it was: %s", why.text);
+	else
+		parts_configure(&p->parts);
 }
 
 static void
@@ -147,6 +162,8 @@ watch(struct process *p)
 	if (!err)
 		err = loop_signal_add(loop, &p->intr, SIGINT, on_signal, p);
 	if (!err)
+		err = loop_signal_add(loop, &p->hup, SIGHUP, on_hup, p);
+	if (!err)
 		err = loop_timer_init(loop, &p->begin, on_begin, p);
 	if (!err)
 		err = loop_timer_init(loop, &p->tick, on_tick, p);
@@ -186,6 +203,7 @@ run(struct process *p)
 	parts_close(&p->parts);
 	loop_io_deinit(&p->term);
 	loop_io_deinit(&p->intr);
+	loop_io_deinit(&p->hup);
 	loop_timer_deinit(&p->begin);
 	loop_timer_deinit(&p->tick);
 	loop_timer_deinit(&p->watchdog);
@@ -210,6 +228,7 @@ main(int argc, char **argv)
 		diag_warn("cannot be nice to the other processes");
 	raise_files();
 	hygiene_limit_core(conf_uint(conf, CONF_broker_core_bytes));
+	process.conf = conf;
 	process.parts.conf = conf;
 	run(&process);
 	return process.exit_code;

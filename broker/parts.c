@@ -224,6 +224,20 @@ parts_open(struct parts *p, struct reason *why)
 	return err ? err : start(p, why);
 }
 
+void
+parts_configure(struct parts *p)
+{
+	const struct conf *conf = p->conf;
+
+	if (p->query.archives)
+		archives_configure(p->query.archives,
+		    conf_uint(conf, CONF_broker_archive_bytes),
+		    conf_uint(conf, CONF_broker_archive_events));
+	if (p->query.spools)
+		spools_set_max(
+		    p->query.spools, conf_uint(conf, CONF_broker_spool_bytes));
+}
+
 static void
 flush_clients(struct parts *p)
 {

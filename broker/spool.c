@@ -50,6 +50,14 @@ spools_new(const char *dir, uint64_t max_bytes, struct spools **out)
 }
 
 void
+spools_set_max(struct spools *ss, uint64_t max_bytes)
+{
+	pthread_mutex_lock(&ss->lock);
+	ss->max_bytes = max_bytes;
+	pthread_mutex_unlock(&ss->lock);
+}
+
+void
 spools_set_idle(struct spools *ss, uint64_t idle_ns)
 {
 	ss->idle_ns = idle_ns;

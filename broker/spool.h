@@ -25,6 +25,8 @@ MUST_CHECK int spools_new(
 struct spools *spools_free(struct spools *ss);
 CLEANUP_FN(struct spools *, spools_free)
 
+/* Another limit from now on; what is there stays. */
+void spools_set_max(struct spools *ss, uint64_t max_bytes);
 /* For tests: who has not read for so long may lose it; else 10 s. */
 void spools_set_idle(struct spools *ss, uint64_t idle_ns);
 

@@ -32,18 +32,23 @@ struct conf_row {
 	const char *fallback;
 	const char *text;
 	enum conf_kind kind;
+	enum {
+		START,
+		LIVE
+	} when;
 	uint64_t min, max;
 };
 
 static const struct conf_row rows[CONF_KEYS] = {
-#define CONF_KEY(s, k, kd, def, lo, hi, help)   \
-	[CONF_##s##_##k] = { .name = #s "." #k, \
-		.section = #s,                  \
-		.key = #k,                      \
-		.fallback = (def),              \
-		.text = (help),                 \
-		.kind = CONF_##kd,              \
-		.min = (lo),                    \
+#define CONF_KEY(s, k, kd, wh, def, lo, hi, help) \
+	[CONF_##s##_##k] = { .name = #s "." #k,   \
+		.section = #s,                    \
+		.key = #k,                        \
+		.fallback = (def),                \
+		.text = (help),                   \
+		.kind = CONF_##kd,                \
+		.when = (wh),                     \
+		.min = (lo),                      \
 		.max = (hi) },
 #include "core/conf_keys.h"
 #undef CONF_KEY
@@ -523,7 +528,8 @@ conf_describe(
 		.key = row->key,
 		.text = row->text,
 		.fallback = row->fallback,
-		.value = v->text };
+		.value = v->text,
+		.live = row->when == LIVE };
 	conf_range(row, entry->range, sizeof(entry->range));
 	if (v->line == BY_DEFAULT)
 		snprintf(entry->source, sizeof(entry->source), "default");

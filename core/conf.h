@@ -33,7 +33,7 @@ enum conf_kind {
 
 /* Enumerators CONF_section_key, one for each line of conf_keys.h. */
 enum conf_key {
-#define CONF_KEY(section, key, kind, def, min, max, text) \
+#define CONF_KEY(section, key, kind, when, def, min, max, text) \
 	CONF_##section##_##key,
 #include "core/conf_keys.h"
 #undef CONF_KEY
@@ -81,6 +81,7 @@ struct conf_entry {
 	const char *value; /* lives as conf_text() */
 	char range[120];   /* "a number from 8 to 16777216 ..." */
 	char source[300];  /* "default", "FILE:LINE", "command line" */
+	bool live;	   /* a change counts at SIGHUP */
 };
 
 void conf_describe(

@@ -2,13 +2,10 @@
 
 /*
  * Four parts, each taken whole or not at all: the file, the certificate, the
- * token keys, the files that are served.  A key of the file that takes a
- * restart keeps its value, so that what is in force is what the configuration
- * says.
+ * token keys, the files that are served.
  */
 
-#include <string.h>
-
+#include "core/reload.h"
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/reason.h"
@@ -18,35 +15,6 @@
 #include "gateway/reload.h"
 #include "gateway/tls.h"
 #include "gateway/token.h"
-
-/*
- * Sockets and mappings are made once; the two intervals were promised to
- * clients in their welcome.
- */
-static const enum conf_key fixed[] = {
-	CONF_ring_directory,
-	CONF_gateway_listen,
-	CONF_gateway_listen_plain,
-	CONF_gateway_trusted,
-	CONF_gateway_mark_interval,
-	CONF_gateway_ping_interval,
-};
-
-static void
-keep_fixed(struct conf *conf, struct conf *before)
-{
-	struct conf_entry entry;
-
-	for (unsigned i = 0; i < ARRAY_LEN(fixed); i++) {
-		if (!strcmp(
-			conf_text(conf, fixed[i]), conf_text(before, fixed[i])))
-			continue;
-		conf_describe(conf, fixed[i], &entry);
-		diag_warn("%s = \"%s\" takes a restart: it stays as it was",
-		    entry.name, entry.value);
-		conf_swap(conf, before, fixed[i]);
-	}
-}
 
 static void
 refused(const char *what, const struct reason *why)
@@ -58,19 +26,12 @@ refused(const char *what, const struct reason *why)
 static void
 reload_file(struct gateway *gw, struct conf *conf)
 {
-	CLEANUP(conf_freep) struct conf *before = conf_copy(conf);
-	const char *path = conf_file(conf);
 	struct reason why = { "out of memory" };
 
-	if (path[0] == '\0')
-		return; /* there was none, and the command line is as it was */
-	if (!before || conf_read(conf, conf_file(before), &why) < 0) {
+	if (reload_conf(conf, "gateway tls auth ring.directory", &why) < 0)
 		refused("the configuration stays as it was", &why);
-		return;
-	}
-	keep_fixed(conf, before);
-	gateway_configure(gw);
-	diag_note("the configuration was read again: file='%s'", path);
+	else
+		gateway_configure(gw);
 }
 
 static void

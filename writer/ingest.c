@@ -301,6 +301,12 @@ ingest_wake(struct ingest *in)
 	}
 }
 
+void
+ingest_set_stall(struct ingest *in, uint64_t stall_ns)
+{
+	in->parts.stall_ns = stall_ns;
+}
+
 bool
 ingest_drain(struct ingest *in)
 {

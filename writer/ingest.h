@@ -41,6 +41,9 @@ CLEANUP_FN(struct ingest *, ingest_free)
 /* The syncer has done something: send what may be sent, go on with the rest. */
 void ingest_wake(struct ingest *in);
 
+/* How long a flush may take before appends are unavailable. */
+void ingest_set_stall(struct ingest *in, uint64_t stall_ns);
+
 /* Take nothing new; true when nothing is held any more. */
 bool ingest_drain(struct ingest *in);
 

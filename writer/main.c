@@ -21,6 +21,7 @@
 #include "core/options.h"
 #include "core/proto.h"
 #include "core/reason.h"
+#include "core/reload.h"
 #include "core/time.h"
 #include "log/log_writer.h"
 #include "shm/doorbell.h"
@@ -36,7 +37,7 @@
 #include "writer/syncer.h"
 
 struct writer {
-	const struct conf *conf;
+	struct conf *conf;
 	struct boot boot;
 	struct loop *loop;
 	struct gather *gather;
@@ -51,7 +52,7 @@ struct writer {
 	int appends_fd; /* writer.sock */
 	int readers_fd; /* ring.sock */
 	struct loop_io wake_io;
-	struct loop_io signals[2];
+	struct loop_io signals[3];
 	struct loop_timer tick;
 	bool stopping;
 	int exit_code;
@@ -107,6 +108,27 @@ on_signal(void *arg, unsigned signo)
 	(void)notify_send("STOPPING=1\nSTATUS=answering what is in hand");
 	if (ingest_drain(w->ingest))
 		stop(w, OPTIONS_EXIT_OK);
+}
+
+/* Into those parts that take other values while they run. */
+static void
+configure(struct writer *w)
+{
+	w->sequencer.limits.topics = conf_uint(w->conf, CONF_writer_max_topics);
+	ingest_set_stall(w->ingest,
+	    conf_uint(w->conf, CONF_writer_stall_seconds) * NS_PER_S);
+}
+
+static void
+on_hup(void *arg, unsigned signo)
+{
+	struct writer *w = arg;
+	struct reason why = { "" };
+
+	if (reload_conf(w->conf, "log ring writer", &why) < 0)
+		diag_error("the configuration stays as it was: %s", why.text);
+	else
+		configure(w);
 }
 
 static void
@@ -181,14 +203,13 @@ start_ingest(struct writer *w, const char *log_name, struct reason *why)
 		.syncer = w->syncer,
 		.log_name = log_name,
 		.oldest_seq = w->boot.tail.oldest_seq,
-		.stall_ns =
-		    conf_uint(w->conf, CONF_writer_stall_seconds) * NS_PER_S,
 		.ring_slots = ring->slots,
 		.ring_bytes = ring->payload_bytes,
 		.listen_fd = w->appends_fd,
 	};
 	uint64_t bytes =
 	    MIN((uint64_t)EVENT_MAX, ring_writer_pass_bytes(w->boot.ring));
+	int err;
 
 	w->sequencer = (struct sequencer){
 		.state = &w->boot.state,
@@ -198,10 +219,12 @@ start_ingest(struct writer *w, const char *log_name, struct reason *why)
 			.event_bytes = (uint32_t)bytes,
 			.events = MIN((uint32_t)EVENT_REQUEST_MAX,
 			    ring_writer_pass_events(w->boot.ring)),
-			.topics = conf_uint(w->conf, CONF_writer_max_topics),
 		},
 	};
-	return ingest_new(&parts, &w->ingest, why);
+	err = ingest_new(&parts, &w->ingest, why);
+	if (!err)
+		configure(w);
+	return err;
 }
 
 static int
@@ -216,6 +239,9 @@ watch(struct writer *w)
 	if (!err)
 		err = loop_signal_add(
 		    w->loop, &w->signals[1], SIGINT, on_signal, w);
+	if (!err)
+		err =
+		    loop_signal_add(w->loop, &w->signals[2], SIGHUP, on_hup, w);
 	if (!err)
 		err = loop_timer_init(w->loop, &w->tick, on_tick, w);
 	if (!err)

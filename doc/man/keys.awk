@@ -10,6 +10,8 @@ BEGIN {
 	unit["SECONDS"] = "seconds"
 	unit["BOOL"] = "yes|no"
 	unit["TEXT"] = "text"
+	counts["LIVE"] = "A reload applies it."
+	counts["START"] = "It takes a restart."
 }
 
 { table = table $0 "\n" }
@@ -49,6 +51,7 @@ END {
 		section = argument()
 		key = argument()
 		kind = argument()
+		moment = argument()
 		fallback = argument()
 		least = argument()
 		most = argument()
@@ -75,6 +78,11 @@ END {
 			print "The default is empty."
 		else
 			print "The default is\n.Ql " fallback " ."
+		if (!(moment in counts)) {
+			print FILENAME ": " moment " is no moment" >"/dev/stderr"
+			exit 1
+		}
+		print counts[moment]
 	}
 	if (!seen) {
 		print FILENAME ": no keys found" >"/dev/stderr"

@@ -8,7 +8,7 @@
 
 # Keys as the compiler sees them, read without the manual's own generator.
 keys_of_table() {
-	printf '#define CONF_KEY(s, k, kind, d, min, max, t) @s.k\n' >table.c
+	printf '#define CONF_KEY(s, k, kind, when, d, min, max, t) @s.k\n' >table.c
 	cat core/conf_keys.h >>table.c
 	${CC:-cc} -E -P table.c | grep -o '@[a-z0-9_]* *\. *[a-z0-9_]*' |
 		tr -d '@ ' | sort

@@ -48,7 +48,7 @@ refused() {
 	(deadline=1 && ! comes_in) && [ "$(counter refused_full)" -gt 0 ]
 }
 
-plan 14
+plan 22
 house_up --gateways 1
 certificate "$work" || bail "$(cat "$work/openssl.err")"
 configure 'listen = 127.0.0.1:0'
@@ -105,4 +105,50 @@ verdict 'those who were there missed nothing' "$status"
 passes 'and were never dropped' grep -q ' connections=3 ' "$work/follow"
 kill -TERM "$gateway"
 ends "$gateway"
+
+# The same of a writer and its broker, which have files of their own.
+mkdir -p "$work/two/log" "$work/two/run"
+two() {
+	{
+		printf '[log]\ndirectory = %s\nsegment_bytes = 4M\n' \
+		    "$work/two/log"
+		printf '[ring]\ndirectory = %s\nslots = %s\n' \
+		    "$work/two/run" "$1"
+		printf '[writer]\nmax_topics = %s\n' "$2"
+		printf '[broker]\ndirectory = %s\nspool_bytes = %s\n' \
+		    "$work/two/broker" "$3"
+	} >"$work/two.conf"
+}
+start_two() {
+	"$top_builddir/peal-$1" -c "$work/two.conf" 2>>"$work/gateway.err" &
+	others="$others $!"
+	said "$2" || bail "peal-$1 was never ready"
+}
+topic() {
+	"$peal" append -c "$work/two.conf" "$1" made '{}'
+}
+two 4096 1 1M
+: >"$work/gateway.err"
+start_two writer 'serving: log='
+second_writer=$!
+start_two broker 'ready: log='
+second_broker=$!
+topic first >"$work/out" || bail 'no event'
+exits 'a topic beyond the limit is refused' 1 'writer.max_topics' topic more
+two 8192 1000 2M
+kill -HUP "$second_writer" "$second_broker"
+passes 'a writer says what counts from now on' said \
+    'writer.max_topics = "1000" counts from now on'
+passes 'and what takes a restart' said 'ring.slots = "8192" takes a restart'
+passes 'a broker says so, too' said \
+    'broker.spool_bytes = "2M" counts'
+passes 'the new limit of a writer counts' topic more
+echo nonsense >"$work/two.conf"
+: >"$work/gateway.err"
+kill -HUP "$second_writer" "$second_broker"
+passes 'a bad file is named by both' await sh -c \
+    "[ \$(grep -c 'stays as it was: .*two.conf:1' '$work/gateway.err') -eq 2 ]"
+passes 'and both are still there' kill -TERM "$second_writer" "$second_broker"
+ends "$second_writer"
+verdict 'and end in order, told to' "$status"
 passes 'told to stop, all of it ends' house_down
