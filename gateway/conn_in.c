@@ -133,6 +133,7 @@ take_input(struct conn *c)
 			conn_drop(c);
 			return;
 		}
+		COUNTERS_ADD(bytes_received, got);
 		c->heard = conns_ticks();
 		c->pinged = false;
 		budget -= MIN(budget, MAX(got, (size_t)512));
@@ -168,6 +169,7 @@ shake(struct conn *c, short what)
 	}
 	switch (tls_handshake(cs->tls, &c->tls)) {
 	case TLS_DONE:
+		COUNTERS_ADD(handshakes, 1);
 		conn_shaken(c);
 		c->state = CONN_HTTP;
 		return;

@@ -13,6 +13,7 @@
 #include "gateway/counters.h"
 #include "gateway/door.h"
 #include "gateway/plain.h"
+#include "gateway/written.h"
 
 enum {
 	LANE_START = 256
@@ -52,6 +53,7 @@ write_all(struct conn *c, const void *p, size_t len)
 	c->wrote = true;
 	switch (write_some(c, p, len)) {
 	case TLS_DONE:
+		COUNTERS_ADD(bytes_sent, len);
 		return true;
 	case TLS_AGAIN:
 		c->blocked = true;
@@ -76,8 +78,10 @@ send_pinned(struct conn *c)
 	c->pin_at += n;
 	if (c->raw)
 		c->heard = conns_ticks();
-	if (at + n == b->end)
+	if (at + n == b->end) {
+		written_block(b);
 		c->pin = block_unref(c->pin);
+	}
 	return true;
 }
 
@@ -167,8 +171,10 @@ conn_send(struct conn *c, struct block *b)
 		conn_close(c, WS_CODE_INTERNAL, "a message can't be sent");
 		return CONN_DEAD;
 	}
-	if (write_all(c, b->bytes + b->start, b->end - b->start))
+	if (write_all(c, b->bytes + b->start, b->end - b->start)) {
+		written_block(b);
 		return CONN_SENT;
+	}
 	if (c->state != CONN_OPEN)
 		return CONN_DEAD;
 	c->pin = block_ref(b);

@@ -14,10 +14,12 @@
 
 #include "core/event.h"
 #include "gateway/alloc.h"
+#include "gateway/counters.h"
 #include "gateway/feed.h"
 #include "gateway/grants.h"
 #include "gateway/peek.h"
 #include "gateway/send.h"
+#include "shm/ring_late.h"
 #include "shm/ring_reader.h"
 
 enum {
@@ -120,6 +122,7 @@ hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 	if (is_grant(f, ev, peek.topic))
 		return false;
 	f->groups->event++;
+	f->groups->event_us = ev->time_us;
 	list = match_find(f->groups->match, ev->topic_hash, peek.topic);
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct match_hit *hit = &list->hits[i];
@@ -218,6 +221,8 @@ copy_more(struct feed *f)
 		return rc;
 	for (uint32_t i = f->n; i < f->n + n; i++)
 		f->bytes += f->ev[i].len;
+	ring_late_record(&counters_cells, STATS_GATEWAY_HIST_published_read,
+	    f->ev + f->n, n, 0, f->groups->now_ns);
 	f->n += n;
 	return RING_EVENT;
 }

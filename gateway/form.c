@@ -12,6 +12,17 @@
 #include "gateway/form.h"
 #include "gateway/http.h"
 
+/* What is said of a message that was written is true of each form. */
+static struct block *
+like(struct block *form, const struct block *b)
+{
+	if (form) {
+		form->n_events = b->n_events;
+		form->times = b->times;
+	}
+	return form;
+}
+
 static struct block *
 make_json(const struct block *b)
 {
@@ -19,7 +30,7 @@ make_json(const struct block *b)
 
 	if (json_from_mp(block_payload(b), &text) < 0)
 		return NULL;
-	return block_text(slice_of(text.p, text.len));
+	return like(block_text(slice_of(text.p, text.len)), b);
 }
 
 struct block *
@@ -63,7 +74,7 @@ make_events(const struct block *b, const char *log)
 	mp_buf_bytes(&chunk, "\r\n", 2);
 	if (text.failed || chunk.failed)
 		return NULL;
-	return block_raw(slice_of(chunk.p, chunk.len));
+	return like(block_raw(slice_of(chunk.p, chunk.len)), b);
 }
 
 struct block *

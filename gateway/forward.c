@@ -12,6 +12,7 @@
 #include "core/event.h"
 #include "core/reason.h"
 #include "gateway/alloc.h"
+#include "gateway/counters.h"
 #include "gateway/forward.h"
 #include "gateway/local.h"
 #include "gateway/quota.h"
@@ -230,6 +231,7 @@ forward_end(struct forward *f, struct forward_list *list,
 	if (!local_end(&f->writer))
 		return false;
 	p = alloc_bytes(sizeof(*p));
+	COUNTERS_ADD(forwarded, 1);
 	*p = *request;
 	p->wire_id = f->next_id++;
 	at = slot_of(f, p->wire_id);

@@ -33,6 +33,7 @@
 #include "gateway/site.h"
 #include "gateway/tls.h"
 #include "gateway/token.h"
+#include "gateway/written.h"
 #include "shm/ring_reader.h"
 
 enum {
@@ -504,6 +505,7 @@ gateway_turn(struct gateway *gw)
 	conns_sweep(gw->conns);
 	forward_flush(gw->forward);
 	ask_flush(gw->ask);
+	written_flush();
 	if (found == FEED_MORE || more)
 		return loop_once(gw->loop, 0);
 	err = set_due(gw);
@@ -512,5 +514,6 @@ gateway_turn(struct gateway *gw)
 	report(gw);
 	err = loop_once(gw->loop, attach_park(gw->attach));
 	attach_awake(gw->attach);
+	written_flush();
 	return err;
 }

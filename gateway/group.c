@@ -370,6 +370,13 @@ close_block(struct group *g, uint64_t upto)
 	set_dirty(g);
 }
 
+/* Of the event that is being given. */
+static struct block_times
+times_now(const struct group_table *table)
+{
+	return (struct block_times){ table->now_ns, table->event_us };
+}
+
 /*
  * Room for twice what the last one held: a thousand groups that get an event
  * now and then would touch 16 MiB, and give them back.
@@ -380,6 +387,7 @@ open_block(struct group *g, uint32_t bytes)
 	uint32_t usual = MIN(2 * g->last_bytes, (uint32_t)EVENTS_BYTES);
 
 	g->open = alloc_block(MAX(bytes, MAX(usual, (uint32_t)FIRST_BYTES)));
+	g->open->times = times_now(g->table);
 	set_dirty(g);
 }
 
@@ -398,6 +406,7 @@ grow(struct group *g, uint32_t more)
 	block_add(b, events.p, (uint32_t)events.len);
 	b->n_events = g->open->n_events;
 	b->ephemeral = g->open->ephemeral;
+	b->times = g->open->times;
 	(void)block_unref(g->open);
 	g->open = b;
 }
@@ -512,6 +521,8 @@ group_add_aside(struct group *g, struct sender *s, struct slice event)
 	/* In front of a request, not in it. */
 	if (a->cut == a->n && aside_is_full(a))
 		give_asides(g);
+	if (a->n == 0)
+		a->times = times_now(g->table);
 	at = group_open_bytes(g);
 	if (s->aside > 0 && s->aside_last <= a->cut &&
 	    at + s->aside_bytes + event.len > EVENTS_BYTES)

@@ -259,6 +259,7 @@ session_subscribe_from(
 	}
 	filter = filter_of(s, req);
 	set_pace(s, req);
+	COUNTERS_ADD(resumes, 1);
 	send_subscribe_from(&s->sender, req->id.v, filter, position);
 	say_subscribed(s, req->id, (struct proto_uint){ 0 });
 	begun(s, req);
@@ -305,6 +306,7 @@ subscribe_snapshot(struct session *s, const struct proto_request *req)
 	};
 
 	set_pace(s, req);
+	COUNTERS_ADD(snapshots, 1);
 	send_subscribe_snapshot(&s->sender, &ask);
 	begun(s, req);
 }

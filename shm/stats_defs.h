@@ -66,7 +66,7 @@ STATS_WRITER_HIST(
 
 STATS_BROKER(events, COUNTER, "events", "folded into the state")
 STATS_BROKER_HIST(
-    published_read, "ns", "of a run of events: from the ring to the folder")
+    published_read, "ns", "of an event: from its pass into the ring until read")
 
 STATS_GATEWAY(connections, GAUGE, "connections", "open, handshakes included")
 STATS_GATEWAY(
@@ -78,7 +78,15 @@ STATS_GATEWAY(
 STATS_GATEWAY(blocks, COUNTER, "messages", "built for a group")
 STATS_GATEWAY(private_blocks, COUNTER, "messages", "built for a session alone")
 STATS_GATEWAY(deliveries, COUNTER, "events", "times sessions at the tip")
+STATS_GATEWAY(bytes_sent, COUNTER, "bytes", "to clients, before TLS")
+STATS_GATEWAY(bytes_received, COUNTER, "bytes", "of clients, behind TLS")
+STATS_GATEWAY(resumes, COUNTER, "subscriptions", "that go on from a position")
+STATS_GATEWAY(snapshots, COUNTER, "subscriptions", "that begin with the state")
+STATS_GATEWAY(
+    forwarded, COUNTER, "requests", "appends and emits, to the writer")
 STATS_GATEWAY(accepted, COUNTER, "connections", "accepted")
+STATS_GATEWAY(
+    handshakes, COUNTER, "connections", "TLS handshakes that ended well")
 STATS_GATEWAY(opened, COUNTER, "sessions", "WebSockets that were opened")
 STATS_GATEWAY(held_handshakes, COUNTER, "times",
     "accepting paused: all places for handshakes taken")
@@ -139,7 +147,13 @@ STATS_GATEWAY(limited_queries, COUNTER, "requests",
 STATS_GATEWAY(reloads, COUNTER, "times", "configuration was read again")
 STATS_GATEWAY(reloads_failed, COUNTER, "times", "something in it was refused")
 STATS_GATEWAY_HIST(
-    published_read, "ns", "of a run of events: from the ring to the gateway")
+    published_read, "ns", "of an event: from its pass into the ring until read")
+STATS_GATEWAY_HIST(
+    read_written, "ns", "of a message: its oldest event read, until written")
+STATS_GATEWAY_HIST(
+    accept_written, "ns", "the same from its acceptance on, by the wall clock")
+STATS_GATEWAY_HIST(message_events, "events", "in one message")
+STATS_GATEWAY_HIST(message_size, "bytes", "of one message with events")
 
 #undef STATS_WRITER
 #undef STATS_WRITER_HIST

@@ -15,6 +15,8 @@
 
 #include "core/crc32c.h"
 #include "core/time.h"
+#include "shm/ring_late.h"
+#include "shm/stats.h"
 #include "tests/lib/ringfix.h"
 
 static void
@@ -412,6 +414,39 @@ stamps_go_round(void **state)
 	}
 }
 
+/*
+ * Two passes a second apart, of three events and one, then one that was there
+ * before readers came, read five seconds after the first.
+ */
+static void
+a_run_is_as_late_as_each_of_its_passes(void **state)
+{
+	static struct stats_cell cells[1];
+	static struct stats_buckets late[1];
+	const struct stats st = { cells, late };
+	const uint64_t at = 100 * NS_PER_S, now = at + 5 * NS_PER_S;
+	const struct ring_event run[] = {
+		{ .stamp = ring_event_stamp(at) },
+		{ .stamp = ring_event_stamp(at) },
+		{ .stamp = ring_event_stamp(at) },
+		{ .stamp = ring_event_stamp(at + NS_PER_S) },
+		{ .stamp = 0 },
+	};
+	const unsigned five = stats_hist_bucket(5 * NS_PER_S),
+		       four = stats_hist_bucket(4 * NS_PER_S);
+
+	ring_late_record(&st, 0, run, ARRAY_LEN(run), 0, now);
+	assert_int_equal(late[0].n[five], 3);
+	assert_int_equal(late[0].n[four], 1);
+	assert_in_range(late[0].sum, 19 * NS_PER_S - 4096, 19 * NS_PER_S);
+	/* A reader that came between the two. */
+	ring_late_record(&st, 0, run, ARRAY_LEN(run), at + NS_PER_S / 2, now);
+	assert_int_equal(late[0].n[five], 3);
+	assert_int_equal(late[0].n[four], 2);
+	ring_late_record(&st, 0, run, 0, 0, now);
+	assert_in_range(late[0].sum, 23 * NS_PER_S - 8192, 23 * NS_PER_S);
+}
+
 /* Of 8 slots and 4096 bytes, by the age of the oldest and the room left. */
 static void
 the_window_is_how_long_an_event_stays(void **state)
@@ -468,6 +503,7 @@ main(void)
 		TEST(the_ring_can_be_read_when_its_writer_has_gone),
 		TEST(an_event_tells_when_its_pass_began),
 		TEST(stamps_go_round),
+		TEST(a_run_is_as_late_as_each_of_its_passes),
 		TEST(the_window_is_how_long_an_event_stays),
 	};
 
