@@ -50,7 +50,8 @@ done(struct job *job, bool ran)
 		return;
 	a->failed_ns = a->err < 0 ? time_mono_ns() : 0;
 	if (a->err < 0)
-		diag_warn("no archive was written: %s", a->why.text);
+		diag_limited(
+		    "archive", "no archive was written: %s", a->why.text);
 }
 
 static void

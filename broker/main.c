@@ -82,6 +82,7 @@ on_tick(void *arg)
 	struct folder_status folder;
 	struct store_status store;
 
+	diag_tick();
 	if (!parts_have_directory(&p->parts)) {
 		diag_error("broker.directory was taken away: what is in it is "
 			   "built anew at the next start");

@@ -7,67 +7,132 @@
 
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 #include "core/diag.h"
+#include "core/diag_text.h"
+#include "core/journal.h"
 #include "core/time.h"
 
 enum {
-	LINE_BYTES = 1024,
 	CAUSES = 32
 };
 
-static const char *diag_name = "peal";
-static int diag_is_tty = -1;
+static struct {
+	const char *name;
+	const char *journal; /* its path; NULL: lines go to stderr */
+	int sock;	     /* to the journal */
+	int is_tty;
+} diag = { "peal", NULL, -1, -1 };
+
+void
+diag_journal(const char *path)
+{
+	closep(&diag.sock);
+	diag.sock = path ? journal_open() : -1;
+	diag.journal = diag.sock >= 0 ? path : NULL;
+}
 
 void
 diag_init(const char *name)
 {
-	diag_name = name;
-	diag_is_tty = isatty(STDERR_FILENO);
+	diag.name = name;
+	diag.is_tty = isatty(STDERR_FILENO);
+	if (!diag.journal && journal_is(STDERR_FILENO))
+		diag_journal(JOURNAL_PATH);
 }
 
-static void PRINTF(3, 0)
-    diag_line(int level, uint64_t held_back, const char *fmt, va_list ap)
+/* --- where a line goes --- */
+
+/* What a line is beside its text. */
+struct line {
+	int level;
+	const char *cause; /* or NULL */
+	uint64_t held_back;
+};
+
+static bool
+send_to_journal(const struct line *l, const struct diag_text *t)
 {
-	char line[LINE_BYTES];
+	struct journal_field f[5 + DIAG_TEXT_FIELDS];
+	char names[DIAG_TEXT_FIELDS][DIAG_TEXT_KEY + 8];
+	char level[4], held[24];
+	unsigned n = 0;
+
+	snprintf(level, sizeof(level), "%d", l->level);
+	snprintf(held, sizeof(held), "%llu", (unsigned long long)l->held_back);
+	f[n++] = (struct journal_field){ "MESSAGE", slice_of(t->text, t->len) };
+	f[n++] = (struct journal_field){ "PRIORITY", slice_cstr(level) };
+	f[n++] = (struct journal_field){ "SYSLOG_IDENTIFIER",
+		slice_cstr(diag.name) };
+	if (l->cause)
+		f[n++] = (struct journal_field){ "PEAL_CAUSE",
+			slice_cstr(l->cause) };
+	if (l->held_back)
+		f[n++] = (struct journal_field){ "PEAL_HELD_BACK",
+			slice_cstr(held) };
+	for (unsigned i = 0; i < t->n; i++) {
+		char *name = names[i];
+
+		snprintf(name, sizeof(names[i]), "PEAL_%s", t->field[i].key);
+		for (; *name; name++)
+			if (*name >= 'a' && *name <= 'z')
+				*name = (char)(*name - 'a' + 'A');
+		f[n++] = (struct journal_field){ names[i], t->field[i].value };
+	}
+	return journal_send(diag.sock, diag.journal, f, n) == 0;
+}
+
+static void
+write_to_stderr(const struct line *l, const struct diag_text *t)
+{
+	char line[DIAG_TEXT_MAX + 200];
 	size_t len = 0;
 
-	if (diag_is_tty < 0)
-		diag_is_tty = isatty(STDERR_FILENO);
-	if (!diag_is_tty)
-		len += (size_t)snprintf(line, sizeof(line), "<%d>", level);
-	len +=
-	    (size_t)snprintf(line + len, sizeof(line) - len, "%s: ", diag_name);
-	len += (size_t)vsnprintf(line + len, sizeof(line) - len, fmt, ap);
-	len = MIN(len, sizeof(line) - 40);
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
-			line[i] = '?'; /* one line, whatever a name held */
-	if (held_back)
+	if (diag.is_tty < 0)
+		diag.is_tty = isatty(STDERR_FILENO);
+	if (!diag.is_tty)
+		len += (size_t)snprintf(line, sizeof(line), "<%d>", l->level);
+	len += (size_t)snprintf(
+	    line + len, sizeof(line) - len, "%.60s: %s", diag.name, t->text);
+	if (l->held_back)
 		len += (size_t)snprintf(line + len, sizeof(line) - len,
-		    " held_back=%llu", (unsigned long long)held_back);
+		    " held_back=%llu", (unsigned long long)l->held_back);
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nobody is left to be told */
 }
 
-#define DIAG_LEVEL(fn, level)                   \
-	void fn(const char *fmt, ...)           \
-	{                                       \
-		va_list ap;                     \
-                                                \
-		va_start(ap, fmt);              \
-		diag_line((level), 0, fmt, ap); \
-		va_end(ap);                     \
+static void PRINTF(2, 0)
+    diag_line(const struct line *l, const char *fmt, va_list ap)
+{
+	struct diag_text t;
+
+	diag_text_make(&t, fmt, ap);
+	if (!diag.journal || !send_to_journal(l, &t))
+		write_to_stderr(l, &t);
+}
+
+#define DIAG_LEVEL(fn, level)                      \
+	void fn(const char *fmt, ...)              \
+	{                                          \
+		const struct line l = { (level) }; \
+		va_list ap;                        \
+                                                   \
+		va_start(ap, fmt);                 \
+		diag_line(&l, fmt, ap);            \
+		va_end(ap);                        \
 	}
 
 DIAG_LEVEL(diag_error, LOG_ERR)
 DIAG_LEVEL(diag_warn, LOG_WARNING)
 DIAG_LEVEL(diag_note, LOG_NOTICE)
+
+/* --- how often --- */
 
 struct cause {
 	const char *name;
@@ -75,36 +140,83 @@ struct cause {
 	uint64_t held_back;
 };
 
-void
-diag_limited(const char *cause, const char *fmt, ...)
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct cause causes[CAUSES];
+
+/* Under the lock; those that find no entry share the last. */
+static struct cause *
+find(const char *name)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	static struct cause causes[CAUSES];
-	uint64_t now = time_mono_ns(), held = 0;
 	struct cause *c = causes;
-	int say = 1;
-	va_list ap;
+
+	while (c < causes + CAUSES - 1 && c->name && strcmp(c->name, name) != 0)
+		c++;
+	c->name = name;
+	return c;
+}
+
+/* May it be said now, and how many were not before? */
+static bool
+may_say(struct line *l)
+{
+	uint64_t now = time_mono_ns();
+	struct cause *c;
+	bool say;
 
 	pthread_mutex_lock(&lock);
-	while (
-	    c < causes + CAUSES - 1 && c->name && strcmp(c->name, cause) != 0)
-		c++;
-	c->name = cause;
-	if (c->last_ns && now - c->last_ns < NS_PER_S) {
-		c->held_back++;
-		say = 0;
-	} else {
-		held = c->held_back;
+	c = find(l->cause);
+	say = !c->last_ns || now - c->last_ns >= NS_PER_S;
+	if (say) {
+		l->held_back = c->held_back;
 		c->held_back = 0;
 		c->last_ns = now;
+	} else {
+		c->held_back++;
 	}
 	pthread_mutex_unlock(&lock);
-	if (!say)
-		return;
-	va_start(ap, fmt);
-	diag_line(LOG_WARNING, held, fmt, ap);
-	va_end(ap);
+	return say;
 }
+
+#define DIAG_LIMITED(fn, level)                              \
+	void fn(const char *cause, const char *fmt, ...)     \
+	{                                                    \
+		struct line l = { (level), .cause = cause }; \
+		va_list ap;                                  \
+                                                             \
+		if (!may_say(&l))                            \
+			return;                              \
+		va_start(ap, fmt);                           \
+		diag_line(&l, fmt, ap);                      \
+		va_end(ap);                                  \
+	}
+
+DIAG_LIMITED(diag_limited, LOG_WARNING)
+DIAG_LIMITED(diag_limited_note, LOG_NOTICE)
+
+void
+diag_tick(void)
+{
+	uint64_t now = time_mono_ns();
+
+	for (unsigned i = 0; i < CAUSES; i++) {
+		struct cause quiet = { NULL };
+
+		pthread_mutex_lock(&lock);
+		if (causes[i].held_back > 0 &&
+		    now - causes[i].last_ns >= NS_PER_S) {
+			quiet = causes[i];
+			causes[i].held_back = 0;
+			causes[i].last_ns = now;
+		}
+		pthread_mutex_unlock(&lock);
+		if (quiet.name)
+			diag_note("more of the same were held back: "
+				  "cause=\"%s\" lines=%llu",
+			    quiet.name, (unsigned long long)quiet.held_back);
+	}
+}
+
+/* --- values from outside --- */
 
 const char *
 diag_quote(char *buf, size_t size, const void *text, size_t len)

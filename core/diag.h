@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * Diagnostics: what a process says to its operator on stderr, one line each,
- * with a syslog level prefix when stderr is not a terminal.  Called once,
- * where an error stops travelling, by process code only.  Values that came
- * from outside go in as "key=value" through diag_quote().
+ * Diagnostics: what a process says to its operator, one line each.  Called
+ * once, where an error stops travelling, by process code only.  Values go in
+ * as "key=%..." of the format: where stderr is the journal, each is a field
+ * (PEAL_KEY) beside the sentence; else it is a line on stderr, with a syslog
+ * level before it when that is no terminal.
  */
 
 #ifndef PEAL_CORE_DIAG_H
@@ -16,16 +17,27 @@
 
 /* The process's name in front of each line; kept, not copied. */
 void diag_init(const char *name);
+/* For tests: a journal at path, kept; NULL: stderr. */
+void diag_journal(const char *path);
 
+/*
+ * For what happens a few times in a process's life, or because an operator
+ * asked.  What others can bring about again and again is limited.
+ */
 void diag_error(const char *fmt, ...) PRINTF(1, 2);
 void diag_warn(const char *fmt, ...) PRINTF(1, 2);
 void diag_note(const char *fmt, ...) PRINTF(1, 2);
 
 /*
- * At most one line a second per cause; what was held back is counted and
- * said with the next one.  cause is a string literal that names the kind.
+ * A warning, or a note, at most one a second for each cause; what was held
+ * back is counted and said with the next one, or by diag_tick().  cause names
+ * the kind, and is kept, not copied.
  */
 void diag_limited(const char *cause, const char *fmt, ...) PRINTF(2, 3);
+void diag_limited_note(const char *cause, const char *fmt, ...) PRINTF(2, 3);
+
+/* Say what was held back of causes that have been quiet since.  Cheap. */
+void diag_tick(void);
 
 /*
  * Write len bytes of hostile text into buf as printable ASCII with \xNN

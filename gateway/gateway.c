@@ -111,7 +111,8 @@ on_ring(void *arg, struct ring_reader *ring)
 		send_hub_lagged(&gw->hub);
 	if (rc == FEED_LAPPED || other_log)
 		learn_grants(gw, ring, other_log);
-	diag_note("attached to the ring: log=%s incarnation=%u", name,
+	diag_limited_note("attached",
+	    "attached to the ring: log=%s incarnation=%u", name,
 	    ring_reader_info(ring)->incarnation);
 	return true;
 }
@@ -126,7 +127,8 @@ feed_once(struct gateway *gw)
 		return FEED_IDLE;
 	rc = feed_pass(gw->feed, time_mono_ns());
 	if (rc == FEED_LAPPED) {
-		diag_warn("lapped: the writer came past this gateway");
+		diag_limited(
+		    "lapped", "lapped: the writer came past this gateway");
 		send_hub_lagged(&gw->hub);
 		learn_grants(gw, attach_ring_of(gw->attach), false);
 		return FEED_MORE;
@@ -197,6 +199,7 @@ on_second(void *arg)
 
 	report(gw);
 	report_fanout(gw);
+	diag_tick();
 	forward_hello(gw->forward);
 	ask_tick(gw->ask);
 	session_tick_all(gw);
@@ -308,7 +311,7 @@ on_broker(void *arg, struct slice welcome)
 {
 	struct gateway *gw = arg;
 
-	diag_note("reached the broker");
+	diag_limited_note("broker", "reached the broker");
 	fetch_forget(gw->fetch);
 	on_broker_news(gw, welcome);
 	session_broker_up(gw);

@@ -31,7 +31,8 @@ retry(struct local *l)
 void
 local_hang_up(struct local *l, const char *why)
 {
-	diag_warn("lost the %s: %s", l->handler->peer, why);
+	diag_limited(
+	    l->handler->peer, "lost the %s: %s", l->handler->peer, why);
 	loop_io_deinit(&l->io);
 	frame_stream_deinit(&l->stream);
 	l->up = false;

@@ -130,7 +130,8 @@ finish(struct prime *p)
 	p->step = STEP_DONE;
 	p->waits_for[0] = '\0';
 	grants_all_known(p->grants, p->seq);
-	diag_note("permissions are known: users=%llu seq=%llu",
+	diag_limited_note("permissions known",
+	    "permissions are known: users=%llu seq=%llu",
 	    (unsigned long long)grants_count(p->grants),
 	    (unsigned long long)p->seq);
 	p->done(p->arg);

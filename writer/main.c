@@ -147,6 +147,7 @@ on_tick(void *arg)
 
 	ring_writer_heartbeat(w->boot.ring);
 	doorbell_hub_copy(w->bells);
+	diag_tick();
 	report_counters(&parts);
 	checkpointer_reap(&w->checkpointer, syncer_durable_seq(w->syncer));
 	if (notify_watchdog_us())
