@@ -198,18 +198,16 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 	do {
 		err = scan_next(&sc, &frame, ch->why);
 	} while (err == SCAN_FRAME);
-	if (err == SCAN_STOP && scan_agrees(&sc, &a->extent)) {
+	if (err == SCAN_STOP && scan_complete(&sc, &a->extent)) {
 		snprintf(sentence, sizeof(sentence),
-		    "the seal of '%s' is damaged; its frames are whole",
+		    "the seal of '%s' is damaged; its events are whole",
 		    a->name);
 		if (ch->notes)
 			ch->notes(sentence);
 	} else if (err == SCAN_STOP) {
 		at.offset = sc.at;
-		if (sc.next_seq <= a->extent.last_seq) {
-			at.first_seq = sc.next_seq;
-			at.last_seq = a->extent.last_seq;
-		}
+		at.first_seq = sc.next_seq;
+		at.last_seq = a->extent.last_seq;
 		log_problem_tell(
 		    ch->sink, &at, "its seal and its frames are damaged");
 	}

@@ -228,7 +228,7 @@ log_reader_stop(
 
 	if (s->extent.number == 0)
 		return log_reader_stop_open(rd, f, why);
-	if (scan_agrees(&rd->scan, &s->extent))
+	if (scan_complete(&rd->scan, &s->extent))
 		return LOG_READ_END;
 	return log_reader_miss(rd, s->extent.last_seq, why);
 }

@@ -121,11 +121,9 @@ recover_judge(struct recovery *rc, const struct segment *s,
 		    "no valid frame, though one at %" PRIu64
 		    " says that %" PRIu64 " was durable",
 		    ahead->found_at, ahead->durable_seq);
-	} else if (s->extent.number != 0 && !scan_agrees(sc, &s->extent)) {
-		if (sc->next_seq <= s->extent.last_seq) {
-			at.first_seq = sc->next_seq;
-			at.last_seq = s->extent.last_seq;
-		}
+	} else if (s->extent.number != 0 && !scan_complete(sc, &s->extent)) {
+		at.first_seq = sc->next_seq;
+		at.last_seq = s->extent.last_seq;
 		log_problem_tell(&rc->sink, &at,
 		    "its frames end otherwise than its seal or successor says");
 	}
@@ -181,6 +179,7 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	struct scan_ahead ahead;
 	struct frame_header frame;
 	struct scan sc;
+	bool sealed;
 	int err;
 
 	f.fd = sysio_open_disk(rc->io, rc->dirfd, s->name);
@@ -203,9 +202,11 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 		recover_judge(rc, s, &sc, &ahead);
 		rc->next_seq = sc.next_seq;
 		rc->time_us = sc.time_us;
-		rc->valid_length = sc.at;
-		rc->tail_crc = sc.tail_crc;
-		rc->torn_end = s->seal == SEAL_GOOD ? 0 : ahead.end;
+		/* A seal says it also where an IDLE frame is lost. */
+		sealed = s->seal == SEAL_GOOD;
+		rc->valid_length = sealed ? s->extent.valid_length : sc.at;
+		rc->tail_crc = sealed ? s->extent.tail_crc : sc.tail_crc;
+		rc->torn_end = sealed ? 0 : ahead.end;
 		*frames = sc.frames;
 	}
 	scan_deinit(&sc);

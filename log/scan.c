@@ -318,3 +318,9 @@ scan_agrees(const struct scan *sc, const struct segment_predecessor *at)
 	return sc->next_seq == at->last_seq + 1 && sc->at == at->valid_length &&
 	       sc->tail_crc == at->tail_crc;
 }
+
+bool
+scan_complete(const struct scan *sc, const struct segment_predecessor *at)
+{
+	return sc->next_seq == at->last_seq + 1;
+}

@@ -94,5 +94,10 @@ MUST_CHECK int scan_resync(struct scan *sc, bool *found, struct reason *why);
 
 /* Does what was scanned end as at says?  For a scan that has stopped. */
 bool scan_agrees(const struct scan *sc, const struct segment_predecessor *at);
+/*
+ * Are all its events there, though it need not agree?  What is missing then
+ * is an IDLE frame, which nothing depends on any more.
+ */
+bool scan_complete(const struct scan *sc, const struct segment_predecessor *at);
 
 #endif

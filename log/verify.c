@@ -115,7 +115,9 @@ verify_stop(struct verify *vf, bool *more)
 		at.last_seq = sc->next_seq - 1;
 	if (at.last_seq < at.first_seq)
 		at.first_seq = 0;
-	log_problem_tell(&vf->sink, &at, "no valid frame where one must be");
+	log_problem_tell(&vf->sink, &at, "%s",
+	    at.first_seq ? "no valid frame where one must be"
+			 : "a frame without events is damaged; no event is");
 	return 0;
 }
 

@@ -195,6 +195,28 @@ a_damaged_seal_is_replaced_by_the_frames(void **state)
 	    m, "its seal and its frames are damaged; events 4 to ");
 }
 
+/* It says what everybody knows by then. */
+static void
+a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody(void **state)
+{
+	struct modelfix *m = *state;
+
+	m->fx.segment_bytes = 32 << 10;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	modelfix_begin_segment(m);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(2) + 20, 1);
+	/* The newest with a frame, then one before others. */
+	modelfix_expect_recovered(m, 6);
+	logfix_fill(&m->fx, 2, 3);
+	logfix_expect(&m->fx, 12);
+	modelfix_expect_recovered(m, 12);
+	assert_int_equal(logfix_notes(), 1);
+	modelfix_wipe(m, modelfix_named(m, 1), (32 << 10) - LOG_PAGE, LOG_PAGE);
+	modelfix_expect_recovered(m, 12);
+}
+
 static void
 damage_in_a_sealed_segment_is_met_by_whoever_reads_it(void **state)
 {
@@ -409,6 +431,8 @@ main(void)
 		    a_segment_from_another_history_of_the_log_is_found_out),
 		MODEL_TEST(a_truncated_segment_is_damage),
 		MODEL_TEST(a_damaged_seal_is_replaced_by_the_frames),
+		MODEL_TEST(
+		    a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody),
 		MODEL_TEST(
 		    damage_in_a_sealed_segment_is_met_by_whoever_reads_it),
 		MODEL_TEST(one_copy_of_a_header_is_enough),
