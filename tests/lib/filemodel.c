@@ -54,13 +54,26 @@ filemodel_name(int dir, const char *name, int file)
 	return set;
 }
 
+/* A file system commits by itself, too: the oldest change of names. */
+static void
+fm_commit_oldest(struct filemodel *fm)
+{
+	for (int i = 0; i < fm->ops[0].n; i++)
+		fm_set(fm->durable, &fm->ops[0].sets[i]);
+	fm->n_ops--;
+	memmove(
+	    &fm->ops[0], &fm->ops[1], (size_t)fm->n_ops * sizeof(fm->ops[0]));
+}
+
 /* Change names now, and some day on the disk. */
 void
 filemodel_change(struct filemodel *fm, const struct fm_name *sets, int n)
 {
-	struct fm_op *op = &fm->ops[fm->n_ops++];
+	struct fm_op *op;
 
-	assert(fm->n_ops < OPS_MAX);
+	if (fm->n_ops == OPS_MAX)
+		fm_commit_oldest(fm);
+	op = &fm->ops[fm->n_ops++];
 	op->n = n;
 	op->order = ++fm->clock;
 	for (int i = 0; i < n; i++) {
@@ -69,9 +82,70 @@ filemodel_change(struct filemodel *fm, const struct fm_name *sets, int n)
 	}
 }
 
+static void
+fm_drop(struct fm_file *f)
+{
+	if (f->own && --*f->own == 0) {
+		free(f->own);
+		free(f->mem);
+		free(f->disk);
+		free(f->order);
+	}
+	*f = (struct fm_file){ 0 };
+}
+
+static void *
+fm_copy(const void *p, size_t len)
+{
+	void *copy = malloc(len);
+
+	assert(copy);
+	return memcpy(copy, p, len);
+}
+
+void
+filemodel_own(struct fm_file *f)
+{
+	static const unsigned one = 1;
+
+	if (!f->own || *f->own == 1)
+		return;
+	--*f->own;
+	f->own = fm_copy(&one, sizeof(one));
+	f->mem = fm_copy(f->mem, f->cap);
+	f->disk = fm_copy(f->disk, f->cap);
+	f->order =
+	    fm_copy(f->order, f->cap / FILEMODEL_SECTOR * sizeof(*f->order));
+}
+
+/* Files without a name, on the disk or to come, and without a descriptor. */
+static void
+fm_collect(struct filemodel *fm)
+{
+	bool needed[FILES_MAX] = { [ROOT] = true };
+
+	for (int i = 0; i < NAMES_MAX; i++) {
+		if (fm->now[i].file >= 0)
+			needed[fm->now[i].file] = true;
+		if (fm->durable[i].file >= 0)
+			needed[fm->durable[i].file] = true;
+	}
+	for (int i = 0; i < fm->n_ops; i++)
+		for (int j = 0; j < fm->ops[i].n; j++)
+			if (fm->ops[i].sets[j].file >= 0)
+				needed[fm->ops[i].sets[j].file] = true;
+	for (int i = 0; i < FDS_MAX; i++)
+		if (fm->fds[i].used)
+			needed[fm->fds[i].file] = true;
+	for (int i = 0; i < FILES_MAX; i++)
+		if (!needed[i])
+			fm_drop(&fm->files[i]);
+}
+
 int
 filemodel_new_file(struct filemodel *fm, bool dir)
 {
+	fm_collect(fm);
 	for (int i = 0; i < FILES_MAX; i++) {
 		if (fm->files[i].used)
 			continue;
@@ -85,10 +159,17 @@ filemodel_new_file(struct filemodel *fm, bool dir)
 static void
 fm_reserve(struct fm_file *f, uint64_t size)
 {
-	uint64_t cap = ALIGN_UP(size, (uint64_t)FILEMODEL_SECTOR);
+	uint64_t cap = ALIGN_UP(MAX(size, 1), (uint64_t)FILEMODEL_SECTOR);
 
+	filemodel_own(f);
+	f->apart = true;
 	if (cap <= f->cap)
 		return;
+	if (!f->own) {
+		f->own = calloc(1, sizeof(*f->own));
+		assert(f->own);
+		*f->own = 1;
+	}
 	f->mem = realloc(f->mem, cap);
 	f->disk = realloc(f->disk, cap);
 	f->order =
@@ -106,10 +187,11 @@ filemodel_resize(struct filemodel *fm, struct fm_file *f, uint64_t size)
 {
 	fm_reserve(f, size);
 	fm->clock++;
-	for (uint64_t at = size; at < f->mem_size; at++) {
-		f->mem[at] = 0;
+	if (size < f->mem_size)
+		memset(f->mem + size, 0, f->mem_size - size);
+	for (uint64_t at = size; at < f->mem_size;
+	     at = ALIGN_UP(at + 1, (uint64_t)FILEMODEL_SECTOR))
 		f->order[at / FILEMODEL_SECTOR] = fm->clock;
-	}
 	f->mem_size = size;
 	f->size_order = fm->clock;
 }
@@ -138,6 +220,8 @@ fm_survives(struct fm_fate *fate, uint32_t order)
 		return true;
 	case SURVIVE_PREFIX:
 		return order <= fate->moment;
+	case SURVIVE_SUFFIX:
+		return order > fate->moment;
 	case SURVIVE_RANDOM:
 		return filemodel_next(&fate->seed) & 1;
 	default:
@@ -145,10 +229,36 @@ fm_survives(struct fm_fate *fate, uint32_t order)
 	}
 }
 
+/* A moment between the changes that are not flushed, before or after all. */
+static void
+fm_draw_moment(const struct filemodel *fm, struct fm_fate *fate)
+{
+	uint32_t first = fm->clock + 1, last = fm->clock;
+
+	for (int i = 0; i < fm->n_ops; i++)
+		first = MIN(first, fm->ops[i].order);
+	for (int i = 0; i < FILES_MAX; i++) {
+		const struct fm_file *f = &fm->files[i];
+
+		if (!f->apart)
+			continue;
+		for (uint64_t k = 0; k < f->cap / FILEMODEL_SECTOR; k++)
+			if (f->order[k])
+				first = MIN(first, f->order[k]);
+	}
+	fate->moment =
+	    first - 1 +
+	    (uint32_t)(filemodel_next(&fate->seed) % (last - first + 2));
+}
+
 /* Put onto the disk what survives; the rest stays in memory, if dirty. */
 void
 filemodel_settle_file(struct fm_file *f, struct fm_fate *fate)
 {
+	if (!f->apart)
+		return;
+	filemodel_own(f);
+	f->hash = 0;
 	for (uint64_t s = 0; s < f->cap / FILEMODEL_SECTOR; s++) {
 		uint64_t at = s * FILEMODEL_SECTOR;
 
@@ -196,28 +306,14 @@ filemodel_new(uint64_t seed)
 	return fm;
 }
 
-static void *
-fm_copy(const void *p, size_t len)
-{
-	void *copy = len ? malloc(len) : NULL;
-
-	assert(copy || !len);
-	return len ? memcpy(copy, p, len) : NULL;
-}
-
 struct filemodel *
 filemodel_clone(const struct filemodel *from)
 {
 	struct filemodel *fm = fm_copy(from, sizeof(*from));
 
-	for (int i = 0; i < FILES_MAX; i++) {
-		struct fm_file *f = &fm->files[i];
-
-		f->mem = fm_copy(f->mem, f->cap);
-		f->disk = fm_copy(f->disk, f->cap);
-		f->order = fm_copy(
-		    f->order, f->cap / FILEMODEL_SECTOR * sizeof(*f->order));
-	}
+	for (int i = 0; i < FILES_MAX; i++)
+		if (fm->files[i].own)
+			++*fm->files[i].own;
 	filemodel_wire(fm);
 	return fm;
 }
@@ -225,11 +321,8 @@ filemodel_clone(const struct filemodel *from)
 struct filemodel *
 filemodel_free(struct filemodel *fm)
 {
-	for (int i = 0; fm && i < FILES_MAX; i++) {
-		free(fm->files[i].mem);
-		free(fm->files[i].disk);
-		free(fm->files[i].order);
-	}
+	for (int i = 0; fm && i < FILES_MAX; i++)
+		fm_drop(&fm->files[i]);
 	free(fm);
 	return NULL;
 }
@@ -273,6 +366,12 @@ filemodel_fired(const struct filemodel *fm)
 }
 
 void
+filemodel_set_loss(struct filemodel *fm, enum filemodel_survive how)
+{
+	fm->loss = how;
+}
+
+void
 filemodel_lie(struct filemodel *fm)
 {
 	fm->lies = true;
@@ -284,35 +383,104 @@ filemodel_set_room(struct filemodel *fm, uint64_t bytes)
 	fm->room = bytes;
 }
 
+/* What is in memory is now what is on the disk. */
+static void
+fm_reread(struct fm_file *f)
+{
+	if (!f->apart)
+		return;
+	filemodel_own(f);
+	/* Bytes beyond the size that survived are gone. */
+	if (f->disk_size < f->cap)
+		memset(f->disk + f->disk_size, 0, f->cap - f->disk_size);
+	f->mem_size = f->disk_size;
+	memcpy(f->mem, f->disk, f->cap);
+	f->apart = false;
+}
+
+void
+filemodel_kill(struct filemodel *fm)
+{
+	fm->dead = false;
+	fm->cut_at = fm->fail_at = 0;
+	fm->lies = false;
+	filemodel_wire(fm);
+}
+
 void
 filemodel_restart(
     struct filemodel *fm, enum filemodel_survive how, uint64_t seed)
 {
 	struct fm_fate fate = { .how = how, .seed = seed };
 
-	if (how == SURVIVE_PREFIX && fm->clock > 0)
-		fate.moment =
-		    (uint32_t)(filemodel_next(&fate.seed) % fm->clock);
+	if (how == SURVIVE_PREFIX || how == SURVIVE_SUFFIX)
+		fm_draw_moment(fm, &fate);
 	filemodel_settle_names(fm, -1, &fate);
 	memcpy(fm->now, fm->durable, sizeof(fm->now));
 	for (int i = 0; i < FILES_MAX; i++) {
-		struct fm_file *f = &fm->files[i];
-
-		if (!f->used || f->dir)
-			continue;
-		filemodel_settle_file(f, &fate);
-		/* Bytes beyond the size that survived are gone. */
-		if (f->disk_size < f->cap)
-			memset(
-			    f->disk + f->disk_size, 0, f->cap - f->disk_size);
-		f->mem_size = f->disk_size;
-		if (f->cap > 0)
-			memcpy(f->mem, f->disk, f->cap);
+		filemodel_settle_file(&fm->files[i], &fate);
+		fm_reread(&fm->files[i]);
 	}
-	fm->dead = false;
-	fm->cut_at = fm->fail_at = 0;
-	fm->lies = false;
-	filemodel_wire(fm);
+	filemodel_kill(fm);
+}
+
+static uint64_t
+fm_mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ (hash >> 29);
+}
+
+static uint64_t
+fm_hash_bytes(uint64_t hash, const uint8_t *p, uint64_t len)
+{
+	uint64_t word;
+
+	for (uint64_t at = 0; at + sizeof(word) <= len; at += sizeof(word)) {
+		memcpy(&word, p + at, sizeof(word));
+		hash = fm_mix(hash, word);
+	}
+	return hash;
+}
+
+static uint64_t
+fm_hash_file(struct fm_file *f)
+{
+	if (f->hash == 0) {
+		f->hash = fm_mix(f->dir, f->disk_size);
+		for (uint64_t at = 0; at < f->cap; at += FILEMODEL_SECTOR) {
+			const uint8_t *p = f->disk + at;
+
+			/* Most of a log is zeros. */
+			if (p[0] == 0 &&
+			    memcmp(p, p + 1, FILEMODEL_SECTOR - 1) == 0)
+				continue;
+			f->hash = fm_hash_bytes(
+			    fm_mix(f->hash, at), p, FILEMODEL_SECTOR);
+		}
+	}
+	return f->hash;
+}
+
+uint64_t
+filemodel_image(struct filemodel *fm)
+{
+	uint64_t sum = 0;
+
+	/* In whatever order the names stand. */
+	for (int i = 0; i < NAMES_MAX; i++) {
+		const struct fm_name *n = &fm->durable[i];
+		uint8_t name[NAME_SIZE] = { 0 };
+		uint64_t hash;
+
+		if (n->file < 0)
+			continue;
+		memcpy(name, n->name, strlen(n->name));
+		hash =
+		    fm_mix((uint64_t)n->dir, fm_hash_file(&fm->files[n->file]));
+		sum += fm_hash_bytes(hash, name, sizeof(name));
+	}
+	return sum;
 }
 
 static struct fm_file *
@@ -332,6 +500,8 @@ filemodel_edit(struct filemodel *fm, const char *name,
 	struct fm_file *f = fm_root_file(fm, name);
 
 	assert(f);
+	filemodel_own(f);
+	f->hash = 0;
 	edit(arg, f->mem, f->mem_size);
 	memcpy(f->disk, f->mem, f->mem_size);
 }

@@ -21,6 +21,14 @@ enum {
 
 struct filemodel;
 
+enum filemodel_survive {
+	SURVIVE_NOTHING, /* of what was not flushed */
+	SURVIVE_ALL,
+	SURVIVE_PREFIX, /* what was written before some moment */
+	SURVIVE_SUFFIX, /* what was written after it */
+	SURVIVE_RANDOM, /* each sector, each name by itself */
+};
+
 /* An empty root directory; random bytes follow from seed. */
 struct filemodel *filemodel_new(uint64_t seed);
 /* The same files; descriptors are not copied. */
@@ -42,31 +50,33 @@ uint64_t filemodel_calls(const struct filemodel *fm);
 void filemodel_cut_at(struct filemodel *fm, uint64_t n);
 
 enum {
-	FILEMODEL_SHORT = 1 /* half of it is written, which is no error */
+	FILEMODEL_SHORT = 1, /* half of it is written, which is no error */
+	FILEMODEL_LIE = 2,   /* a sync returns 0 and drops what was written */
 };
 
 /*
- * Call number n fails with err (-EIO…), once, or is FILEMODEL_SHORT.  A sync
- * that fails forgets what was to be flushed, as Linux does: it can still be
- * read, and will never be on the disk.
+ * Call number n fails with err (-EIO…), once, or is FILEMODEL_SHORT or
+ * FILEMODEL_LIE.  A sync that fails forgets what was to be flushed, as Linux
+ * does: it can still be read, and will never be on the disk.
  */
 void filemodel_fail_at(struct filemodel *fm, uint64_t n, int err);
-/* Has it? */
+/* Has it?  A lie that is told to no sync has not. */
 bool filemodel_fired(const struct filemodel *fm);
+/* Of what a failed or lying sync was to flush, this reaches the disk. */
+void filemodel_set_loss(struct filemodel *fm, enum filemodel_survive how);
 
 /* From now on a sync returns at once and does nothing. */
 void filemodel_lie(struct filemodel *fm);
 
-enum filemodel_survive {
-	SURVIVE_NOTHING, /* of what was not flushed */
-	SURVIVE_ALL,
-	SURVIVE_PREFIX, /* what was written before some moment */
-	SURVIVE_RANDOM, /* each sector, each name by itself */
-};
-
 /* After the cut: what is left.  It can be used again from here on. */
 void filemodel_restart(
     struct filemodel *fm, enum filemodel_survive how, uint64_t seed);
+
+/* A process dies, the system does not: all that was written can be read. */
+void filemodel_kill(struct filemodel *fm);
+
+/* Of everything that is on the disk: names, sizes, bytes. */
+uint64_t filemodel_image(struct filemodel *fm);
 
 /* Bytes that sysio_room() answers; at first a lot. */
 void filemodel_set_room(struct filemodel *fm, uint64_t bytes);

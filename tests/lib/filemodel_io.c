@@ -16,7 +16,8 @@ enum fm_step {
 	FM_GO,
 	FM_LAST,
 	FM_FAIL,
-	FM_SHORT
+	FM_SHORT,
+	FM_LIE
 };
 
 /* Every call begins here. */
@@ -34,8 +35,16 @@ fm_begin(struct filemodel *fm)
 	}
 	if (call != fm->fail_at)
 		return FM_GO;
-	fm->fired = true;
-	return fm->fail_err == FILEMODEL_SHORT ? FM_SHORT : FM_FAIL;
+	switch (fm->fail_err) {
+	case FILEMODEL_SHORT:
+		fm->fired = true;
+		return FM_SHORT;
+	case FILEMODEL_LIE:
+		return FM_LIE;
+	default:
+		fm->fired = true;
+		return FM_FAIL;
+	}
 }
 
 /* Of a call that is never interrupted. */
@@ -148,12 +157,21 @@ fm_pwritev(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
 	return step == FM_LAST ? -EIO : (ssize_t)done;
 }
 
+/* Make durable of fd's file, or directory, what fate lets. */
+static void
+fm_settle(struct filemodel *fm, int fd, struct fm_fate *fate)
+{
+	if (fm_file(fm, fd)->dir)
+		filemodel_settle_names(fm, fm->fds[fd].file, fate);
+	else
+		filemodel_settle_file(fm_file(fm, fd), fate);
+}
+
 static int
 fm_sync(struct filemodel *fm, int fd)
 {
 	struct fm_fate all = { .how = SURVIVE_ALL };
-	struct fm_fate none = { .how = SURVIVE_NOTHING };
-	struct fm_file *f = fm_file(fm, fd);
+	struct fm_fate some = { .how = fm->loss, .seed = fm->random };
 	enum fm_step step = fm_begin(fm);
 
 	if (step == FM_LAST || fm->dead)
@@ -162,11 +180,8 @@ fm_sync(struct filemodel *fm, int fd)
 		return 0;
 	if (step == FM_FAIL && fm->fail_err == -EINTR)
 		return -EINTR;
-	if (f->dir)
-		filemodel_settle_names(
-		    fm, fm->fds[fd].file, step == FM_FAIL ? &none : &all);
-	else
-		filemodel_settle_file(f, step == FM_FAIL ? &none : &all);
+	fm->fired = fm->fired || step == FM_LIE;
+	fm_settle(fm, fd, step == FM_FAIL || step == FM_LIE ? &some : &all);
 	return step == FM_FAIL ? fm->fail_err : 0;
 }
 

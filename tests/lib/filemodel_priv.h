@@ -14,20 +14,27 @@
 #include "tests/lib/filemodel.h"
 
 enum {
-	FILES_MAX = 64,
-	NAMES_MAX = 64,
-	OPS_MAX = 64,
+	FILES_MAX = 96,
+	NAMES_MAX = 96,
+	OPS_MAX = 96,
 	FDS_MAX = 32,
 	NAME_SIZE = 64,
 	ROOT = 0, /* both its file and its descriptor */
 };
 
+/*
+ * mem, disk and order are shared with clones until someone writes: see
+ * filemodel_own().
+ */
 struct fm_file {
 	bool used, dir;
+	bool apart;    /* mem may differ from disk */
+	unsigned *own; /* how many share the three below; NULL: no bytes yet */
 	uint8_t *mem, *disk;
 	uint64_t mem_size, disk_size, cap; /* cap: of both */
 	uint32_t *order; /* by sector: when written; 0: as on the disk */
 	uint32_t size_order;
+	uint64_t hash; /* of what is on the disk; 0: not known */
 };
 
 struct fm_name {
@@ -53,7 +60,8 @@ struct filemodel {
 	uint64_t calls, cut_at, fail_at, room;
 	int fail_err;
 	bool dead, fired, lies;
-	uint32_t clock; /* of changes */
+	enum filemodel_survive loss; /* what a failed sync keeps */
+	uint32_t clock;		     /* of changes */
 	struct fm_file files[FILES_MAX];
 	struct fm_name now[NAMES_MAX], durable[NAMES_MAX];
 	struct fm_op ops[OPS_MAX];
@@ -77,6 +85,8 @@ struct fm_name filemodel_name(int dir, const char *name, int file);
 /* Change names now, and some day on the disk. */
 void filemodel_change(struct filemodel *fm, const struct fm_name *sets, int n);
 int filemodel_new_file(struct filemodel *fm, bool dir);
+/* Before bytes are changed: no clone shares them any more. */
+void filemodel_own(struct fm_file *f);
 void filemodel_resize(struct filemodel *fm, struct fm_file *f, uint64_t size);
 void filemodel_write(struct filemodel *fm, struct fm_file *f, const uint8_t *p,
     size_t len, uint64_t at);
