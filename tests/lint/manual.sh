@@ -25,98 +25,6 @@ commands() {
 	sed -n '/^usage:/,/^options:$/s/^  \([a-z]\{2,\}\)  *[^ ].*/\1/p' "$1"
 }
 
-# The options of a help, all spellings of one on a line.
-options_of_help() {
-	sed -n -e 's/^  \(-[a-zA-Z0-9]\), \(--[a-z0-9-]*\).*/\1 \2/p' \
-	    -e 's/^      \(--[a-z0-9-]*\).*/\1/p' "$1" | grep -v -e '--help$'
-}
-
-# Each spelling of an option within the lines that begin with MACRO.
-spellings() {
-	sed -n "s/^\\.$1 //p" | sed 's/Fl Fl /\n--/g; s/Fl /\n-/g' |
-		sed -n 's/^\(-[a-zA-Z0-9-]*\).*/\1/p' |
-		grep -v -x -e --help -e -h | sort -u
-}
-
-# The lines of a page's synopsis from "PROGRAM Cm WORDS" on.
-form() {
-	awk -v want=".Nm $2" '
-		/^\.Sh/ { inside = /^\.Sh SYNOPSIS/ }
-		/^\.Nm/ { on = inside && $0 == want }
-		on
-	' "$1"
-}
-
-# compare PAGE HELP FORM: every option is in the synopsis of this form, in one
-# of its spellings, and nothing else is.
-compare_form() {
-	form "$1" "$3" >form
-	[ -s form ] || echo "no synopsis '$3': $1"
-	spellings Op <form >have
-	options_of_help "$2" >want
-	while read -r spelled; do
-		# shellcheck disable=SC2086 # spellings of one option
-		grep -q -x $(printf -- '-e %s ' $spelled) have ||
-			echo "not in the synopsis '$3': $spelled"
-	done <want
-	tr ' ' '\n' <want | sort >known
-	comm -23 have known | sed "s|^|synopsis '$3' has no option: |"
-}
-
-# page_options PAGE HELP...: it tells what each option of the helps means, in
-# each of its spellings, and of no other.
-page_options() {
-	page=$1
-	shift
-	for help; do
-		options_of_help "$help" | tr ' ' '\n'
-	done | sort -u >known
-	spellings It <"$page" >told
-	comm -23 known told | sed "s|^|not in $page: |"
-	comm -13 known told | sed "s|^|no option, in $page: |"
-}
-
-# The page of a command, with those below it: peal log has three.
-command_page() {
-	page=doc/man/peal-$1.1
-	[ -f "$page" ] || {
-		echo "no page: $page"
-		return
-	}
-	text=$(sed -n "s/^  $1  *//p" help)
-	grep -q -x -F ".Nd $text" "$page" ||
-		echo "peal --help says '$text', not so .Nd of $page"
-	grep -q "^\.It Xr peal-$1 1" doc/man/peal.1 ||
-		echo "not in peal(1): $1"
-	set -- "$1" $(commands "help-$1")
-	helps=help-$1
-	if [ -n "$(options_of_help "help-$1")" ]; then
-		compare_form "$page" "help-$1" "peal Cm $1"
-	fi
-	command=$1
-	shift
-	for what; do
-		compare_form "$page" "help-$command-$what" \
-		    "peal Cm $command $what"
-		helps="$helps help-$command-$what"
-	done
-	# shellcheck disable=SC2086 # names of files
-	page_options "$page" $helps
-}
-
-# What pages refer to is there.
-references() {
-	grep -ho '^\.\(It \)*Xr peal[a-z.-]* [1-8]' doc/man/*.[1578] |
-	    sed 's/.*Xr //' | sort -u | while read -r name section; do
-		[ -f "doc/man/$name.$section" ] ||
-			echo "refers to no page: $name($section)"
-	done
-	sections=$(sed 's/\..*//' table | sort -u | paste -sd'|')
-	grep -hoE "\\b(Cm|Va|Fl o|-o) ($sections)\\.[a-z_]+" doc/man/*.[178] |
-	    sed 's/.* //' | sort -u | comm -23 - table |
-		sed 's/^/is no key: /'
-}
-
 # The tree: core/conf_keys.h, doc/man/, and help*, what peal --help, the
 # commands' own and the daemons' print.
 check() {
@@ -128,43 +36,34 @@ check() {
 	keys_of_page >page
 	comm -23 table page | sed 's/^/not in peal.conf(5): /'
 	comm -13 table page | sed 's/^/is no key: /'
-	commands help >all
-	while read -r command; do
-		command_page "$command"
-	done <all
-	for page in doc/man/peal-*.1; do
-		command=$(basename "$page" .1)
-		grep -q -x -F "${command#peal-}" all ||
-			echo "page of no command: $page"
-	done
-	for help in daemon-*; do
-		page_options "doc/man/${help#daemon-}.8" "$help"
-	done
-	references
-	grep -n '^\..* Op .* Op ' doc/man/*.[1578] /dev/null |
-		sed 's/^/brackets within brackets: /'
+	awk -f "$top/tests/lint/manual.awk" table help* daemon-* \
+	    doc/man/*.[1578]
 	command -v mandoc >/dev/null || return 0
-	for page in doc/man/*.[1578]; do
-		mandoc -T lint -W warning "$page" 2>&1
+	mandoc -T lint -W warning doc/man/*.[1578] 2>&1
+}
+
+# The real tree, made once: asking each command for its help takes its time.
+real=$scratch/real
+make_real() {
+	mkdir -p "$real/core" "$real/doc/man"
+	cp "$top/core/conf_keys.h" "$real/core/"
+	cp "$top"/doc/man/*.[178] "$top_builddir/doc/man/peal.conf.5" \
+	    "$real/doc/man/"
+	"$top_builddir/peal" --help >"$real/help"
+	for command in $(commands "$real/help"); do
+		"$top_builddir/peal" "$command" --help >"$real/help-$command"
+		for what in $(commands "$real/help-$command"); do
+			"$top_builddir/peal" "$command" "$what" --help \
+			    >"$real/help-$command-$what"
+		done
+	done
+	for daemon in peal-writer peal-broker peal-gateway; do
+		"$top_builddir/$daemon" --help >"$real/daemon-$daemon"
 	done
 }
 
 tree() {
-	mkdir -p core doc/man
-	cp "$top/core/conf_keys.h" core/
-	cp "$top"/doc/man/*.[178] "$top_builddir/doc/man/peal.conf.5" doc/man/
-	"$top_builddir/peal" --help >help
-	for command in $(commands help); do
-		"$top_builddir/peal" "$command" --help >"help-$command"
-		for what in $(commands "help-$command"); do
-			"$top_builddir/peal" "$command" "$what" --help \
-			    >"help-$command-$what"
-		done
-	done
-	for daemon in peal-writer peal-broker peal-gateway; do
-		"$top_builddir/$daemon" --help \
-		    >"daemon-$daemon"
-	done
+	cp -R "$real/." .
 }
 
 lacking() {
@@ -182,6 +81,17 @@ unmentioned() {
 	tree
 	printf 'usage:\n  conjure    make events from nothing\n' >>help
 	: >help-conjure
+}
+
+commandless() {
+	tree
+	: >help
+}
+
+unshown() {
+	tree
+	sed '/^\$ peal tail/d' doc/man/peal-tail.1 >less
+	mv less doc/man/peal-tail.1
 }
 
 unlisted() {
@@ -258,34 +168,39 @@ broken() {
 
 [ -x "$top_builddir/peal-gateway" ] && [ -x "$top_builddir/peal" ] || skip_all 'peal is not built: run make'
 
+make_real
 allows 'the manual names every key, every command and every option' tree
 refuses 'an empty tree is refused' 'no keys found' :
 refuses 'a key that the page lacks is refused' \
 	'not in peal.conf(5): ring.slots' lacking
 refuses 'a key that the table lacks is refused' 'is no key: ring.colour' beyond
-refuses 'a command without a page is refused' 'no page: doc/man/peal-conjure.1' \
+refuses 'programs without commands are refused' 'no commands found' commandless
+refuses 'a command without a page is refused' 'no page: peal-conjure.1' \
 	unmentioned
 refuses 'a command that peal(1) lacks is refused' 'not in peal(1): tail' \
 	unlisted
 refuses 'a page of no command is refused' \
-	'page of no command: doc/man/peal-conjure.1' invented
+	'page of no command: peal-conjure.1' invented
 refuses 'a page that says something else than --help is refused' \
-	'not so .Nd of doc/man/peal-tail.1' retold
+	'peal-tail.1: peal --help says' retold
+refuses 'a page without an example is refused' \
+	'peal-tail.1: has no example of peal tail' unshown
 refuses 'an option that a page lacks is refused' \
-	'not in doc/man/peal-append.1: --conjure' hidden
-refuses 'so is its letter' 'not in doc/man/peal-append.1: -x' hidden
+	'peal-append.1: lacks the option --conjure' hidden
+refuses 'so is its letter' 'peal-append.1: lacks the option -x' hidden
 refuses 'an option that a synopsis lacks is refused' \
-	"not in the synopsis 'peal Cm append': -x --conjure" hidden
+	"not in the synopsis 'peal Cm append': --conjure" hidden
 refuses 'an option of a command below a command is refused' \
 	"not in the synopsis 'peal Cm log cat': --conjure" hidden_below
-refuses 'a letter that a page lacks is refused' 'not in doc/man/peal-tail.1: -n' \
-	hidden_letter
+refuses 'a letter that a page lacks is refused' \
+	'peal-tail.1: lacks the option -n' hidden_letter
 refuses 'an option that is none is refused' \
-	'no option, in doc/man/peal-tail.1: --conjure' promised
+	'peal-tail.1: tells of what is no option: --conjure' promised
 refuses 'an option in a synopsis that is none is refused' \
-	"synopsis 'peal Cm log cat' has no option: --conjure" promised_above
+	"synopsis 'peal Cm log cat' has what is no option: --conjure" \
+	promised_above
 refuses "a daemon's option that its page lacks is refused" \
-	'not in doc/man/peal-writer.8: --conjure' hidden_daemon
+	'peal-writer.8: lacks the option --conjure' hidden_daemon
 refuses 'a reference to no page is refused' 'no page: peal-conjure(1)' astray
 refuses 'a key that pages tell of and that is none is refused' \
 	'is no key: ring.colour' keyless
