@@ -6,6 +6,7 @@
  * of a pair.
  */
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -43,9 +44,24 @@ report_ratio(const struct contestant *ours, const struct contestant *c,
 	unsigned n = MIN(ours->n, c->n);
 	double v[CONTEST_PAIRS_MAX];
 
-	for (unsigned i = 0; i < n; i++)
-		v[i] = f->of(&ours->results[i]) / f->of(&c->results[i]);
+	for (unsigned i = 0; i < n; i++) {
+		double mine = f->of(&ours->results[i]);
+		double other = f->of(&c->results[i]);
+
+		/* Nothing beside nothing is the same. */
+		v[i] = mine == 0 && other == 0 ? 1 : mine / other;
+	}
 	return report_middle(v, n);
+}
+
+/* A ratio to nothing is no number in JSON. */
+static void
+report_json_ratio(double ratio)
+{
+	if (isfinite(ratio))
+		printf("%.4f", ratio);
+	else
+		printf("null");
 }
 
 static void
@@ -62,13 +78,14 @@ report_json(struct bench_contest *b, const char *bench,
 		printf(",\"%s\":%.4f", figures[i].name,
 		    report_median(&b->c[0], &figures[i]));
 		for (unsigned k = 1; k < b->n; k++)
-			if (b->c[k].n)
-				printf(",\"%s_%s\":%.4f,\"ratio_%s_%s\":%.4f",
+			if (b->c[k].n) {
+				printf(",\"%s_%s\":%.4f,\"ratio_%s_%s\":",
 				    b->c[k].name, figures[i].name,
 				    report_median(&b->c[k], &figures[i]),
-				    b->c[k].name, figures[i].name,
-				    report_ratio(
-					&b->c[0], &b->c[k], &figures[i]));
+				    b->c[k].name, figures[i].name);
+				report_json_ratio(report_ratio(
+				    &b->c[0], &b->c[k], &figures[i]));
+			}
 	}
 	printf("}\n");
 }

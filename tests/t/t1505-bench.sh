@@ -2,7 +2,7 @@
 # `peal bench`: short runs that end well, measure what they say, and leave
 # nothing behind.
 . "$(dirname "$0")/../lib/house.sh"
-plan 27
+plan 28
 
 TMPDIR=$work
 export TMPDIR
@@ -27,6 +27,8 @@ passes 'appends in flight are measured' \
 	"$peal" bench append --own --events 500 --inflight 64
 passes 'every client gets every event' \
 	measure fanout --clients 20 --rate 200 --seconds 1 --pairs 1
+passes 'no figure is something else than a number' \
+	sh -c "! grep -E '[:-](nan|inf)' '$work/json'"
 passes 'as many deliveries are told as were made' \
 	above deliveries_per_s 10
 passes 'flat out every client gets every event' \
