@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "broker/folder.h"
+#include "broker/meters.h"
 #include "broker/slices.h"
 #include "broker/store_fold.h"
 #include "broker/store_sync.h"
@@ -78,12 +79,16 @@ failed(struct folder *f, int err)
 static int
 commit_now(struct folder *f)
 {
+	uint64_t began = time_mono_ns(), now;
 	int err = store_fold_commit(f->st);
 
 	if (err < 0)
 		return err;
-	if (f->fresh)
-		f->commit_ns = time_mono_ns() + GAP_MS * NS_PER_MS;
+	now = time_mono_ns();
+	if (f->fresh) {
+		f->commit_ns = now + GAP_MS * NS_PER_MS;
+		METERS_RECORD(commit_time, now - began, 1);
+	}
 	f->fresh = false;
 	atomic_store(&f->stalled, false);
 	tail_report(f->tail, store_fold_seq(f->st));
@@ -365,6 +370,7 @@ folder_status(const struct folder *f, struct folder_status *out)
 		.tail_seq = t.head,
 		.oldest_seq = t.oldest,
 		.lapped = t.lapped,
+		.events = t.events,
 		.stalled = atomic_load(&f->stalled),
 		.failed = atomic_load(&f->failed),
 	};

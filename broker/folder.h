@@ -39,6 +39,7 @@ struct folder_status {
 	uint64_t tail_seq;   /* head of the log, as visible; 0 at first */
 	uint64_t oldest_seq; /* of the log */
 	uint64_t lapped;     /* how often the log had to serve */
+	uint64_t events;     /* folded */
 	bool stalled;	     /* a commit failed: map or disk full */
 	bool failed;	     /* the environment is damaged: start again */
 };

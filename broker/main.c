@@ -13,7 +13,9 @@
 
 #include "broker/calls.h"
 #include "broker/folder.h"
+#include "broker/meters.h"
 #include "broker/parts.h"
+#include "broker/serve.h"
 #include "broker/store.h"
 #include "core/conf.h"
 #include "core/diag.h"
@@ -35,7 +37,8 @@ struct process {
 	struct conf *conf;
 	struct loop_io term, intr, hup;
 	struct loop_timer begin, tick, watchdog;
-	bool waits; /* for a log, and has said so */
+	bool waits;   /* for a log, and has said so */
+	bool metered; /* tools can see what is counted */
 	int exit_code;
 };
 
@@ -89,6 +92,7 @@ on_tick(void *arg)
 		stop(p, OPTIONS_EXIT_ERROR);
 		return;
 	}
+	serve_report(p->parts.serve);
 	folder_status(p->parts.folder, &folder);
 	store_status(p->parts.query.store, &store);
 	if (folder.failed) {
@@ -136,9 +140,19 @@ on_begin(void *arg)
 {
 	struct process *p = arg;
 	struct reason why = { "out of memory" };
-	int opened = parts_open(&p->parts, &why);
+	struct reason unseen = { "" };
+	int opened;
 
+	/* Before the folder's thread, which counts. */
+	if (!p->metered)
+		p->metered =
+		    meters_open(conf_text(p->parts.conf, CONF_ring_directory),
+			&unseen) == 0;
+	opened = parts_open(&p->parts, &why);
 	if (opened == PARTS_OPENED) {
+		if (!p->metered)
+			diag_warn(
+			    "tools do not see our counters: %s", unseen.text);
 		ready(p);
 		return;
 	}
@@ -202,6 +216,7 @@ run(struct process *p)
 		p->exit_code = OPTIONS_EXIT_ERROR;
 	}
 	parts_close(&p->parts);
+	meters_close();
 	loop_io_deinit(&p->term);
 	loop_io_deinit(&p->intr);
 	loop_io_deinit(&p->hup);

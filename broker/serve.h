@@ -41,6 +41,8 @@ CLEANUP_FN(struct serve *, serve_free)
 /* The folder runs: let peers in. */
 MUST_CHECK int serve_open(
     struct serve *sv, const struct folder *folder, struct reason *why);
+/* Show tools what there is to be counted. */
+void serve_report(struct serve *sv);
 /* Nobody new comes in. */
 void serve_close(struct serve *sv);
 

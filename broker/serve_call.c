@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "broker/clients.h"
+#include "broker/meters.h"
 #include "broker/serve_priv.h"
 #include "broker/spool.h"
 #include "broker/store.h"
@@ -208,6 +209,7 @@ serve_call_finish(struct serve_call *call)
 {
 	struct serve_conn *p = serve_conn_find(call->sv, call->conn);
 
+	METERS_RECORD(query_time, time_mono_ns() - call->began_ns, 1);
 	if (p && call->code == PROTO_OK && call->req.op == PROTO_STATE) {
 		serve_state_begin(p, call, TAKE(call->spool));
 	} else {
@@ -297,6 +299,7 @@ call_new(struct serve_conn *p, struct slice value)
 		return NULL;
 	call->sv = p->sv;
 	call->conn = p->id;
+	call->began_ns = time_mono_ns();
 	call->size = sizeof(*call) + value.len;
 	call->job.run = run;
 	call->job.done = done;

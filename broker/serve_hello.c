@@ -5,9 +5,12 @@
  * that the broker keeps.
  */
 
+#include <string.h>
+
 #include "broker/archives.h"
 #include "broker/clients.h"
 #include "broker/folder.h"
+#include "broker/meters.h"
 #include "broker/presence.h"
 #include "broker/serve_priv.h"
 #include "broker/spool.h"
@@ -33,54 +36,77 @@ collect(struct serve *sv, struct counts *c)
 	presence_counts(sv->presence, &c->presence);
 }
 
+/* All of it, by the table of the broker's counters. */
+static void
+take_counts(
+    struct serve *sv, const struct counts *c, uint64_t v[STATS_BROKER_ALL])
+{
+	const uint64_t now[STATS_BROKER_ALL] = {
+		[STATS_BROKER_events] = c->folder.events,
+		[STATS_BROKER_seq] = c->store.seq,
+		[STATS_BROKER_rows] = c->store.rows,
+		[STATS_BROKER_unfoldable] = c->store.unfoldable,
+		[STATS_BROKER_too_large] = c->store.too_large,
+		[STATS_BROKER_commits] = c->store.commits,
+		[STATS_BROKER_commit_failed] = c->store.commit_failed,
+		[STATS_BROKER_stalled] = c->folder.stalled,
+		[STATS_BROKER_lapped] = c->folder.lapped,
+		[STATS_BROKER_snapshots] = c->spools.spools,
+		[STATS_BROKER_snapshot_bytes] = c->spools.bytes,
+		[STATS_BROKER_snapshots_built] = c->spools.built,
+		[STATS_BROKER_snapshots_shared] = c->spools.shared,
+		[STATS_BROKER_snapshots_gone] = c->spools.gone,
+		[STATS_BROKER_archives] = c->archives.archives,
+		[STATS_BROKER_archive_bytes] = c->archives.bytes,
+		[STATS_BROKER_archive_newest] = c->archives.newest,
+		[STATS_BROKER_archives_written] = c->archives.written,
+		[STATS_BROKER_archives_failed] = c->archives.failed,
+		[STATS_BROKER_archives_damaged] = c->archives.damaged,
+		[STATS_BROKER_acks] = c->clients.acks,
+		[STATS_BROKER_acks_refused] = c->clients.refused,
+		[STATS_BROKER_clients_unflushed] = c->clients.unflushed,
+		[STATS_BROKER_clients_evicted] = c->clients.evicted,
+		[STATS_BROKER_cursors_expired] = c->clients.expired,
+		[STATS_BROKER_flushes] = c->clients.flushes,
+		[STATS_BROKER_flush_failed] = c->clients.flush_failed,
+		[STATS_BROKER_members] = c->presence.members,
+		[STATS_BROKER_members_dropped] = c->presence.dropped,
+		[STATS_BROKER_connections] = sv->ids.used,
+		[STATS_BROKER_requests] = sv->counts.requests,
+		[STATS_BROKER_refused] = sv->counts.refused,
+		[STATS_BROKER_garbage] = sv->counts.garbage,
+		[STATS_BROKER_waited] = sv->counts.waited,
+		[STATS_BROKER_jobs_waiting] = jobs_waiting(sv->parts.jobs),
+	};
+
+	memcpy(v, now, sizeof(now));
+}
+
 static void
 pack_counts(struct mp_buf *b, struct serve *sv, const struct counts *c)
 {
-	const struct {
-		const char *name;
-		uint64_t value;
-	} table[] = {
-		{ "rows", c->store.rows },
-		{ "unfoldable", c->store.unfoldable },
-		{ "too_large", c->store.too_large },
-		{ "commits", c->store.commits },
-		{ "commit_failed", c->store.commit_failed },
-		{ "stalled", c->folder.stalled },
-		{ "lapped", c->folder.lapped },
-		{ "snapshots", c->spools.spools },
-		{ "snapshot_bytes", c->spools.bytes },
-		{ "snapshots_built", c->spools.built },
-		{ "snapshots_shared", c->spools.shared },
-		{ "snapshots_gone", c->spools.gone },
-		{ "archives", c->archives.archives },
-		{ "archive_bytes", c->archives.bytes },
-		{ "archive_newest", c->archives.newest },
-		{ "archives_written", c->archives.written },
-		{ "archives_failed", c->archives.failed },
-		{ "archives_damaged", c->archives.damaged },
-		{ "acks", c->clients.acks },
-		{ "acks_refused", c->clients.refused },
-		{ "clients_unflushed", c->clients.unflushed },
-		{ "clients_evicted", c->clients.evicted },
-		{ "cursors_expired", c->clients.expired },
-		{ "flushes", c->clients.flushes },
-		{ "flush_failed", c->clients.flush_failed },
-		{ "members", c->presence.members },
-		{ "members_dropped", c->presence.dropped },
-		{ "connections", sv->ids.used },
-		{ "requests", sv->counts.requests },
-		{ "refused", sv->counts.refused },
-		{ "garbage", sv->counts.garbage },
-		{ "waited", sv->counts.waited },
-		{ "jobs_waiting", jobs_waiting(sv->parts.jobs) },
-	};
+	const struct stats_table *table = &stats_broker_table;
+	uint64_t v[STATS_BROKER_ALL];
 
+	take_counts(sv, c, v);
 	mp_pack_cstr(b, "counts");
-	mp_pack_map(b, ARRAY_LEN(table));
-	for (unsigned i = 0; i < ARRAY_LEN(table); i++) {
-		mp_pack_cstr(b, table[i].name);
-		mp_pack_uint(b, table[i].value);
+	mp_pack_map(b, table->n);
+	for (unsigned i = 0; i < table->n; i++) {
+		mp_pack_cstr(b, table->defs[i].name);
+		mp_pack_uint(b, v[i]);
 	}
+}
+
+void
+serve_report(struct serve *sv)
+{
+	uint64_t v[STATS_BROKER_ALL];
+	struct counts c;
+
+	collect(sv, &c);
+	take_counts(sv, &c, v);
+	for (unsigned i = 0; i < STATS_BROKER_ALL; i++)
+		stats_set(&meters_cells, i, v[i]);
 }
 
 static void

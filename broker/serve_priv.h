@@ -107,6 +107,7 @@ struct serve_call {
 	TAILQ_ENTRY(serve_call) wait;
 	struct serve *sv;
 	uint64_t conn; /* its id: it may be gone */
+	uint64_t began_ns;
 	size_t size;
 	struct proto_request req; /* slices into message */
 	struct topic_set set;

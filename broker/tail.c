@@ -13,11 +13,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "broker/meters.h"
 #include "broker/tail.h"
 #include "core/diag.h"
 #include "core/event.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "shm/doorbell.h"
+#include "shm/ring_late.h"
 #include "shm/ring_reader.h"
 
 enum {
@@ -41,6 +44,8 @@ struct tail {
 	int stop_fd;
 	atomic_bool stopped;
 	_Atomic uint64_t lapped;
+	_Atomic uint64_t events; /* handed on */
+	uint64_t attached_ns;
 	struct ring_event ev[RUN];
 	uint8_t *buf;
 };
@@ -111,6 +116,7 @@ attach(struct tail *t)
 	t->ended = false;
 	pthread_mutex_unlock(&t->mutex);
 	t->distrust = false;
+	t->attached_ns = time_mono_ns();
 	tail_seek(t, t->seq);
 	return TAIL_ATTACHED;
 }
@@ -154,6 +160,15 @@ read_log(struct tail *t, slices_event *fn, void *arg, struct reason *why)
 	return err == SLICES_DAMAGED ? TAIL_DAMAGED : err;
 }
 
+static void
+handed_on(struct tail *t, uint64_t seq)
+{
+	t->seq = seq;
+	atomic_store_explicit(&t->events,
+	    atomic_load_explicit(&t->events, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
+}
+
 /* Hand on what was copied from the ring. */
 static int
 hand_on(
@@ -179,7 +194,7 @@ hand_on(
 		    ev->flags & RING_LAST_OF_REQUEST);
 		if (err < 0)
 			return err;
-		t->seq = ev->seq;
+		handed_on(t, ev->seq);
 	}
 	return TAIL_EVENTS;
 }
@@ -197,8 +212,12 @@ read_ring(
 		return found;
 	t->placed = true;
 	found = ring_reader_read(t->rd, t->ev, RUN, t->buf, BUFFER, &n, &need);
-	if (found == RING_EVENT)
+	if (found == RING_EVENT) {
+		ring_late_record(&meters_cells,
+		    STATS_BROKER_HIST_published_read, t->ev, n, t->attached_ns,
+		    time_mono_ns());
 		*got = hand_on(t, n, fn, arg, why);
+	}
 	if (found == RING_TOO_SMALL)
 		return reason_set(
 		    why, -EPROTO, "the ring has an event of %zu bytes", need);
@@ -219,7 +238,7 @@ of_log(void *arg, uint64_t seq, struct slice bytes, bool last)
 	int err = m->fn(m->arg, seq, bytes, last);
 
 	if (err == 0)
-		m->t->seq = seq;
+		handed_on(m->t, seq);
 	return err;
 }
 
@@ -321,7 +340,8 @@ tail_status(struct tail *t, struct tail_status *s)
 {
 	struct ring_status status;
 
-	*s = (struct tail_status){ .lapped = atomic_load(&t->lapped) };
+	*s = (struct tail_status){ .lapped = atomic_load(&t->lapped),
+		.events = atomic_load(&t->events) };
 	pthread_mutex_lock(&t->mutex);
 	if (t->rd) {
 		ring_reader_status(t->rd, &status);

@@ -67,6 +67,7 @@ struct tail_status {
 	uint64_t head; /* 0 before the first ring */
 	uint64_t oldest;
 	uint64_t lapped; /* how often the log had to serve */
+	uint64_t events; /* that were handed on */
 };
 void tail_status(struct tail *t, struct tail_status *s);
 

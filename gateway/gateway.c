@@ -388,21 +388,13 @@ open_door(struct gateway *gw, struct reason *why)
 static void
 open_counters(struct gateway *gw, const char *dir)
 {
-	CLEANUP(freep) char *path = NULL;
-	CLEANUP(closep) int dirfd = -1;
 	struct reason why = { "" };
 
-	if (asprintf(&path, "%s/stat", dir) < 0)
-		alloc_failed();
-	if (mkdir(path, 0750) < 0 && errno != EEXIST)
-		reason_set(&why, -errno, "cannot make '%s'", path);
-	else if ((dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
-		reason_set(&why, -errno, "cannot use '%s'", path);
-	else if (stats_page_create(
-		     dirfd, &stats_gateway_table, &gw->page, &why) == 0)
-		counters_use(stats_page_stats(gw->page));
-	if (!gw->page)
+	if (stats_page_create_in(dir, &stats_gateway_table, &gw->page, &why) <
+	    0)
 		diag_warn("tools do not see our counters: %s", why.text);
+	else
+		counters_use(stats_page_stats(gw->page));
 }
 
 int

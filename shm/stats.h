@@ -198,6 +198,10 @@ struct stats_page;
  */
 MUST_CHECK int stats_page_create(int dirfd, const struct stats_table *table,
     struct stats_page **out, struct reason *why);
+/* The same in run_dir/stat, which is made where it is missing. */
+MUST_CHECK int stats_page_create_in(const char *run_dir,
+    const struct stats_table *table, struct stats_page **out,
+    struct reason *why);
 /* Read-only, for tools; -EPROTO for a file that is none. */
 MUST_CHECK int stats_page_open(
     int dirfd, const char *name, struct stats_page **out, struct reason *why);

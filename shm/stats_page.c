@@ -99,6 +99,25 @@ stats_page_create(int dirfd, const struct stats_table *table,
 	return 0;
 }
 
+int
+stats_page_create_in(const char *run_dir, const struct stats_table *table,
+    struct stats_page **out, struct reason *why)
+{
+	CLEANUP(freep) char *path = NULL;
+	CLEANUP(closep) int dirfd = -1;
+
+	if (asprintf(&path, "%s/stat", run_dir) < 0) {
+		path = NULL;
+		return reason_set(why, -ENOMEM, "cannot make a counter page");
+	}
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		return reason_set(why, -errno, "cannot make '%s'", path);
+	dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dirfd < 0)
+		return reason_set(why, -errno, "cannot use '%s'", path);
+	return stats_page_create(dirfd, table, out, why);
+}
+
 /* Memory of our own with what the file holds now, zeros where it is short. */
 static int
 page_copy(struct stats_page *page, int fd)
