@@ -237,6 +237,8 @@ main(int argc, char **argv)
 	diag_init("peal-broker");
 	code = options_daemon(
 	    argc, argv, "folds the log into state and answers queries", &conf);
+	if (code == OPTIONS_CHECK)
+		return parts_check(conf);
 	if (code != OPTIONS_RUN)
 		return code;
 	(void)signal(SIGPIPE, SIG_IGN);

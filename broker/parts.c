@@ -27,6 +27,7 @@
 #include "core/diag.h"
 #include "core/frame.h"
 #include "core/fs.h"
+#include "core/options.h"
 #include "core/reason.h"
 #include "core/rules.h"
 #include "core/time.h"
@@ -62,11 +63,15 @@ take_lock(struct parts *p, struct reason *why)
 	long holder = 0;
 	int err = fs_mkdirs(dir_of(p), 0750, why);
 
-	if (err < 0)
-		return err;
-	dirfd = open(dir_of(p), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (err >= 0) {
+		dirfd = open(dir_of(p), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dirfd < 0)
+			reason_set(why, -errno, "cannot open '%s'", dir_of(p));
+	}
+	/* What can't be had now is not there at the next start either. */
 	if (dirfd < 0)
-		return reason_set(why, -errno, "cannot open '%s'", dir_of(p));
+		return reason_set(
+		    why, PARTS_CONFIG, "broker.directory: %s", why->text);
 	err = fs_lock(dirfd, "LOCK", &p->lock, &holder, why);
 	if (err != FS_LOCK_HELD)
 		return err;
@@ -269,4 +274,26 @@ parts_close(struct parts *p)
 	p->rules = rules_free(p->rules);
 	closep(&p->lock);
 	p->lock = -1;
+}
+
+static int
+judge_rules(const struct conf *conf, struct reason *why)
+{
+	CLEANUP(rules_freep) struct rules *rules = NULL;
+
+	return rules_parse(conf_text(conf, CONF_fold_rules), &rules, why);
+}
+
+static int
+judge_directory(const struct conf *conf, struct reason *why)
+{
+	return options_judge_directory(conf, CONF_broker_directory, why);
+}
+
+int
+parts_check(const struct conf *conf)
+{
+	static options_judge *const judges[] = { judge_rules, judge_directory };
+
+	return options_check(conf, judges, ARRAY_LEN(judges));
 }

@@ -51,6 +51,8 @@ MUST_CHECK int parts_open(struct parts *p, struct reason *why);
  * another one is in its place, and nothing that is stored will be found.
  */
 bool parts_have_directory(const struct parts *p);
+/* Is there something in the configuration that can't work?  options_check() */
+int parts_check(const struct conf *conf);
 /* conf holds other values: they go into what is open. */
 void parts_configure(struct parts *p);
 /* Close what is open; cursors are flushed, the state left clean. */

@@ -46,6 +46,13 @@ diag_init(const char *name)
 		diag_journal(JOURNAL_PATH);
 }
 
+void
+diag_plain(void)
+{
+	diag_journal(NULL);
+	diag.is_tty = 1;
+}
+
 /* --- where a line goes --- */
 
 /* What a line is beside its text. */

@@ -17,6 +17,8 @@
 
 /* The process's name in front of each line; kept, not copied. */
 void diag_init(const char *name);
+/* Lines for whoever called from a shell: on stderr, without levels. */
+void diag_plain(void);
 /* For tests: a journal at path, kept; NULL: stderr. */
 void diag_journal(const char *path);
 

@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
@@ -18,12 +19,14 @@
 
 enum {
 	OPTION_HELP = 256,
-	OPTION_VERSION
+	OPTION_VERSION,
+	OPTION_CHECK
 };
 
 static const struct option options_long[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "option", required_argument, NULL, 'o' },
+	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ 0 },
@@ -40,6 +43,9 @@ options_help(const char *name, const char *purpose)
 	       "\n"
 	       "  -o, --option section.key=value\n"
 	       "                               set one key, above any file\n"
+	       "      --check                  say what is wrong with the "
+	       "configuration,\n"
+	       "                               and do nothing else\n"
 	       "      --help                   say this\n"
 	       "      --version                say which version this is\n",
 	    name, purpose);
@@ -86,7 +92,7 @@ options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
 	const char *name = slash ? slash + 1 : argc ? argv[0] : "peal";
 	CLEANUP(conf_freep) struct conf *conf = conf_new();
 	const char *path = NULL;
-	int opt, code;
+	int opt, code, what = OPTIONS_RUN;
 
 	diag_init(name);
 	if (!conf) {
@@ -101,6 +107,8 @@ options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
 			path = optarg;
 		else if (opt == 'o')
 			code = options_set(conf, optarg);
+		else if (opt == OPTION_CHECK)
+			diag_plain(), what = OPTIONS_CHECK;
 		else if (opt == OPTION_HELP)
 			return options_help(name, purpose), OPTIONS_EXIT_OK;
 		else if (opt == OPTION_VERSION)
@@ -116,7 +124,39 @@ options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
 		return options_usage(name);
 	}
 	code = options_read(conf, path);
-	if (code == OPTIONS_RUN)
-		*out = TAKE(conf);
+	if (code != OPTIONS_RUN)
+		return code;
+	*out = TAKE(conf);
+	return what;
+}
+
+int
+options_check(const struct conf *conf, options_judge *const *judges, unsigned n)
+{
+	int code = OPTIONS_EXIT_OK;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct reason why = { "out of memory" };
+
+		if (judges[i](conf, &why) == 0)
+			continue;
+		diag_error("%s", why.text);
+		code = OPTIONS_EXIT_USAGE;
+	}
 	return code;
+}
+
+int
+options_judge_directory(
+    const struct conf *conf, enum conf_key key, struct reason *why)
+{
+	const char *path = conf_text(conf, key);
+	struct conf_entry entry;
+	struct stat st;
+
+	if (stat(path, &st) < 0 || S_ISDIR(st.st_mode))
+		return 0; /* what is not there yet is made, or waited for */
+	conf_describe(conf, key, &entry);
+	return reason_set(
+	    why, -ENOTDIR, "%s: '%s' can't be used", entry.name, path);
 }

@@ -8,9 +8,10 @@
 #ifndef PEAL_CORE_OPTIONS_H
 #define PEAL_CORE_OPTIONS_H
 
+#include "core/conf.h"
 #include "core/macros.h"
 
-struct conf;
+struct reason;
 
 enum options_exit {
 	OPTIONS_EXIT_OK = 0,
@@ -25,16 +26,31 @@ enum options_exit {
 #define OPTIONS_CONF "/etc/peal/peal.conf"
 
 enum {
-	OPTIONS_RUN = -1
+	OPTIONS_RUN = -1,
+	OPTIONS_CHECK = -2, /* judge the configuration, and do nothing else */
 };
 
 /*
- * Parse -c FILE, -o section.key=value, --help and --version of a daemon that
- * does what purpose says in one line, and read its configuration.
- * OPTIONS_RUN: go on, *conf is the caller's.  Otherwise exit with the result;
- * what had to be said has been said.
+ * Parse -c FILE, -o section.key=value, --check, --help and --version of a
+ * daemon that does what purpose says in one line, and read its configuration.
+ * OPTIONS_RUN or OPTIONS_CHECK: go on, *conf is the caller's.  Otherwise exit
+ * with the result; what had to be said has been said.
  */
 MUST_CHECK int options_daemon(
     int argc, char **argv, const char *purpose, struct conf **conf);
+
+/* What a configuration is judged by; below zero: refused, and why. */
+typedef int options_judge(const struct conf *conf, struct reason *why);
+
+/*
+ * --check: ask all n judges, and say what each that refuses has to say.
+ * OPTIONS_EXIT_OK or OPTIONS_EXIT_USAGE.
+ */
+int options_check(
+    const struct conf *conf, options_judge *const *judges, unsigned n);
+
+/* A judge's part: where there is something of that name, is it a directory? */
+MUST_CHECK int options_judge_directory(
+    const struct conf *conf, enum conf_key key, struct reason *why);
 
 #endif

@@ -344,8 +344,10 @@ gateway_read_site(struct gateway *gw, struct reason *why)
 	size_t bytes, n;
 	int err = dir[0] ? site_open(dir, &site, why) : 0;
 
-	if (err < 0)
+	if (err < 0) {
+		(void)reason_set(why, 0, "gateway.static: %s", why->text);
 		return err;
+	}
 	conns_serve(gw->conns, site);
 	(void)site_free(gw->site);
 	gw->site = site;

@@ -119,10 +119,9 @@ unix_path(const char *text)
 	return strncmp(text, prefix, n) ? NULL : text + n;
 }
 
-int
-listen_check(const struct conf *conf, struct reason *why)
+static int
+check_plain(const char *text, struct reason *why)
 {
-	const char *text = conf_text(conf, CONF_gateway_listen_plain);
 	const char *path = unix_path(text);
 	struct sockaddr_storage sa;
 	unsigned len;
@@ -140,6 +139,20 @@ listen_check(const struct conf *conf, struct reason *why)
 		    "is neither a loopback address nor unix:PATH",
 		    text);
 	return r;
+}
+
+int
+listen_check(const struct conf *conf, struct reason *why)
+{
+	struct sockaddr_storage sa;
+	unsigned len;
+
+	if (listen_parse(conf_text(conf, CONF_gateway_listen), &sa, &len, why) <
+	    0) {
+		(void)reason_set(why, 0, "gateway.listen: %s", why->text);
+		return -EINVAL;
+	}
+	return check_plain(conf_text(conf, CONF_gateway_listen_plain), why);
 }
 
 static int

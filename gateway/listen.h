@@ -21,8 +21,9 @@ struct loop;
 struct reason;
 
 /*
- * Is gateway.listen_plain something that may be listened at: nothing, a
- * loopback address or unix:PATH?  Else -EINVAL and a sentence.
+ * Is gateway.listen an address and port, and gateway.listen_plain something
+ * that may be listened at: nothing, a loopback address or unix:PATH?  Else
+ * -EINVAL and a sentence.
  */
 MUST_CHECK int listen_check(const struct conf *conf, struct reason *why);
 

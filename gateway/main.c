@@ -16,6 +16,7 @@
 #include "core/options.h"
 #include "core/reason.h"
 #include "gateway/calls.h"
+#include "gateway/check.h"
 #include "gateway/drain.h"
 #include "gateway/gateway_priv.h"
 #include "gateway/listen.h"
@@ -154,6 +155,8 @@ main(int argc, char **argv)
 	diag_init("peal-gateway");
 	rc = options_daemon(
 	    argc, argv, "carry events to clients over TLS WebSockets", &conf);
+	if (rc == OPTIONS_CHECK)
+		return check_conf(conf);
 	if (rc != OPTIONS_RUN)
 		return rc;
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -104,8 +104,10 @@ token_keys_open(
 		return reason_set(why, -ENOMEM, "cannot load token keys");
 	while (next_word(&rest, &path)) {
 		err = token_add_key(keys, path, why);
-		if (err < 0)
+		if (err < 0) {
+			(void)reason_set(why, 0, "auth.keys: %s", why->text);
 			return err;
+		}
 	}
 	*out = TAKE(keys);
 	return 0;

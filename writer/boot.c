@@ -14,6 +14,7 @@
 #include "core/conf.h"
 #include "core/diag.h"
 #include "core/fs.h"
+#include "core/options.h"
 #include "core/reason.h"
 #include "log/log_writer.h"
 #include "log/witness.h"
@@ -22,17 +23,25 @@
 #include "writer/load.h"
 #include "writer/preload.h"
 
+/* What can't be had now is not there at the next start either. */
 static int
-open_dir(const char *path, mode_t mode, int *out, struct reason *why)
+open_dir(const struct conf *conf, enum conf_key key, mode_t mode, int *out,
+    struct reason *why)
 {
+	const char *path = conf_text(conf, key);
 	int err = fs_mkdirs(path, mode, why);
-	int fd;
+	struct conf_entry entry;
+	int fd = -1;
 
-	if (err < 0)
-		return err;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (err >= 0) {
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0)
+			reason_set(why, -errno, "cannot open '%s'", path);
+	}
+	conf_describe(conf, key, &entry);
 	if (fd < 0)
-		return reason_set(why, -errno, "cannot open '%s'", path);
+		return reason_set(
+		    why, BOOT_CONFIG, "%s: %s", entry.name, why->text);
 	*out = fd;
 	return 0;
 }
@@ -178,16 +187,15 @@ make_ring(const struct conf *conf, struct boot *b, struct reason *why)
 int
 boot_run(const struct conf *conf, struct boot *b, struct reason *why)
 {
-	const char *log = conf_text(conf, CONF_log_directory);
-	const char *run = conf_text(conf, CONF_ring_directory);
 	int err;
 
 	*b = (struct boot){ .log_dir = -1, .lock = -1, .run_dir = -1 };
-	err = open_dir(log, 0750, &b->log_dir, why);
+	err = open_dir(conf, CONF_log_directory, 0750, &b->log_dir, why);
 	if (!err)
-		err = open_dir(run, 0755, &b->run_dir, why);
+		err =
+		    open_dir(conf, CONF_ring_directory, 0755, &b->run_dir, why);
 	if (!err)
-		err = lock_log(log, b, why);
+		err = lock_log(conf_text(conf, CONF_log_directory), b, why);
 	if (!err)
 		err = recover(conf, b, why);
 	if (!err)
@@ -217,4 +225,33 @@ boot_deinit(struct boot *b)
 	closep(&b->lock);
 	closep(&b->log_dir);
 	b->run_dir = b->lock = b->log_dir = -1;
+}
+
+static int
+judge_group(const struct conf *conf, struct reason *why)
+{
+	gid_t gid;
+
+	return ring_group(conf, &gid, why);
+}
+
+static int
+judge_log(const struct conf *conf, struct reason *why)
+{
+	return options_judge_directory(conf, CONF_log_directory, why);
+}
+
+static int
+judge_run(const struct conf *conf, struct reason *why)
+{
+	return options_judge_directory(conf, CONF_ring_directory, why);
+}
+
+int
+boot_check(const struct conf *conf)
+{
+	static options_judge *const judges[] = { judge_group, judge_log,
+		judge_run };
+
+	return options_check(conf, judges, ARRAY_LEN(judges));
 }

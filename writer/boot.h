@@ -40,6 +40,8 @@ enum boot_result {
 	BOOT_CONFIG,  /* the configuration can't work */
 };
 
+/* Is there something in the configuration that can't work?  options_check() */
+int boot_check(const struct conf *conf);
 /* *b is to be given to boot_deinit() whatever the result. */
 MUST_CHECK int boot_run(
     const struct conf *conf, struct boot *b, struct reason *why);

@@ -371,6 +371,8 @@ main(int argc, char **argv)
 	diag_init("peal-writer");
 	code = options_daemon(
 	    argc, argv, "owns the log and publishes it to the ring", &conf);
+	if (code == OPTIONS_CHECK)
+		return boot_check(conf);
 	if (code != OPTIONS_RUN)
 		return code;
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -64,7 +64,78 @@ file() {
 	    -o log.directory=/dev/null/none -o ring.directory=/dev/null/none 2>&1
 }
 
-plan 12
+complete() {
+	printf '[tls]\ncertificate = %s\nkey = %s\n' "$data/tls/cert.pem" \
+	    "$data/tls/key.pem"
+	printf '[log]\ndirectory = %s\n' "$data/log"
+	printf '[auth]\nkeys = %s issuer.pem\n' "$data/auth/dev.pem"
+}
+
+# checked [LINE...]: of the file that is complete, and these lines.
+checked() {
+	{
+		complete
+		[ $# -eq 0 ] || printf '%s\n' "$@"
+	} >"$work/checked.conf"
+	"$peal" config check "$work/checked.conf"
+}
+
+# altered SCRIPT: the complete one, changed by sed.
+altered() {
+	complete | sed "$1" >"$work/altered.conf"
+	"$peal" config check "$work/altered.conf"
+}
+
+all_at_once() {
+	got=0
+	checked '[ring]' 'group = no-such-group' '[gateway]' 'listen = here' \
+	    'trusted = 1.2.3' "static = $work/absent" \
+	    '[fold]' 'rules = *=eat' >"$work/said" 2>&1 || got=$?
+	[ $got -eq 2 ] || return 1
+	for word in "ring.group: there is no group 'no-such-group'" \
+	    "gateway.listen: 'here'" "gateway.trusted: '1.2.3'" \
+	    'gateway.static: cannot open' 'rule .\*=eat'; do
+		[ "$(grep -c "$word" "$work/said")" -eq 1 ] || {
+			echo "of '$word':"
+			cat "$work/said"
+			return 1
+		}
+	done
+}
+
+# Each daemon refuses what its check refuses, in the same words.
+same_at_start() {
+	checked '[gateway]' 'listen = here' >"$work/said" 2>&1
+	"$top_builddir/peal-gateway" -c "$work/checked.conf" \
+	    -o ring.directory="$data/run" 2>"$work/started"
+	[ $? -eq 2 ] || return 1
+	words=$(sed -n 's/.*\(gateway.listen: .*\)/\1/p' "$work/said")
+	[ -n "$words" ] && grep -qF -e "$words" "$work/started"
+}
+
+nothing_changed() {
+	fingerprint "$data" >"$work/after" && cmp "$work/before" "$work/after"
+}
+
+plan 22
+house_up --gateways 1
+house_down
+fingerprint "$data" >"$work/before"
+exits 'a complete configuration is found so' 0 'nothing is wrong' checked
+exits 'of credentials that are not here it is said' 0 "'issuer.pem'" checked
+exits 'a certificate that is none is named' 2 "certificate '/dev/null'" \
+    altered 's|^certificate = .*|certificate = /dev/null|'
+passes 'all that is wrong is said at once, and once' all_at_once
+exits 'a key that is not there is named' 2 "auth.keys: cannot open '$work/no" \
+    altered "s|^keys = .*|keys = $work/no.pem|"
+exits 'a directory that is none is named' 2 'log.directory' \
+    altered 's|^directory = .*|directory = /dev/null|'
+exits 'a name that is none is refused before anyone is asked' 2 \
+    'checked.conf:8: there is no section "rings"' checked '[rings]'
+exits 'a file that is not there cannot be checked' 2 "$work/absent" \
+    "$peal" config check "$work/absent"
+passes 'a daemon refuses to start for the same reason' same_at_start
+passes 'and nothing has changed' nothing_changed
 passes 'numbers that are none or out of range are refused' numbers_refused
 passes 'texts that are too long are refused' texts_refused
 passes 'names that are no keys are refused' names_refused
