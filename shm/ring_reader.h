@@ -123,6 +123,7 @@ struct ring_backlog {
 	uint64_t bytes;
 	uint64_t oldest_us; /* wall clock: the next event's time */
 	uint64_t newest_us;
+	uint32_t oldest_stamp; /* of the next event's pass */
 };
 
 /*

@@ -212,6 +212,7 @@ ring_reader_backlog(struct ring_reader *rd, struct ring_backlog *backlog)
 		.bytes = newest.pos + newest.len - next.pos,
 		.oldest_us = next.time_us,
 		.newest_us = newest.time_us,
+		.oldest_stamp = next.stamp,
 	};
 	return RING_EVENT;
 }

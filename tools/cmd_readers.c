@@ -5,8 +5,9 @@
  * from shared memory alone: it shows what a crash left behind, too.
  */
 
+#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,47 +15,59 @@
 #include "core/time.h"
 #include "shm/ring_reader.h"
 #include "tools/cmd.h"
+#include "tools/lag.h"
+#include "tools/live.h"
 #include "tools/show.h"
 #include "tools/tool.h"
+#include "tools/watch.h"
 
-static const struct tool_usage usage = {
-	.name = "readers",
-	.text = "List the readers of the ring: gateways, brokers, tools. Lag "
-		"is what the newest event\nis ahead of them, in events, in "
-		"bytes, and as the age of the oldest unread event.",
-	.common = TOOL_HOUSE | TOOL_JSON,
+enum {
+	/* The slowest report four times a second, the writer copies ten. */
+	READERS_STALLED_MS = 700
 };
 
-struct reader_lag {
-	uint64_t events;
-	uint64_t bytes;
-	uint64_t ms;
-	bool known; /* bytes and ms: what it lacks is still in the ring */
+struct readers_command {
+	struct tool t;
+	struct live live;
+	struct watch *watch;
+	struct show show;
+	struct mp_buf list;
+	struct reason said; /* the last complaint */
+	bool turned;	    /* there was a turn with a ring */
 };
 
-static void
-readers_lag(struct ring_reader *rd, uint64_t head, uint64_t position,
-    struct reader_lag *lag)
+/* What the table says of one reader, and what follows from it. */
+struct reader {
+	struct ring_seat_info seat;
+	struct lag lag;
+	uint64_t beat_ms;
+	const char *state;
+};
+
+static const char *
+readers_state(const struct reader *r)
 {
-	struct ring_backlog backlog = { 0 };
-	uint64_t now = time_wall_us();
-	int got = ring_reader_seek(rd, position);
-
-	if (got == RING_EVENT)
-		got = ring_reader_backlog(rd, &backlog);
-	*lag = (struct reader_lag){
-		.events = head > position ? head - position : 0,
-		.bytes = backlog.bytes,
-		.known = got == RING_EVENT || got == RING_EMPTY,
-	};
-	if (backlog.events && now > backlog.oldest_us)
-		lag->ms = (now - backlog.oldest_us) / 1000;
+	if (kill((pid_t)r->seat.pid, 0) < 0 && errno == ESRCH)
+		return "gone";
+	if (r->beat_ms > READERS_STALLED_MS)
+		return "stalled";
+	return r->seat.parked ? "waits" : "reads";
 }
 
 static void
-readers_json(struct mp_buf *b, const struct ring_seat_info *seat,
-    const struct reader_lag *lag, uint64_t beat_ms)
+readers_fill(struct ring_reader *rd, uint64_t head, struct reader *r)
 {
+	lag_of(rd, head, &r->seat, &r->lag);
+	r->beat_ms = lag_beat_ns(&r->seat) / NS_PER_MS;
+	r->state = readers_state(r);
+}
+
+/* --- for programs --- */
+
+static void
+readers_pack(struct mp_buf *b, const struct reader *r)
+{
+	const struct ring_seat_info *seat = &r->seat;
 	const struct {
 		const char *name;
 		uint64_t v;
@@ -64,17 +77,17 @@ readers_json(struct mp_buf *b, const struct ring_seat_info *seat,
 		{ "pid", (uint64_t)seat->pid, false },
 		{ "attached", seat->attached_us, false },
 		{ "position", seat->position, false },
-		{ "lag_events", lag->events, false },
-		{ "lag_bytes", lag->bytes, !lag->known },
-		{ "lag_ms", lag->ms, !lag->known },
+		{ "lag_events", r->lag.events, false },
+		{ "lag_bytes", r->lag.bytes, !r->lag.known },
+		{ "lag_ms", r->lag.us / 1000, !r->lag.known },
 		{ "clients", seat->clients, false },
 		{ "lapped", seat->lapped, false },
 		{ "wakeups", seat->wakeups, false },
 		{ "missed_wakeups", seat->missed, false },
-		{ "heartbeat_ms", beat_ms, false },
+		{ "heartbeat_ms", r->beat_ms, false },
 	};
 
-	mp_pack_map(b, ARRAY_LEN(numbers) + 2);
+	mp_pack_map(b, ARRAY_LEN(numbers) + 4);
 	mp_pack_cstr(b, "role");
 	mp_pack_cstr(b, seat->role);
 	mp_pack_cstr(b, "parked");
@@ -86,79 +99,181 @@ readers_json(struct mp_buf *b, const struct ring_seat_info *seat,
 		else
 			mp_pack_uint(b, numbers[i].v);
 	}
+	mp_pack_cstr(b, "share");
+	if (r->lag.known)
+		mp_pack_double(b, r->lag.share);
+	else
+		mp_pack_nil(b);
+	mp_pack_cstr(b, "state");
+	mp_pack_cstr(b, r->state);
+}
+
+/* --- for people --- */
+
+static void
+readers_head(struct readers_command *c, const struct ring_status *status)
+{
+	struct live *l = &c->live;
+
+	if (strcmp(watch_writer(c->watch), "dead") == 0)
+		live_title(
+		    l, "# no writer runs; this is what the last one saw");
+	else if (l->screen)
+		live_title(l, "# head %" PRIu64, status->tail_seq);
+	live_title(l,
+	    "%-10s %7s %12s %10s %11s %8s %6s %8s %6s %9s %6s %7s  %s", "role",
+	    "pid", "position", "lag", "bytes", "ms", "share", "clients",
+	    "lapped", "wakeups", "missed", "beat ms", "state");
 }
 
 static void
-readers_line(const struct ring_seat_info *seat, const struct reader_lag *lag,
-    uint64_t beat_ms)
+readers_line(struct live *l, const struct reader *r)
 {
-	char bytes[24] = "lapped", ms[24] = "lapped";
+	char bytes[24] = "lapped", ms[24] = "lapped", share[24] = "lapped";
+	const struct ring_seat_info *seat = &r->seat;
 
-	if (lag->known) {
-		snprintf(bytes, sizeof(bytes), "%" PRIu64, lag->bytes);
-		snprintf(ms, sizeof(ms), "%" PRIu64, lag->ms);
+	if (r->lag.known) {
+		snprintf(bytes, sizeof(bytes), "%" PRIu64, r->lag.bytes);
+		snprintf(ms, sizeof(ms), "%" PRIu64, r->lag.us / 1000);
+		snprintf(share, sizeof(share), "%.1f%%", 100 * r->lag.share);
 	}
-	printf("%-10s %7ld %12" PRIu64 " %10" PRIu64 " %11s %8s %8" PRIu64
-	       " %6" PRIu64 " %9" PRIu64 " %6" PRIu64 " %8" PRIu64 "  %s\n",
-	    seat->role, seat->pid, seat->position, lag->events, bytes, ms,
-	    seat->clients, seat->lapped, seat->wakeups, seat->missed, beat_ms,
-	    seat->parked ? "waits" : "reads");
+	live_line(l,
+	    "%-10s %7ld %12" PRIu64 " %10" PRIu64 " %11s %8s %6s %8" PRIu64
+	    " %6" PRIu64 " %9" PRIu64 " %6" PRIu64 " %7" PRIu64 "  %s",
+	    seat->role, seat->pid, seat->position, r->lag.events, bytes, ms,
+	    share, seat->clients, seat->lapped, seat->wakeups, seat->missed,
+	    r->beat_ms, r->state);
+}
+
+/* --- one turn --- */
+
+static int
+readers_show(struct readers_command *c, struct reason *why)
+{
+	struct ring_seat_info seats[RING_SEATS];
+	struct reader readers[RING_SEATS] = { 0 };
+	struct ring_reader *rd = c->watch->rd;
+	unsigned n = ring_reader_seats(rd, seats, RING_SEATS);
+	struct ring_status status;
+
+	/* Behind the seats: nobody is ahead of it. */
+	ring_reader_status(rd, &status);
+	for (unsigned i = 0; i < n; i++) {
+		readers[i].seat = seats[i];
+		readers_fill(rd, status.tail_seq, &readers[i]);
+	}
+	if (watch_whole(c->watch, why) < 0)
+		return -EPROTO;
+	c->list.len = 0;
+	mp_pack_array(&c->list, n);
+	if (!c->t.json)
+		readers_head(c, &status);
+	for (unsigned i = 0; i < n; i++) {
+		if (c->t.json)
+			readers_pack(&c->list, &readers[i]);
+		else
+			readers_line(&c->live, &readers[i]);
+	}
+	if (!c->t.json)
+		return 0;
+	if (c->list.failed ||
+	    show_value(&c->show, slice_of(c->list.p, c->list.len)) < 0)
+		return reason_set(why, -ENOMEM, "cannot print");
+	return 0;
 }
 
 static int
-readers_show(struct tool *t, struct ring_reader *rd)
+readers_look(struct readers_command *c, struct reason *why)
 {
-	struct ring_seat_info seats[RING_SEATS];
-	struct show show = { .json = true };
-	struct mp_buf list = { 0 };
-	struct ring_status status;
-	struct reader_lag lag;
-	uint64_t now, beat_ms;
-	unsigned n;
-	int err = 0;
+	int err = watch_ring(c->watch, why);
 
-	ring_reader_status(rd, &status);
-	n = ring_reader_seats(rd, seats, RING_SEATS);
-	now = time_mono_ns();
-	mp_pack_array(&list, n);
-	if (!t->json)
-		printf("%-10s %7s %12s %10s %11s %8s %8s %6s %9s %6s %8s  %s\n",
-		    "role", "pid", "position", "lag", "bytes", "ms", "clients",
-		    "lapped", "wakeups", "missed", "beat ms", "state");
-	for (unsigned i = 0; i < n; i++) {
-		readers_lag(rd, status.tail_seq, seats[i].position, &lag);
-		beat_ms = now > seats[i].heartbeat_ns
-			      ? (now - seats[i].heartbeat_ns) / NS_PER_MS
-			      : 0;
-		if (t->json)
-			readers_json(&list, &seats[i], &lag, beat_ms);
-		else
-			readers_line(&seats[i], &lag, beat_ms);
+	if (err == WATCH_NONE)
+		return -ENOENT;
+	return err < 0 ? err : readers_show(c, why);
+}
+
+/* What is wrong later on may be mended by the next writer: wait for it. */
+static int
+readers_turn(struct readers_command *c)
+{
+	struct reason why = { "" };
+
+	if (readers_look(c, &why) == 0) {
+		c->turned = true;
+		c->said.text[0] = '\0';
+		return TOOL_OK;
 	}
-	if (t->json)
-		err = list.failed
-			  ? -1
-			  : show_value(&show, slice_of(list.p, list.len));
-	show_deinit(&show);
-	mp_buf_deinit(&list);
-	return err < 0 ? tool_error(t, "out of memory") : TOOL_OK;
+	if (!c->turned || c->live.turns == 1)
+		return tool_fail(&c->t, &why);
+	if (c->live.screen)
+		live_title(&c->live, "! %s", why.text);
+	else if (strcmp(why.text, c->said.text) != 0)
+		tool_note(&c->t, "%s", why.text);
+	c->said = why;
+	return TOOL_OK;
+}
+
+static int
+readers_run(struct readers_command *c)
+{
+	struct reason why;
+	int status = TOOL_OK;
+
+	if (!c->live.interval_s) {
+		c->live.interval_s = 1;
+		c->live.turns = c->live.turns ? c->live.turns : 1;
+	}
+	if (watch_new(&c->t.house, &c->watch, &why) < 0)
+		return tool_fail(&c->t, &why);
+	live_begin(&c->live, &c->t);
+	while (status == TOOL_OK && live_next(&c->live)) {
+		status = readers_turn(c);
+		live_end(&c->live);
+	}
+	return status == TOOL_OK && *c->said.text ? TOOL_ERROR : status;
 }
 
 int
 cmd_readers(int argc, char **argv)
 {
-	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	char path[PATH_MAX];
-	struct reason why;
-	struct tool t;
+	struct readers_command c = { 0 };
+	const struct tool_option options[] = {
+		{ .name = "interval",
+		    .letter = 'i',
+		    .kind = TOOL_UINT,
+		    .value = &c.live.interval_s,
+		    .arg = "SECONDS",
+		    .help = "look again and again, so long apart",
+		    .min = 1,
+		    .max = 3600 },
+		{ .name = "count",
+		    .letter = 'n',
+		    .kind = TOOL_UINT,
+		    .value = &c.live.turns,
+		    .arg = "N",
+		    .help = "look N times",
+		    .min = 1,
+		    .max = UINT64_MAX },
+		{ .name = NULL },
+	};
+	const struct tool_usage usage = {
+		.name = "readers",
+		.text = "List the readers of the ring: gateways, brokers, "
+			"tools. Lag is what the newest event\nis ahead of "
+			"them, in events, in bytes, and as the age of the "
+			"oldest unread event;\nshare is how much of the "
+			"ring's room that takes: who reaches all of it is "
+			"lapped.",
+		.common = TOOL_HOUSE | TOOL_JSON,
+		.options = options,
+	};
 	int status;
 
-	if (!tool_begin(&t, &usage, argc, argv, &status))
+	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
-	snprintf(path, sizeof(path), "%s/ring", house_run_dir(&t.house));
-	if (ring_reader_open(path, &rd, &why) < 0)
-		status = tool_fail(&t, &why);
-	else
-		status = readers_show(&t, rd);
-	return tool_end(&t, status);
+	status = readers_run(&c);
+	c.watch = watch_free(c.watch);
+	show_deinit(&c.show);
+	mp_buf_deinit(&c.list);
+	return tool_end(&c.t, status);
 }

@@ -9,6 +9,7 @@
 
 #include "core/reason.h"
 #include "core/time.h"
+#include "tools/lag.h"
 #include "tools/metrics_ring.h"
 #include "tools/metrics_text.h"
 #include "tools/watch.h"
@@ -139,26 +140,23 @@ static void
 read_reader(struct ring_reader *rd, uint64_t head,
     const struct ring_seat_info *seat, struct metrics_reader *reader)
 {
-	struct ring_backlog backlog = { 0 };
-	int got = ring_reader_seek(rd, seat->position);
 	uint64_t *v = reader->values;
+	struct lag lag;
 
-	if (got == RING_EVENT)
-		got = ring_reader_backlog(rd, &backlog);
+	lag_of(rd, head, seat, &lag);
 	reader->seat = *seat;
-	reader->lag_known = got == RING_EVENT || got == RING_EMPTY;
+	reader->lag_known = lag.known;
 	v[READER_VALUE_POSITION] = seat->position;
-	v[READER_VALUE_LAG_EVENTS] = since(seat->position, head);
+	v[READER_VALUE_LAG_EVENTS] = lag.events;
 	v[READER_VALUE_CLIENTS] = seat->clients;
 	v[READER_VALUE_LAPPED] = seat->lapped;
 	v[READER_VALUE_WAKEUPS] = seat->wakeups;
 	v[READER_VALUE_MISSED] = seat->missed;
 	v[READER_VALUE_PARKED] = seat->parked;
-	v[READER_VALUE_BEAT] = since(seat->heartbeat_ns, time_mono_ns());
+	v[READER_VALUE_BEAT] = lag_beat_ns(seat);
 	v[READER_VALUE_LOST] = !reader->lag_known;
-	v[READER_VALUE_LAG_BYTES] = backlog.bytes;
-	v[READER_VALUE_LAG_US] =
-	    backlog.events ? since(backlog.oldest_us, time_wall_us()) : 0;
+	v[READER_VALUE_LAG_BYTES] = lag.bytes;
+	v[READER_VALUE_LAG_US] = lag.us;
 }
 
 int

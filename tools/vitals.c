@@ -17,6 +17,7 @@
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 #include "tools/guard.h"
+#include "tools/lag.h"
 #include "tools/refuse.h"
 #include "tools/vitals.h"
 #include "tools/writer_client.h"
@@ -132,31 +133,22 @@ static void
 vitals_seat(struct vitals_map *m, struct ring_reader *rd, uint64_t head,
     const struct ring_seat_info *seat)
 {
-	struct ring_backlog backlog = { 0 };
-	uint64_t now = time_wall_us(), mono = time_mono_ns();
-	int got = ring_reader_seek(rd, seat->position);
+	struct lag lag;
 
-	if (got == RING_EVENT)
-		got = ring_reader_backlog(rd, &backlog);
+	lag_of(rd, head, seat, &lag);
 	vitals_number(m, "position", seat->position);
-	vitals_number(
-	    m, "lag_events", head > seat->position ? head - seat->position : 0);
+	vitals_number(m, "lag_events", lag.events);
 	/* Where the ring has moved past it, neither is known. */
-	if (got == RING_EVENT || got == RING_EMPTY) {
-		vitals_number(m, "lag_bytes", backlog.bytes);
-		vitals_number(m, "lag_ms",
-		    backlog.events && now > backlog.oldest_us
-			? (now - backlog.oldest_us) / 1000
-			: 0);
+	if (lag.known) {
+		vitals_number(m, "lag_bytes", lag.bytes);
+		vitals_number(m, "lag_ms", lag.us / 1000);
 	}
 	vitals_number(m, "clients", seat->clients);
 	vitals_number(m, "parked", seat->parked);
 	vitals_number(m, "lapped", seat->lapped);
 	vitals_number(m, "wakeups", seat->wakeups);
 	vitals_number(m, "missed_wakeups", seat->missed);
-	vitals_number(m, "heartbeat_ms",
-	    mono > seat->heartbeat_ns ? (mono - seat->heartbeat_ns) / NS_PER_MS
-				      : 0);
+	vitals_number(m, "heartbeat_ms", lag_beat_ns(seat) / NS_PER_MS);
 }
 
 /* --- of whom --- */
