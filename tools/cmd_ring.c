@@ -5,34 +5,37 @@
  * whether it keeps what it promises.  Works on a ring that nobody serves.
  */
 
-#include <fcntl.h>
+#include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/fs.h"
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
+#include "tools/ring_check.h"
+#include "tools/ring_compare.h"
 #include "tools/ring_walk.h"
 #include "tools/show.h"
 #include "tools/tool.h"
+#include "tools/watch.h"
 
 static const char ring_text[] =
-    "Print what the ring's file says: header, state, what it holds, "
-    "counters. --dump prints\nits events, with --from a seq; --verify reads "
-    "all of them and checks bytes against\nchecksums and each event against "
-    "the one before it (exit code 3 where that fails).";
+    "Print what the ring's file says: header, state, what it holds, counters, "
+    "and whether what\nmust hold of it does. --dump prints its events, with "
+    "--from a seq; --verify reads all of\nthem and checks bytes against "
+    "checksums and each event against the one before it;\n--compare looks "
+    "for each of them in the log (exit code 3 where one of these fails).";
 
 struct ring_command {
 	struct tool t;
-	struct ring_reader *rd;
-	char path[PATH_MAX];
+	struct watch *watch;
+	struct ring_reader *rd; /* the watch's */
 	bool verify;
+	bool compare;
 	bool dump;
 	uint64_t from;
 	uint64_t count;
@@ -45,23 +48,6 @@ ring_state_name(enum ring_state state)
 		"closed", "failed" };
 
 	return (unsigned)state < ARRAY_LEN(names) ? names[state] : "unknown";
-}
-
-/* "alive" when a writer holds the log; nothing in the ring can say so. */
-static const char *
-ring_holder(const struct ring_command *c, const struct ring_status *status)
-{
-	CLEANUP(closep) int dirfd = -1;
-	int held;
-
-	dirfd = open(
-	    house_log_dir(&c->t.house), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	held = dirfd < 0 ? dirfd : fs_lock_held(dirfd, "LOCK");
-	if (held < 0)
-		return "unknown";
-	if (!held)
-		return "dead";
-	return status->state == RING_RUNNING ? "alive" : "changing";
 }
 
 static uint64_t
@@ -78,16 +64,36 @@ struct ring_facts {
 	uint64_t first_seq; /* held */
 	char log[PROTO_LOG_NAME];
 	const char *holder;
+	struct stats_view counters;
+	struct reason broken[RING_CHECKS];
+	unsigned broken_n;
 };
 
-static void
-ring_gather(struct ring_command *c, struct ring_facts *f)
+/* "alive" when a writer holds the log; nothing in the ring can say so. */
+static const char *
+ring_holder(const struct ring_command *c, const struct ring_status *status)
 {
+	const char *holder = watch_writer(c->watch);
+
+	if (strcmp(holder, "alive") == 0 && status->state != RING_RUNNING)
+		return "changing";
+	return holder;
+}
+
+static int
+ring_gather(struct ring_command *c, struct ring_facts *f, struct reason *why)
+{
+	int err = watch_ring_counters(c->watch, &f->counters, why);
+
+	if (err < 0)
+		return err;
 	f->info = ring_reader_info(c->rd);
-	f->first_seq = ring_reader_seek_oldest(c->rd) + 1;
 	ring_reader_status(c->rd, &f->status);
+	f->first_seq = ring_reader_seek_oldest(c->rd) + 1;
 	proto_log_name(f->info->log_id, f->info->epoch, f->log);
 	f->holder = ring_holder(c, &f->status);
+	f->broken_n = ring_check(c->rd, f->broken);
+	return watch_whole(c->watch, why);
 }
 
 static void
@@ -96,7 +102,7 @@ ring_print(const struct ring_command *c, const struct ring_facts *f)
 	const struct ring_status *s = &f->status;
 	char time[TOOL_TIME_BYTES];
 
-	printf("ring         %s\n", c->path);
+	printf("ring         %s\n", c->watch->ring_path);
 	printf("state        %s, writer %s (pid %u)\n",
 	    ring_state_name(s->state), f->holder, f->info->writer_pid);
 	printf("log          %s\n", f->log);
@@ -112,22 +118,18 @@ ring_print(const struct ring_command *c, const struct ring_facts *f)
 	printf("heartbeat    %" PRIu64 " ms ago, published %" PRIu64
 	       " ms ago\n",
 	    ring_age_ms(s->heartbeat_ns), ring_age_ms(s->publish_ns));
+	printf("invariants   %u of %d hold\n", RING_CHECKS - f->broken_n,
+	    RING_CHECKS);
 }
 
 static void
-ring_print_counters(const struct ring_command *c)
+ring_print_counters(const struct stats_view *view)
 {
-	struct stats_view view;
 	struct stats_item item;
-	struct reason why;
 
-	if (ring_reader_stats(c->rd, &view, &why) < 0) {
-		tool_note(&c->t, "no counters: %s", why.text);
-		return;
-	}
 	printf("\n");
-	for (unsigned i = 0; i < view.n; i++)
-		if (stats_view_item(&view, i, &item) >= 0)
+	for (unsigned i = 0; i < view->n; i++)
+		if (stats_view_item(view, i, &item) >= 0)
 			printf("%-22s %14" PRIu64 " %-9s %s\n", item.name,
 			    item.value, item.unit, item.text);
 }
@@ -147,22 +149,30 @@ ring_pack_text(struct mp_buf *b, const char *name, const char *text)
 }
 
 static void
-ring_pack_counters(const struct ring_command *c, struct mp_buf *b)
+ring_pack_counters(struct mp_buf *b, const struct stats_view *view)
 {
-	struct stats_view view;
 	struct stats_item item;
-	struct reason why;
-	unsigned n = 0;
+	uint32_t n = 0;
+	size_t at;
 
 	mp_pack_cstr(b, "counters");
-	if (ring_reader_stats(c->rd, &view, &why) >= 0)
-		n = view.n;
-	mp_pack_map(b, n);
-	for (unsigned i = 0; i < n; i++) {
-		if (stats_view_item(&view, i, &item) < 0)
-			item = (struct stats_item){ .name = "" };
+	at = mp_begin(b);
+	for (unsigned i = 0; i < view->n; i++) {
+		if (stats_view_item(view, i, &item) < 0)
+			continue;
 		ring_pack_uint(b, item.name, item.value);
+		n++;
 	}
+	mp_end_map(b, at, n);
+}
+
+static void
+ring_pack_broken(struct mp_buf *b, const struct ring_facts *f)
+{
+	mp_pack_cstr(b, "broken");
+	mp_pack_array(b, f->broken_n);
+	for (unsigned i = 0; i < f->broken_n; i++)
+		mp_pack_cstr(b, f->broken[i].text);
 }
 
 static int
@@ -173,8 +183,8 @@ ring_print_json(struct ring_command *c, const struct ring_facts *f)
 	struct mp_buf b = { 0 };
 	int err;
 
-	mp_pack_map(&b, 18);
-	ring_pack_text(&b, "path", c->path);
+	mp_pack_map(&b, 19);
+	ring_pack_text(&b, "path", c->watch->ring_path);
 	ring_pack_text(&b, "state", ring_state_name(s->state));
 	ring_pack_text(&b, "writer", f->holder);
 	ring_pack_text(&b, "log", f->log);
@@ -191,25 +201,38 @@ ring_print_json(struct ring_command *c, const struct ring_facts *f)
 	ring_pack_uint(&b, "epoch", f->info->epoch);
 	ring_pack_uint(&b, "heartbeat_ms", ring_age_ms(s->heartbeat_ns));
 	ring_pack_uint(&b, "publish_ms", ring_age_ms(s->publish_ns));
-	ring_pack_counters(c, &b);
+	ring_pack_broken(&b, f);
+	ring_pack_counters(&b, &f->counters);
 	err = b.failed ? -1 : show_value(&show, slice_of(b.p, b.len));
 	show_deinit(&show);
 	mp_buf_deinit(&b);
 	return err < 0 ? tool_error(&c->t, "out of memory") : TOOL_OK;
 }
 
+/* A verdict, unless the ring was cut short on the way to it. */
+static int
+ring_damaged(struct ring_command *c, struct reason *why)
+{
+	if (watch_whole(c->watch, why) < 0)
+		return tool_fail(&c->t, why);
+	(void)tool_fail(&c->t, why);
+	return TOOL_DAMAGED;
+}
+
 static int
 ring_verify(struct ring_command *c)
 {
+	struct reason broken[RING_CHECKS], why;
 	struct ring_walk_result found;
-	struct reason why;
-	int err = ring_walk_verify(c->rd, &found, &why);
+	unsigned n = ring_check(c->rd, broken);
+	int err;
 
-	if (err == RING_WALK_FAULT) {
-		(void)tool_fail(&c->t, &why);
-		return TOOL_DAMAGED;
-	}
-	if (err < 0)
+	if (n)
+		return ring_damaged(c, &broken[0]);
+	err = ring_walk_verify(c->rd, &found, &why);
+	if (err == RING_WALK_FAULT)
+		return ring_damaged(c, &why);
+	if (err < 0 || watch_whole(c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);
 	if (c->t.json)
 		printf("{\"events\":%" PRIu64 ",\"first\":%" PRIu64
@@ -224,6 +247,31 @@ ring_verify(struct ring_command *c)
 }
 
 static int
+ring_compare_log(struct ring_command *c)
+{
+	struct ring_compare_result found;
+	struct reason why;
+	int err = ring_compare(&c->t.house, c->rd, &found, &why);
+
+	if (err == RING_COMPARE_DIFFERS)
+		return ring_damaged(c, &why);
+	if (err < 0 || watch_whole(c->watch, &why) < 0)
+		return tool_fail(&c->t, &why);
+	if (c->t.json)
+		printf("{\"events\":%" PRIu64 ",\"first\":%" PRIu64
+		       ",\"last\":%" PRIu64 ",\"older\":%" PRIu64
+		       ",\"ephemeral\":%" PRIu64 "}\n",
+		    found.events, found.first_seq, found.last_seq, found.older,
+		    found.ephemeral);
+	else
+		printf("%" PRIu64 " events from seq %" PRIu64 " to %" PRIu64
+		       " are the same in the log (%" PRIu64
+		       " are kept there no longer)\n",
+		    found.events, found.first_seq, found.last_seq, found.older);
+	return TOOL_OK;
+}
+
+static int
 ring_dump_event(void *arg, const struct ring_event *ev, uint64_t ordinal,
     struct slice bytes, struct reason *why)
 {
@@ -233,6 +281,8 @@ ring_dump_event(void *arg, const struct ring_event *ev, uint64_t ordinal,
 
 	if (!c->count)
 		return 1;
+	if (watch_whole(c->watch, why) < 0)
+		return -EPROTO;
 	c->count--;
 	if (!c->t.json)
 		printf("%" PRIu64 " %c%c %5u %08x  ", ordinal,
@@ -245,28 +295,56 @@ ring_dump_event(void *arg, const struct ring_event *ev, uint64_t ordinal,
 }
 
 static int
-ring_run(struct ring_command *c)
+ring_dump(struct ring_command *c)
+{
+	uint64_t first = ring_reader_seek_oldest(c->rd) + 1;
+	struct ring_status status;
+	struct reason why;
+
+	ring_reader_status(c->rd, &status);
+	if (c->from > status.tail_seq)
+		tool_note(
+		    &c->t, "the ring ends at seq %" PRIu64, status.tail_seq);
+	else if (c->from > 1 && c->from < first)
+		tool_note(&c->t, "the ring begins at seq %" PRIu64, first);
+	if (ring_walk(c->rd, c->from - 1, ring_dump_event, c, &why) < 0)
+		return tool_fail(&c->t, &why);
+	return TOOL_OK;
+}
+
+static int
+ring_show(struct ring_command *c)
 {
 	struct ring_facts facts;
 	struct reason why;
 
-	snprintf(
-	    c->path, sizeof(c->path), "%s/ring", house_run_dir(&c->t.house));
-	if (ring_reader_open(c->path, &c->rd, &why) < 0)
+	if (ring_gather(c, &facts, &why) < 0)
 		return tool_fail(&c->t, &why);
+	if (c->t.json && ring_print_json(c, &facts) != TOOL_OK)
+		return TOOL_ERROR;
+	if (!c->t.json) {
+		ring_print(c, &facts);
+		ring_print_counters(&facts.counters);
+	}
+	for (unsigned i = 0; i < facts.broken_n; i++)
+		(void)tool_fail(&c->t, &facts.broken[i]);
+	return facts.broken_n ? TOOL_ERROR : TOOL_OK;
+}
+
+static int
+ring_run(struct ring_command *c)
+{
+	struct reason why;
+
+	if (watch_new(&c->t.house, &c->watch, &why) < 0 ||
+	    watch_ring(c->watch, &why) != WATCH_NEW)
+		return tool_fail(&c->t, &why);
+	c->rd = c->watch->rd;
 	if (c->verify)
 		return ring_verify(c);
-	if (c->dump) {
-		if (ring_walk(c->rd, c->from - 1, ring_dump_event, c, &why) < 0)
-			return tool_fail(&c->t, &why);
-		return TOOL_OK;
-	}
-	ring_gather(c, &facts);
-	if (c->t.json)
-		return ring_print_json(c, &facts);
-	ring_print(c, &facts);
-	ring_print_counters(c);
-	return TOOL_OK;
+	if (c->compare)
+		return ring_compare_log(c);
+	return c->dump ? ring_dump(c) : ring_show(c);
 }
 
 int
@@ -278,6 +356,10 @@ cmd_ring(int argc, char **argv)
 		    .kind = TOOL_FLAG,
 		    .value = &c.verify,
 		    .help = "check every event that the ring holds" },
+		{ .name = "compare",
+		    .kind = TOOL_FLAG,
+		    .value = &c.compare,
+		    .help = "look for every event in the log" },
 		{ .name = "dump",
 		    .kind = TOOL_FLAG,
 		    .value = &c.dump,
@@ -308,7 +390,11 @@ cmd_ring(int argc, char **argv)
 
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
-	status = ring_run(&c);
-	c.rd = ring_reader_free(c.rd);
+	if (c.verify + c.compare + c.dump > 1)
+		status = tool_usage_error(
+		    &c.t, "--verify, --compare and --dump exclude each other");
+	else
+		status = ring_run(&c);
+	c.watch = watch_free(c.watch);
 	return tool_end(&c.t, status);
 }

@@ -140,45 +140,50 @@ watch_copy_room(struct watch *w, size_t size)
 	return 0;
 }
 
-/* The writer's stand in the ring itself. */
-static int
-watch_copy_writer(struct watch *w, struct reason *why)
+int
+watch_ring_counters(
+    struct watch *w, struct stats_view *copy, struct reason *why)
 {
-	struct watch_process *p = &w->processes[w->n];
 	struct reason inner;
 	struct stats_view view;
+	size_t size = 0;
 	int err = ring_reader_stats(w->rd, &view, &inner);
 
-	if (err == 0)
-		err = watch_whole(w, &inner);
-	if (err == 0 && watch_copy_room(w, view.size) < 0)
-		err = reason_set(&inner, -ENOMEM, "cannot copy counters");
 	if (err == 0) {
-		watch_copy_words(w->copy, view.area, view.size & ~(size_t)7);
-		err = stats_view_init(
-		    &p->view, w->copy, view.size & ~(size_t)7, &inner);
+		size = view.size & ~(size_t)7;
+		err = watch_copy_room(w, size);
 	}
-	if (err == 0)
-		err = watch_whole(w, &inner);
+	if (err == -ENOMEM)
+		(void)reason_set(&inner, err, "cannot copy counters");
+	if (err == 0) {
+		watch_copy_words(w->copy, view.area, size);
+		err = stats_view_init(copy, w->copy, size, &inner);
+	}
+	if (watch_whole(w, why) < 0)
+		return -EPROTO;
 	if (err < 0)
-		return reason_set(
-		    why, err, "'%s': %s", w->ring_path, inner.text);
-	p->page = NULL;
-	p->alive = strcmp(watch_writer(w), "dead") != 0;
-	w->n++;
-	return 0;
+		(void)reason_set(why, 0, "'%s': %s", w->ring_path, inner.text);
+	return err;
 }
 
 static void
 watch_writer_counters(struct watch *w)
 {
+	struct watch_process *p = &w->processes[w->n];
 	struct reason why;
 	int err = watch_ring(w, &why);
 
 	if (err == WATCH_NONE)
 		return;
-	if (err < 0 || watch_copy_writer(w, &why) < 0)
+	if (err >= 0)
+		err = watch_ring_counters(w, &p->view, &why);
+	if (err < 0) {
 		watch_complain(w, &why);
+		return;
+	}
+	p->page = NULL;
+	p->alive = strcmp(watch_writer(w), "dead") != 0;
+	w->n++;
 }
 
 /* Somebody with that pid runs; whether it is the same one, nobody knows. */

@@ -81,6 +81,13 @@ MUST_CHECK int watch_ring(struct watch *w, struct reason *why);
 MUST_CHECK int watch_whole(struct watch *w, struct reason *why);
 
 /*
+ * The writer's counters out of w->rd, as a copy that lives until the next
+ * one is made.  -EPROTO: they are none, or the ring was cut short.
+ */
+MUST_CHECK int watch_ring_counters(
+    struct watch *w, struct stats_view *copy, struct reason *why);
+
+/*
  * Copy the counters of all processes: the writer's out of the ring (calls
  * watch_ring()), others' from RUN/stat.  What cannot be understood is in
  * w->bad and harms no other.  Below zero: RUN/stat cannot be listed.
