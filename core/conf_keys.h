@@ -93,6 +93,8 @@ CONF_KEY(gateway, stall_seconds, SECONDS, LIVE, "600", 0, 86400,
     "a client that is there and reads nothing for so long is sent away; 0: never")
 CONF_KEY(gateway, fragments, UINT, LIVE, "16", 0, 1000000,
     "fragments of one message from a client; 0: no limit")
+CONF_KEY(gateway, client_slots, UINT, START, "16384", 0, 262144,
+    "clients that peal clients can show, 128 bytes of memory for each; 0: none")
 CONF_KEY(gateway, control_frames, UINT, LIVE, "10", 0, 1000000,
     "control frames of one client per second; 0: no limit")
 CONF_KEY(gateway, core_bytes, BYTES, START, "0", 0, 17592186044416,

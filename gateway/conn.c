@@ -448,6 +448,7 @@ conn_close(struct conn *c, unsigned code, const char *text)
 	}
 	if (c->state != CONN_OPEN)
 		return;
+	c->code = (uint16_t)code;
 	if (c->door) {
 		door_close(c->door, code, text);
 		return;

@@ -137,6 +137,18 @@ size_t conn_control_queued(const struct conn *c);
  */
 void conn_close(struct conn *c, unsigned code, const char *text);
 
+/* What is told of a connection. */
+struct conn_look {
+	uint64_t sent;	   /* bytes, before TLS, that the kernel took */
+	uint64_t received; /* the same of what came */
+	uint64_t queued;   /* bytes that it has not taken */
+	unsigned code;	   /* with which it was closed; 0: it was not */
+	bool http;	   /* a request, no WebSocket */
+	bool json;
+};
+
+void conn_look(const struct conn *c, struct conn_look *look);
+
 /* hello was accepted: the deadline ends, longer messages are let in. */
 void conn_established(struct conn *c);
 

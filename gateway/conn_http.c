@@ -352,6 +352,7 @@ conn_http_next(struct conn *c)
 {
 	c->state = CONN_HTTP;
 	c->kept = true;
+	c->code = 0;
 	conn_due_in(c, c->cs->idle_ticks);
 	conn_more(c);
 }

@@ -136,6 +136,7 @@ take_input(struct conn *c)
 		COUNTERS_ADD(bytes_received, got);
 		c->heard = conns_ticks();
 		c->pinged = false;
+		c->received += got;
 		budget -= MIN(budget, MAX(got, (size_t)512));
 		if (got > 0)
 			take(c, slice_of(cs->in, got));

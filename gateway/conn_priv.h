@@ -96,9 +96,12 @@ struct conn {
 	uint32_t owed_from; /* ticks: an acknowledgement, the same */
 	uint32_t moved;	    /* ticks: when it took bytes, or had all */
 	uint64_t acked;	    /* bytes it had taken then */
+	uint64_t sent;	    /* bytes that the kernel took, ... */
+	uint64_t received;  /* ... and that came, both before TLS */
 	uint16_t head_len;
 	uint16_t head_seen;
 	uint16_t rest_len;
+	uint16_t code;	/* why a session was closed; 0: it was not */
 	uint8_t state;	/* enum conn_state */
 	uint8_t form;	/* enum form: what the peer speaks */
 	uint8_t pongs;	/* in the lane */

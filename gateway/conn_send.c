@@ -38,6 +38,21 @@ conn_control_queued(const struct conn *c)
 	return c->lane ? c->lane->len - c->lane->sent : 0;
 }
 
+void
+conn_look(const struct conn *c, struct conn_look *look)
+{
+	*look = (struct conn_look){
+		.sent = c->sent,
+		.received = c->received,
+		.queued = conn_control_queued(c),
+		.code = c->code,
+		.http = c->door != NULL,
+		.json = c->form == FORM_JSON,
+	};
+	if (c->pin)
+		look->queued += c->pin->end - c->pin->start - c->pin_at;
+}
+
 static int
 write_some(struct conn *c, const void *p, size_t len)
 {
@@ -54,6 +69,7 @@ write_all(struct conn *c, const void *p, size_t len)
 	switch (write_some(c, p, len)) {
 	case TLS_DONE:
 		COUNTERS_ADD(bytes_sent, len);
+		c->sent += len;
 		return true;
 	case TLS_AGAIN:
 		c->blocked = true;

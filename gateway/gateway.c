@@ -34,11 +34,13 @@
 #include "gateway/tls.h"
 #include "gateway/token.h"
 #include "gateway/written.h"
+#include "shm/client_page.h"
 #include "shm/ring_reader.h"
 
 enum {
 	DRINK_PASSES = 16,
 	SHED_MS = 10000, /* over which all clients are sent away */
+	LOOK_US = US_PER_S / 8,
 };
 
 /* The name of the log that this ring carries. */
@@ -229,6 +231,11 @@ open_timers(struct gateway *gw)
 	if (err == 0)
 		err = loop_timer_init(
 		    gw->loop, &gw->shed_timer, session_shed_due, gw);
+	if (err == 0)
+		err = loop_timer_init(
+		    gw->loop, &gw->look_timer, session_look_some, gw);
+	if (err == 0)
+		err = loop_timer_set(&gw->look_timer, LOOK_US, 1);
 	return err;
 }
 
@@ -399,6 +406,23 @@ open_counters(struct gateway *gw, const char *dir)
 		counters_use(stats_page_stats(gw->page));
 }
 
+/*
+ * The same of who is here.  It is removed by way of the counters' directory,
+ * the only one in which this process may remove anything.
+ */
+static void
+open_clients(struct gateway *gw)
+{
+	uint32_t slots =
+	    (uint32_t)conf_uint(gw->conf, CONF_gateway_client_slots);
+	struct reason why = { "" };
+
+	if (slots > 0 && gw->page &&
+	    client_page_create(stats_page_dirfd(gw->page), "gateway", slots,
+		&gw->clients, &why) < 0)
+		diag_warn("tools do not see our clients: %s", why.text);
+}
+
 int
 gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 {
@@ -414,6 +438,7 @@ gateway_open(struct gateway *gw, const struct conf *conf, struct reason *why)
 	if (gethostname(gw->node, sizeof(gw->node) - 1) < 0)
 		return reason_set(why, -errno, "this host has no name");
 	open_counters(gw, dir);
+	open_clients(gw);
 	open_fanout(gw);
 	err = open_door(gw, why);
 	if (err < 0)
@@ -468,7 +493,9 @@ gateway_close(struct gateway *gw)
 	loop_timer_deinit(&gw->second_timer);
 	loop_timer_deinit(&gw->greet_timer);
 	loop_timer_deinit(&gw->shed_timer);
+	loop_timer_deinit(&gw->look_timer);
 	counters_reset();
+	gw->clients = client_page_free(gw->clients);
 	gw->page = stats_page_free(gw->page);
 	gw->loop = loop_free(gw->loop);
 }

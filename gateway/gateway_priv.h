@@ -24,6 +24,7 @@ struct ask;
 struct attach;
 struct catchup;
 struct conf;
+struct client_page;
 struct conns;
 struct feed;
 struct fetch;
@@ -58,8 +59,11 @@ struct gateway {
 	struct site *site; /* NULL: no files are served */
 	struct conns *conns;
 	struct listen *listen;
-	struct stats_page *page; /* of our counters; NULL: there is none */
+	struct stats_page *page;     /* of our counters; NULL: there is none */
+	struct client_page *clients; /* for tools; NULL: they see none */
 	LIST_HEAD(, session) sessions;
+	struct session *look_next; /* whose figures are written next */
+	unsigned looks;
 	uint64_t n_sessions;
 	TAILQ_HEAD(, session) greetings; /* wait for their stored positions */
 	uint64_t next_member;		 /* numbers for presence */
@@ -74,6 +78,7 @@ struct gateway {
 	struct loop_timer second_timer; /* tokens that end, reports */
 	struct loop_timer greet_timer;	/* the first greeting waits no longer */
 	struct loop_timer shed_timer;	/* clients go, one by one */
+	struct loop_timer look_timer;	/* figures of some clients */
 	uint64_t shed_ns;		/* since then */
 	uint64_t mark_tick_ns;
 };

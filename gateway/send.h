@@ -187,6 +187,17 @@ void send_permit(struct sender *s, const struct acl *acl);
 bool send_is_query(const struct send_sub *sub);
 /* End all subscriptions, silently. */
 void send_end(struct sender *s);
+/* How far a connection is, for those who look. */
+struct send_look {
+	uint64_t position;	/* it got all that it asked for up to here */
+	uint64_t lag;		/* seqs that were matched and not yet given */
+	unsigned subscriptions; /* live or on their way */
+	bool loads;		/* one of them is on its way */
+	bool behind;
+};
+
+void send_look(const struct sender *s, struct send_look *look);
+
 /* The gateway itself was lapped. */
 void send_hub_lagged(struct send_hub *hub);
 

@@ -83,6 +83,8 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 	}
 	LIST_INSERT_HEAD(&gw->sessions, s, link);
 	COUNTERS_SET(sessions, ++gw->n_sessions);
+	s->opened_us = time_wall_us();
+	session_seat_take(s);
 	return s;
 }
 
@@ -91,6 +93,7 @@ on_closed(void *session)
 {
 	struct session *s = session;
 
+	session_seat_leave(s);
 	session_greet_end(s);
 	session_query_end_all(s);
 	if (s->turns)

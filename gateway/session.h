@@ -59,6 +59,8 @@ void session_absent(void *gw, uint64_t member);
 void session_greet_due(void *gw);
 /* Close everybody with 1012, each in a slot of its own within spread_ms. */
 MUST_CHECK int session_shed_all(struct gateway *gw, uint64_t spread_ms);
+/* Some of all sessions: what tools are told of them. */
+void session_look_some(void *gw);
 /* Close those whose slot has come. */
 void session_shed_due(void *gw);
 

@@ -203,6 +203,7 @@ session_hello(struct session *s, const struct proto_request *req)
 	s->turns = s->user[0] ? &s->quota->turns : &s->own;
 	conn_established(s->conn);
 	name_client(s, req);
+	session_seat_name(s);
 	session_greet(s);
 }
 

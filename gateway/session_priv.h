@@ -3,6 +3,7 @@
 /*
  * What the files of a session share: session.c (life, dispatch),
  * session_hello.c (who it is), session_grant.c (what it may),
+ * session_seat.c (what tools are told of it),
  * session_subscribe.c, session_append.c, session_query.c (what the broker
  * answers), session_ack.c (how far it got), session_present.c (who listens to
  * what).
@@ -77,6 +78,9 @@ struct session {
 	char *bearer;		      /* from HTTP, until hello */
 	uint64_t expires_s;	      /* 0: never */
 	uint32_t slot_ms;	      /* draining: when to close */
+	uint64_t opened_us;	      /* wall clock */
+	uint32_t seat;		      /* in gw->clients; 0: none */
+	bool standing;		      /* there was none for it */
 	bool warned;		      /* of the token's end */
 	bool closing;
 	bool shed; /* slot_ms counts */
@@ -160,6 +164,13 @@ void session_greet_end(struct session *s);
 void session_welcome(struct session *s, struct slice ack);
 /* Serve what came meanwhile. */
 void session_serve_held(struct session *s);
+
+/* A slot that tools see. */
+void session_seat_take(struct session *s);
+/* Who it is; after the hello. */
+void session_seat_name(struct session *s);
+/* Before anything of it is freed. */
+void session_seat_leave(struct session *s);
 
 /* Presence: the subscription has begun, or the broker has to be told again. */
 void session_present(struct session *s, struct send_sub *sub);

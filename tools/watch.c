@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "core/fs.h"
+#include "shm/client_page.h"
 #include "shm/ring_reader.h"
 #include "tools/guard.h"
 #include "tools/house.h"
@@ -253,7 +254,8 @@ watch_list(DIR *dir, char *names[WATCH_PAGES], unsigned *left_out)
 	while ((entry = readdir(dir))) {
 		char *name;
 
-		if (entry->d_name[0] == '.')
+		if (entry->d_name[0] == '.' ||
+		    strcmp(entry->d_name, CLIENT_DIRECTORY) == 0)
 			continue;
 		name = n < WATCH_PAGES ? strdup(entry->d_name) : NULL;
 		if (name)

@@ -40,6 +40,7 @@ hand(struct fakeconn *f, struct slice message)
 			abort();
 		message = slice_of(value.p, value.len);
 	}
+	f->sent += message.len;
 	f->got(f->arg, message);
 }
 
@@ -106,6 +107,19 @@ conn_close(struct conn *c, unsigned code, const char *text)
 {
 	if (!fake(c)->closed)
 		fake(c)->closed = code;
+}
+
+void
+conn_look(const struct conn *c, struct conn_look *look)
+{
+	*look = (struct conn_look){
+		.sent = fake(c)->sent,
+		.received = 7,
+		.queued = fake(c)->lane,
+		.code = fake(c)->closed,
+		.http = fake(c)->http,
+		.json = fake(c)->form == FORM_JSON,
+	};
 }
 
 void

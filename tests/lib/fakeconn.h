@@ -28,6 +28,8 @@ struct fakeconn {
 	unsigned closed; /* the code, once closed */
 	enum form form;	 /* what the client speaks */
 	bool established;
+	bool http;     /* it says that it is a request */
+	uint64_t sent; /* bytes of messages */
 };
 
 static inline struct conn *
