@@ -11,6 +11,7 @@
 int cmd_append(int argc, char **argv);
 int cmd_at(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
+int cmd_clients(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_grant(int argc, char **argv);

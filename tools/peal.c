@@ -33,6 +33,7 @@ static const struct peal_command peal_commands[] = {
 	{ "log", cmd_log, "the log on the disk: list, print, check" },
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
+	{ "clients", cmd_clients, "who is connected, and how far behind" },
 	{ "stat", cmd_stat, "the counters of all processes" },
 	{ "metrics", cmd_metrics, "the same for Prometheus, once or served" },
 	{ "token", cmd_token, "sign a token" },
