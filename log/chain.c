@@ -44,9 +44,11 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 	char name[SEGMENT_NAME_SIZE];
 
 	segment_name(name, s->header.first_seq, s->header.incarnation, ".seg");
+	at.kind = LOG_FOREIGN_SEGMENT;
 	if (strcmp(name, s->name) != 0)
 		log_problem_tell(
 		    ch->sink, &at, "by its header it is '%s'", name);
+	at.kind = LOG_DAMAGED_SEGMENT;
 	if (s->file_bytes != s->header.capacity) {
 		at.first_seq = s->header.first_seq;
 		at.last_seq =
@@ -68,7 +70,7 @@ chain_check_first(
     struct chain *ch, const struct log_floor *floor, const struct segment *s)
 {
 	const struct segment_header *h = &s->header;
-	struct log_problem at = { .segment = s->name };
+	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = s->name };
 
 	if (floor->seq > 1 &&
 	    memcmp(floor->log_id, h->log_id, sizeof(h->log_id)) != 0) {
@@ -81,6 +83,7 @@ chain_check_first(
 	    memcmp(h->pred.chain, floor->chain, sizeof(floor->chain)) == 0)
 		return;
 	if (h->first_seq > floor->seq) {
+		at.kind = LOG_MISSING_SEGMENT;
 		at.first_seq = floor->seq;
 		at.last_seq = h->first_seq - 1;
 	}
@@ -99,11 +102,12 @@ chain_check_first(
 static void
 chain_check_floor(struct chain *ch, const struct segment_list *list)
 {
-	struct log_problem at = { .segment = FLOOR_NAME };
+	struct log_problem at = { LOG_DAMAGED_BASE, .segment = FLOOR_NAME };
 
 	if (list->bad_floor) {
 		log_problem_tell(ch->sink, &at, "it does not verify");
 	} else if (list->floor.seq > 1 && list->n == 0) {
+		at.kind = LOG_MISSING_SEGMENT;
 		at.first_seq = list->floor.seq;
 		at.last_seq = UINT64_MAX;
 		log_problem_tell(ch->sink, &at,
@@ -118,9 +122,10 @@ static void
 chain_tell_gap(
     struct chain *ch, const struct segment *a, const struct segment *b)
 {
-	struct log_problem at = { .segment = b->name };
+	struct log_problem at = { LOG_MISSING_SEGMENT, .segment = b->name };
 
 	if (b->header.number <= a->header.number) {
+		at.kind = LOG_FOREIGN_SEGMENT;
 		log_problem_tell(ch->sink, &at,
 		    "it has number %" PRIu64 ", '%s' before it has %" PRIu64,
 		    b->header.number, a->name, a->header.number);
@@ -153,7 +158,7 @@ chain_check_entry(
     struct chain *ch, const struct segment *a, const struct segment *b)
 {
 	struct segment_predecessor entry = b->header.pred;
-	struct log_problem at = { .segment = b->name };
+	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = b->name };
 
 	format_chain(a->header.pred.chain, a->header.log_id, &entry);
 	if (entry.number != a->header.number ||
@@ -183,7 +188,7 @@ static int
 chain_scan_unsealed(struct chain *ch, const struct segment *a)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { ch->io, -1 };
-	struct log_problem at = { .segment = a->name };
+	struct log_problem at = { LOG_DAMAGED_FRAME, .segment = a->name };
 	char sentence[SEGMENT_NAME_SIZE + 80];
 	struct frame_header frame;
 	struct scan sc;
@@ -218,7 +223,7 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 static int
 chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
 {
-	struct log_problem at = { .segment = b->name };
+	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = b->name };
 
 	if (memcmp(a->header.log_id, b->header.log_id,
 		sizeof(a->header.log_id)) != 0) {

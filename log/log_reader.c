@@ -61,7 +61,6 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 {
 	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
 	struct log_problem_sink sink = { .fn = log_reader_keep_misfit };
-	size_t n;
 	int err;
 
 	rd = calloc(1, sizeof(*rd));
@@ -74,10 +73,7 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 	err = segment_list_read(io, dirfd, &rd->list, why);
 	if (err < 0)
 		return err;
-	/* Begun and never used, or just being begun: nothing to read. */
-	n = rd->list.n;
-	if (n > 0 && !rd->list.v[n - 1].headed)
-		rd->list.n--;
+	rd->list.n = segment_list_used(&rd->list);
 	rd->misfit = rd->list.n;
 	sink.arg = rd;
 	err = chain_check(io, dirfd, &rd->list, rd->list.n, NULL, &sink, why);
@@ -171,8 +167,8 @@ static int
 log_reader_tell(struct log_reader *rd, uint64_t offset, uint64_t next,
     uint64_t last, const char *text, struct reason *why)
 {
-	struct log_problem at = { .segment = rd->list.v[rd->at].name,
-		.offset = offset };
+	struct log_problem at = { LOG_DAMAGED_FRAME, rd->list.v[rd->at].name,
+		offset };
 	struct log_problem_sink sink = { log_reader_keep_sentence, why, 0 };
 
 	if (last >= next) {

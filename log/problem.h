@@ -10,7 +10,18 @@
 
 #include "core/macros.h"
 
+/* What kind of damage it is: each has a name and something to be done. */
+enum log_problem_kind {
+	LOG_DAMAGED_SEGMENT = 0, /* header, seal or size */
+	LOG_DAMAGED_FRAME,
+	LOG_LOST_TAIL,
+	LOG_MISSING_SEGMENT,
+	LOG_FOREIGN_SEGMENT, /* of another log or history, or misnamed */
+	LOG_DAMAGED_BASE,
+};
+
 struct log_problem {
+	enum log_problem_kind kind;
 	const char *segment; /* or another file's name */
 	uint64_t offset;     /* in it; 0: the file as a whole */
 	uint64_t first_seq;  /* damaged or missing events; 0: none */
@@ -26,12 +37,16 @@ struct log_problem_sink {
 };
 
 enum {
-	LOG_PROBLEM_SENTENCE = 240
+	LOG_PROBLEM_SENTENCE = 240 /* as struct reason */
 };
 
-/* "segment 'NAME', offset N: TEXT; events A to B …"; returns buf. */
+/* "KIND: segment 'NAME', offset N: TEXT; events A to B …"; returns buf. */
 const char *log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE]);
+
+const char *log_problem_name(enum log_problem_kind kind);
+/* What the operator does next, by the kind with which sentence begins. */
+const char *log_problem_next(const char *sentence);
 
 /* Tell sink; what is told needs no segment of its own beyond its name. */
 void log_problem_tell(struct log_problem_sink *sink,

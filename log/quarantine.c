@@ -102,8 +102,8 @@ quarantine_copy(const struct quarantine *q, const struct segment *seg,
 	int err;
 
 	quarantine_note(q,
-	    "segment '%s' has a torn tail of %" PRIu64 " bytes at %" PRIu64
-	    " that was never acknowledged",
+	    "torn tail: segment '%s' has %" PRIu64 " bytes at %" PRIu64
+	    " that were never acknowledged",
 	    seg->name, end - at, at);
 	snprintf(name, sizeof(name), "%s.tail-%" PRIu64, seg->name, at);
 	err = sysio_room(q->io, q->dirfd, &room);

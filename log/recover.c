@@ -112,7 +112,7 @@ static void
 recover_judge(struct recovery *rc, const struct segment *s,
     const struct scan *sc, const struct scan_ahead *ahead)
 {
-	struct log_problem at = { .segment = s->name, .offset = sc->at };
+	struct log_problem at = { LOG_DAMAGED_FRAME, s->name, sc->at };
 
 	if (ahead->found && ahead->durable_seq >= sc->next_seq) {
 		at.first_seq = sc->next_seq;
@@ -217,9 +217,8 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 static int
 recover_find_end(struct recovery *rc)
 {
-	struct log_problem floor = { .segment = FLOOR_NAME,
-		.first_seq = rc->list.floor.seq,
-		.last_seq = UINT64_MAX };
+	struct log_problem floor = { LOG_LOST_TAIL, .segment = FLOOR_NAME,
+		.first_seq = rc->list.floor.seq, .last_seq = UINT64_MAX };
 
 	rc->next_seq = rc->list.floor.seq;
 	rc->used = rc->headed;
@@ -269,17 +268,17 @@ recover_identify(struct recovery *rc, struct log_tail *tail)
 	}
 }
 
-/* No segment is there at all; is that what dirfd's own witness says? */
+/* No segment is there at all; is that what a witness says? */
 static void
-recover_check_emptied(struct recovery *rc)
+recover_check_emptied(struct recovery *rc, const struct log_witness *wit)
 {
-	if (!rc->has_durable || rc->durable.seq == 0 || rc->sink.told > 0)
+	if (wit->seq == 0 || rc->sink.told > 0)
 		return;
 	rc->sink.told++;
 	reason_set(rc->why, 0,
-	    "no segment is there, though '%s' says that events 1 to %" PRIu64
-	    " were durable; for a new log, remove it",
-	    WITNESS_NAME, rc->durable.seq);
+	    "%s: no segment is there, though '%s' says that events 1 to "
+	    "%" PRIu64 " were durable; for a new log, remove it",
+	    log_problem_name(LOG_LOST_TAIL), wit->name, wit->seq);
 }
 
 static void
@@ -287,7 +286,7 @@ recover_check_witness(struct recovery *rc, const struct log_tail *tail,
     const struct log_witness *wit)
 {
 	const struct segment *s = &rc->list.v[rc->used > 0 ? rc->used - 1 : 0];
-	struct log_problem at = { .segment = s->name };
+	struct log_problem at = { LOG_LOST_TAIL, .segment = s->name };
 
 	if (memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0 ||
 	    wit->epoch != tail->epoch) {
@@ -304,6 +303,16 @@ recover_check_witness(struct recovery *rc, const struct log_tail *tail,
 	log_problem_tell(&rc->sink, &at,
 	    "no valid frame, though '%s' says that %" PRIu64 " was durable",
 	    wit->name, wit->seq);
+}
+
+static void
+recover_ask(struct recovery *rc, const struct log_tail *tail,
+    const struct log_witness *wit)
+{
+	if (rc->headed == 0)
+		recover_check_emptied(rc, wit);
+	else
+		recover_check_witness(rc, tail, wit);
 }
 
 static int
@@ -324,15 +333,18 @@ static int
 recover_check_base(struct recovery *rc)
 {
 	const struct log_floor *floor = &rc->list.floor;
+	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
 	CLEANUP(base_freep) struct base *base = NULL;
+	struct reason what = { "out of memory" };
 	int got;
 
 	if (floor->seq == 1 || rc->sink.told > 0)
 		return 0;
 	got = base_open(
-	    rc->io, rc->dirfd, floor->seq - 1, floor->log_id, &base, rc->why);
-	rc->sink.told += got == BASE_DAMAGED;
-	return got < 0 ? got : 0;
+	    rc->io, rc->dirfd, floor->seq - 1, floor->log_id, &base, &what);
+	if (got == BASE_DAMAGED)
+		log_problem_tell(&rc->sink, &at, "%s", what.text);
+	return got < 0 ? reason_set(rc->why, got, "%s", what.text) : 0;
 }
 
 /* Look at everything; nothing is changed.  Problems are in rc->sink. */
@@ -350,11 +362,9 @@ recover_examine(struct recovery *rc)
 		err = segment_list_read(rc->io, rc->dirfd, list, rc->why);
 	if (err < 0)
 		return err;
-	rc->headed = list->n;
-	if (list->n > 0 && !list->v[list->n - 1].headed) {
-		rc->headed--;
+	rc->headed = segment_list_used(list);
+	if (rc->headed < list->n)
 		err = recover_check_headerless(rc, &list->v[rc->headed]);
-	}
 	if (err == 0)
 		err = chain_check(rc->io, rc->dirfd, list, rc->headed,
 		    rc->notes, &rc->sink, rc->why);
@@ -430,12 +440,10 @@ recover_run(struct recovery *rc, const struct log_witness *witnesses,
 	if (err < 0)
 		return err;
 	recover_identify(rc, tail);
-	if (rc->headed == 0)
-		recover_check_emptied(rc);
-	else if (rc->has_durable)
-		recover_check_witness(rc, tail, &rc->durable);
-	for (unsigned i = 0; i < n_witnesses && rc->headed > 0; i++)
-		recover_check_witness(rc, tail, &witnesses[i]);
+	if (rc->has_durable)
+		recover_ask(rc, tail, &rc->durable);
+	for (unsigned i = 0; i < n_witnesses; i++)
+		recover_ask(rc, tail, &witnesses[i]);
 	if (rc->sink.told > 0)
 		return RECOVER_DAMAGED;
 	recover_fill_tail(rc, tail);

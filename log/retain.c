@@ -89,9 +89,7 @@ retain_look(const struct sysio *io, int dirfd,
 
 	if (err < 0)
 		return err;
-	/* The newest may just be being begun. */
-	if (list.n > 0 && !list.v[list.n - 1].headed)
-		list.n--;
+	list.n = segment_list_used(&list);
 	err = chain_check(io, dirfd, &list, list.n, NULL, &sink, why);
 	if (err == 0)
 		err = sink.told > 0 ? RETAIN_DAMAGED

@@ -173,6 +173,7 @@ segment_read(const struct sysio *io, int dirfd, const char *name,
 	err = segment_read_headers(&seg, pages, why);
 	if (err < 0)
 		return err;
+	seg.cut = !seg.headed && seg.file_bytes < SEGMENT_BYTES_MIN;
 	if (seg.headed) {
 		err = segment_read_seal(io, f.fd, &seg, pages, why);
 		if (err < 0)
@@ -286,4 +287,12 @@ segment_list_read(const struct sysio *io, int dirfd, struct segment_list *list,
 	for (int i = 0; i < LIST_TRIES && err == -ENOENT; i++)
 		err = segment_list_try(io, dirfd, list, why);
 	return err;
+}
+
+size_t
+segment_list_used(const struct segment_list *list)
+{
+	const struct segment *last = list->n > 0 ? &list->v[list->n - 1] : NULL;
+
+	return last && !last->headed && !last->cut ? list->n - 1 : list->n;
 }

@@ -35,6 +35,7 @@ struct segment {
 	uint64_t file_bytes;
 	bool headed;	 /* a header verifies; without one the rest is unset */
 	bool one_header; /* the other copy does not */
+	bool cut;	 /* no header, and shorter than any segment ever was */
 	struct segment_header header;
 	enum segment_seal seal;
 	struct segment_footer footer; /* where the seal is good ... */
@@ -78,5 +79,12 @@ struct segment_list {
 MUST_CHECK int segment_list_read(const struct sysio *io, int dirfd,
     struct segment_list *list, struct reason *why);
 void segment_list_deinit(struct segment_list *list);
+
+/*
+ * How many of list are judged: all but a newest one that has no header and
+ * was never used.  It had its size before it had its name: one that was cut
+ * was used.
+ */
+size_t segment_list_used(const struct segment_list *list);
 
 #endif

@@ -35,7 +35,7 @@ struct verify {
 static void
 verify_events(struct verify *vf, const struct frame_header *f)
 {
-	struct log_problem at = { .segment = vf->seg->name,
+	struct log_problem at = { LOG_DAMAGED_FRAME, .segment = vf->seg->name,
 		.offset = vf->scan.frame_at };
 	const uint8_t *p = vf->scan.payload;
 	size_t left = f->payload_len;
@@ -87,9 +87,8 @@ verify_stop(struct verify *vf, bool *more)
 {
 	const struct segment *s = vf->seg;
 	struct scan *sc = &vf->scan;
-	struct log_problem at = {
-		.segment = s->name, .offset = sc->at, .first_seq = sc->next_seq
-	};
+	struct log_problem at = { LOG_DAMAGED_FRAME, s->name, sc->at,
+		.first_seq = sc->next_seq };
 	int err;
 
 	*more = false;
@@ -189,6 +188,7 @@ verify_end(struct verify *vf, const struct segment_list *list, size_t n,
 	const struct log_verify *v = vf->v;
 	const struct segment_header *h = n > 0 ? &list->v[n - 1].header : NULL;
 	struct log_problem at = {
+		.kind = LOG_LOST_TAIL,
 		.segment = list->n > 0 ? list->v[list->n - 1].name : wit->name,
 		.first_seq = v->last_seq + 1,
 		.last_seq = MIN(wit->seq, v->limit_seq),
@@ -210,7 +210,7 @@ verify_base(struct verify *vf, const struct log_floor *floor)
 {
 	CLEANUP(base_freep) struct base *base = NULL;
 	struct reason what = { "" };
-	struct log_problem at = { .segment = FLOOR_NAME };
+	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
 	int got;
 
 	if (floor->seq == 1)
@@ -230,12 +230,9 @@ verify_run(
 {
 	struct log_verify *v = vf->v;
 	uint64_t told = 0;
-	size_t n = list->n;
+	size_t n = segment_list_used(list);
 	int err;
 
-	/* The newest may just be being begun. */
-	if (n > 0 && !list->v[n - 1].headed)
-		n--;
 	err = chain_check(
 	    vf->io, vf->dirfd, list, n, v->note, &vf->sink, vf->why);
 	if (err == 0)

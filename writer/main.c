@@ -24,6 +24,7 @@
 #include "core/reload.h"
 #include "core/time.h"
 #include "log/log_writer.h"
+#include "log/problem.h"
 #include "shm/doorbell.h"
 #include "writer/attach.h"
 #include "writer/boot.h"
@@ -381,6 +382,9 @@ main(int argc, char **argv)
 	code = boot_run(conf, &w.boot, &why);
 	if (code != BOOT_DONE) {
 		diag_error("%s", why.text);
+		if (code == BOOT_DAMAGED)
+			diag_error("what to do: %s; nothing was changed",
+			    log_problem_next(why.text));
 		code = exit_code_of(code);
 	} else {
 		code = serve(&w);

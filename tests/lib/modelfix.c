@@ -100,13 +100,17 @@ modelfix_wipe(struct modelfix *m, const char *name, uint64_t at, size_t len)
 	filemodel_edit(m->fm, name, modelfix_apply_edit, &e);
 }
 
-/* Recovery says it is damaged, with this in its sentence. */
 void
-modelfix_expect_damage(struct modelfix *m, const char *text)
+modelfix_expect_damage(
+    struct modelfix *m, enum log_problem_kind kind, const char *text)
 {
+	const char *name = log_problem_name(kind);
+
 	assert_int_equal(logfix_recover(&m->fx), RECOVER_DAMAGED);
 	if (!strstr(m->fx.why.text, text))
 		fail_msg("'%s' is not in '%s'", text, m->fx.why.text);
+	if (strncmp(m->fx.why.text, name, strlen(name)) != 0)
+		fail_msg("'%s' is no %s", m->fx.why.text, name);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log/problem.h"
 #include "log/segment.h"
 #include "tests/lib/filemodel.h"
 #include "tests/lib/logfix.h"
@@ -44,8 +45,9 @@ void modelfix_spoil(
 void modelfix_wipe(
     struct modelfix *m, const char *name, uint64_t at, size_t len);
 
-/* Recovery says it is damaged, with text in its sentence. */
-void modelfix_expect_damage(struct modelfix *m, const char *text);
+/* Recovery says what kind of damage it is, with text in its sentence. */
+void modelfix_expect_damage(
+    struct modelfix *m, enum log_problem_kind kind, const char *text);
 /* Recovery finds events 1 to last, and they are read. */
 void modelfix_expect_recovered(struct modelfix *m, uint64_t last);
 bool modelfix_in_quarantine(struct modelfix *m, const char *name);

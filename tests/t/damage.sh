@@ -10,6 +10,7 @@ write_log() {
 	kill -KILL "$writer"
 	ends "$writer"
 	cp -a "$data/log" "$work/whole"
+	cp "$data/run/ring" "$work/ring"
 }
 
 # restored: the whole log again, as the killed writer left it.
@@ -60,6 +61,8 @@ damaged() {
 	sed 's/^/# /' "$work/said"
 	passes "$what is told with the range of events" \
 	    grep -qE 'events [0-9]+ to [0-9]+' "$work/said"
+	passes "$what is told with what to do" \
+	    grep -q 'what to do: ' "$work/said"
 	passes "$what is left as it is" \
 	    [ "$(fingerprint "$data/log")" = "$before" ]
 	exits "$what is found by peal log verify" 3 "${segment%.seg}" \
@@ -73,7 +76,7 @@ unverified() {
 	    "$peal" log verify --data "$data"
 }
 
-plan 21
+plan 25
 write_log
 passes 'the log of a killed writer verifies' \
     "$peal" log verify --data "$data"
@@ -110,6 +113,19 @@ exits "a log shorter than the broker's witness is refused with 3" 3 \
 passes "a log shorter than the broker's witness changes nothing" \
     [ "$(fingerprint "$data/log")" = "$before" ]
 rm -r "$data/broker"
+restored
+
+# The same that an old ring knows, and a directory that was emptied.
+mv "$(newest)" "$work/gone"
+mkdir -p "$data/run"
+cp "$work/ring" "$data/run/ring"
+rm -f "$data/log/durable.wit"
+exits "a log shorter than the old ring is refused with 3" 3 \
+    'the old ring' start
+rm -f "$data/log"/*.seg "$data/log"/*.idx
+exits "an empty log is refused with 3 where the old ring knows of another" 3 \
+    'lost tail' start
+rm -f "$data/run/ring"
 restored
 
 # Bytes behind the last frame: a write that was never acknowledged.

@@ -33,9 +33,77 @@ an_emptied_directory_is_no_new_log(void **state)
 	logfix_fill(&m->fx, 2, 1);
 	modelfix_store_witness(m, 2);
 	filemodel_put_aside(m->fm, modelfix_named(m, 1), NULL);
-	modelfix_expect_damage(m, "events 1 to 2 were durable");
+	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 1 to 2 were durable");
 	filemodel_put_aside(m->fm, WITNESS_NAME, NULL);
 	modelfix_expect_recovered(m, 0);
+}
+
+/* The ring's memory, or the broker's directory, outlived the log's. */
+static void
+witnesses_elsewhere_know_of_an_emptied_directory(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_witness wit = { .name = "position.wit", .epoch = 1 };
+	struct log_tail tail;
+
+	assert_int_equal(recover_log(m->fx.io, m->fx.dirfd, &wit, 1, NULL,
+			     &tail, &m->fx.why),
+	    RECOVER_OK);
+	wit.seq = 7;
+	assert_int_equal(recover_log(m->fx.io, m->fx.dirfd, &wit, 1, NULL,
+			     &tail, &m->fx.why),
+	    RECOVER_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "'position.wit'"));
+	assert_non_null(strstr(m->fx.why.text, "events 1 to 7"));
+}
+
+/* It had all its bytes before it had its name. */
+static void
+a_newest_segment_without_its_beginning_is_damage(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_verify verify = { .limit_seq = UINT64_MAX };
+	char name[SEGMENT_NAME_SIZE];
+	size_t n = 0;
+	int fd;
+
+	modelfix_fill_segments(m);
+	while (modelfix_nth(m, n) + 12 < 60)
+		n++;
+	memcpy(name, modelfix_named(m, modelfix_nth(m, n)), sizeof(name));
+	fd = sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDWR, 0);
+	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 0), 0);
+	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
+	(void)sysio_close(m->fx.io, fd);
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header");
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 1);
+}
+
+static void
+the_manual_tells_each_kind_of_damage(void **state)
+{
+	const char *top = getenv("top_srcdir");
+	char path[512];
+	static char page[64 << 10];
+	FILE *f;
+
+	snprintf(
+	    path, sizeof(path), "%s/doc/man/peal-writer.8", top ? top : "..");
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_in_range(fread(page, 1, sizeof(page) - 1, f), 1000, 60000);
+	(void)fclose(f);
+	for (int kind = 0; kind <= LOG_DAMAGED_BASE; kind++)
+		if (!strstr(page, log_problem_name(kind)))
+			fail_msg("no %s", log_problem_name(kind));
+	assert_null(strstr(page, "damaged teapot"));
+	assert_ptr_equal(
+	    log_problem_next("lost tail: x"), log_problem_next("lost tail: y"));
+	assert_ptr_not_equal(log_problem_next("lost tail: x"),
+	    log_problem_next("foreign segment: x"));
 }
 
 static void
@@ -48,7 +116,7 @@ a_missing_segment_is_damage(void **state)
 	snprintf(text, sizeof(text), "events %d to %d are",
 	    (int)modelfix_nth(m, 1), (int)modelfix_nth(m, 2) - 1);
 	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 1)), "x");
-	modelfix_expect_damage(m, text);
+	modelfix_expect_damage(m, LOG_MISSING_SEGMENT, text);
 }
 
 static void
@@ -61,7 +129,7 @@ a_missing_first_segment_is_damage(void **state)
 	snprintf(text, sizeof(text), "events 1 to %d are",
 	    (int)modelfix_nth(m, 1) - 1);
 	filemodel_put_aside(m->fm, modelfix_named(m, 1), "x");
-	modelfix_expect_damage(m, text);
+	modelfix_expect_damage(m, LOG_MISSING_SEGMENT, text);
 }
 
 static void
@@ -79,7 +147,7 @@ a_missing_last_segment_is_damage_where_a_witness_knows(void **state)
 	    (int)modelfix_nth(m, last));
 	filemodel_put_aside(
 	    m->fm, modelfix_named(m, modelfix_nth(m, last)), "x");
-	modelfix_expect_damage(m, text);
+	modelfix_expect_damage(m, LOG_LOST_TAIL, text);
 }
 
 static void
@@ -91,7 +159,7 @@ a_renamed_segment_is_found_out(void **state)
 	modelfix_fill_segments(m);
 	segment_name(to, modelfix_nth(m, 1) + 1, 1, ".seg");
 	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 1)), to);
-	modelfix_expect_damage(m, "by its header");
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "by its header");
 }
 
 static void
@@ -106,7 +174,7 @@ a_segment_that_is_there_twice_is_found_out(void **state)
 	    modelfix_take_copy, &c);
 	segment_name(to, modelfix_nth(m, 1), 2, ".seg");
 	modelfix_put_file(m, to, &c);
-	modelfix_expect_damage(m, "has number 2");
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "has number 2");
 }
 
 static void
@@ -128,7 +196,7 @@ a_segment_of_another_log_is_found_out(void **state)
 	memcpy(name, modelfix_named(m, modelfix_nth(m, 2)), sizeof(name));
 	filemodel_edit(other, name, modelfix_take_copy, &c);
 	modelfix_put_file(m, name, &c);
-	modelfix_expect_damage(m, "another log");
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "another log");
 }
 
 static void
@@ -159,7 +227,8 @@ a_segment_from_another_history_of_the_log_is_found_out(void **state)
 	memcpy(name, modelfix_named(m, modelfix_nth(m, 2)), sizeof(name));
 	filemodel_edit(other, name, modelfix_take_copy, &c);
 	modelfix_put_file(m, name, &c);
-	modelfix_expect_damage(m, "contradicts the header of");
+	modelfix_expect_damage(
+	    m, LOG_FOREIGN_SEGMENT, "contradicts the header of");
 }
 
 static void
@@ -174,8 +243,8 @@ a_truncated_segment_is_damage(void **state)
 	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 20 << 10), 0);
 	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
 	(void)sysio_close(m->fx.io, fd);
-	modelfix_expect_damage(
-	    m, "it has 20480 bytes, its header says 32768; events 1");
+	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT,
+	    "it has 20480 bytes, its header says 32768; events 1");
 }
 
 static void
@@ -191,8 +260,8 @@ a_damaged_seal_is_replaced_by_the_frames(void **state)
 	modelfix_expect_recovered(m, 60);
 	assert_int_equal(logfix_notes(), 1);
 	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(1) + 100, 1);
-	modelfix_expect_damage(
-	    m, "its seal and its frames are damaged; events 4 to ");
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME,
+	    "its seal and its frames are damaged; events 4 to ");
 }
 
 /* It says what everybody knows by then. */
@@ -255,14 +324,16 @@ a_segment_without_a_header_is_damage(void **state)
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
 	modelfix_spoil(
 	    m, modelfix_named(m, modelfix_nth(m, 1)), LOG_PAGE + 33, 1);
-	modelfix_expect_damage(m, "neither copy of its header");
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header");
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
 	while (modelfix_nth(m, n) + 12 < 60)
 		n++;
 	last = modelfix_nth(m, n);
 	modelfix_spoil(m, modelfix_named(m, last), 33, 1);
 	modelfix_spoil(m, modelfix_named(m, last), LOG_PAGE + 33, 1);
-	modelfix_expect_damage(m, "neither copy of its header");
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header");
 	assert_non_null(strstr(m->fx.why.text, "on are damaged"));
 }
 
@@ -327,7 +398,8 @@ a_floor_that_is_none_is_damage(void **state)
 	logfix_start(&m->fx);
 	logfix_fill(&m->fx, 1, 1);
 	modelfix_put_file(m, FLOOR_NAME, &(struct modelfix_copy){ { 0 } });
-	modelfix_expect_damage(m, "'FLOOR': it does not verify");
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_BASE, "'FLOOR': it does not verify");
 	assert_int_equal(logfix_read(&m->fx, 1, &outcome), 0);
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
 }
@@ -420,6 +492,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(an_emptied_directory_is_no_new_log),
+		MODEL_TEST(witnesses_elsewhere_know_of_an_emptied_directory),
+		MODEL_TEST(a_newest_segment_without_its_beginning_is_damage),
+		MODEL_TEST(the_manual_tells_each_kind_of_damage),
 		MODEL_TEST(a_missing_segment_is_damage),
 		MODEL_TEST(a_missing_first_segment_is_damage),
 		MODEL_TEST(

@@ -114,12 +114,12 @@ a_damaged_frame_before_others_is_damage(void **state)
 	logfix_fill(&m->fx, 5, 2);
 	name = modelfix_named(m, 1);
 	modelfix_spoil(m, name, modelfix_page(2) + 80, 1);
-	modelfix_expect_damage(m, "events 5 to 8 are");
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 5 to 8 are");
 	assert_non_null(strstr(m->fx.why.text, name));
 	/* The padding and the frame itself, as they end. */
 	assert_non_null(strstr(m->fx.why.text, "offset 12"));
 	/* Nothing was changed: it is said again, and can be mended. */
-	modelfix_expect_damage(m, "events 5 to 8 are");
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 5 to 8 are");
 	modelfix_spoil(m, name, modelfix_page(2) + 80, 1);
 	modelfix_expect_recovered(m, 10);
 }
@@ -133,7 +133,7 @@ a_rotten_last_flush_is_damage_where_an_idle_frame_followed(void **state)
 	logfix_fill(&m->fx, 3, 1);
 	assert_int_equal(logfix_idle(&m->fx), 0);
 	modelfix_wipe(m, modelfix_named(m, 1), modelfix_page(2), LOG_PAGE);
-	modelfix_expect_damage(m, "events 3 to 3 are");
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 3 to 3 are");
 }
 
 static void
@@ -172,7 +172,7 @@ a_rotten_last_flush_is_damage_where_a_witness_knows_of_it(void **state)
 	    RECOVER_OK);
 	assert_int_equal(m->fx.tail.last_seq, 2);
 	modelfix_store_witness(m, 3);
-	modelfix_expect_damage(m, "events 3 to 3 are");
+	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 3 to 3 are");
 	assert_non_null(strstr(m->fx.why.text, WITNESS_NAME));
 }
 

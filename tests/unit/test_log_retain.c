@@ -271,7 +271,7 @@ a_segment_above_the_floor_that_is_missing_is_damage(void **state)
 	snprintf(text, sizeof(text), "events %d to %d are",
 	    (int)modelfix_nth(m, 0), (int)modelfix_nth(m, 1) - 1);
 	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 0)), "x");
-	modelfix_expect_damage(m, text);
+	modelfix_expect_damage(m, LOG_MISSING_SEGMENT, text);
 }
 
 static void
@@ -292,19 +292,22 @@ a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
 
 	assert_int_equal(
 	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
-	modelfix_expect_damage(m, "are damaged or missing");
+	modelfix_expect_damage(
+	    m, LOG_MISSING_SEGMENT, "are damaged or missing");
 	older = floor;
 	older.log_id[3] ^= 1;
 	assert_int_equal(
 	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
-	modelfix_expect_damage(m, "another log");
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "another log");
 	older = floor;
 	older.chain[31] ^= 1;
 	assert_int_equal(
 	    floor_write(m->fx.io, m->fx.dirfd, &older, &m->fx.why), 0);
-	modelfix_expect_damage(m, "'FLOOR' says with number");
+	modelfix_expect_damage(
+	    m, LOG_FOREIGN_SEGMENT, "'FLOOR' says with number");
 	filemodel_put_aside(m->fm, FLOOR_NAME, NULL);
-	modelfix_expect_damage(m, "the log begins with it; events 1 to");
+	modelfix_expect_damage(
+	    m, LOG_MISSING_SEGMENT, "the log begins with it; events 1 to");
 	assert_int_equal(
 	    floor_write(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), 0);
 	modelfix_expect_recovered(m, LAST);
@@ -315,7 +318,8 @@ a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
 	assert_int_equal(
 	    floor_write(other->fx.io, other->fx.dirfd, &floor, &other->fx.why),
 	    0);
-	modelfix_expect_damage(other, "no segment is there");
+	modelfix_expect_damage(
+	    other, LOG_MISSING_SEGMENT, "no segment is there");
 	modelfix_teardown(&second);
 }
 
@@ -339,7 +343,8 @@ every_bit_of_the_floor_counts(void **state)
 		e.at = bit / 8;
 		e.bytes = &byte;
 		filemodel_edit(m->fm, FLOOR_NAME, modelfix_apply_edit, &e);
-		modelfix_expect_damage(m, "'FLOOR': it does not verify");
+		modelfix_expect_damage(
+		    m, LOG_DAMAGED_BASE, "'FLOOR': it does not verify");
 		e.bytes = &bytes[bit / 8];
 		filemodel_edit(m->fm, FLOOR_NAME, modelfix_apply_edit, &e);
 	}
@@ -356,7 +361,7 @@ a_base_that_is_missing_is_damage(void **state)
 	expect_retained(m, 3 * SEGMENT);
 	base_name(name, modelfix_nth(m, 0) - 1);
 	filemodel_put_aside(m->fm, name, "x");
-	modelfix_expect_damage(m, "is missing");
+	modelfix_expect_damage(m, LOG_DAMAGED_BASE, "is missing");
 	assert_int_equal(count_problems(m, complaint), 1);
 	filemodel_put_aside(m->fm, "x", name);
 	modelfix_expect_recovered(m, LAST);
@@ -384,7 +389,8 @@ every_byte_of_the_base_counts(void **state)
 	}
 	/* A start looks at its ends alone, whatever its size. */
 	modelfix_spoil(m, name, (uint64_t)size - 100, 1);
-	modelfix_expect_damage(m, "its trailer does not verify");
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_BASE, "its trailer does not verify");
 }
 
 /* --- readers --- */
