@@ -9,11 +9,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "broker/archives.h"
+#include "broker/archives_priv.h"
 #include "broker/query.h"
 #include "broker/snapshot.h"
 #include "broker/spool.h"
@@ -21,25 +20,7 @@
 #include "core/fs.h"
 #include "core/reason.h"
 #include "core/sysio.h"
-
-struct known_archive {
-	struct archive_id id;
-	uint64_t bytes;
-	bool damaged; /* it is not to be used, and the first to go */
-};
-
-struct archives {
-	pthread_mutex_t lock;
-	int dirfd;
-	uint64_t max_bytes, every;
-	struct known_archive *v; /* ascending by seq */
-	size_t n, cap;
-	bool writing;
-	uint64_t last_try; /* seq */
-	struct archives_status counts;
-	/* Of states under way to their archive: they make nobody go. */
-	struct spools *spools;
-};
+#include "log/base.h"
 
 /* --- the list --- */
 
@@ -120,7 +101,7 @@ archives_list_one(void *arg, const char *name)
 	char want[ARCHIVE_NAME_SIZE];
 	unsigned long long seq;
 
-	if (strcmp(name, ARCHIVE_TMP) == 0) {
+	if (strcmp(name, ARCHIVE_TMP) == 0 || strcmp(name, BASE_TMP) == 0) {
 		(void)sysio_unlink(&sysio_posix, ar->dirfd, name);
 		return 0;
 	}
@@ -140,7 +121,7 @@ archives_new(const struct archives_options *opt, struct archives **out,
 	if (!ar)
 		return -ENOMEM;
 	pthread_mutex_init(&ar->lock, NULL);
-	ar->dirfd = -1;
+	ar->dirfd = ar->log_dirfd = -1;
 	ar->max_bytes = opt->max_bytes;
 	ar->every = opt->every;
 	err = fs_mkdirs(opt->dir, 0750, why);
@@ -152,6 +133,12 @@ archives_new(const struct archives_options *opt, struct archives **out,
 	ar->dirfd = open(opt->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (ar->dirfd < 0)
 		return reason_set(why, -errno, "cannot open '%s'", opt->dir);
+	if (opt->log_dir)
+		ar->log_dirfd =
+		    open(opt->log_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (opt->log_dir && ar->log_dirfd < 0)
+		return reason_set(
+		    why, -errno, "cannot open '%s'", opt->log_dir);
 	err = sysio_list(&sysio_posix, ar->dirfd, archives_list_one, ar);
 	if (err < 0)
 		return reason_set(why, err, "cannot list '%s'", opt->dir);
@@ -166,6 +153,7 @@ archives_free(struct archives *ar)
 		return NULL;
 	(void)spools_free(ar->spools);
 	closep(&ar->dirfd);
+	closep(&ar->log_dirfd);
 	pthread_mutex_destroy(&ar->lock);
 	free(ar->v);
 	free(ar);
@@ -199,7 +187,7 @@ known_is_of(const struct known_archive *known, const char *log)
 	return !known->damaged && strcmp(name, log) == 0;
 }
 
-static bool
+bool
 archives_parse_log(const char *log, struct archive_id *id)
 {
 	char name[PROTO_LOG_NAME];
@@ -245,12 +233,15 @@ archives_due(struct archives *ar, const char *log, uint64_t seq)
 	return due;
 }
 
-/* Under the lock: the newest that fits; ar->n: none. */
+/*
+ * Under the lock: the newest that fits, behind the base; ar->n: none.  What is
+ * before it leads nowhere.
+ */
 static size_t
 archives_newest(const struct archives *ar, const char *log,
-    uint64_t rules_version, uint64_t seq)
+    uint64_t rules_version, uint64_t seq, uint64_t base)
 {
-	for (size_t i = ar->n; i > 0; i--) {
+	for (size_t i = ar->n; i > 0 && ar->v[i - 1].id.seq > base; i--) {
 		const struct known_archive *known = &ar->v[i - 1];
 
 		if (known->id.seq <= seq && known_is_of(known, log) &&
@@ -275,19 +266,22 @@ archives_find(struct archives *ar, const char *log, uint64_t rules_version,
 {
 	for (;;) {
 		CLEANUP(archive_freep) struct archive *a = NULL;
+		uint64_t base = archives_base(ar, log);
 		struct known_archive known;
 		struct reason why = { "" };
 		size_t i;
 		int got;
 
 		pthread_mutex_lock(&ar->lock);
-		i = archives_newest(ar, log, rules_version, seq);
+		i = archives_newest(ar, log, rules_version, seq, base);
 		if (i < ar->n)
 			known = ar->v[i];
 		else
 			known.id.seq = 0;
 		pthread_mutex_unlock(&ar->lock);
 		*out = NULL;
+		if (known.id.seq == 0 && base > 0 && base <= seq)
+			return archives_open_base(ar, log, base, out);
 		if (known.id.seq == 0)
 			return 0;
 		got = archive_open(
@@ -310,7 +304,7 @@ archives_find(struct archives *ar, const char *log, uint64_t rules_version,
 uint64_t
 archives_oldest(struct archives *ar, const char *log, uint64_t rules_version)
 {
-	uint64_t seq = 0;
+	uint64_t seq = archives_base(ar, log);
 
 	pthread_mutex_lock(&ar->lock);
 	for (size_t i = 0; i < ar->n && seq == 0; i++)
@@ -331,6 +325,12 @@ archives_condemn(struct archives *ar, uint64_t seq, const struct reason *what)
 	if (i < ar->n && ar->v[i].id.seq == seq && !ar->v[i].damaged) {
 		ar->v[i].damaged = true;
 		archives_say_damaged(ar, what);
+	} else if (i == ar->n || ar->v[i].id.seq != seq) {
+		ar->bad_base = seq;
+		ar->counts.damaged++;
+		diag_error("the log's base can't be used, and what it holds "
+			   "is nowhere else: %s",
+		    what->text);
 	}
 	pthread_mutex_unlock(&ar->lock);
 }
@@ -398,6 +398,18 @@ archives_restore(void *arg, struct store_archive *want, store_add_row *add,
 
 /* --- room --- */
 
+/* Under the lock: one at or before the base; ar->n: there is none. */
+static size_t
+archives_passed(const struct archives *ar, const char *log, uint64_t base)
+{
+	size_t i = 0;
+
+	while (i < ar->n &&
+	       (ar->v[i].id.seq > base || !known_is_of(&ar->v[i], log)))
+		i++;
+	return i;
+}
+
 /* Under the lock: which has to go?  ar->n: none may. */
 static size_t
 archives_victim(const struct archives *ar, const char *log)
@@ -427,16 +439,20 @@ archives_victim(const struct archives *ar, const char *log)
 static void
 archives_make_room(struct archives *ar, const char *log)
 {
+	uint64_t bytes = 0, base = archives_base(ar, log);
 	char name[ARCHIVE_NAME_SIZE];
-	uint64_t bytes = 0;
 
 	pthread_mutex_lock(&ar->lock);
 	for (size_t i = 0; i < ar->n; i++)
 		bytes += ar->v[i].bytes;
-	while (bytes > ar->max_bytes && ar->n > 0) {
-		size_t i = archives_victim(ar, log);
+	while (ar->n > 0) {
+		size_t i = archives_passed(ar, log, base);
 		int err;
 
+		if (i == ar->n && bytes <= ar->max_bytes)
+			break;
+		if (i == ar->n)
+			i = archives_victim(ar, log);
 		archive_name(name, ar->v[i].id.seq);
 		bytes -= ar->v[i].bytes;
 		archives_forget(ar, i);
@@ -505,15 +521,15 @@ archives_put_part(struct archive_writer *w, struct slice part, uint32_t rows,
 	return err;
 }
 
-static int
-archives_pack(struct archives *ar, struct spool *s, const struct archive_id *id,
-    uint64_t *bytes, struct reason *why)
+int
+archives_fill(struct archives *ar, struct spool *s, const char *tmp,
+    const struct archive_id *id, struct archive_writer **out,
+    struct reason *why)
 {
 	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
 	CLEANUP(mp_buf_deinit) struct mp_buf part = { 0 };
 	uint32_t rows;
-	int got =
-	    archive_create(&sysio_posix, ar->dirfd, ARCHIVE_TMP, id, &w, why);
+	int got = archive_create(&sysio_posix, ar->dirfd, tmp, id, &w, why);
 
 	for (uint64_t n = 0; got == 0 && n < spool_parts(s); n++) {
 		part.len = 0;
@@ -522,6 +538,18 @@ archives_pack(struct archives *ar, struct spool *s, const struct archive_id *id,
 			got = archives_put_part(
 			    w, slice_of(part.p, part.len), rows, why);
 	}
+	if (got == 0)
+		*out = TAKE(w);
+	return got;
+}
+
+static int
+archives_pack(struct archives *ar, struct spool *s, const struct archive_id *id,
+    uint64_t *bytes, struct reason *why)
+{
+	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
+	int got = archives_fill(ar, s, ARCHIVE_TMP, id, &w, why);
+
 	return got == 0 ? archive_finish(w, bytes, why) : got;
 }
 

@@ -21,9 +21,10 @@ struct query;
 struct reason;
 
 struct archives_options {
-	const char *dir;    /* the broker's own; made where it is missing */
-	uint64_t max_bytes; /* 0: none are written */
-	uint64_t every;	    /* events between one and the next */
+	const char *dir;     /* the broker's own; made where it is missing */
+	uint64_t max_bytes;  /* 0: none are written */
+	uint64_t every;	     /* events between one and the next */
+	const char *log_dir; /* whose base counts as one, too */
 };
 
 /* Lists what is there.  On success the caller owns *out. */
@@ -61,7 +62,8 @@ MUST_CHECK int archives_write(struct query *q, struct reason *why);
 
 /*
  * The newest archive of this log, and rules, at or before seq: *out, NULL
- * where there is none.  Damaged ones are passed over.  0 or -ENOMEM.
+ * where there is none.  The log's base counts whatever its rules; what is
+ * before it, or damaged, is passed over.  0 or -ENOMEM.
  */
 MUST_CHECK int archives_find(struct archives *ar, const char *log,
     uint64_t rules_version, uint64_t seq, struct archive **out);
@@ -71,6 +73,14 @@ uint64_t archives_oldest(
 /* This one is damaged: count it, say so, and do not find it again. */
 void archives_condemn(
     struct archives *ar, uint64_t seq, const struct reason *what);
+
+/*
+ * The rows of a past seq as an archive without a name, for the log's base;
+ * *fd is the caller's.  Only one thread does that.  0, or below zero with a
+ * sentence.
+ */
+MUST_CHECK int archives_make_base(
+    struct query *q, uint64_t seq, int *fd, struct reason *why);
 
 /* A store_restore_fn: arg is the archives.  Files are verified as a whole. */
 MUST_CHECK int archives_restore(void *arg, struct store_archive *a,

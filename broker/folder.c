@@ -114,6 +114,19 @@ say_unreadable(const struct folder *f, const struct reason *why)
 
 /* --- the tail --- */
 
+/* Is an event gone that has still to be read?  All is placed anew then. */
+static bool
+is_passed(struct folder *f, uint64_t seq)
+{
+	struct tail_log log;
+
+	tail_log(f->tail, &log);
+	if (seq + 1 >= log.oldest)
+		return false;
+	f->placed = false;
+	return true;
+}
+
 /* The tail can't go on: what it gave is kept, and it is tried again. */
 static void
 unreadable(struct folder *f, const struct reason *why)
@@ -121,6 +134,7 @@ unreadable(struct folder *f, const struct reason *why)
 	say_unreadable(f, why);
 	if (f->whole)
 		commit(f);
+	(void)is_passed(f, store_fold_seq(f->st));
 	atomic_store(&f->stalled, true);
 	f->retry_ns = MAX(f->retry_ns, time_mono_ns() + NS_PER_S);
 }
@@ -168,6 +182,8 @@ place(struct folder *f)
 		store_fold_abort(f->st);
 	f->whole = true;
 	err = store_fold_log(f->st, log.id, log.epoch, log.head);
+	if (err >= 0)
+		err = store_fold_floor(f->st, log.oldest);
 	if (err >= 0 && f->opt.restore)
 		err = store_fold_restore(
 		    f->st, log.head, f->opt.restore, f->opt.restore_arg, &why);
@@ -231,6 +247,8 @@ catch_up(struct folder *f, uint64_t now)
 		return;
 	f->behind = slices_free(f->behind);
 	if (err == SLICES_DAMAGED || (err < 0 && why.text[0])) {
+		if (is_passed(f, store_fold_behind(f->st)))
+			return;
 		say_unreadable(f, &why);
 		f->behind_ns = now + NS_PER_S;
 	} else if (err < 0) {

@@ -27,6 +27,7 @@ struct logs_idle {
 
 struct logs {
 	pthread_mutex_t lock;
+	uint64_t oldest; /* of the log, as far as we were told */
 	int dirfd;
 	struct logs_idle idle[LOGS_KEPT];
 	unsigned n;
@@ -70,6 +71,22 @@ logs_take(struct logs *logs, unsigned i)
 
 	logs->idle[i] = logs->idle[--logs->n];
 	return idle;
+}
+
+void
+logs_note_oldest(struct logs *logs, uint64_t oldest)
+{
+	struct logs_idle stale[LOGS_KEPT];
+	unsigned n = 0;
+
+	pthread_mutex_lock(&logs->lock);
+	logs->oldest = MAX(logs->oldest, oldest);
+	for (unsigned i = logs->n; i-- > 0;)
+		if (log_reader_oldest(logs->idle[i].rd) < logs->oldest)
+			stale[n++] = logs_take(logs, i);
+	pthread_mutex_unlock(&logs->lock);
+	while (n > 0)
+		(void)log_reader_free(stale[--n].rd);
 }
 
 /* An idle one that reaches need: of those the shortest. */
@@ -138,7 +155,9 @@ logs_return(struct logs_lease *lease)
 		return;
 	*lease = (struct logs_lease){ 0 };
 	pthread_mutex_lock(&logs->lock);
-	if (logs->n < LOGS_KEPT) {
+	if (log_reader_oldest(idle.rd) < logs->oldest) {
+		/* It was leased before the floor moved. */
+	} else if (logs->n < LOGS_KEPT) {
 		logs->idle[logs->n++] = idle;
 		idle.rd = NULL;
 	} else {

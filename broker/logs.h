@@ -23,6 +23,9 @@ MUST_CHECK int logs_new(const char *dir, struct logs **out, struct reason *why);
 struct logs *logs_free(struct logs *logs);
 CLEANUP_FN(struct logs *, logs_free)
 
+/* The log now begins with oldest: readers that begin before are not used. */
+void logs_note_oldest(struct logs *logs, uint64_t oldest);
+
 /* One use of the log, by one thread. */
 struct logs_lease {
 	struct logs *logs;

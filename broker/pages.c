@@ -150,6 +150,12 @@ query_page(struct query *q, const struct proto_request *req,
 		return query_refuse_old(no, pg.after + 1, pg.lease.oldest);
 	pg.upto = MIN(pg.upto, pg.lease.limit);
 	got = page_fill(&pg);
+	if (got == LOG_READ_GONE || got == -ENOENT) {
+		uint64_t oldest = log_reader_oldest(pg.lease.rd);
+
+		logs_discard(&pg.lease);
+		return query_refuse_old(no, pg.after + 1, oldest);
+	}
 	if (got != LOG_READ_END) {
 		logs_discard(&pg.lease);
 		return query_refuse_log(no, got, &pg.why);

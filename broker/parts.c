@@ -17,6 +17,7 @@
 #include "broker/archives.h"
 #include "broker/clients.h"
 #include "broker/folder.h"
+#include "broker/handover.h"
 #include "broker/jobs.h"
 #include "broker/logs.h"
 #include "broker/parts.h"
@@ -121,6 +122,7 @@ open_archives(struct parts *p, struct reason *why)
 		.dir = path_in(p, "archives", path),
 		.max_bytes = conf_uint(p->conf, CONF_broker_archive_bytes),
 		.every = conf_uint(p->conf, CONF_broker_archive_events),
+		.log_dir = p->query.log_dir,
 	};
 
 	return archives_new(&opt, &p->query.archives, why);
@@ -159,6 +161,7 @@ tail(void *arg)
 	struct folder_status status;
 
 	folder_status(p->folder, &status);
+	logs_note_oldest(p->query.logs, status.oldest_seq);
 	return status.tail_seq;
 }
 
@@ -197,6 +200,9 @@ start(struct parts *p, struct reason *why)
 		err = folder_start(&folder, p->query.store, &p->folder, why);
 	if (!err)
 		err = archiver_new(p->loop, p->jobs, &p->query, &p->archiver);
+	if (!err)
+		err = handover_new(
+		    p->loop, p->jobs, &p->query, folder.run_dir, &p->handover);
 	if (!err)
 		err = serve_open(p->serve, p->folder, why);
 	return err;
@@ -263,6 +269,7 @@ parts_close(struct parts *p)
 	flush_clients(p);
 	p->folder = folder_stop(p->folder);
 	p->archiver = archiver_free(p->archiver);
+	p->handover = handover_free(p->handover);
 	p->serve = serve_free(p->serve);
 	closep(&p->listen_fd);
 	p->listen_fd = -1;

@@ -14,6 +14,7 @@ struct archiver;
 struct clients;
 struct conf;
 struct folder;
+struct handover;
 struct jobs;
 struct loop;
 struct reason;
@@ -31,6 +32,7 @@ struct parts {
 	struct clients *clients;
 	struct serve *serve;
 	struct archiver *archiver;
+	struct handover *handover;
 	struct folder *folder;
 };
 

@@ -45,7 +45,9 @@ struct past_row {
 
 struct past {
 	struct query *q;
-	const struct topic_set *set;
+	const struct topic_set *set; /* NULL: all there is */
+	bool marked; /* each row behind its mark, as in an archive */
+	struct mp_buf mark;
 	struct query_refusal *no;
 	uint64_t at;
 	char log[PROTO_LOG_NAME];
@@ -101,6 +103,7 @@ past_deinit(struct past *p)
 	(void)rules_free(p->rules);
 	fold_deinit(&p->fold);
 	mp_buf_deinit(&p->scratch);
+	mp_buf_deinit(&p->mark);
 }
 
 static enum proto_code
@@ -177,7 +180,7 @@ past_look(struct past *p, struct slice bytes, past_event_fn *fn)
 	struct event ev;
 	int got = event_decode(bytes, &ev, &p->why);
 
-	if (got == 0 && topic_set_matches(p->set, ev.topic))
+	if (got == 0 && (!p->set || topic_set_matches(p->set, ev.topic)))
 		got = fn(p, &ev);
 	if (got < 0)
 		return got == -ENOMEM ? past_no_memory(p)
@@ -374,6 +377,19 @@ struct past_merge {
 	size_t n;
 };
 
+static int
+past_put(struct past *p, struct slice row, bool dropped)
+{
+	if (!p->marked)
+		return spool_put(p->s, row);
+	p->mark.len = 0;
+	mp_pack_uint(&p->mark, (uint64_t)row.len << 1 | dropped);
+	mp_pack_raw(&p->mark, row);
+	return p->mark.failed
+		   ? -ENOMEM
+		   : spool_put(p->s, slice_of(p->mark.p, p->mark.len));
+}
+
 /* The touched rows before topic; NULL: all that are left. */
 static int
 past_put_touched(struct past_merge *m, const struct slice *topic)
@@ -385,7 +401,7 @@ past_put_touched(struct past_merge *m, const struct slice *topic)
 		if (topic && plan_compare(row->topic, *topic) >= 0)
 			break;
 		m->next++;
-		got = spool_put(m->p->s, slice_of(row->row, row->len));
+		got = past_put(m->p, slice_of(row->row, row->len), false);
 		if (got != SPOOL_PUT)
 			return got;
 	}
@@ -405,7 +421,7 @@ past_put_base(struct past_merge *m, const struct archive_row *row)
 		return SPOOL_PUT;
 	if (!plan_wants(m->in, m->p->set, row->topic))
 		return SPOOL_PUT;
-	return spool_put(m->p->s, row->row);
+	return past_put(m->p, row->row, row->dropped);
 }
 
 /* The rows of one range of the plan. */
@@ -625,4 +641,32 @@ past_snapshot(struct query *q, const struct proto_request *req,
 		(void)spool_unref(present);
 	}
 	return past_share(&p, out);
+}
+
+int
+past_rows(struct query *q, uint64_t seq, struct spool *s,
+    struct past_made *made, struct reason *why)
+{
+	struct query_refusal no = { .text = "" };
+	CLEANUP(past_deinit)
+	struct past p = {
+		.q = q, .no = &no, .at = seq, .s = s, .marked = true
+	};
+	enum proto_code code;
+	int err = past_identify(&p);
+
+	if (err < 0)
+		return reason_set(why, err, "the rules cannot be read");
+	err = logs_lease(q->logs, seq, query_tail(q), &p.lease, why);
+	if (err < 0)
+		return err;
+	do {
+		code = past_build(&p);
+	} while (code == PAST_BAD_BASE);
+	if (code)
+		return reason_set(why, -EIO, "%s", no.text);
+	made->rules_version = rules_version(p.rules);
+	made->floor = p.base ? archive_id(p.base)->floor : 0;
+	memcpy(made->log, p.log, sizeof(made->log));
+	return 0;
 }

@@ -38,6 +38,9 @@ query_refuse_log(struct query_refusal *no, int got, const struct reason *why)
 	if (got == -ENOMEM)
 		return query_refuse(
 		    no, PROTO_UNAVAILABLE, "there is no memory for the answer");
+	if (got == LOG_READ_GONE || got == -ENOENT)
+		return query_refuse(no, PROTO_UNAVAILABLE,
+		    "the oldest events were given up meanwhile: ask again");
 	return query_refuse(no, PROTO_INTERNAL, "%s",
 	    why->text[0] ? why->text : "the log cannot be read");
 }

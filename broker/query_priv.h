@@ -46,4 +46,17 @@ MUST_CHECK enum proto_code past_snapshot(struct query *q,
     const struct proto_request *req, const struct topic_set *set,
     struct spool **out, struct query_refusal *no);
 
+/*
+ * All rows as of seq into s, which is new, each behind its mark as in an
+ * archive; what is made of them is the caller's.  0, or below zero with a
+ * sentence.
+ */
+struct past_made {
+	char log[PROTO_LOG_NAME];
+	uint64_t rules_version;
+	uint64_t floor; /* tombstones up to it may be marked dropped */
+};
+MUST_CHECK int past_rows(struct query *q, uint64_t seq, struct spool *s,
+    struct past_made *made, struct reason *why);
+
 #endif

@@ -199,6 +199,11 @@ store_publish(struct store *st)
 	s->too_large = live->too_large;
 	s->next_seq = m->gen[STORE_NEXT].seq;
 	s->refolding = m->gen[STORE_NEXT].number != 0;
+	s->behind = live->seq;
+	if (!st->opt.state_only)
+		s->behind = MIN(s->behind, m->history_seq);
+	if (s->refolding)
+		s->behind = MIN(s->behind, s->next_seq);
 	s->commits++;
 	pthread_mutex_unlock(&st->mutex);
 }

@@ -60,6 +60,7 @@ struct store_status {
 	uint64_t too_large;	  /* ... and those of rows beyond ROW_MAX */
 	bool refolding;	   /* by other rules, beside what is served ... */
 	uint64_t next_seq; /* ... and how far that is */
+	uint64_t behind;   /* events up to it are needed by none of these */
 	uint64_t commits;
 	uint64_t commit_failed; /* map or disk full: folding stands still */
 };

@@ -30,6 +30,12 @@ MUST_CHECK int store_fold_log(
     struct store *st, const uint8_t id[16], uint64_t epoch, uint64_t head);
 
 /*
+ * Events before oldest are not kept: rows that stand before it are dropped,
+ * to begin with a base, and history begins with it.
+ */
+MUST_CHECK int store_fold_floor(struct store *st, uint64_t oldest);
+
+/*
  * Where rows are empty (those that are served, or those of new rules), begin
  * with an archive's, up to head.  Without one the log has to do.
  */

@@ -64,6 +64,45 @@ store_fold_log(
 	return err < 0 ? err : STORE_LOG_NEW;
 }
 
+/* Would rows of g have to be folded from events that are gone? */
+static bool
+lacks(const struct store_gen *g, uint64_t oldest)
+{
+	return g->number && g->seq && g->seq + 1 < oldest;
+}
+
+int
+store_fold_floor(struct store *st, uint64_t oldest)
+{
+	uint8_t log_id[sizeof(st->meta.log_id)];
+	struct store_meta *m;
+	MDB_txn *txn;
+	int err = store_fold_commit(st);
+
+	if (err == 0 &&
+	    (st->opt.state_only || st->meta.history_seq + 1 >= oldest) &&
+	    !lacks(&st->meta.gen[STORE_LIVE], oldest) &&
+	    !lacks(&st->meta.gen[STORE_NEXT], oldest))
+		return 0;
+	if (err == 0)
+		err = store_fold_begin(st, &txn, &m);
+	if (err < 0)
+		return err;
+	if (lacks(&m->gen[STORE_LIVE], oldest) ||
+	    lacks(&m->gen[STORE_NEXT], oldest)) {
+		diag_warn("the state is folded anew: it is of seq=%" PRIu64
+			  ", the log begins with seq=%" PRIu64,
+		    m->gen[STORE_LIVE].seq, oldest);
+		memcpy(log_id, m->log_id, sizeof(log_id));
+		err = store_gen_reset(st, txn, m);
+		memcpy(m->log_id, log_id, sizeof(m->log_id));
+		m->named = 1;
+	}
+	if (!st->opt.state_only)
+		m->history_seq = MAX(m->history_seq, oldest - 1);
+	return err < 0 ? err : store_fold_commit(st);
+}
+
 struct adding {
 	struct store_flush flush;
 	const struct store_archive *of;

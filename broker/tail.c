@@ -131,6 +131,7 @@ tail_log(const struct tail *t, struct tail_log *log)
 	memcpy(log->id, info->log_id, sizeof(log->id));
 	log->epoch = info->epoch;
 	log->head = status.tail_seq;
+	log->oldest = MAX(status.oldest_seq, 1);
 }
 
 /* --- reading --- */

@@ -46,6 +46,7 @@ struct tail_log {
 	uint8_t id[16];
 	uint64_t epoch;
 	uint64_t head;
+	uint64_t oldest;
 };
 void tail_log(const struct tail *t, struct tail_log *log);
 

@@ -11,6 +11,10 @@ CONF_KEY(log, directory, TEXT, START, "/var/lib/peal/log", 1, 400,
     "directory of the log")
 CONF_KEY(log, segment_bytes, BYTES, START, "64M", 4194304, 1099511627776,
     "size of one segment file")
+CONF_KEY(log, keep_bytes, BYTES, START, "0", 0, 1152921504606846976,
+    "segments that are kept, the oldest go; 0: half of the file system")
+CONF_KEY(log, keep_time, SECONDS, START, "0", 0, 3153600000,
+    "how long events are kept; 0: as long as there is room")
 CONF_KEY(ring, directory, TEXT, START, "/run/peal", 1, 400,
     "directory of the ring and of the sockets, on tmpfs")
 CONF_KEY(

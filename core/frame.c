@@ -34,6 +34,8 @@ void
 frame_stream_deinit(struct frame_stream *fs)
 {
 	closep(&fs->fd);
+	if (fs->came)
+		(void)close(fs->came - 1);
 	mp_buf_deinit(&fs->in);
 	mp_buf_deinit(&fs->out);
 	*fs = (struct frame_stream){ .fd = -1 };
@@ -76,6 +78,69 @@ frame_room(struct frame_stream *fs)
 	return 0;
 }
 
+union frame_control {
+	struct cmsghdr head;
+	char room[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
+};
+
+/* Close what came, but for the first keep descriptors, which go to fds. */
+static unsigned
+frame_take_fds(struct msghdr *msg, int *fds, unsigned keep)
+{
+	unsigned n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
+	     c = CMSG_NXTHDR(msg, c)) {
+		size_t bytes = c->cmsg_len - CMSG_LEN(0);
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < bytes / sizeof(int); i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			if (n < keep)
+				fds[n++] = fd;
+			else
+				(void)close(fd);
+		}
+	}
+	return n;
+}
+
+/* recv(), with the descriptor that may come along. */
+static ssize_t
+frame_recv(struct frame_stream *fs)
+{
+	struct iovec iov = { fs->in.p + fs->in.len, fs->in.cap - fs->in.len };
+	union frame_control control;
+	struct msghdr msg = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_SPACE(sizeof(int)) };
+	ssize_t n;
+	int fd;
+
+	if (LIKELY(!fs->wants_fd))
+		return recv(fs->fd, iov.iov_base, iov.iov_len, 0);
+	n = recvmsg(fs->fd, &msg, MSG_CMSG_CLOEXEC);
+	if (n < 0 || frame_take_fds(&msg, &fd, 1) == 0)
+		return n;
+	if (fs->came)
+		(void)close(fs->came - 1);
+	fs->came = fd + 1;
+	return n;
+}
+
+int
+frame_take_fd(struct frame_stream *fs)
+{
+	int fd = fs->came - 1;
+
+	fs->came = 0;
+	return fd;
+}
+
 int
 frame_fill(struct frame_stream *fs)
 {
@@ -90,8 +155,7 @@ frame_fill(struct frame_stream *fs)
 	if (err < 0)
 		return err;
 	do {
-		n = recv(
-		    fs->fd, fs->in.p + fs->in.len, fs->in.cap - fs->in.len, 0);
+		n = frame_recv(fs);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		fs->in.len += (size_t)n;
@@ -366,11 +430,6 @@ frame_peer_in_group(int sock, gid_t gid)
 	return 0;
 }
 
-union frame_control {
-	struct cmsghdr head;
-	char room[CMSG_SPACE(FRAME_FDS_MAX * sizeof(int))];
-};
-
 int
 frame_send_fds(
     int sock, const void *buf, size_t len, const int *fds, unsigned n)
@@ -398,31 +457,6 @@ frame_send_fds(
 		return -errno;
 	/* The descriptors have left with the first byte: no second try. */
 	return (size_t)sent == len ? 0 : -EMSGSIZE;
-}
-
-/* Close what came, but for the first keep descriptors, which go to fds. */
-static unsigned
-frame_take_fds(struct msghdr *msg, int *fds, unsigned keep)
-{
-	unsigned n = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c;
-	     c = CMSG_NXTHDR(msg, c)) {
-		size_t bytes = c->cmsg_len - CMSG_LEN(0);
-
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < bytes / sizeof(int); i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			if (n < keep)
-				fds[n++] = fd;
-			else
-				(void)close(fd);
-		}
-	}
-	return n;
 }
 
 ssize_t

@@ -27,10 +27,16 @@ struct frame_stream {
 	size_t in_read; /* bytes of in that were consumed */
 	struct mp_buf out;
 	size_t out_sent;
+	/*
+	 * Set by who expects a descriptor: one that comes is kept here until
+	 * frame_take_fd().  Otherwise what comes is closed.
+	 */
+	bool wants_fd;
+	int came; /* the descriptor and 1; 0: none */
 };
 
 void frame_stream_init(struct frame_stream *fs, int fd, size_t frame_max);
-/* Closes the descriptor. */
+/* Closes the descriptor, and one that came. */
 void frame_stream_deinit(struct frame_stream *fs);
 
 enum frame_io {
@@ -46,6 +52,9 @@ enum frame_io {
  * -errno.
  */
 MUST_CHECK int frame_fill(struct frame_stream *fs);
+
+/* The descriptor that came with what was read, now the caller's; -1: none. */
+int frame_take_fd(struct frame_stream *fs);
 
 enum frame_next {
 	FRAME_NONE = 0,

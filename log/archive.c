@@ -70,6 +70,12 @@ archive_free(struct archive *a)
 	return NULL;
 }
 
+void
+archive_own_fd(struct archive *a)
+{
+	a->own_fd = true;
+}
+
 const struct archive_id *
 archive_id(const struct archive *a)
 {
@@ -254,7 +260,7 @@ archive_open(const struct sysio *io, int dirfd, uint64_t seq,
 		return got;
 	if (a->id.seq != seq)
 		return archive_damaged(a, "its name is another's", why);
-	a->own_fd = true;
+	archive_own_fd(a);
 	f.fd = -1;
 	*out = TAKE(a);
 	return ARCHIVE_ROW;

@@ -83,6 +83,8 @@ MUST_CHECK int archive_open_fd(const struct sysio *io, int fd, uint64_t bytes,
     const char *name, struct archive **out, struct reason *why);
 struct archive *archive_free(struct archive *a);
 CLEANUP_FN(struct archive *, archive_free)
+/* Its descriptor, which was the caller's, is a's from now on. */
+void archive_own_fd(struct archive *a);
 const struct archive_id *archive_id(const struct archive *a);
 uint64_t archive_rows(const struct archive *a);
 uint64_t archive_bytes(const struct archive *a);

@@ -295,6 +295,16 @@ base_rows(struct base *b)
 	return b->rows;
 }
 
+struct archive *
+base_take_rows(struct base *b)
+{
+	struct archive *rows = TAKE(b->rows);
+
+	archive_own_fd(rows);
+	b->fd = -1;
+	return rows;
+}
+
 int
 base_fd(const struct base *b)
 {

@@ -85,6 +85,8 @@ CLEANUP_FN(struct base *, base_free)
 const struct base_id *base_id(const struct base *b);
 /* Its rows; b's, and for one thread at a time. */
 struct archive *base_rows(struct base *b);
+/* The same, for the caller, who needs no b any more. */
+struct archive *base_take_rows(struct base *b);
 /* Its descriptor; b's. */
 int base_fd(const struct base *b);
 /* All bytes, by the SHA-256 at the end.  As base_open(). */

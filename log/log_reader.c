@@ -124,13 +124,14 @@ log_reader_look_for(
 	if (got < 0)
 		return got;
 	if (floor.seq <= s->name_first_seq)
-		return reason_set(why, -ENOENT, "cannot open '%s'", s->name);
+		return reason_set(
+		    why, LOG_READ_DAMAGED, "segment '%s' is missing", s->name);
 	rd->list.floor = floor;
 	return reason_set(why, LOG_READ_GONE,
 	    "events before %" PRIu64 " are not kept any more", floor.seq);
 }
 
-/* 0, LOG_READ_GONE or below zero. */
+/* 0, LOG_READ_GONE, LOG_READ_DAMAGED or below zero. */
 static int
 log_reader_open_segment(struct log_reader *rd, struct reason *why)
 {
@@ -362,8 +363,10 @@ log_reader_seek(struct log_reader *rd, uint64_t seq, struct reason *why)
 		log_reader_close_segment(rd);
 		rd->at = i;
 		err = log_reader_open_segment(rd, why);
+		if (err == LOG_READ_GONE)
+			return -ENOENT;
 		if (err != 0)
-			return err == LOG_READ_GONE ? -ENOENT : err;
+			return err < 0 ? err : -EUCLEAN;
 	}
 	return log_reader_jump(rd, seq, why);
 }

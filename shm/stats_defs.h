@@ -44,6 +44,9 @@ STATS_WRITER(readers, GAUGE, "readers", "readers attached to the ring")
 STATS_WRITER(
     rejected_readers, COUNTER, "readers", "readers refused at ring.sock")
 STATS_WRITER(ckpt_failed, COUNTER, "files", "checkpoints that failed")
+STATS_WRITER(
+    floor_moves, COUNTER, "moves", "times that the oldest events were given up")
+STATS_WRITER(retain_failed, COUNTER, "tries", "to give up the oldest events")
 STATS_WRITER(witness_failed, COUNTER, "files", "witness writes that failed")
 STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")
 STATS_WRITER(stalls, COUNTER, "flushes", "flushes that took over a second")

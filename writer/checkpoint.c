@@ -14,6 +14,7 @@
 #include "core/crc32c.h"
 #include "core/event.h"
 #include "core/reason.h"
+#include "log/base.h"
 #include "writer/checkpoint.h"
 #include "writer/state.h"
 
@@ -28,6 +29,7 @@ enum {
 struct stream {
 	const struct sysio *io;
 	int fd;
+	struct base_writer *base; /* goes there instead of into fd */
 	int err;
 	uint64_t at; /* of the buffer's first byte in the file */
 	size_t len;
@@ -42,7 +44,9 @@ static struct stream stream;
 static void
 put_flush(struct stream *s)
 {
-	if (!s->err)
+	if (!s->err && s->base)
+		s->err = base_put(s->base, s->buf, s->len, NULL);
+	else if (!s->err)
 		s->err = sysio_pwrite(s->io, s->fd, s->buf, s->len, s->at);
 	s->crc = crc32c(s->crc, s->buf, s->len);
 	s->at += s->len;
@@ -125,6 +129,18 @@ put_requests(struct stream *s, const struct state *st)
 	}
 }
 
+static void
+put_all(
+    struct stream *s, const struct checkpoint_of *of, const struct state *st)
+{
+	put_header(s, of, st);
+	put_topics(s, st);
+	put_requests(s, st);
+	put_flush(s);
+	put_le32(put_room(s, 4), s->crc);
+	put_flush(s);
+}
+
 int
 checkpoint_write(const struct sysio *io, int dirfd,
     const struct checkpoint_of *of, const struct state *st)
@@ -133,18 +149,14 @@ checkpoint_write(const struct sysio *io, int dirfd,
 	int err;
 
 	s->io = io;
+	s->base = NULL;
 	s->err = 0;
 	s->at = s->len = s->crc = 0;
 	s->fd = sysio_openat(
 	    io, dirfd, CHECKPOINT_TMP, O_WRONLY | O_CREAT | O_TRUNC, 0640);
 	if (s->fd < 0)
 		return s->fd;
-	put_header(s, of, st);
-	put_topics(s, st);
-	put_requests(s, st);
-	put_flush(s);
-	put_le32(put_room(s, 4), s->crc);
-	put_flush(s);
+	put_all(s, of, st);
 	err = s->err;
 	if (!err)
 		err = sysio_fsync(io, s->fd);
@@ -152,6 +164,19 @@ checkpoint_write(const struct sysio *io, int dirfd,
 	if (err)
 		(void)sysio_unlink(io, dirfd, CHECKPOINT_TMP);
 	return err;
+}
+
+int
+checkpoint_put(struct base_writer *base, const struct checkpoint_of *of,
+    const struct state *st)
+{
+	CLEANUP(freep) struct stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->base = base;
+	put_all(s, of, st);
+	return s->err;
 }
 
 uint64_t
@@ -289,6 +314,54 @@ get_requests(struct stream *s, struct state *st, uint64_t n)
 	return NULL;
 }
 
+/* All that a stream from the header on holds; NULL, or what is wrong. */
+static const char *
+get_all(struct stream *s, const struct checkpoint_of *of, uint64_t last_seq,
+    struct state *st)
+{
+	struct counts n = { 0, 0 };
+	const char *wrong = get_header(s, of, last_seq, st, &n);
+	const uint8_t *p;
+	uint32_t crc;
+
+	if (!wrong)
+		wrong = get_topics(s, st, n.topics);
+	if (!wrong)
+		wrong = get_requests(s, st, n.requests);
+	if (wrong)
+		return wrong;
+	crc = s->crc;
+	p = get(s, 4);
+	return p && get_le32(p) == crc ? NULL : "does not match its CRC";
+}
+
+int
+checkpoint_get(const struct sysio *io, const struct base *base,
+    struct state *st, struct reason *why)
+{
+	CLEANUP(freep) struct stream *s = calloc(1, sizeof(*s));
+	const struct base_id *id = base_id(base);
+	struct checkpoint_of of = { .epoch = id->epoch };
+	const char *wrong;
+
+	if (!s)
+		return -ENOMEM;
+	memcpy(of.log_id, id->log_id, sizeof(of.log_id));
+	s->io = io;
+	s->fd = base_fd(base);
+	s->at = id->rows_bytes;
+	wrong = get_all(s, &of, id->seq, st);
+	if (s->err)
+		return reason_set(why, s->err, "cannot read a base");
+	if (!wrong && st->head_seq != id->seq)
+		wrong = "is of another event";
+	if (wrong)
+		return reason_set(why, CHECKPOINT_NONE,
+		    "the state in the base of seq %llu %s",
+		    (unsigned long long)id->seq, wrong);
+	return CHECKPOINT_LOADED;
+}
+
 int
 checkpoint_load(const struct sysio *io, int dirfd,
     const struct checkpoint_of *of, uint64_t last_seq, struct state *st,
@@ -296,10 +369,7 @@ checkpoint_load(const struct sysio *io, int dirfd,
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
 	struct stream *s = &stream;
-	struct counts n = { 0, 0 };
 	const char *wrong;
-	const uint8_t *p;
-	uint32_t crc;
 
 	f.fd = sysio_openat(io, dirfd, CHECKPOINT_NAME, O_RDONLY, 0);
 	if (f.fd < 0) {
@@ -310,17 +380,7 @@ checkpoint_load(const struct sysio *io, int dirfd,
 	s->fd = f.fd;
 	s->err = 0;
 	s->at = s->len = s->pos = s->crc = 0;
-	wrong = get_header(s, of, last_seq, st, &n);
-	if (!wrong)
-		wrong = get_topics(s, st, n.topics);
-	if (!wrong)
-		wrong = get_requests(s, st, n.requests);
-	if (!wrong) {
-		crc = s->crc;
-		p = get(s, 4);
-		if (!p || get_le32(p) != crc)
-			wrong = "does not match its CRC";
-	}
+	wrong = get_all(s, of, last_seq, st);
 	if (wrong)
 		return reason_set(
 		    why, CHECKPOINT_NONE, "'" CHECKPOINT_NAME "' %s", wrong);

@@ -14,6 +14,8 @@
 #include "core/macros.h"
 #include "core/sysio.h"
 
+struct base;
+struct base_writer;
 struct reason;
 struct state;
 
@@ -49,5 +51,17 @@ enum checkpoint_load {
 MUST_CHECK int checkpoint_load(const struct sysio *io, int dirfd,
     const struct checkpoint_of *of, uint64_t last_seq, struct state *st,
     struct reason *why);
+
+/* --- the same as a part of a base (log/base.h) --- */
+
+/* Append st to a base that is being written. */
+MUST_CHECK int checkpoint_put(struct base_writer *base,
+    const struct checkpoint_of *of, const struct state *st);
+/*
+ * Load the state of base, as checkpoint_load() does; CHECKPOINT_NONE: it is
+ * damaged.
+ */
+MUST_CHECK int checkpoint_get(const struct sysio *io, const struct base *base,
+    struct state *st, struct reason *why);
 
 #endif

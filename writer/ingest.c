@@ -227,6 +227,7 @@ add_producer(struct ingest *in, int fd)
 	frame_stream_init(&p->fs, fd, INGEST_FRAME_MAX);
 	name_account(p, uid);
 	p->may_system = is_admin(fd, uid);
+	p->uid = uid;
 	p->wanted = LOOP_READ;
 	TAILQ_INSERT_TAIL(&in->all, p, all);
 	in->counts.producers++;

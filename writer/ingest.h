@@ -17,6 +17,7 @@
 struct ingest;
 struct loop;
 struct reason;
+struct retainer;
 struct sequencer;
 struct syncer;
 
@@ -24,8 +25,10 @@ struct ingest_parts {
 	struct loop *loop;
 	struct sequencer *sequencer;
 	struct syncer *syncer;
-	const char *log_name; /* proto_log_name() */
-	uint64_t oldest_seq;
+	const char *log_name;	      /* proto_log_name() */
+	uint64_t oldest_seq;	      /* where there is no retainer */
+	struct retainer *retainer;    /* or NULL */
+	const char *broker_directory; /* its owner hands over rows; or NULL */
 	uint64_t stall_ns;
 	uint64_t ring_slots;
 	uint64_t ring_bytes;

@@ -12,6 +12,7 @@
 #include "core/acceptor.h"
 #include "core/frame.h"
 #include "core/loop.h"
+#include "core/proto.h"
 #include "writer/admit.h"
 #include "writer/clock.h"
 #include "writer/ingest.h"
@@ -36,6 +37,7 @@ struct producer {
 	struct replies replies;
 	char account[129];
 	bool may_system;
+	uid_t uid;
 	bool is_waiting; /* on the waiting list: something is held or stalled */
 	bool ended;	 /* the peer sends no more */
 	bool refused;	 /* it sent what can't be understood: take no more */
@@ -75,5 +77,19 @@ enum request_taken {
  * set where the connection can't go on.
  */
 enum request_taken request_handle(struct producer *p, struct slice value);
+
+/* A reply that waits for nothing: begin it, and end it. */
+struct mp_buf *request_begin_now(struct producer *p, size_t *mark);
+void request_end_now(struct producer *p, size_t mark);
+void request_refuse(struct producer *p, struct proto_uint id,
+    enum proto_code code, const char *message, uint64_t retry_ms);
+
+/* --- handover.c --- */
+
+/*
+ * What the broker asks and brings, `retain` and `base`; they are no requests
+ * of the protocol.  false: it is neither.
+ */
+bool handover_handle(struct producer *p, struct slice value);
 
 #endif

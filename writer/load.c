@@ -2,7 +2,8 @@
 
 /*
  * Load.  A checkpoint that is damaged, missing or ahead of the log costs only
- * time: everything in it follows from the log.
+ * time: everything in it follows from the log, and from the base where
+ * retention has removed events.
  */
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/base.h"
 #include "log/log_reader.h"
 #include "writer/checkpoint.h"
 #include "writer/load.h"
@@ -53,7 +55,26 @@ load_replay(const struct load *ld)
 	return got > 0 ? LOAD_DAMAGED : got;
 }
 
-/* The checkpoint, or an empty state. */
+/* The state before the oldest event: an empty one, or that of the base. */
+static int
+load_base(const struct load *ld, uint64_t max_keys)
+{
+	CLEANUP(base_freep) struct base *base = NULL;
+	uint64_t oldest = ld->tail->oldest_seq;
+	int err, got;
+
+	err = state_init(ld->st, ld->io, max_keys);
+	if (err < 0 || oldest == 1)
+		return err;
+	got = base_open(
+	    ld->io, ld->dirfd, oldest - 1, ld->tail->log_id, &base, ld->why);
+	if (got != BASE_OPENED)
+		return got < 0 ? got : LOAD_DAMAGED;
+	got = checkpoint_get(ld->io, base, ld->st, ld->why);
+	return got == CHECKPOINT_NONE ? LOAD_DAMAGED : got;
+}
+
+/* The checkpoint, or without one the state before the oldest event. */
 static int
 load_begin(const struct load *ld, uint64_t max_keys,
     void (*note)(const char *sentence))
@@ -66,6 +87,10 @@ load_begin(const struct load *ld, uint64_t max_keys,
 	memcpy(of.log_id, ld->tail->log_id, sizeof(of.log_id));
 	got = checkpoint_load(
 	    ld->io, ld->dirfd, &of, ld->tail->last_seq, ld->st, &none);
+	if (got == CHECKPOINT_LOADED &&
+	    ld->st->head_seq + 1 < ld->tail->oldest_seq)
+		got = reason_set(&none, CHECKPOINT_NONE,
+		    "'" CHECKPOINT_NAME "' is older than the oldest event");
 	if (got != CHECKPOINT_NONE)
 		return got < 0 ? got : 0;
 	if (ld->tail->last_seq && note) {
@@ -74,7 +99,7 @@ load_begin(const struct load *ld, uint64_t max_keys,
 		note(sentence);
 	}
 	state_deinit(ld->st);
-	return state_init(ld->st, ld->io, max_keys);
+	return load_base(ld, max_keys);
 }
 
 int
@@ -91,4 +116,16 @@ load_state(const struct sysio *io, int dirfd, const struct log_tail *tail,
 		err = load_replay(&ld);
 	st->last_time_us = MAX(st->last_time_us, tail->last_time_us);
 	return err;
+}
+
+int
+load_past(const struct sysio *io, int dirfd, const struct log_tail *tail,
+    uint64_t max_keys, struct state *st, struct reason *why)
+{
+	struct load ld = { io, dirfd, tail, st, why };
+	int err;
+
+	*st = (struct state){ 0 };
+	err = load_base(&ld, max_keys);
+	return err ? err : load_replay(&ld);
 }

@@ -28,4 +28,12 @@ MUST_CHECK int load_state(const struct sysio *io, int dirfd,
     const struct log_tail *tail, uint64_t max_keys,
     void (*note)(const char *sentence), struct state *st, struct reason *why);
 
+/*
+ * The same for a past seq, tail->last_seq, from the log alone: of tail its
+ * id and the oldest event count, too.
+ */
+MUST_CHECK int load_past(const struct sysio *io, int dirfd,
+    const struct log_tail *tail, uint64_t max_keys, struct state *st,
+    struct reason *why);
+
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
@@ -33,6 +34,7 @@
 #include "writer/gather.h"
 #include "writer/ingest.h"
 #include "writer/report.h"
+#include "writer/retainer.h"
 #include "writer/sequence.h"
 #include "writer/space.h"
 #include "writer/syncer.h"
@@ -49,6 +51,8 @@ struct writer {
 	struct ingest *ingest;
 	struct attach *attach;
 	struct checkpointer checkpointer;
+	struct retainer *retainer;
+	uint64_t rolls; /* that the retainer was told of */
 	int wake_fd;
 	int appends_fd; /* writer.sock */
 	int readers_fd; /* ring.sock */
@@ -95,6 +99,10 @@ on_wake(void *arg, unsigned what)
 	}
 	ingest_wake(w->ingest);
 	checkpointer_consider(&w->checkpointer, syncer_rolls(w->syncer));
+	if (w->rolls != syncer_rolls(w->syncer)) {
+		w->rolls = syncer_rolls(w->syncer);
+		retainer_nudge(w->retainer);
+	}
 	if (w->stopping && ingest_drain(w->ingest))
 		stop(w, OPTIONS_EXIT_OK);
 }
@@ -141,12 +149,14 @@ on_tick(void *arg)
 		.ingest = w->ingest,
 		.syncer = w->syncer,
 		.attach = w->attach,
+		.retainer = w->retainer,
 		.checkpoint_failed = w->checkpointer.failed,
 		.log_dir = w->boot.log_dir,
 		.segment_bytes = w->checkpointer.segment_bytes,
 	};
 
 	ring_writer_heartbeat(w->boot.ring);
+	ring_writer_set_oldest(w->boot.ring, retainer_oldest(w->retainer));
 	doorbell_hub_copy(w->bells);
 	diag_tick();
 	report_counters(&parts);
@@ -195,6 +205,34 @@ start_syncer(struct writer *w, struct reason *why)
 	return err ? err : syncer_start(w->syncer, why);
 }
 
+/* As configured, or half of the file system. */
+static uint64_t
+keep_bytes(const struct writer *w)
+{
+	uint64_t bytes = conf_uint(w->conf, CONF_log_keep_bytes);
+	struct statvfs fs;
+
+	if (bytes > 0)
+		return bytes;
+	if (fstatvfs(w->boot.log_dir, &fs) < 0)
+		return UINT64_MAX;
+	return (uint64_t)fs.f_blocks * (uint64_t)fs.f_frsize / 2;
+}
+
+static int
+start_retainer(struct writer *w, struct reason *why)
+{
+	const struct retainer_options opt = {
+		.dirfd = w->boot.log_dir,
+		.oldest = w->boot.tail.oldest_seq,
+		.keep_bytes = keep_bytes(w),
+		.keep_us = conf_uint(w->conf, CONF_log_keep_time) * US_PER_S,
+		.max_keys = conf_uint(w->conf, CONF_writer_keys),
+	};
+
+	return retainer_start(&opt, &w->retainer, why);
+}
+
 static int
 start_ingest(struct writer *w, const char *log_name, struct reason *why)
 {
@@ -205,6 +243,8 @@ start_ingest(struct writer *w, const char *log_name, struct reason *why)
 		.syncer = w->syncer,
 		.log_name = log_name,
 		.oldest_seq = w->boot.tail.oldest_seq,
+		.retainer = w->retainer,
+		.broker_directory = conf_text(w->conf, CONF_broker_directory),
 		.ring_slots = ring->slots,
 		.ring_bytes = ring->payload_bytes,
 		.listen_fd = w->appends_fd,
@@ -270,6 +310,8 @@ start(struct writer *w, const char *log_name, struct reason *why)
 	memcpy(cp->of.log_id, w->boot.tail.log_id, sizeof(cp->of.log_id));
 
 	err = start_syncer(w, why);
+	if (!err)
+		err = start_retainer(w, why);
 	/* Where another writer serves, its ring stays. */
 	if (!err)
 		err = listen_at(
@@ -303,6 +345,7 @@ finish(struct writer *w)
 	for (unsigned i = 0; i < ARRAY_LEN(w->signals); i++)
 		loop_io_deinit(&w->signals[i]);
 	w->ingest = ingest_free(w->ingest);
+	w->retainer = retainer_stop(w->retainer);
 	w->attach = attach_free(w->attach);
 	if (!failed)
 		checkpointer_finish(&w->checkpointer);

@@ -13,6 +13,7 @@
 #include "writer/attach.h"
 #include "writer/ingest.h"
 #include "writer/report.h"
+#include "writer/retainer.h"
 #include "writer/syncer.h"
 
 enum {
@@ -39,9 +40,11 @@ report_counters(const struct report_parts *parts)
 	const struct stats *st = ring_writer_stats(parts->ring);
 	struct ingest_counts in;
 	struct syncer_counts sy;
+	struct retainer_counts re;
 
 	ingest_counts(parts->ingest, &in);
 	syncer_counts(parts->syncer, &sy);
+	retainer_counts(parts->retainer, &re);
 	stats_set(st, STATS_WRITER_appends, in.appends);
 	stats_set(st, STATS_WRITER_events, in.events);
 	stats_set(st, STATS_WRITER_conflicts, in.conflicts);
@@ -60,6 +63,8 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_readers, attach_readers(parts->attach));
 	stats_set(st, STATS_WRITER_ring_window,
 	    ring_writer_window_ms(parts->ring, time_wall_us()));
+	stats_set(st, STATS_WRITER_floor_moves, re.moves);
+	stats_set(st, STATS_WRITER_retain_failed, re.failed);
 	report_disk(parts, st);
 	stats_set(st, STATS_WRITER_ckpt_failed, parts->checkpoint_failed);
 }

@@ -9,6 +9,7 @@
 
 struct attach;
 struct ingest;
+struct retainer;
 struct ring_writer;
 struct syncer;
 
@@ -17,6 +18,7 @@ struct report_parts {
 	const struct ingest *ingest;
 	const struct syncer *syncer;
 	const struct attach *attach;
+	const struct retainer *retainer;
 	uint64_t checkpoint_failed;
 	int log_dir;		/* whose disk is looked at */
 	uint64_t segment_bytes; /* of the log */

@@ -16,6 +16,7 @@
 #include "core/topic.h"
 #include "writer/gather.h"
 #include "writer/ingest_priv.h"
+#include "writer/retainer.h"
 #include "writer/sequence.h"
 #include "writer/state.h"
 #include "writer/syncer.h"
@@ -25,27 +26,28 @@ enum {
 };
 
 /* A reply that waits for nothing. */
-static struct mp_buf *
-begin_now(struct producer *p, size_t *mark)
+struct mp_buf *
+request_begin_now(struct producer *p, size_t *mark)
 {
 	return frame_begin(&p->fs, mark);
 }
 
-static void
-end_now(struct producer *p, size_t mark)
+void
+request_end_now(struct producer *p, size_t mark)
 {
 	if (frame_end(&p->fs, mark) < 0)
 		p->dead = true;
 }
 
-static void
-refuse(struct producer *p, struct proto_uint id, enum proto_code code,
+void
+request_refuse(struct producer *p, struct proto_uint id, enum proto_code code,
     const char *message, uint64_t retry_ms)
 {
 	size_t mark;
 
-	proto_pack_error(begin_now(p, &mark), id, code, message, retry_ms);
-	end_now(p, mark);
+	proto_pack_error(
+	    request_begin_now(p, &mark), id, code, message, retry_ms);
+	request_end_now(p, mark);
 }
 
 static void
@@ -142,7 +144,7 @@ handle_append(struct producer *p, const struct proto_request *req, size_t size)
 	if (in->draining ||
 	    syncer_flush_age_ns(in->parts.syncer) > in->parts.stall_ns) {
 		in->counts.stalls += !in->draining;
-		refuse(p, req->id, PROTO_UNAVAILABLE,
+		request_refuse(p, req->id, PROTO_UNAVAILABLE,
 		    in->draining ? "the writer is stopping"
 				 : "the disk does not answer",
 		    RETRY_MS);
@@ -199,7 +201,7 @@ handle_emit(struct producer *p, const struct proto_request *req, size_t size)
 	if (!code)
 		code = sequence_emit(in->parts.sequencer, &ev, &serial, &why);
 	if (code) {
-		refuse(p, req->id, code, why.text, retry_ms);
+		request_refuse(p, req->id, code, why.text, retry_ms);
 		return;
 	}
 	in->counts.emits++;
@@ -225,7 +227,7 @@ handle_hello(struct producer *p, const struct proto_request *req)
 	struct ingest *in = p->in;
 	uint64_t head = syncer_durable_seq(in->parts.syncer);
 	size_t mark;
-	struct mp_buf *b = begin_now(p, &mark);
+	struct mp_buf *b = request_begin_now(p, &mark);
 
 	proto_pack_head(b, "welcome", req->id, 7);
 	mp_pack_cstr(b, "v");
@@ -235,25 +237,26 @@ handle_hello(struct producer *p, const struct proto_request *req)
 	mp_pack_cstr(b, "head");
 	mp_pack_uint(b, head);
 	mp_pack_cstr(b, "oldest");
-	mp_pack_uint(b, in->parts.oldest_seq);
+	mp_pack_uint(b, in->parts.retainer ? retainer_oldest(in->parts.retainer)
+					   : in->parts.oldest_seq);
 	mp_pack_cstr(b, "time");
 	mp_pack_uint(b, time_wall_us());
 	mp_pack_cstr(b, "max_message");
 	mp_pack_uint(b, INGEST_FRAME_MAX);
 	mp_pack_cstr(b, "keys_seconds");
 	mp_pack_uint(b, keys_seconds(in));
-	end_now(p, mark);
+	request_end_now(p, mark);
 }
 
 static void
 handle_ping(struct producer *p, const struct proto_request *req)
 {
 	size_t mark;
-	struct mp_buf *b = begin_now(p, &mark);
+	struct mp_buf *b = request_begin_now(p, &mark);
 
 	proto_pack_pong(
 	    b, req, time_wall_us(), syncer_durable_seq(p->in->parts.syncer));
-	end_now(p, mark);
+	request_end_now(p, mark);
 }
 
 static enum request_taken
@@ -274,7 +277,7 @@ dispatch(struct producer *p, const struct proto_request *req, size_t size)
 		handle_ping(p, req);
 		break;
 	default:
-		refuse(p, req->id,
+		request_refuse(p, req->id,
 		    reason_set(&why, PROTO_BAD_REQUEST,
 			"\"%s\" is not for the writer, which takes append, "
 			"emit, hello and ping",
@@ -295,7 +298,7 @@ request_handle(struct producer *p, struct slice value)
 
 	valid = mpvalid_check(value.p, value.len, &why);
 	if (valid == MPVALID_BAD) {
-		refuse(p, no_id, PROTO_BAD_REQUEST, why.text, 0);
+		request_refuse(p, no_id, PROTO_BAD_REQUEST, why.text, 0);
 		p->refused = true;
 		return REQUEST_TAKEN;
 	}
@@ -309,8 +312,10 @@ request_handle(struct producer *p, struct slice value)
 		return REQUEST_TAKEN;
 	}
 	code = proto_request_parse(value, &req, &why);
+	if (code && handover_handle(p, value))
+		return REQUEST_TAKEN;
 	if (code) {
-		refuse(p, req.id, code, why.text, 0);
+		request_refuse(p, req.id, code, why.text, 0);
 		return REQUEST_TAKEN;
 	}
 	return dispatch(p, &req, value.len);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Handover: the writer is asked whether it wants the rows of a past event, to
+ * give up the events before them, and gets them as a file.
+ */
+
+#ifndef PEAL_BROKER_HANDOVER_H
+#define PEAL_BROKER_HANDOVER_H
+
+#include "core/macros.h"
+
+struct handover;
+struct jobs;
+struct loop;
+struct query;
+
+/* run_dir (of writer.sock) outlives *out, which is the caller's. */
+MUST_CHECK int handover_new(struct loop *loop, struct jobs *jobs,
+    struct query *query, const char *run_dir, struct handover **out);
+struct handover *handover_free(struct handover *h);
+CLEANUP_FN(struct handover *, handover_free)
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * The retainer's thread.  It shares no lock with anybody: what others see of
+ * it are single words, and it runs only when nothing else wants processor or
+ * disk.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+#include "core/diag.h"
+#include "core/reason.h"
+#include "core/time.h"
+#include "log/retain.h"
+#include "writer/rebase.h"
+#include "writer/retainer.h"
+
+enum {
+	LOOK_MS = 10000,
+	RETRY_MS = 60000, /* behind a try that came to nothing */
+	NICE_LEAST = 19,
+	/* ioprio_set(2): of a thread, and only when the disk is idle. */
+	IOPRIO_WHO_THREAD = 1,
+	IOPRIO_IDLE = 3 << 13,
+};
+
+struct retainer {
+	struct retainer_options opt;
+	pthread_t thread;
+	int wake_fd;
+	atomic_bool stop;
+	_Atomic uint64_t wanted;
+	_Atomic uint64_t oldest;
+	atomic_bool busy;
+	atomic_int handed; /* a descriptor and 1; 0: none */
+	_Atomic uint64_t moves;
+	_Atomic uint64_t failed;
+	/* The thread's own. */
+	struct log_floor floor; /* to come, where something is wanted */
+};
+
+static void
+come_to_nothing(struct retainer *r)
+{
+	atomic_fetch_add(&r->failed, 1);
+	atomic_store(&r->wanted, 0);
+}
+
+/*
+ * Is there something to give up?  What is wanted stays so until it comes: the
+ * broker takes its time.  false: the log is not right.
+ */
+static bool
+look(struct retainer *r)
+{
+	const struct retain_policy policy = { .keep_bytes = r->opt.keep_bytes,
+		.keep_us = r->opt.keep_us,
+		.now_us = time_wall_us() };
+	struct reason why = { "out of memory" };
+	int got;
+
+	if (atomic_load(&r->wanted))
+		return true;
+	got = retain_look(&sysio_posix, r->opt.dirfd, &policy, &r->floor, &why);
+	if (got == RETAIN_FLOOR) {
+		atomic_store(&r->wanted, r->floor.seq - 1);
+		return true;
+	}
+	if (got == RETAIN_NOTHING)
+		return true;
+	diag_limited(
+	    "retention", "nothing of the log is given up: %s", why.text);
+	come_to_nothing(r);
+	return false;
+}
+
+static bool
+clean(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+
+	if (retain_remove(&sysio_posix, r->opt.dirfd, &why) == 0)
+		return true;
+	diag_limited(
+	    "retention", "what the floor has passed stays: %s", why.text);
+	come_to_nothing(r);
+	return false;
+}
+
+/* The rows in fd were wanted: a base is made of them. */
+static bool
+rebase(struct retainer *r, int fd)
+{
+	const struct rebase rb = { .io = &sysio_posix,
+		.dirfd = r->opt.dirfd,
+		.floor = r->floor,
+		.max_keys = r->opt.max_keys,
+		.rows_io = &sysio_posix,
+		.rows_fd = fd };
+	struct reason why = { "out of memory" };
+	uint64_t began = time_mono_ns();
+	int got = rebase_run(&rb, &why);
+
+	if (got != REBASE_DONE) {
+		diag_error("no base could be made, and nothing of the log is "
+			   "given up: %s",
+		    why.text);
+		come_to_nothing(r);
+		return false;
+	}
+	atomic_store(&r->wanted, 0);
+	atomic_store(&r->oldest, r->floor.seq);
+	atomic_fetch_add(&r->moves, 1);
+	diag_note("the log now begins with seq=%" PRIu64 " ms=%" PRIu64,
+	    r->floor.seq, (time_mono_ns() - began) / NS_PER_MS);
+	return clean(r);
+}
+
+static bool
+turn(struct retainer *r)
+{
+	int fd = atomic_exchange(&r->handed, 0) - 1;
+	bool good = true;
+
+	if (fd >= 0) {
+		good = rebase(r, fd);
+		(void)close(fd);
+		atomic_store(&r->busy, false);
+	}
+	return good && look(r);
+}
+
+static void
+wait_for(struct retainer *r, int ms)
+{
+	struct pollfd pfd = { .fd = r->wake_fd, .events = POLLIN };
+	uint64_t n;
+
+	if (poll(&pfd, 1, ms) > 0 && read(r->wake_fd, &n, sizeof(n)) < 0)
+		return; /* it was empty already */
+}
+
+/* Rolls of the log shorten no wait behind a failure. */
+static void
+rest(struct retainer *r)
+{
+	uint64_t until = time_mono_ns() + RETRY_MS * NS_PER_MS;
+
+	while (!atomic_load(&r->stop) && time_mono_ns() < until)
+		wait_for(r, LOOK_MS);
+}
+
+static void *
+run(void *arg)
+{
+	struct retainer *r = arg;
+
+	/* Where that is not allowed it competes with the others. */
+	(void)setpriority(PRIO_PROCESS, 0, NICE_LEAST);
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_IDLE);
+	(void)clean(r);
+	while (!atomic_load(&r->stop)) {
+		if (turn(r))
+			wait_for(r, LOOK_MS);
+		else
+			rest(r);
+	}
+	return NULL;
+}
+
+int
+retainer_start(const struct retainer_options *opt, struct retainer **out,
+    struct reason *why)
+{
+	struct retainer *r = calloc(1, sizeof(*r));
+	int err;
+
+	if (!r)
+		return -ENOMEM;
+	r->opt = *opt;
+	atomic_init(&r->oldest, opt->oldest);
+	r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	err = r->wake_fd < 0 ? -errno : 0;
+	if (err == 0)
+		err = -pthread_create(&r->thread, NULL, run, r);
+	if (err < 0) {
+		closep(&r->wake_fd);
+		free(r);
+		return reason_set(why, err, "cannot start a thread");
+	}
+	(void)pthread_setname_np(r->thread, "peal-retainer");
+	*out = r;
+	return 0;
+}
+
+void
+retainer_nudge(struct retainer *r)
+{
+	uint64_t one = 1;
+
+	if (write(r->wake_fd, &one, sizeof(one)) < 0)
+		return; /* it is full of them */
+}
+
+struct retainer *
+retainer_stop(struct retainer *r)
+{
+	int fd;
+
+	if (!r)
+		return NULL;
+	atomic_store(&r->stop, true);
+	retainer_nudge(r);
+	pthread_join(r->thread, NULL);
+	fd = atomic_load(&r->handed) - 1;
+	closep(&fd);
+	closep(&r->wake_fd);
+	free(r);
+	return NULL;
+}
+
+uint64_t
+retainer_wanted(const struct retainer *r)
+{
+	return atomic_load(&r->busy) ? 0 : atomic_load(&r->wanted);
+}
+
+int
+retainer_hand(struct retainer *r, uint64_t seq, int fd)
+{
+	if (atomic_load(&r->busy))
+		return RETAINER_BUSY;
+	if (seq == 0 || seq != atomic_load(&r->wanted))
+		return RETAINER_UNWANTED;
+	atomic_store(&r->busy, true);
+	atomic_store(&r->handed, fd + 1);
+	retainer_nudge(r);
+	return RETAINER_TAKEN;
+}
+
+uint64_t
+retainer_oldest(const struct retainer *r)
+{
+	return atomic_load(&r->oldest);
+}
+
+void
+retainer_counts(const struct retainer *r, struct retainer_counts *c)
+{
+	c->moves = atomic_load(&r->moves);
+	c->failed = atomic_load(&r->failed);
+}
