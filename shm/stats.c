@@ -208,6 +208,7 @@ stats_view_init(
 		.area = area,
 		.size = size,
 		.n = head.entries,
+		.version = head.version,
 		.pid = head.pid,
 		.started_us = head.started_us,
 	};

@@ -11,6 +11,7 @@
 #define PEAL_SHM_STATS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -160,6 +161,7 @@ struct stats_view {
 	const uint8_t *area;
 	size_t size;
 	unsigned n;
+	unsigned version; /* of the format */
 	char process[32];
 	uint32_t pid;
 	uint64_t started_us; /* wall clock */
@@ -191,10 +193,15 @@ MUST_CHECK int stats_view_hist(
 
 struct stats_page;
 
+enum {
+	STATS_PAGES_LEFT = 8
+};
+
 /*
  * Make dirfd/NAME.PID (0640), NAME being the table's process; on success the
- * caller owns *out.  stats_page_free() removes the file: what stays behind
- * is what a crash left.
+ * caller owns *out.  It is there as a whole or not at all.  stats_page_free()
+ * removes the file: what stays behind is what a crash left, and of that the
+ * newest STATS_PAGES_LEFT of the same process stay.
  */
 MUST_CHECK int stats_page_create(int dirfd, const struct stats_table *table,
     struct stats_page **out, struct reason *why);
@@ -214,8 +221,13 @@ MUST_CHECK int stats_page_copy(
 struct stats_page *stats_page_free(struct stats_page *page);
 CLEANUP_FN(struct stats_page *, stats_page_free)
 
+/* When it was opened, was somebody counting in it? */
+bool stats_page_held(const struct stats_page *page);
 /* Of a page of ours: the directory that its file is removed from. */
 int stats_page_dirfd(const struct stats_page *page);
+/* Remove all but the newest STATS_PAGES_LEFT that dead ones have left. */
+void stats_page_tidy(int dirfd, const char *process);
+
 const struct stats *stats_page_stats(const struct stats_page *page);
 const struct stats_view *stats_page_view(const struct stats_page *page);
 

@@ -3,12 +3,17 @@
 /*
  * Counters in a file of their own.  Who makes it removes it at a clean end;
  * who opens it believes neither its name nor its size.
+ *
+ * The owner's mapping keeps the file open, and with it a lock: the kernel
+ * says whether he lives, where a pid may be another's by now.
  */
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -22,6 +27,7 @@ struct stats_page {
 	void *area;
 	size_t size;
 	int dirfd; /* -1: not ours to remove */
+	bool held; /* somebody has it locked: its owner */
 	char name[64];
 	struct stats stats;
 	struct stats_view view;
@@ -65,27 +71,21 @@ page_map(struct stats_page *page, int fd, int prot)
 	return 0;
 }
 
-int
-stats_page_create(int dirfd, const struct stats_table *table,
-    struct stats_page **out, struct reason *why)
+/* All of it under a name that nobody looks at. */
+static int
+page_fill(struct stats_page *page, int dirfd, const char *fresh,
+    const struct stats_table *table, struct reason *why)
 {
-	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
 	CLEANUP(closep) int fd = -1;
-	int err = page_new(&page);
+	int err;
 
-	if (err < 0)
-		return reason_set(why, err, "cannot make a counter page");
-	snprintf(page->name, sizeof(page->name), "%s.%ld", table->process,
-	    (long)getpid());
-	page->size = stats_bytes(table);
-	/* One with our pid is of a process that is gone. */
-	(void)unlinkat(dirfd, page->name, 0);
-	fd = openat(
-	    dirfd, page->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	(void)unlinkat(dirfd, fresh, 0);
+	fd = openat(dirfd, fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return reason_set(
 		    why, -errno, "cannot create '%s'", page->name);
-	page->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return reason_set(why, -errno, "cannot lock '%s'", page->name);
 	if (fallocate(fd, 0, 0, (off_t)page->size) < 0)
 		return reason_set(why, -errno, "cannot fill '%s'", page->name);
 	err = page_map(page, fd, PROT_READ | PROT_WRITE);
@@ -95,6 +95,35 @@ stats_page_create(int dirfd, const struct stats_table *table,
 	err = stats_view_init(&page->view, page->area, page->size, why);
 	if (err < 0)
 		return err;
+	/* One of this name is of a process that is gone. */
+	if (renameat(dirfd, fresh, dirfd, page->name) < 0)
+		return reason_set(
+		    why, -errno, "cannot create '%s'", page->name);
+	return 0;
+}
+
+int
+stats_page_create(int dirfd, const struct stats_table *table,
+    struct stats_page **out, struct reason *why)
+{
+	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
+	int err = page_new(&page);
+	char fresh[80];
+
+	if (err < 0)
+		return reason_set(why, err, "cannot make a counter page");
+	snprintf(page->name, sizeof(page->name), "%s.%ld", table->process,
+	    (long)getpid());
+	snprintf(fresh, sizeof(fresh), ".%s.new", page->name);
+	page->size = stats_bytes(table);
+	err = page_fill(page, dirfd, fresh, table, why);
+	if (err < 0) {
+		(void)unlinkat(dirfd, fresh, 0);
+		return err;
+	}
+	page->held = true;
+	page->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	stats_page_tidy(dirfd, table->process);
 	*out = TAKE(page);
 	return 0;
 }
@@ -165,6 +194,8 @@ page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
 		return reason_set(
 		    why, -EPROTO, "'%s' is no counter page", name);
 	page->size = (size_t)st.st_size;
+	/* Ours, where it succeeds, ends with the descriptor. */
+	page->held = flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 	err = copy ? page_copy(page, fd) : page_map(page, fd, PROT_READ);
 	if (err < 0)
 		return reason_set(why, err, "cannot read '%s'", name);
@@ -187,6 +218,12 @@ stats_page_copy(
     int dirfd, const char *name, struct stats_page **out, struct reason *why)
 {
 	return page_open(dirfd, name, true, out, why);
+}
+
+bool
+stats_page_held(const struct stats_page *page)
+{
+	return page->held;
 }
 
 int

@@ -122,8 +122,9 @@ metrics_once(struct metrics_command *c)
 
 /* --- serving --- */
 
-/* Beyond what all do: whether a process is there. */
+/* Beyond what all do: whether a process is there, and holds its counters. */
 static const struct hygiene_rule metrics_rules[] = {
+	HYGIENE_ALWAYS(flock),
 	HYGIENE_WHEN(kill, 1, UINT32_MAX, 0),
 };
 

@@ -119,6 +119,20 @@ gather_process(struct metrics *m, const struct watch_process *p, bool up)
 		gather_item(m, p, i, up, &labels);
 }
 
+/* Those that run, or those that do not. */
+static void
+gather_processes(
+    struct metrics *m, const struct watch *w, bool served, bool running)
+{
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct watch_process *p = &w->processes[i];
+		bool up = p->page ? p->alive : p->alive && served;
+
+		if (up == running)
+			gather_process(m, p, up);
+	}
+}
+
 int
 metrics_gather(struct watch *w, struct metrics *m, struct reason *why)
 {
@@ -132,12 +146,9 @@ metrics_gather(struct watch *w, struct metrics *m, struct reason *why)
 	metrics_add(m, &about_build, &version, 1);
 	if (metrics_ring_read(w, &ring, &torn) < 0)
 		bad++;
-	for (unsigned i = 0; i < w->n; i++) {
-		const struct watch_process *p = &w->processes[i];
-
-		gather_process(
-		    m, p, p->page ? p->alive : p->alive && ring.served);
-	}
+	/* The living first: a copy of their page is not to speak for them. */
+	gather_processes(m, w, ring.served, true);
+	gather_processes(m, w, ring.served, false);
 	metrics_ring_add(&ring, m);
 	metrics_add(m, &about_bad, NULL, bad);
 	return err;

@@ -187,12 +187,18 @@ watch_writer_counters(struct watch *w)
 	w->n++;
 }
 
-/* Somebody with that pid runs; whether it is the same one, nobody knows. */
+/*
+ * Its owner holds it.  In the first version nobody did; then somebody with
+ * that pid runs, and whether it is the same one, nobody knows.
+ */
 static bool
-watch_pid_lives(uint32_t pid)
+watch_page_lives(const struct watch_process *p)
 {
-	return pid > 0 && pid <= INT_MAX &&
-	       (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	uint32_t pid = p->view.pid;
+
+	return stats_page_held(p->page) ||
+	       (p->view.version == 1 && pid > 0 && pid <= INT_MAX &&
+		   (kill((pid_t)pid, 0) == 0 || errno == EPERM));
 }
 
 /* Is there room for a copy of it? */
@@ -233,7 +239,7 @@ watch_page(struct watch *w, int dirfd, const char *name)
 		return;
 	}
 	p->view = *stats_page_view(p->page);
-	p->alive = watch_pid_lives(p->view.pid);
+	p->alive = watch_page_lives(p);
 	w->n++;
 }
 

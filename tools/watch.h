@@ -29,7 +29,7 @@ enum {
 /* One process that counts, as of the last look: a copy of our own. */
 struct watch_process {
 	struct stats_view view;
-	bool alive; /* the writer: it holds the log; others: the pid lives */
+	bool alive; /* the writer: it holds the log; others: their page */
 	struct stats_page *page; /* what view is of; NULL: the writer's */
 };
 

@@ -91,7 +91,7 @@ litter() {
 	page=$(ls "$data"/run/stat/gateway.* | head -n 1)
 	head -c 5000 /dev/urandom >"$data/run/stat/noise"
 	head -c 300 "$page" >"$data/run/stat/short"
-	cp "$page" "$data/run/stat/gateway.copy"
+	cp "$page" "$data/run/stat/copy"
 	mkdir "$data/run/stat/directory"
 	mkfifo "$data/run/stat/pipe"
 	: >"$data/run/stat/empty"
@@ -205,7 +205,7 @@ passes 'what is no page is counted and harms nothing' \
     await_here counted_and_harmless
 exits 'and told by status' 1 noise metrics
 rm -rf "$data"/run/stat/noise "$data"/run/stat/short \
-    "$data"/run/stat/gateway.copy "$data"/run/stat/directory \
+    "$data"/run/stat/copy "$data"/run/stat/directory \
     "$data"/run/stat/pipe "$data"/run/stat/empty
 
 kill -TERM "$server"

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -162,6 +163,73 @@ a_page_that_a_crash_left_is_replaced(void **state)
 	assert_null(stats_page_free(page));
 }
 
+/* A page as a crash leaves it, of a process that has ended; its name. */
+static const char *
+crashed(struct tmpdir *dir)
+{
+	static char name[64];
+	struct stats_page *page;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(stats_page_create(dir->fd, &table, &page, NULL) < 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	snprintf(name, sizeof(name), "forest.%ld", (long)pid);
+	return name;
+}
+
+static void
+a_page_is_held_as_long_as_its_owner_lives(void **state)
+{
+	struct stats_page *mine, *page;
+	struct tmpdir *dir = *state;
+
+	assert_int_equal(stats_page_create(dir->fd, &table, &mine, NULL), 0);
+	assert_true(stats_page_held(mine));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+		    stats_page_open(dir->fd, page_name(), &page, NULL), 0);
+		assert_true(stats_page_held(page));
+		(void)stats_page_free(page);
+	}
+	assert_int_equal(
+	    stats_page_copy(dir->fd, crashed(dir), &page, NULL), 0);
+	assert_false(stats_page_held(page));
+	(void)stats_page_free(page);
+	(void)stats_page_free(mine);
+}
+
+static void
+of_what_crashes_left_the_newest_stay(void **state)
+{
+	char names[STATS_PAGES_LEFT + 3][64];
+	struct stats_page *mine, *other;
+	struct tmpdir *dir = *state;
+	static const struct stats_table meadow = {
+		.process = "meadow", .defs = defs, .n = 1
+	};
+
+	assert_int_equal(stats_page_create(dir->fd, &meadow, &other, NULL), 0);
+	tmpdir_text(dir, "forest", "no page");
+	tmpdir_text(dir, "forest.", "no page");
+	tmpdir_text(dir, "forest.1x", "no page");
+	tmpdir_text(dir, "forest.1", "a former version's: it lives");
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+		struct timespec at[2] = { { .tv_sec = 1000 + i },
+			{ .tv_sec = 1000 + i } };
+
+		snprintf(names[i], sizeof(names[i]), "%s", crashed(dir));
+		assert_int_equal(utimensat(dir->fd, names[i], at, 0), 0);
+	}
+	assert_int_equal(stats_page_create(dir->fd, &table, &mine, NULL), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+		assert_int_equal(tmpdir_has(dir, names[i]), i >= 3);
+	/* Those that stay, what is no page of a dead one, the two that live. */
+	assert_int_equal(tmpdir_count(dir), STATS_PAGES_LEFT + 4 + 2);
+	(void)stats_page_free(mine);
+	(void)stats_page_free(other);
+}
+
 static void
 a_file_that_is_no_page_is_refused(void **state)
 {
@@ -281,6 +349,12 @@ main(void)
 		    tmpdir_teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_file_that_is_no_page_is_refused, tmpdir_setup,
+		    tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_page_is_held_as_long_as_its_owner_lives, tmpdir_setup,
+		    tmpdir_teardown),
+		cmocka_unit_test_setup_teardown(
+		    of_what_crashes_left_the_newest_stay, tmpdir_setup,
 		    tmpdir_teardown),
 		cmocka_unit_test(counters_that_point_outside_are_refused),
 		cmocka_unit_test(

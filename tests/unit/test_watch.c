@@ -278,6 +278,29 @@ counters_of_all_are_copied(void **state)
 	(void)close(dirfd);
 }
 
+/* A pid says little: here it is ours, and runs. */
+static void
+counters_that_nobody_holds_are_of_the_dead(void **state)
+{
+	const struct stats_view *view;
+	struct world *w = *state;
+	struct stats_page *page;
+	struct reason why;
+	int dirfd = make_pages(w);
+
+	assert_int_equal(
+	    stats_page_create(dirfd, &stats_gateway_table, &page, NULL), 0);
+	view = stats_page_view(page);
+	put(dirfd, "left", view->area, view->size);
+	assert_int_equal(watch_counters(w->watch, &why), 0);
+	assert_int_equal(w->watch->n, 2);
+	assert_true(w->watch->processes[0].alive);
+	assert_false(w->watch->processes[1].alive);
+	assert_int_equal(w->watch->processes[1].view.pid, getpid());
+	assert_null(stats_page_free(page));
+	(void)close(dirfd);
+}
+
 static void
 litter_is_named_and_harms_nothing(void **state)
 {
@@ -370,6 +393,7 @@ main(void)
 		T(a_ring_cut_short_under_the_mapping_is_told),
 		T(writing_where_a_file_was_cut_short_still_ends_us),
 		T(counters_of_all_are_copied),
+		T(counters_that_nobody_holds_are_of_the_dead),
 		T(litter_is_named_and_harms_nothing),
 		T(any_number_of_files_costs_bounded_memory),
 		T(large_files_cost_bounded_memory),
