@@ -144,16 +144,29 @@ without(const char *name, size_t len, const char *suffix)
 	return len;
 }
 
+/* Behind "PREFIX_", where it begins so and is more than that. */
+static const char *
+behind(const char *name, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (n > 0 && !strncmp(name, prefix, n) && name[n] == '_' && name[n + 1])
+		return name + n + 1;
+	return name;
+}
+
+/* bytes_sent and sent_bytes are the same, and flush_ns is in seconds. */
 static void
 make_name(char name[NAME_MAX_BYTES], const struct metrics_about *about,
     const struct metrics_unit *unit)
 {
-	size_t len = without(about->name, strlen(about->name), unit->unit);
+	const char *stem = behind(about->name, unit->unit);
+	size_t len = without(stem, strlen(stem), unit->unit);
 	bool named =
-	    len == strlen(unit->base) && !memcmp(about->name, unit->base, len);
+	    len == strlen(unit->base) && !memcmp(stem, unit->base, len);
 
 	snprintf(name, NAME_MAX_BYTES, "peal_%s%s%.*s%s%s%s", about->room,
-	    *about->room ? "_" : "", (int)len, about->name,
+	    *about->room ? "_" : "", (int)len, stem,
 	    *unit->base && !named ? "_" : "", named ? "" : unit->base,
 	    about->type == METRICS_COUNTER ? "_total" : "");
 	for (char *p = name; *p; p++) {

@@ -199,6 +199,7 @@ times_become_seconds_and_counters_totals(void **state)
 		{ "reader", "lag", "us", "behind", METRICS_GAUGE },
 		{ "x", "wait_ms", "ms", "waited", METRICS_GAUGE },
 		{ "x", "read_bytes", "bytes", "read", METRICS_COUNTER },
+		{ "x", "bytes_sent", "bytes", "sent", METRICS_COUNTER },
 		{ "x", "bytes", "bytes", "of it", METRICS_GAUGE },
 		{ "x", "appends", "requests", "stored", METRICS_COUNTER },
 	};
@@ -220,6 +221,9 @@ times_become_seconds_and_counters_totals(void **state)
 		  "# HELP peal_x_read_bytes_total read\n"
 		  "# TYPE peal_x_read_bytes_total counter\n"
 		  "peal_x_read_bytes_total 1002003040\n"
+		  "# HELP peal_x_sent_bytes_total sent\n"
+		  "# TYPE peal_x_sent_bytes_total counter\n"
+		  "peal_x_sent_bytes_total 1002003040\n"
 		  "# HELP peal_x_wait_seconds waited\n"
 		  "# TYPE peal_x_wait_seconds gauge\n"
 		  "peal_x_wait_seconds 1002003.04\n");
