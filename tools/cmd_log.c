@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * `peal log`: the log on the disk, read without asking anybody and without
- * changing a byte.
+ * `peal log`: the log on the disk, read without asking anybody. What is here
+ * changes no byte of it.
  */
 
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include "log/segment.h"
 #include "log/verify.h"
 #include "tools/cmd.h"
+#include "tools/cmd_log.h"
 #include "tools/log_walk.h"
 #include "tools/show.h"
 #include "tools/tool.h"
@@ -227,9 +228,10 @@ log_verify_problem(void *arg, const struct log_problem *problem)
 	tool_note(t, "%s", log_problem_sentence(problem, sentence));
 }
 
-static void
-log_verify_progress(void *arg, uint64_t done, uint64_t segments)
+void
+cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
 {
+	(void)arg;
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " segments%s", done,
 		    segments, done == segments ? "\r\033[K" : "");
@@ -277,7 +279,7 @@ log_verify_main(int argc, char **argv)
 	log_walk_bounds(&t.house, &bounds);
 	verify = (struct log_verify){ .limit_seq = bounds.limit,
 		.problem = log_verify_problem,
-		.progress = log_verify_progress,
+		.progress = cmd_log_progress,
 		.arg = &t };
 	dirfd = log_walk_open(&t.house, &why);
 	if (dirfd < 0 || log_verify(&sysio_posix, dirfd, &verify, &why) < 0) {
@@ -299,6 +301,8 @@ static const struct log_command {
 	{ "ls", log_ls_main, "list the segments" },
 	{ "cat", log_cat_main, "print events" },
 	{ "verify", log_verify_main, "check every frame and event" },
+	{ "backup", cmd_log_backup, "copy it to another place" },
+	{ "restore", cmd_log_restore, "put a backup in its place" },
 };
 
 static void

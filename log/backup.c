@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Backup of a log.  A segment is kept as its frames, and its seal behind
+ * them: the zeros between them come back when it is restored.  The frames of
+ * the newest end with the last that may be looked at.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/reason.h"
+#include "log/backup.h"
+#include "log/base.h"
+#include "log/chain.h"
+#include "log/manifest.h"
+#include "log/newfile.h"
+#include "log/problem.h"
+#include "log/scan.h"
+
+enum {
+	TRIES = 5
+};
+
+struct backup {
+	const struct sysio *io;
+	int dirfd, tofd;
+	struct log_backup *b;
+	struct reason *why;
+	struct segment_list list;
+	struct manifest old, new;
+	bool has_old;
+	struct log_problem_sink sink;
+};
+
+/* The first problem is the one that is told. */
+static void
+backup_problem(void *arg, const struct log_problem *problem)
+{
+	struct backup *bk = arg;
+	char sentence[LOG_PROBLEM_SENTENCE];
+
+	if (bk->sink.told == 1)
+		reason_set(
+		    bk->why, 0, "%s", log_problem_sentence(problem, sentence));
+}
+
+/* What is in tofd has to stay as it is. */
+static int PRINTF(2, 3) backup_refuse(struct backup *bk, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(bk->why->text, sizeof(bk->why->text), fmt, ap);
+	va_end(ap);
+	return -EEXIST;
+}
+
+static int
+backup_check_old(struct backup *bk, const struct segment_header *h)
+{
+	const struct manifest *m = &bk->old;
+
+	if (!bk->has_old)
+		return 0;
+	if (memcmp(m->log_id, h->log_id, sizeof(m->log_id)) != 0)
+		return backup_refuse(bk, "the backup there is of another log");
+	/* The same names may stand for other events then. */
+	if (m->epoch != h->epoch)
+		return backup_refuse(bk,
+		    "the backup there is of epoch %" PRIu64
+		    " of this log, which is at %" PRIu64 ": begin another one",
+		    m->epoch, h->epoch);
+	return 0;
+}
+
+/*
+ * Walk the frames of s as far as they may be looked at; *end is where they
+ * end and *last the seq of the last event.
+ */
+static int
+backup_scan(struct backup *bk, const struct segment *s, int fd, uint64_t *end,
+    uint64_t *last)
+{
+	struct log_problem at = { .segment = s->name };
+	struct frame_header frame;
+	struct scan sc;
+	int err = scan_init(&sc, bk->io, fd, s, false);
+
+	if (err < 0)
+		return err;
+	do {
+		*end = sc.at;
+		*last = sc.next_seq - 1;
+		err = sc.next_seq > bk->b->limit_seq
+			  ? SCAN_STOP
+			  : scan_next(&sc, &frame, bk->why);
+	} while (err == SCAN_FRAME);
+	at.offset = sc.at;
+	at.first_seq = sc.next_seq;
+	at.last_seq =
+	    s->extent.number != 0 ? s->extent.last_seq : bk->b->limit_seq;
+	if (err == SCAN_STOP && s->extent.number != 0 &&
+	    sc.next_seq <= bk->b->limit_seq && !scan_agrees(&sc, &s->extent))
+		log_problem_tell(&bk->sink, &at, "no valid frame");
+	else if (err == SCAN_STOP && s->extent.number == 0 &&
+		 bk->b->limit_seq != UINT64_MAX &&
+		 sc.next_seq <= bk->b->limit_seq)
+		log_problem_tell(&bk->sink, &at, "no valid frame");
+	scan_deinit(&sc);
+	return err < 0 ? err : 0;
+}
+
+/* Is s in the old backup as it is now?  Its name alone does not say so. */
+static int
+backup_has(
+    struct backup *bk, const struct segment *s, const struct manifest_file *old)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
+	uint8_t mine[LOG_PAGE], there[LOG_PAGE];
+	uint64_t bytes;
+	int err;
+
+	if (!old || !old->sealed || s->seal != SEAL_GOOD ||
+	    old->bytes != s->footer.valid_length + LOG_PAGE)
+		return 0;
+	f.fd = sysio_openat(bk->io, bk->tofd, old->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return 0;
+	err = sysio_size(bk->io, f.fd, &bytes);
+	if (err < 0 || bytes != old->bytes)
+		return 0;
+	/* The header has the salt, and what came before. */
+	if (sysio_pread(bk->io, f.fd, there, LOG_PAGE, 0) != LOG_PAGE)
+		return 0;
+	format_put_segment(&s->header, mine);
+	return memcmp(mine, there, LOG_PAGE) == 0;
+}
+
+static int
+backup_copy(struct backup *bk, const struct segment *s, int fd, uint64_t end,
+    struct manifest_file *f)
+{
+	struct newfile to;
+	int err = newfile_begin(&to, bk->io, bk->tofd, s->name, bk->why);
+
+	if (err == 0)
+		err = newfile_copy(&to, fd, 0, end, s->name, bk->why);
+	if (err == 0 && f->sealed)
+		err = newfile_copy(&to, fd, s->header.capacity - LOG_PAGE,
+		    LOG_PAGE, s->name, bk->why);
+	if (err == 0) {
+		f->bytes = to.put;
+		newfile_sum(&to, f->sha256);
+		err = newfile_end(&to, to.put, bk->why);
+	}
+	newfile_deinit(&to);
+	bk->b->copied += err == 0 ? f->bytes : 0;
+	return err;
+}
+
+static int
+backup_segment(struct backup *bk, const struct segment *s)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
+	const struct manifest_file *old = manifest_find(&bk->old, s->name);
+	struct manifest_file file = { .capacity = s->header.capacity,
+		.first_seq = s->header.first_seq };
+	uint64_t end;
+	int err;
+
+	snprintf(file.name, sizeof(file.name), "%s", s->name);
+	if (backup_has(bk, s, old)) {
+		bk->b->kept += old->bytes;
+		bk->b->seq = old->last_seq;
+		return manifest_add(&bk->new, old);
+	}
+	f.fd = sysio_openat(bk->io, bk->dirfd, s->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(bk->why, f.fd, "cannot open '%s'", s->name);
+	err = backup_scan(bk, s, f.fd, &end, &file.last_seq);
+	if (err < 0 || bk->sink.told > 0)
+		return err;
+	/* What is there counts for more than a log that has lost its end. */
+	if (old && old->last_seq > file.last_seq)
+		return backup_refuse(bk,
+		    "the backup there has event %" PRIu64
+		    ", this log ends at %" PRIu64,
+		    old->last_seq, file.last_seq);
+	/* A segment that has just begun is nothing yet. */
+	if (end == SEGMENT_FRAMES)
+		return 0;
+	file.sealed = s->seal == SEAL_GOOD && end == s->footer.valid_length;
+	err = backup_copy(bk, s, f.fd, end, &file);
+	if (err < 0)
+		return err;
+	bk->b->seq = file.last_seq;
+	return manifest_add(&bk->new, &file);
+}
+
+/* A file that is kept as it is. */
+static int
+backup_whole(struct backup *bk, const char *name)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
+	struct manifest_file file = { 0 };
+	struct newfile to;
+	uint64_t bytes;
+	int err;
+
+	snprintf(file.name, sizeof(file.name), "%s", name);
+	f.fd = sysio_openat(bk->io, bk->dirfd, name, O_RDONLY, 0);
+	err = f.fd < 0 ? f.fd : sysio_size(bk->io, f.fd, &bytes);
+	if (err < 0)
+		return reason_set(bk->why, err, "cannot open '%s'", name);
+	err = newfile_begin(&to, bk->io, bk->tofd, name, bk->why);
+	if (err == 0)
+		err = newfile_copy(&to, f.fd, 0, bytes, name, bk->why);
+	if (err == 0) {
+		file.bytes = to.put;
+		newfile_sum(&to, file.sha256);
+		err = newfile_end(&to, to.put, bk->why);
+	}
+	newfile_deinit(&to);
+	bk->b->copied += err == 0 ? bytes : 0;
+	return err < 0 ? err : manifest_add(&bk->new, &file);
+}
+
+/* Where the log begins, and what the events before have left behind. */
+static int
+backup_floor(struct backup *bk)
+{
+	const struct log_floor *floor = &bk->list.floor;
+	CLEANUP(base_freep) struct base *base = NULL;
+	const struct manifest_file *old;
+	char name[BASE_NAME_SIZE];
+	int err;
+
+	if (floor->seq == 1)
+		return 0;
+	base_name(name, floor->seq - 1);
+	err = base_open(
+	    bk->io, bk->dirfd, floor->seq - 1, floor->log_id, &base, bk->why);
+	if (err == BASE_OPENED)
+		err = base_verify(base, bk->why);
+	bk->sink.told += err == BASE_DAMAGED;
+	if (err == BASE_OPENED)
+		err = backup_whole(bk, FLOOR_NAME);
+	if (err != 0)
+		return err < 0 ? err : 0;
+	old = manifest_find(&bk->old, name);
+	if (!old)
+		return backup_whole(bk, name);
+	bk->b->kept += old->bytes;
+	return manifest_add(&bk->new, old);
+}
+
+/* What the old manifest names and the new one does not is of no use. */
+static void
+backup_drop_old(struct backup *bk)
+{
+	for (size_t i = 0; i < bk->old.n; i++)
+		if (!manifest_find(&bk->new, bk->old.files[i].name))
+			(void)sysio_unlink(
+			    bk->io, bk->tofd, bk->old.files[i].name);
+}
+
+static int
+backup_finish(struct backup *bk)
+{
+	const struct segment_list *l = &bk->list;
+	int err;
+
+	bk->new.seq = bk->b->seq;
+	bk->new.taken_us = bk->b->now_us;
+	memcpy(bk->new.log_id, l->v[0].header.log_id, 16);
+	for (size_t i = 0; i < l->n && l->v[i].headed; i++)
+		bk->new.epoch = l->v[i].header.epoch;
+	err = sysio_fsync(bk->io, bk->tofd);
+	if (err < 0)
+		return reason_set(bk->why, err, "cannot sync the backup");
+	err = manifest_store(bk->io, bk->tofd, &bk->new, bk->why);
+	if (err == 0)
+		backup_drop_old(bk);
+	return err;
+}
+
+static int
+backup_segments(struct backup *bk)
+{
+	const struct segment_list *l = &bk->list;
+	int err = 0;
+
+	for (size_t i = 0; err == 0 && bk->sink.told == 0 && i < l->n; i++) {
+		/* Made, and not yet begun. */
+		if (!l->v[i].headed ||
+		    l->v[i].header.first_seq > bk->b->limit_seq)
+			break;
+		err = backup_segment(bk, &l->v[i]);
+		bk->b->segments += err == 0;
+		if (err == 0 && bk->b->progress)
+			bk->b->progress(bk->b->arg, i + 1, l->n);
+	}
+	return err;
+}
+
+static int
+backup_run(struct backup *bk)
+{
+	struct segment_list *l = &bk->list;
+	size_t n;
+	int err;
+
+	err = manifest_load(bk->io, bk->tofd, &bk->old, bk->why);
+	bk->has_old = err == 0;
+	if (err < 0 && err != -ENOENT)
+		return err;
+	err = segment_list_read(bk->io, bk->dirfd, l, bk->why);
+	if (err < 0)
+		return err;
+	n = l->n > 0 && !l->v[l->n - 1].headed ? l->n - 1 : l->n;
+	if (n == 0) {
+		reason_set(bk->why, 0, "the log has no segment yet");
+		return -ENODATA;
+	}
+	err = chain_check(
+	    bk->io, bk->dirfd, l, n, bk->b->note, &bk->sink, bk->why);
+	if (err == 0 && bk->sink.told == 0)
+		err = backup_check_old(bk, &l->v[n - 1].header);
+	if (err == 0)
+		err = backup_segments(bk);
+	if (err == 0 && bk->sink.told == 0)
+		err = backup_floor(bk);
+	if (err == 0 && bk->sink.told == 0)
+		err = backup_finish(bk);
+	return err;
+}
+
+static void
+backup_deinit(struct backup *bk)
+{
+	segment_list_deinit(&bk->list);
+	manifest_deinit(&bk->old);
+	manifest_deinit(&bk->new);
+}
+
+int
+log_backup(const struct sysio *io, int dirfd, int tofd,
+    struct log_backup *backup, struct reason *why)
+{
+	struct backup bk;
+	int err;
+
+	/* Retention and packing may take a file away meanwhile. */
+	for (unsigned tries = 0; tries < TRIES; tries++) {
+		bk = (struct backup){ .io = io,
+			.dirfd = dirfd,
+			.tofd = tofd,
+			.b = backup,
+			.why = why };
+		bk.sink.fn = backup_problem;
+		bk.sink.arg = &bk;
+		backup->segments = 0;
+		err = backup_run(&bk);
+		backup_deinit(&bk);
+		if (err != -ENOENT)
+			break;
+	}
+	if (err < 0)
+		return err;
+	return bk.sink.told > 0 ? LOG_BACKUP_DAMAGED : LOG_BACKUP_DONE;
+}

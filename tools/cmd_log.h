@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* The parts of `peal log` that have files of their own. */
+
+#ifndef PEAL_TOOLS_CMD_LOG_H
+#define PEAL_TOOLS_CMD_LOG_H
+
+#include <stdint.h>
+
+/* How far it is, on a terminal; arg is not looked at. */
+void cmd_log_progress(void *arg, uint64_t done, uint64_t segments);
+
+int cmd_log_backup(int argc, char **argv);
+int cmd_log_restore(int argc, char **argv);
+
+#endif

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Changing one directory of a log for another. */
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/fs.h"
+#include "core/reason.h"
+#include "tools/house.h"
+#include "tools/log_place.h"
+
+/* Call fn for each name in the directory, which may go on the way. */
+static int
+each_name(int dirfd, int (*fn)(int dirfd, const char *name, const void *arg),
+    const void *arg)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	int err = 0;
+
+	if (!d) {
+		closep(&fd);
+		return -errno;
+	}
+	while (err == 0 && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			err = fn(dirfd, e->d_name, arg);
+	(void)closedir(d);
+	return err;
+}
+
+static int
+remove_name(int dirfd, const char *name, const void *arg)
+{
+	CLEANUP(closep) int fd = -1;
+
+	if (unlinkat(dirfd, name, 0) == 0)
+		return 0;
+	/* quarantine/ is all that a log has of directories. */
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	(void)each_name(fd, remove_name, arg);
+	return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
+}
+
+static int
+remove_made(const struct log_place *p)
+{
+	CLEANUP(closep)
+	int fd = open(p->made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	(void)each_name(fd, remove_name, NULL);
+	return rmdir(p->made) == 0 ? 0 : -errno;
+}
+
+static int
+names(struct log_place *p, const struct house *h, const char *suffix,
+    struct reason *why)
+{
+	const char *log = house_log_dir(h);
+	size_t len = strlen(log);
+
+	while (len > 1 && log[len - 1] == '/')
+		len--;
+	if (len + strlen(suffix) + sizeof(".new") >= sizeof(p->path))
+		return reason_set(why, -ENAMETOOLONG, "'%.100s…'", log);
+	snprintf(p->path, sizeof(p->path), "%.*s", (int)len, log);
+	snprintf(p->made, sizeof(p->made), "%.*s.new", (int)len, log);
+	snprintf(p->kept, sizeof(p->kept), "%.*s%s", (int)len, log, suffix);
+	return 0;
+}
+
+static int
+lock_old(struct log_place *p, struct reason *why)
+{
+	long holder;
+	int err;
+
+	p->old = open(p->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->old < 0 && errno == ENOENT) {
+		p->kept[0] = '\0';
+		return 0;
+	}
+	if (p->old < 0)
+		return reason_set(why, -errno, "cannot open '%s'", p->path);
+	err = fs_lock(p->old, "LOCK", &p->lock, &holder, why);
+	if (err != FS_LOCK_HELD)
+		return err;
+	reason_set(why, 0,
+	    "a writer (pid %ld) has the log in '%s': stop it first", holder,
+	    p->path);
+	return LOG_PLACE_HELD;
+}
+
+int
+log_place_begin(struct log_place *p, const struct house *h, const char *suffix,
+    struct reason *why)
+{
+	int err;
+
+	*p = (struct log_place){ .fd = -1, .old = -1, .lock = -1 };
+	err = names(p, h, suffix, why);
+	if (err == 0)
+		err = lock_old(p, why);
+	if (err != 0)
+		return err;
+	if (p->kept[0] && access(p->kept, F_OK) == 0)
+		return reason_set(
+		    why, -EEXIST, "cannot keep the old log as '%s'", p->kept);
+	err = remove_made(p);
+	if (err < 0)
+		return reason_set(why, err, "cannot remove '%s'", p->made);
+	if (mkdir(p->made, 0750) < 0)
+		return reason_set(why, -errno, "cannot make '%s'", p->made);
+	p->fd = open(p->made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return p->fd < 0 ? reason_set(why, -errno, "cannot open '%s'", p->made)
+			 : 0;
+}
+
+static int
+any_content(int dirfd, const char *name, const void *arg)
+{
+	(void)dirfd;
+	(void)arg;
+	return strcmp(name, "LOCK") != 0;
+}
+
+bool
+log_place_taken(const struct log_place *p)
+{
+	return p->old >= 0 && each_name(p->old, any_content, NULL) != 0;
+}
+
+static int
+give(int dirfd, const char *name, const void *arg)
+{
+	const struct stat *to = arg;
+
+	return fchownat(dirfd, name, to->st_uid, to->st_gid,
+		   AT_SYMLINK_NOFOLLOW) == 0
+		   ? 0
+		   : -errno;
+}
+
+/* Who may read and write it stays the same; without an old one, the parent. */
+static int
+adopt(const struct log_place *p, struct reason *why)
+{
+	CLEANUP(closep) int parent = -1;
+	struct stat to;
+	int err = 0;
+
+	if (p->old < 0)
+		parent =
+		    openat(p->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fstat(p->old < 0 ? parent : p->old, &to) < 0)
+		return reason_set(why, -errno, "cannot look at '%s'", p->path);
+	if (geteuid() == 0) {
+		err = each_name(p->fd, give, &to);
+		if (err == 0 && fchown(p->fd, to.st_uid, to.st_gid) < 0)
+			err = -errno;
+	}
+	if (err == 0 && p->old >= 0 && fchmod(p->fd, to.st_mode & 07777) < 0)
+		err = -errno;
+	return err < 0
+		   ? reason_set(why, err, "cannot give '%s' its owner", p->made)
+		   : 0;
+}
+
+static int
+sync_parent(const struct log_place *p)
+{
+	CLEANUP(closep)
+	int fd = openat(p->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
+}
+
+int
+log_place_swap(struct log_place *p, struct reason *why)
+{
+	int err = adopt(p, why);
+
+	if (err < 0)
+		return err;
+	if (fsync(p->fd) < 0)
+		return reason_set(why, -errno, "cannot sync '%s'", p->made);
+	if (p->kept[0] && !log_place_taken(p)) {
+		/* A directory takes the place of an empty one. */
+		(void)unlinkat(p->old, "LOCK", 0);
+		p->kept[0] = '\0';
+	}
+	if (p->kept[0] && rename(p->path, p->kept) < 0)
+		return reason_set(why, -errno, "cannot rename '%s' to '%s'",
+		    p->path, p->kept);
+	if (rename(p->made, p->path) < 0) {
+		err = -errno;
+		if (p->kept[0])
+			(void)rename(p->kept, p->path);
+		return reason_set(
+		    why, err, "cannot rename '%s' to '%s'", p->made, p->path);
+	}
+	p->made[0] = '\0';
+	err = sync_parent(p);
+	return err < 0 ? reason_set(why, err,
+			     "cannot sync the directory of '%s'", p->path)
+		       : 0;
+}
+
+void
+log_place_end(struct log_place *p)
+{
+	if (p->made[0] && p->fd >= 0)
+		(void)remove_made(p);
+	closep(&p->fd);
+	closep(&p->old);
+	closep(&p->lock);
+}
