@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What the fuzz targets of the log's files share: a small log in the file
+ * model, inputs that are edits of a file which is whole, and CRCs made right
+ * again, so that what stands behind them is looked at.
+ */
+
+#ifndef PEAL_TESTS_LIB_LOGFUZZ_H
+#define PEAL_TESTS_LIB_LOGFUZZ_H
+
+#include "log/recover.h"
+#include "tests/lib/filemodel.h"
+#include "tests/lib/fuzz.h"
+
+enum {
+	LOGFUZZ_SEGMENT = 32 << 10,
+	LOGFUZZ_INPUT = 600,
+	/* The first byte of an input: what is made right behind its edits. */
+	LOGFUZZ_MEND_HEADER = 1, /* or whatever a target has one of */
+	LOGFUZZ_MEND_FRAMES = 2,
+	LOGFUZZ_MEND_SEAL = 4,
+	LOGFUZZ_COPY_HEADER = 8,
+};
+
+/* How an input fared; a target has to meet the three of them. */
+enum logfuzz_fate {
+	LOGFUZZ_REFUSED, /* with a sentence, or as a cache of no use */
+	LOGFUZZ_BROKEN,	 /* found out later, while reading */
+	LOGFUZZ_READ,	 /* nothing is to be said against it */
+	LOGFUZZ_FATES,
+};
+
+struct logfuzz_log {
+	struct filemodel *fm;
+	char names[2][64]; /* a sealed segment and the newest */
+	uint64_t events;
+};
+
+/* The same log each time; it stays the program's. */
+const struct logfuzz_log *logfuzz_log(void);
+
+/* Apply an input's edits to size bytes: offset (2), bytes (1), the bytes. */
+void logfuzz_edit(uint8_t *p, size_t size, const uint8_t *in, size_t len);
+/* Make CRCs of a segment right again, as the flags in mend say. */
+void logfuzz_mend(uint8_t *p, size_t size, unsigned mend);
+/* Recover, read and verify: it comes to an end, and events are in order. */
+enum logfuzz_fate logfuzz_look(struct filemodel *fm);
+
+/*
+ * A target as a test: what is kept is replayed, then random edits.  Returns
+ * what main() does.
+ */
+int logfuzz_main(const char *name, const char *what,
+    enum logfuzz_fate (*try)(const uint8_t *p, size_t len));
+
+#endif
