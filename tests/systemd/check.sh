@@ -273,7 +273,7 @@ measured() {
 # Who dies is told of, and metrics go on.
 died_is_told() {
 	pid=$(property peal-gateway@1.service MainPID)
-	in_root kill -KILL "$pid"
+	in_root sh -c "kill -KILL $pid"
 	await_here told_dead "$pid" && is_active peal-metrics
 }
 
