@@ -34,6 +34,7 @@ furnish() {
 	head -n 100 "$sample" >events.jsonl
 	cp "$top_srcdir/tests/data/graph.jsonl" graph.jsonl
 	{ cat graph.jsonl && echo 'no event'; } >export.jsonl
+	printf '[ring]\nslot = 8\n' >new.conf
 }
 
 # Commands that go on until they are told to end.
@@ -56,6 +57,12 @@ command_of() {
 	*) run=$(printf '%s\n' "$run" |
 		sed "s|127\.0\.0\.1:8443|127.0.0.1:$port|") ;;
 	esac
+}
+
+# An example of what is refused shows the sentence, "peal COMMAND: ...".
+refusal() {
+	head -n 1 "$1.out" | grep -q '^peal [a-z ]*: ' &&
+		! grep -q '^peal: ready' "$1.out"
 }
 
 # What it has printed so far is what is shown.
@@ -100,7 +107,12 @@ works() {
 		timeout "$deadline" sh -c "$run" </dev/null >"$1.has" \
 		    2>"$1.err" || status=$?
 	fi
-	shown "$1" && [ "$status" -eq 0 ] && return
+	if refusal "$1"; then
+		cp "$1.err" "$1.has"
+		shown "$1" && [ "$status" -gt 0 ] && return
+	else
+		shown "$1" && [ "$status" -eq 0 ] && return
+	fi
 	{
 		echo "status $status"
 		cat "$1.err"
@@ -180,6 +192,8 @@ refused 'one that goes on and never shows it is refused' \
 \\&...
 4 ..."
 deadline=$patience
+refused 'a refusal that is none is refused' "\$ peal state
+peal state: ..."
 refused 'a configuration with a key that is none is refused' '[ring]
 colour = red'
 house_down || bail 'it did not end in order'
