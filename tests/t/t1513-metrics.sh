@@ -63,6 +63,13 @@ complete() {
 	[ "$(told 'peal_writer_flush_time_seconds_bucket{le="+Inf"}')" -gt 0 ]
 }
 
+# However many clients there are, there are as many series.
+no_client_has_a_label() {
+	scrape && grep -o '[{,][a-z_]*="' "$work/scraped" | tr -d '{,="' |
+		sort -u >"$work/labels"
+	printf '%s\n' le pid process role version | cmp - "$work/labels"
+}
+
 flawless() {
 	scrape && promtool check metrics <"$work/scraped"
 }
@@ -153,7 +160,7 @@ serves_what_it_was_given() {
 	scrape && kill -TERM "$server"
 }
 
-plan 36
+plan 37
 for place in nowhere 127.0.0.1 127.0.0.1: 127.0.0.1:65536 127.0.0.1:x \
     localhost:1 ::1:9735 unix:; do
 	exits "'$place' is no place to listen" 2 'is no place to listen' \
@@ -184,6 +191,9 @@ if command -v promtool >/dev/null; then
 else
 	skipped 'promtool finds nothing to improve' 'install prometheus'
 fi
+follow -n 2 -P '>' -f 0 -u 5 -d "$deadline" >/dev/null ||
+	bail 'no client followed'
+passes 'no client has a label' no_client_has_a_label
 exits 'there is nothing else' 22 404 curl -fsS "${where%/metrics}/"
 passes 'once is the same' sh -c \
     "'$peal' metrics --data '$data' | grep -q -x 'peal_writer_events_total 5'"
