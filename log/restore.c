@@ -188,9 +188,11 @@ restore_files(struct restore *rs)
 		if (err == 0 && rs->r->progress)
 			rs->r->progress(rs->r->arg, i + 1, rs->m.n);
 	}
-	if (err == 0 && rs->r->seq == 0)
-		return reason_set(
-		    rs->why, -ERANGE, "the backup has no event as old as that");
+	if (err == 0 && rs->r->seq == 0) {
+		reason_set(
+		    rs->why, 0, "the backup has no event as old as that");
+		return -ERANGE;
+	}
 	rs->r->dropped = rs->m.seq - rs->r->seq;
 	return err;
 }

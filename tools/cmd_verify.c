@@ -16,6 +16,9 @@
 #include "core/rules.h"
 #include "core/topic.h"
 #include "core/topic_set.h"
+#include "log/archive.h"
+#include "log/base.h"
+#include "log/floor.h"
 #include "log/verify.h"
 #include "tools/cmd.h"
 #include "tools/follow.h"
@@ -49,8 +52,9 @@ struct verify {
 	struct refold refold;
 	struct show show;
 	bool damaged;
-	uint64_t limit; /* events beyond it are not folded */
-	uint64_t seq;	/* of the served state */
+	uint64_t limit;	 /* events beyond it are not folded */
+	uint64_t seq;	 /* of the served state */
+	uint64_t oldest; /* event that is to be had */
 	uint64_t rows, differ, partial, dropped;
 };
 
@@ -85,6 +89,48 @@ verify_log(struct verify *v, struct reason *why)
 	return REFUSE(why,
 	    "the log has %" PRIu64 " problems: nothing was compared",
 	    lv.problems);
+}
+
+static int
+verify_base_rows(struct verify *v, struct base *base, struct reason *why)
+{
+	struct archive *rows = base_rows(base);
+	struct archive_row row;
+	int got;
+
+	archive_seek(rows, slice_of(NULL, 0));
+	while ((got = archive_next(rows, &row, why)) == ARCHIVE_ROW) {
+		int err = refold_row(&v->refold, row.row, why);
+
+		if (err < 0)
+			return err;
+	}
+	v->damaged = got == ARCHIVE_DAMAGED;
+	return v->damaged ? -EPROTO : got;
+}
+
+/* What the events that retention has removed have left behind. */
+static int
+verify_base(struct verify *v, struct reason *why)
+{
+	CLEANUP(base_freep) struct base *base = NULL;
+	CLEANUP(closep) int dirfd = log_walk_open(&v->t.house, why);
+	struct log_floor floor;
+	int err;
+
+	if (dirfd < 0)
+		return dirfd;
+	err = floor_read(&sysio_posix, dirfd, &floor, why);
+	v->oldest = floor.seq;
+	if (err != FLOOR_READ)
+		return MIN(err, 0);
+	err = base_open(
+	    &sysio_posix, dirfd, floor.seq - 1, floor.log_id, &base, why);
+	v->damaged = err == BASE_DAMAGED;
+	if (err != BASE_OPENED)
+		return v->damaged ? -EPROTO : err;
+	v->refold.seq = floor.seq - 1;
+	return verify_base_rows(v, base, why);
 }
 
 static int
@@ -173,8 +219,8 @@ verify_replay(struct verify *v, struct reason *why)
 		return REFUSE(why, "the server's welcome names no log");
 	memcpy(v->follow.log, log.p, log.len);
 	v->follow.positioned = true;
-	v->follow.position =
-	    MAX(proto_get_uint(welcome, "oldest").v, UINT64_C(1)) - 1;
+	v->oldest = MAX(proto_get_uint(welcome, "oldest").v, UINT64_C(1));
+	v->follow.position = v->oldest - 1;
 	follow_pack_subscribe(&v->follow, &b, patterns, ARRAY_LEN(patterns));
 	err = b.failed ? reason_set(why, -ENOMEM, "cannot ask")
 		       : query_put(v->events, slice_of(b.p, b.len), why);
@@ -267,7 +313,9 @@ verify_row(
 	(void)why;
 	v->rows++;
 	verdict = refold_compare(&v->refold, row, bytes, &folded);
-	if (verdict == REFOLD_PARTIAL)
+	/* All its events may have been removed. */
+	if (verdict == REFOLD_PARTIAL ||
+	    (verdict == REFOLD_UNKNOWN && row->seq < v->oldest))
 		v->partial++;
 	else if (verdict != REFOLD_EQUAL)
 		verify_print(v, what[verdict], row->topic, folded, bytes);
@@ -374,6 +422,8 @@ verify_read(struct verify *v, struct reason *why)
 		    proto_get(query_welcome(v->q), "fold"), &v->rules, why);
 	if (err >= 0 && refold_init(&v->refold, v->rules) < 0)
 		err = reason_set(why, -ENOMEM, "cannot fold");
+	if (err >= 0 && !v->t.url)
+		err = verify_base(v, why);
 	if (err >= 0)
 		err = v->t.url ? verify_replay(v, why)
 			       : verify_walk(v, UINT64_MAX, why);

@@ -104,6 +104,23 @@ refold_apply(struct refold *rf, struct refold_row *r, const struct row *before,
 }
 
 int
+refold_row(struct refold *rf, struct slice bytes, struct reason *why)
+{
+	struct refold_row *r;
+	struct row row;
+	int err = row_decode(bytes, &row, why);
+
+	if (err < 0)
+		return err;
+	if (map_get(rf->rows, row.topic))
+		return REFUSE(why, "there are two rows of '%.*s'",
+		    (int)MIN(row.topic.len, 100u), (const char *)row.topic.p);
+	r = refold_new(rf, row.topic);
+	err = r ? refold_keep(rf, r, &row) : -ENOMEM;
+	return err < 0 ? reason_set(why, err, "cannot keep a row") : 0;
+}
+
+int
 refold_event(struct refold *rf, struct slice bytes, struct reason *why)
 {
 	struct refold_row *r;

@@ -39,6 +39,13 @@ MUST_CHECK int refold_init(struct refold *rf, const struct rules *rules);
 void refold_deinit(struct refold *rf);
 
 /*
+ * Begin with a row that events before the first one have left; each topic's
+ * once, before any event.  -EPROTO with a sentence, -ENOMEM.
+ */
+MUST_CHECK int refold_row(
+    struct refold *rf, struct slice bytes, struct reason *why);
+
+/*
  * Fold one encoded event, each beyond the one before.  -EPROTO with a
  * sentence when it is none or its version is not its topic's next, -ENOMEM.
  */

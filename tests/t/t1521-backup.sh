@@ -3,7 +3,7 @@
 # what clients and the broker took from the history before is taken anew.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 24
+plan 29
 
 options='-o log.segment_bytes=4M'
 backup=$work/backup
@@ -95,3 +95,21 @@ exits 'a time that is none is refused' 2 'yesterday' \
 	restore --until yesterday
 passes 'and the log is as it was' sh -c \
 	"'$peal' log verify --data '$data' | grep -q '$((middle + 2)) events'"
+
+# A log that has given up its oldest events.
+backup=$work/second
+# shellcheck disable=SC2086
+house_up --gateways 1 $options -o log.keep_bytes=8M
+sed 's/"topic":"/&again./' "$work/long" >"$work/longer"
+"$peal" import --data "$data" "$work/longer" >"$work/import" 2>&1 ||
+	bail 'no import'
+passes 'the oldest events are given up' await [ -e "$data/log/FLOOR" ]
+exits 'what is left is backed up' 0 'has the log up to' back_up
+house_down || bail 'peal up did not end well'
+exits 'and comes back' 0 'what was there before is in' restore --replace
+exits 'whole' 0 'are what they were' "$peal" log verify --data "$data"
+# shellcheck disable=SC2086
+house_up --gateways 1 $options
+exits 'with what the events that are gone came to' 0 'are what is folded' \
+	"$peal" verify --data "$data"
+house_down || bail 'peal up did not end well'
