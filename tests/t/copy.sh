@@ -6,7 +6,7 @@ plan 7
 
 # The commands under "Backup", on this log; the program as it was built.
 backup() {
-	sed -n '/^## Backup/,/^## /s/^    //p' "$top_srcdir/doc/operations.md" |
+	sed -n '/^\*\*Copying the files/,/^## /s/^    //p' "$top_srcdir/doc/operations.md" |
 		sed -e "s|/var/lib/peal|$data|" -e "s|COPY|$work/copy|" \
 		    -e "s|^peal |$peal |" >"$work/backup"
 	[ "$(wc -l <"$work/backup")" -ge 4 ] && sh -e "$work/backup"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # The examples of the manual, as they stand on its pages: each works, and prints
-# what is shown below it.  Each page has a peal of its own, on which somebody
-# has done something already.
+# what is shown below it, on a peal on which somebody has done something
+# already.  A page that does something itself has one of its own.
 . "$(dirname "$0")/../lib/house.sh"
 
 pages=$(ls "$top_srcdir"/doc/man/*.[178] "$top_builddir/doc/man/peal.conf.5")
@@ -18,8 +18,9 @@ take() {
 
 # What is there already, and what examples call by name.
 furnish() {
-	data=$work/$1/peal-data
-	mkdir "$work/$1" && cd "$work/$1" || bail 'no directory'
+	place=$work/$1
+	data=$place/peal-data
+	mkdir "$place" && cd "$place" || bail 'no directory'
 	house_up --gateways 1
 	{
 		peal append memory.item.1 item_created '{"text":"bread"}' \
@@ -87,7 +88,7 @@ until_shown() {
 	eval "exec_it $run" </dev/null >"$1.has" 2>"$1.err" &
 	runs=$!
 	others="$others $runs"
-	cd "$work/$page" || bail 'no directory'
+	cd "$place" || bail 'no directory'
 	await_here shown_or_ended "$1" "$runs"
 	kill -INT "$runs" 2>/dev/null
 	ends "$runs"
@@ -123,16 +124,23 @@ works() {
 
 # A configuration that an example shows.
 configures() {
+	grep -q '^\[' "$1.conf" || {
+		echo 'neither a command nor a configuration' >"$1.why"
+		return 1
+	}
 	peal config -c "$1.conf" >"$1.has" 2>"$1.why"
+}
+
+# Whether the examples of a page change what there is.
+changes() {
+	sed -n '/^\.Sh EXAMPLES/,/^\.Sh SEE/p' "$1" |
+		grep -qE 'peal (append|import|demo|revert|grant|revoke) |/v1/events'
 }
 
 # judge PAGE: each of its examples.
 judge() {
-	page=$(basename "$1")
 	before=$taken
 	take "$1"
-	[ "$taken" -gt "$before" ] || return 0
-	furnish "$page"
 	for i in $(seq $((before + 1)) "$taken"); do
 		example=$work/ex/$i
 		ok=0
@@ -144,8 +152,11 @@ judge() {
 			configures "$example" || ok=1
 		fi
 		[ "$ok" -eq 0 ] || sed 's/^/# /' "$example.why"
-		verdict "$page: $name" $ok
+		verdict "$(basename "$1"): $name" $ok
 	done
+}
+
+leave() {
 	house_down || bail 'it did not end in order'
 	cd "$work" || bail 'no directory'
 }
@@ -172,8 +183,7 @@ done
 PATH=$work/bin:$PATH
 export PATH
 
-page=judge
-furnish judge
+furnish shared
 refused 'a command that fails is refused' '$ peal conjure'
 refused 'an option that is none is refused' '$ peal state --conjure'
 refused 'output that is not shown is refused' "\$ peal state --seq 'memory.>'
@@ -196,10 +206,17 @@ refused 'a refusal that is none is refused' "\$ peal state
 peal state: ..."
 refused 'a configuration with a key that is none is refused' '[ring]
 colour = red'
-house_down || bail 'it did not end in order'
-cd "$work" || bail 'no directory'
+refused 'what is neither command nor configuration is refused' \
+	'# peal conjure'
 for one in $pages; do
+	changes "$one" || judge "$one"
+done
+leave
+for one in $pages; do
+	changes "$one" || continue
+	furnish "$(basename "$one")"
 	judge "$one"
+	leave
 done
 verdict 'the manual has examples' "$([ "$taken" -ge 30 ]; echo $?)"
 plan "$count"
