@@ -17,6 +17,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "shm/ring_map.h"
+#include "shm/ring_window.h"
 #include "shm/ring_writer.h"
 #include "shm/stats.h"
 
@@ -41,7 +42,9 @@ struct ring_writer {
 	uint64_t pass_pos;
 	uint32_t stamp;
 	bool in_pass;
-	uint64_t published_ns; /* the last pass */
+	uint64_t published_ns;	      /* the last pass */
+	struct ring_window_mark from; /* where the pass began */
+	struct ring_window window;
 };
 
 struct ring_writer *
@@ -210,6 +213,10 @@ ring_writer_install(struct ring_writer *rw, struct reason *why)
 		return reason_set(why, -errno,
 		    "cannot rename '" RING_NEW "' to '" RING_NAME "'");
 	rw->installed = true;
+	ring_window_begin(&rw->window, rw->map.head.slots,
+	    rw->map.head.payload_bytes,
+	    &(struct ring_window_mark){
+		rw->tail_ord + 1, rw->tail_pos, time_mono_ns() });
 	close_predecessor(old);
 	ring_writer_set_state(rw, RING_RUNNING);
 	return 0;
@@ -259,6 +266,8 @@ ring_writer_begin(struct ring_writer *rw, uint32_t n, uint64_t bytes)
 	rw->in_pass = true;
 	/* What is loaded before anybody reads is not late. */
 	rw->stamp = rw->installed ? ring_event_stamp(time_mono_ns()) : 0;
+	rw->from =
+	    (struct ring_window_mark){ rw->tail_ord + 1, rw->tail_pos, 0 };
 	rw->pass_ord = rw->tail_ord + n;
 	rw->pass_pos = rw->tail_pos + bytes;
 	rw->valid_ord = writer_survivor(rw);
@@ -323,6 +332,9 @@ ring_writer_commit(struct ring_writer *rw)
 	 * reads: without it both sides could miss each other's store.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
+	rw->from.ns = rw->published_ns;
+	ring_window_pass(&rw->window, &rw->from, rw->tail_ord + 1, rw->tail_pos,
+	    rw->valid_ord);
 }
 
 void
@@ -357,39 +369,10 @@ ring_writer_published_ns(const struct ring_writer *rw)
 	return rw->published_ns;
 }
 
-/* How much of the ring is taken, of 1; *oldest_us: the oldest event's time. */
-static double
-writer_taken(const struct ring_writer *rw, uint64_t *oldest_us)
-{
-	const struct ring_header *head = &rw->map.head;
-	const struct ring_hot *hot = rw->map.hot;
-	uint64_t ord, last, pos, n, bytes;
-
-	do {
-		ord = ring_load(&hot->valid_ord);
-		last = ring_load(&hot->tail_ord);
-		pos = ring_load(&ring_map_slot(&rw->map, ord)->word[2]);
-		*oldest_us = ring_load(&ring_map_slot(&rw->map, ord)->word[3]);
-		bytes = ring_load(&hot->tail_pos) - pos;
-		atomic_thread_fence(memory_order_acquire);
-	} while (ord != ring_load(&hot->valid_ord));
-	n = last - (ord - 1);
-	if (n == 0 || n > head->slots)
-		return 0;
-	return MAX((double)n / head->slots,
-	    (double)bytes / (double)head->payload_bytes);
-}
-
 uint64_t
-ring_writer_window_ms(const struct ring_writer *rw, uint64_t now_us)
+ring_writer_window_ms(const struct ring_writer *rw, uint64_t now_ns)
 {
-	uint64_t oldest_us = 0;
-	double taken = writer_taken(rw, &oldest_us), ms;
-
-	if (taken <= 0)
-		return RING_WINDOW_MAX_MS;
-	ms = now_us > oldest_us ? (double)(now_us - oldest_us) / 1000 : 0;
-	return (uint64_t)MIN(ms / taken, (double)RING_WINDOW_MAX_MS);
+	return ring_window_ms(&rw->window, now_ns);
 }
 
 int

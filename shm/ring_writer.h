@@ -86,16 +86,8 @@ uint64_t ring_writer_tail_seq(const struct ring_writer *rw);
 /* When the last pass was committed, monotonic; of who makes passes. */
 uint64_t ring_writer_published_ns(const struct ring_writer *rw);
 
-enum {
-	RING_WINDOW_MAX_MS = 86400000
-};
-
-/*
- * For how long an event stays in the ring, ms: the age of the oldest one, and
- * as much more as there is room left at the same pace; a day at most.  Any
- * thread; now_us is wall time.
- */
-uint64_t ring_writer_window_ms(const struct ring_writer *rw, uint64_t now_us);
+/* For how long an event stays in the ring, as ring_window.h says; any thread. */
+uint64_t ring_writer_window_ms(const struct ring_writer *rw, uint64_t now_ns);
 /* The read-only descriptor that is handed to readers; stays ours. */
 int ring_writer_reader_fd(const struct ring_writer *rw);
 /* The writer's counters (STATS_WRITER_…), which live in the ring file. */

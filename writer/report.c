@@ -62,7 +62,7 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_producers, in.producers);
 	stats_set(st, STATS_WRITER_readers, attach_readers(parts->attach));
 	stats_set(st, STATS_WRITER_ring_window,
-	    ring_writer_window_ms(parts->ring, time_wall_us()));
+	    ring_writer_window_ms(parts->ring, time_mono_ns()));
 	stats_set(st, STATS_WRITER_floor_moves, re.moves);
 	stats_set(st, STATS_WRITER_retain_failed, re.failed);
 	report_disk(parts, st);

@@ -16,6 +16,7 @@
 #include "core/crc32c.h"
 #include "core/time.h"
 #include "shm/ring_late.h"
+#include "shm/ring_window.h"
 #include "shm/stats.h"
 #include "tests/lib/ringfix.h"
 
@@ -447,33 +448,76 @@ a_run_is_as_late_as_each_of_its_passes(void **state)
 	assert_in_range(late[0].sum, 23 * NS_PER_S - 8192, 23 * NS_PER_S);
 }
 
-/* Of 8 slots and 4096 bytes, by the age of the oldest and the room left. */
+/* A pass of n events of len bytes each, at a second since the beginning. */
+static void
+window_pass(struct ring_window *w, uint64_t *ord, uint64_t *pos, unsigned n,
+    unsigned len, uint64_t second)
+{
+	const struct ring_window_mark from = { *ord, *pos, second * NS_PER_S };
+	uint64_t valid;
+
+	*ord += n;
+	*pos += n * len;
+	/* As much as there are slots and bytes for, of this length. */
+	valid = *ord - MIN(w->slots, w->bytes / len);
+	ring_window_pass(w, &from, *ord, *pos, valid);
+}
+
+static uint64_t
+window_s(const struct ring_window *w, uint64_t second)
+{
+	return ring_window_ms(w, second * NS_PER_S) / 1000;
+}
+
+/* 1024 slots and 1 MiB; counters pass 2^64 on the way. */
 static void
 the_window_is_how_long_an_event_stays(void **state)
 {
-	struct ringfix *fx = *state;
-	const uint64_t second = US_PER_S;
-	uint8_t buf[RINGFIX_EVENT];
-	struct ring_event first = ringfix_event(1, false, buf);
-	uint64_t t = first.time_us;
+	static struct ring_window w;
+	uint64_t ord = UINT64_MAX - 3000, pos = UINT64_MAX - 5000, t;
 
-	assert_int_equal(
-	    ring_writer_window_ms(fx->writer, t), RING_WINDOW_MAX_MS);
-	ringfix_publish(fx, 1);
-	/* One of eight: in eight seconds the ring is full. */
-	assert_int_equal(ring_writer_window_ms(fx->writer, t + second), 8000);
-	assert_int_equal(ring_writer_window_ms(fx->writer, t), 0);
-	assert_int_equal(ring_writer_window_ms(fx->writer, t - 1), 0);
-	assert_int_equal(
-	    ring_writer_window_ms(fx->writer, UINT64_MAX), RING_WINDOW_MAX_MS);
-	ringfix_publish(fx, 30);
-	assert_int_equal(ring_reader_seek_oldest(fx->reader), 23);
-	t = ringfix_event(24, false, buf).time_us;
-	assert_int_equal(ring_writer_window_ms(fx->writer, t + second), 1000);
-	/* Bytes run out before slots: half of them are one event's. */
-	ringfix_publish_long(fx, 2048);
-	t = fx->seq * 3 + 1;
-	assert_true(ring_writer_window_ms(fx->writer, t + second) <= 2000);
+	ring_window_begin(&w, 1024, 1 << 20,
+	    &(struct ring_window_mark){ ord, pos, 100 * NS_PER_S });
+	assert_int_equal(window_s(&w, 100), RING_WINDOW_MAX_MS / 1000);
+	/* Too little to say how long it will be. */
+	window_pass(&w, &ord, &pos, 127, 1, 101);
+	assert_int_equal(window_s(&w, 101), RING_WINDOW_MAX_MS / 1000);
+	/* A quarter in ten seconds, as it would go on. */
+	window_pass(&w, &ord, &pos, 129, 1, 110);
+	assert_int_equal(window_s(&w, 110), 40);
+	assert_int_equal(window_s(&w, 120), 80);
+	/* Sixteen a second: sixty-four seconds of them. */
+	for (t = 110; t < 410; t++)
+		window_pass(&w, &ord, &pos, 16, 1, t);
+	assert_in_range(window_s(&w, 410), 62, 66);
+	/* It grows while nothing comes. */
+	assert_in_range(window_s(&w, 510), 155, 165);
+	/* Bytes run out before slots: 16 passes of 64 KiB are all. */
+	for (t = 510; t < 610; t++)
+		window_pass(&w, &ord, &pos, 1, 65536, t);
+	assert_in_range(window_s(&w, 610), 15, 17);
+	/* All of it at once. */
+	for (unsigned i = 0; i < 100; i++)
+		window_pass(&w, &ord, &pos, 128, 1, 700);
+	assert_int_equal(window_s(&w, 700), 0);
+	assert_in_range(w.n, 1, 130);
+	assert_int_equal(ring_window_ms(&w, UINT64_MAX), RING_WINDOW_MAX_MS);
+}
+
+/* Whatever times events have. */
+static void
+the_writer_knows_the_window_of_its_ring(void **state)
+{
+	struct ringfix *fx = *state;
+	uint64_t began = time_mono_ns(), ms;
+
+	assert_int_equal(ring_writer_window_ms(fx->writer, time_mono_ns()),
+	    RING_WINDOW_MAX_MS);
+	ringfix_publish(fx, 100);
+	ms = ring_writer_window_ms(fx->writer, time_mono_ns());
+	assert_true(ms <= (time_mono_ns() - began) / NS_PER_MS + 1);
+	ms = ring_writer_window_ms(fx->writer, time_mono_ns() + NS_PER_S);
+	assert_in_range(ms, 900, 60000);
 }
 
 #define TEST(fn) \
@@ -505,6 +549,7 @@ main(void)
 		TEST(stamps_go_round),
 		TEST(a_run_is_as_late_as_each_of_its_passes),
 		TEST(the_window_is_how_long_an_event_stays),
+		TEST(the_writer_knows_the_window_of_its_ring),
 	};
 
 	return cmocka_run_group_tests_name("ring", tests, NULL, NULL);
