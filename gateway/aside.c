@@ -159,7 +159,7 @@ aside_block(const struct asides *a, const struct sender *rider,
 	uint32_t n = b ? b->n_events : 0;
 	size_t from = 0;
 
-	copy->times = n > 0 ? b->times : a->times;
+	copy->read_ns = n > 0 ? b->read_ns : a->read_ns;
 	for (uint32_t i = rider->aside; i > 0; i = a->v[i - 1].next, n++) {
 		const struct aside *aside = &a->v[i - 1];
 

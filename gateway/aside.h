@@ -29,9 +29,9 @@ struct aside {
 struct asides {
 	struct aside *v;
 	uint32_t n, cap;
-	struct mp_buf bytes;	  /* each event once, however many get it */
-	uint32_t cut;		  /* those of the present request begin here */
-	struct block_times times; /* of the first */
+	struct mp_buf bytes; /* each event once, however many get it */
+	uint32_t cut;	     /* those of the present request begin here */
+	uint64_t read_ns;    /* when the first was */
 };
 
 /* One more for a rider, which has none from another group. */

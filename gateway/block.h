@@ -19,12 +19,6 @@ enum {
 	BLOCK_HEADROOM = 40, /* WebSocket header, array head, after, upto */
 };
 
-/* Of the oldest event of a message; 0: it is none that is late by chance. */
-struct block_times {
-	uint64_t read_ns;     /* when the pass began that read it */
-	uint64_t accepted_us; /* its own time, wall */
-};
-
 struct block {
 	uint32_t refs;
 	uint32_t cap;	/* bytes of room in bytes[] */
@@ -33,8 +27,8 @@ struct block {
 	uint32_t n_events;
 	uint64_t after; /* the chain that it carries */
 	uint64_t upto;
-	uint64_t serial; /* of its group, from 1; 0: of none */
-	struct block_times times;
+	uint64_t serial;      /* of its group, from 1; 0: of none */
+	uint64_t read_ns;     /* when its oldest event was read; 0: not timed */
 	bool ephemeral;	      /* it may hold events of seq 0 */
 	struct block *json;   /* the same as text (form.h), once needed */
 	struct block *events; /* and as Server-Sent Event; the same */

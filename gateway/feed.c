@@ -122,7 +122,6 @@ hand_out(struct feed *f, const struct ring_event *ev, struct slice bytes)
 	if (is_grant(f, ev, peek.topic))
 		return false;
 	f->groups->event++;
-	f->groups->event_us = ev->time_us;
 	list = match_find(f->groups->match, ev->topic_hash, peek.topic);
 	for (uint32_t i = 0; i < list->n; i++) {
 		const struct match_hit *hit = &list->hits[i];

@@ -18,7 +18,7 @@ like(struct block *form, const struct block *b)
 {
 	if (form) {
 		form->n_events = b->n_events;
-		form->times = b->times;
+		form->read_ns = b->read_ns;
 	}
 	return form;
 }

@@ -370,13 +370,6 @@ close_block(struct group *g, uint64_t upto)
 	set_dirty(g);
 }
 
-/* Of the event that is being given. */
-static struct block_times
-times_now(const struct group_table *table)
-{
-	return (struct block_times){ table->now_ns, table->event_us };
-}
-
 /*
  * Room for twice what the last one held: a thousand groups that get an event
  * now and then would touch 16 MiB, and give them back.
@@ -387,7 +380,7 @@ open_block(struct group *g, uint32_t bytes)
 	uint32_t usual = MIN(2 * g->last_bytes, (uint32_t)EVENTS_BYTES);
 
 	g->open = alloc_block(MAX(bytes, MAX(usual, (uint32_t)FIRST_BYTES)));
-	g->open->times = times_now(g->table);
+	g->open->read_ns = g->table->now_ns;
 	set_dirty(g);
 }
 
@@ -406,7 +399,7 @@ grow(struct group *g, uint32_t more)
 	block_add(b, events.p, (uint32_t)events.len);
 	b->n_events = g->open->n_events;
 	b->ephemeral = g->open->ephemeral;
-	b->times = g->open->times;
+	b->read_ns = g->open->read_ns;
 	(void)block_unref(g->open);
 	g->open = b;
 }
@@ -522,7 +515,7 @@ group_add_aside(struct group *g, struct sender *s, struct slice event)
 	if (a->cut == a->n && aside_is_full(a))
 		give_asides(g);
 	if (a->n == 0)
-		a->times = times_now(g->table);
+		a->read_ns = g->table->now_ns;
 	at = group_open_bytes(g);
 	if (s->aside > 0 && s->aside_last <= a->cut &&
 	    at + s->aside_bytes + event.len > EVENTS_BYTES)

@@ -97,10 +97,9 @@ struct group_table {
 	uint32_t n_conflating; /* groups */
 	uint64_t batch_ns, mark_ns, ping_ns;
 
-	uint64_t done;	   /* every request up to this seq was matched */
-	uint64_t request;  /* counts requests, for cut */
-	uint64_t event;	   /* counts events */
-	uint64_t event_us; /* the present one's own time */
+	uint64_t done;	  /* every request up to this seq was matched */
+	uint64_t request; /* counts requests, for cut */
+	uint64_t event;	  /* counts events */
 	const struct split_policy *policy; /* what a group shares */
 	uint64_t now_ns;		   /* when the pass began */
 	uint64_t work; /* bytes handed to members in this pass */

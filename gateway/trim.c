@@ -41,7 +41,7 @@ trim_block(const struct block *b, const struct trim *trim)
 		return alloc_block(0);
 	run = trim_events(b);
 	copy = alloc_block((uint32_t)run.len);
-	copy->times = b->times;
+	copy->read_ns = b->read_ns;
 	trim_copy(copy, run, 0, trim);
 	return copy;
 }

@@ -18,7 +18,7 @@ enum {
 };
 
 static struct written {
-	struct block_times times;
+	uint64_t read_ns;
 	uint32_t n_events;
 	uint32_t bytes;
 	uint32_t messages;
@@ -29,9 +29,8 @@ static unsigned n_gathered, n_messages;
 static bool
 is_like(const struct written *w, const struct block *b)
 {
-	return w->times.read_ns == b->times.read_ns &&
-	       w->times.accepted_us == b->times.accepted_us &&
-	       w->n_events == b->n_events && w->bytes == b->end - b->start;
+	return w->read_ns == b->read_ns && w->n_events == b->n_events &&
+	       w->bytes == b->end - b->start;
 }
 
 void
@@ -42,37 +41,31 @@ written_block(const struct block *b)
 	if (n_gathered > 0 && is_like(&gathered[n_gathered - 1], b))
 		gathered[n_gathered - 1].messages++;
 	else
-		gathered[n_gathered++] = (struct written){ b->times,
+		gathered[n_gathered++] = (struct written){ b->read_ns,
 			b->n_events, b->end - b->start, 1 };
 	if (++n_messages == GATHERED)
 		written_flush();
 }
 
 static void
-tell(const struct written *w, uint64_t now_ns, uint64_t now_us)
+tell(const struct written *w, uint64_t now_ns)
 {
-	const struct block_times *t = &w->times;
-
 	COUNTERS_RECORD(message_events, w->n_events, w->messages);
 	COUNTERS_RECORD(message_size, w->bytes, w->messages);
-	if (t->read_ns == 0)
-		return;
-	COUNTERS_RECORD(
-	    read_written, now_ns - MIN(t->read_ns, now_ns), w->messages);
-	COUNTERS_RECORD(accept_written,
-	    (now_us - MIN(t->accepted_us, now_us)) * 1000, w->messages);
+	if (w->read_ns)
+		COUNTERS_RECORD(read_written, now_ns - MIN(w->read_ns, now_ns),
+		    w->messages);
 }
 
 void
 written_flush(void)
 {
-	uint64_t now_ns, now_us;
+	uint64_t now_ns;
 
 	if (n_gathered == 0)
 		return;
 	now_ns = time_mono_ns();
-	now_us = time_wall_us();
 	for (unsigned i = 0; i < n_gathered; i++)
-		tell(&gathered[i], now_ns, now_us);
+		tell(&gathered[i], now_ns);
 	n_gathered = n_messages = 0;
 }

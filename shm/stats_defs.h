@@ -191,8 +191,6 @@ STATS_GATEWAY_HIST(
     published_read, "ns", "of an event: from its pass into the ring until read")
 STATS_GATEWAY_HIST(
     read_written, "ns", "of a message: its oldest event read, until written")
-STATS_GATEWAY_HIST(
-    accept_written, "ns", "the same from its acceptance on, by the wall clock")
 STATS_GATEWAY_HIST(message_events, "events", "in one message")
 STATS_GATEWAY_HIST(message_size, "bytes", "of one message with events")
 
