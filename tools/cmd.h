@@ -16,6 +16,7 @@ int cmd_config(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_grant(int argc, char **argv);
 int cmd_graph(int argc, char **argv);
+int cmd_hist(int argc, char **argv);
 int cmd_history(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_log(int argc, char **argv);

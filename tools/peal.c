@@ -36,6 +36,7 @@ static const struct peal_command peal_commands[] = {
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "clients", cmd_clients, "who is connected, and how far behind" },
 	{ "stat", cmd_stat, "the counters of all processes" },
+	{ "hist", cmd_hist, "how long stages took, as histograms" },
 	{ "metrics", cmd_metrics, "the same for Prometheus, once or served" },
 	{ "token", cmd_token, "sign a token" },
 	{ "grant", cmd_grant, "what a user may beyond his token" },
