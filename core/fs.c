@@ -176,8 +176,11 @@ fs_lock(int dirfd, const char *name, int *out, long *holder, struct reason *why)
 	if (fcntl(fd, F_OFD_SETLK, &whole_file) < 0)
 		return reason_set(why, -errno, "cannot lock '%s'", name);
 	len = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
-	if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)len, 0) != len)
-		return reason_set(why, -EIO, "cannot write lock '%s'", name);
+	/* The lock is the kernel's; who holds it is for people, room or not. */
+	if (pwrite(fd, text, (size_t)len, 0) != len)
+		len = 0;
+	if (ftruncate(fd, len) < 0)
+		return reason_set(why, -errno, "cannot write lock '%s'", name);
 	*out = TAKE_FD(fd);
 	return FS_LOCKED;
 }

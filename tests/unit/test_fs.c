@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -267,6 +268,26 @@ a_lock_keeps_others_out_and_names_its_holder(void **state)
 }
 
 static void
+a_lock_is_taken_where_nothing_can_be_written(void **state)
+{
+	struct tmpdir *dir = *state;
+	const struct rlimit none = { 0, RLIM_INFINITY };
+	struct rlimit before;
+	struct reason why;
+	int fd = -1, got;
+	long holder = 0;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	got = fs_lock(dir->fd, "LOCK", &fd, &holder, &why);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(got, FS_LOCKED);
+	assert_int_equal(fs_lock_held(dir->fd, "LOCK"), 1);
+	(void)close(fd);
+}
+
+static void
 a_lock_ends_with_the_process_that_held_it(void **state)
 {
 	struct tmpdir *dir = *state;
@@ -315,6 +336,7 @@ main(void)
 		IN_DIRECTORY(reading_is_bounded),
 		IN_DIRECTORY(directories_are_made_on_the_way),
 		IN_DIRECTORY(a_lock_keeps_others_out_and_names_its_holder),
+		IN_DIRECTORY(a_lock_is_taken_where_nothing_can_be_written),
 		IN_DIRECTORY(a_lock_ends_with_the_process_that_held_it),
 	};
 
