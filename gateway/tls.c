@@ -105,13 +105,18 @@ bio_make(struct tls *tls)
 	return 0;
 }
 
-/* Take OpenSSL's newest error as a sentence's end and empty its queue. */
+/*
+ * Take OpenSSL's first error as a sentence's end and empty its queue: those
+ * after it say where it passed by.
+ */
 static int
 reason_ssl(struct reason *why, int err, const char *what, const char *path)
 {
-	unsigned long e = ERR_peek_last_error();
+	unsigned long e = ERR_peek_error();
 	const char *text = e ? ERR_reason_error_string(e) : NULL;
 
+	if (e && ERR_SYSTEM_ERROR(e))
+		text = strerror((int)ERR_GET_REASON(e));
 	reason_set(why, 0, "%s '%s': %s", what, path,
 	    text ? text : "it can't be read");
 	ERR_clear_error();
