@@ -29,6 +29,7 @@ int cmd_stat(int argc, char **argv);
 int cmd_state(int argc, char **argv);
 int cmd_tail(int argc, char **argv);
 int cmd_token(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_up(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 

@@ -35,6 +35,7 @@ static const struct peal_command peal_commands[] = {
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "clients", cmd_clients, "who is connected, and how far behind" },
+	{ "top", cmd_top, "the busiest topics, and clients by lag, live" },
 	{ "stat", cmd_stat, "the counters of all processes" },
 	{ "hist", cmd_hist, "how long stages took, as histograms" },
 	{ "metrics", cmd_metrics, "the same for Prometheus, once or served" },

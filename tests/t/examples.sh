@@ -41,7 +41,7 @@ furnish() {
 # Commands that go on until they are told to end.
 endless() {
 	case $1 in
-	'peal up'* | 'peal top'* | 'peal metrics --listen'*) return 0 ;;
+	'peal up'* | 'peal metrics --listen'*) return 0 ;;
 	'peal tail'* | 'peal stat'*)
 		case $1 in *' -n '* | *' -1'*) return 1 ;; *) return 0 ;; esac ;;
 	esac
@@ -55,6 +55,7 @@ command_of() {
 	'peal up'*--listen*)
 		run=$(printf '%s\n' "$run" | sed 's|127\.0\.0\.1:8443|127.0.0.1:0|') ;;
 	'peal up'*) run="$run --listen 127.0.0.1:0" ;;
+	'peal top'*) run="python3 '$top_srcdir/tests/lib/onpty.py' 'space pause' $run" ;;
 	*) run=$(printf '%s\n' "$run" |
 		sed "s|127\.0\.0\.1:8443|127.0.0.1:$port|") ;;
 	esac
