@@ -44,15 +44,51 @@ struct retainer {
 	atomic_int handed; /* a descriptor and 1; 0: none */
 	_Atomic uint64_t moves;
 	_Atomic uint64_t failed;
+	struct sysio io; /* ends with stop */
 	/* The thread's own. */
 	struct log_floor floor; /* to come, where something is wanted */
 };
+
+/*
+ * A base may take minutes, and a writer that is told to end has none: all long
+ * ways read or write, and fail then.  What is left is removed at the next
+ * start.
+ */
+static ssize_t
+pread_unless_stopped(void *ctx, int fd, void *buf, size_t len, off_t at)
+{
+	struct retainer *r = ctx;
+
+	return atomic_load(&r->stop)
+		   ? -ECANCELED
+		   : sysio_posix.pread(NULL, fd, buf, len, at);
+}
+
+static ssize_t
+pwritev_unless_stopped(
+    void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	struct retainer *r = ctx;
+
+	return atomic_load(&r->stop)
+		   ? -ECANCELED
+		   : sysio_posix.pwritev(NULL, fd, iov, n, at);
+}
 
 static void
 come_to_nothing(struct retainer *r)
 {
 	atomic_fetch_add(&r->failed, 1);
 	atomic_store(&r->wanted, 0);
+}
+
+/* The sentence, unless nothing is wrong but the end. */
+static void
+say(struct retainer *r, const char *what, const struct reason *why)
+{
+	if (!atomic_load(&r->stop))
+		diag_limited("retention", "%s: %s", what, why->text);
+	come_to_nothing(r);
 }
 
 /*
@@ -70,16 +106,14 @@ look(struct retainer *r)
 
 	if (atomic_load(&r->wanted))
 		return true;
-	got = retain_look(&sysio_posix, r->opt.dirfd, &policy, &r->floor, &why);
+	got = retain_look(&r->io, r->opt.dirfd, &policy, &r->floor, &why);
 	if (got == RETAIN_FLOOR) {
 		atomic_store(&r->wanted, r->floor.seq - 1);
 		return true;
 	}
 	if (got == RETAIN_NOTHING)
 		return true;
-	diag_limited(
-	    "retention", "nothing of the log is given up: %s", why.text);
-	come_to_nothing(r);
+	say(r, "nothing of the log is given up", &why);
 	return false;
 }
 
@@ -88,11 +122,9 @@ clean(struct retainer *r)
 {
 	struct reason why = { "out of memory" };
 
-	if (retain_remove(&sysio_posix, r->opt.dirfd, &why) == 0)
+	if (retain_remove(&r->io, r->opt.dirfd, &why) == 0)
 		return true;
-	diag_limited(
-	    "retention", "what the floor has passed stays: %s", why.text);
-	come_to_nothing(r);
+	say(r, "what the floor has passed stays", &why);
 	return false;
 }
 
@@ -100,21 +132,18 @@ clean(struct retainer *r)
 static bool
 rebase(struct retainer *r, int fd)
 {
-	const struct rebase rb = { .io = &sysio_posix,
+	const struct rebase rb = { .io = &r->io,
 		.dirfd = r->opt.dirfd,
 		.floor = r->floor,
 		.max_keys = r->opt.max_keys,
-		.rows_io = &sysio_posix,
+		.rows_io = &r->io,
 		.rows_fd = fd };
 	struct reason why = { "out of memory" };
 	uint64_t began = time_mono_ns();
 	int got = rebase_run(&rb, &why);
 
 	if (got != REBASE_DONE) {
-		diag_error("no base could be made, and nothing of the log is "
-			   "given up: %s",
-		    why.text);
-		come_to_nothing(r);
+		say(r, "no base could be made, and nothing is given up", &why);
 		return false;
 	}
 	atomic_store(&r->wanted, 0);
@@ -187,6 +216,10 @@ retainer_start(const struct retainer_options *opt, struct retainer **out,
 	if (!r)
 		return -ENOMEM;
 	r->opt = *opt;
+	r->io = sysio_posix;
+	r->io.ctx = r;
+	r->io.pread = pread_unless_stopped;
+	r->io.pwritev = pwritev_unless_stopped;
 	atomic_init(&r->oldest, opt->oldest);
 	r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	err = r->wake_fd < 0 ? -errno : 0;

@@ -27,7 +27,7 @@ struct retainer_options {
 /* On success to be ended with retainer_stop(). */
 MUST_CHECK int retainer_start(const struct retainer_options *opt,
     struct retainer **out, struct reason *why);
-/* A base under way is finished first.  NULL is fine; returns NULL. */
+/* A base under way comes to nothing.  NULL is fine; returns NULL. */
 struct retainer *retainer_stop(struct retainer *r);
 
 /* --- any thread, and none waits --- */
