@@ -120,7 +120,12 @@ static void PRINTF(2, 0)
 	struct diag_text t;
 
 	diag_text_make(&t, fmt, ap);
-	if (!diag.journal || !send_to_journal(l, &t))
+	/*
+	 * An error may be the last word of a process, and journald finds out
+	 * whose a datagram was only while the process lives: it would be
+	 * missing from what the journal says of the unit.
+	 */
+	if (l->level <= LOG_ERR || !diag.journal || !send_to_journal(l, &t))
 		write_to_stderr(l, &t);
 }
 

@@ -4,8 +4,8 @@
  * Diagnostics: what a process says to its operator, one line each.  Called
  * once, where an error stops travelling, by process code only.  Values go in
  * as "key=%..." of the format: where stderr is the journal, each is a field
- * (PEAL_KEY) beside the sentence; else it is a line on stderr, with a syslog
- * level before it when that is no terminal.
+ * (PEAL_KEY) beside the sentence; else, and of errors always, it is a line on
+ * stderr, with a syslog level before it when that is no terminal.
  */
 
 #ifndef PEAL_CORE_DIAG_H

@@ -170,12 +170,12 @@ the_journal_gets_each_value_as_a_field(void **state)
 	struct journal j;
 
 	journal_begin(&j, *state);
-	diag_error("an error: file='%s' n=%d (of=%llu), kept: last_2=%s.",
+	diag_warn("a warning: file='%s' n=%d (of=%llu), kept: last_2=%s.",
 	    "/a b", -7, 18446744073709551615ULL, "x");
 	assert_string_equal(journal_take(&j),
-	    "MESSAGE=an error: file='/a b' n=-7 (of=18446744073709551615), "
+	    "MESSAGE=a warning: file='/a b' n=-7 (of=18446744073709551615), "
 	    "kept: last_2=x.\n"
-	    "PRIORITY=3\n"
+	    "PRIORITY=4\n"
 	    "SYSLOG_IDENTIFIER=peal-test\n"
 	    "PEAL_FILE=/a b\n"
 	    "PEAL_N=-7\n"
@@ -239,6 +239,26 @@ a_line_too_long_has_no_fields_and_an_end(void **state)
 	diag_warn("text=%s seq=%d", text, 5);
 	assert_non_null(strstr(journal_take(&j), "xxx...\nPRIORITY=4\n"));
 	assert_null(strstr(j.got, "PEAL_"));
+	journal_end(&j);
+}
+
+static void
+say_with_a_journal(void)
+{
+	diag_error("the last word: n=%d", 1);
+}
+
+/* journald may ask who it was when the process has ended. */
+static void
+an_error_goes_to_the_stream_that_systemd_knows(void **state)
+{
+	struct journal j;
+	char text[500];
+
+	journal_begin(&j, *state);
+	heard(say_with_a_journal, text, sizeof(text));
+	assert_string_equal(text, "<3>test: the last word: n=1\n");
+	assert_int_equal(recv(j.fd, j.got, sizeof(j.got), MSG_DONTWAIT), -1);
 	journal_end(&j);
 }
 
@@ -357,6 +377,7 @@ main(void)
 		IN_DIRECTORY(the_journal_gets_each_value_as_a_field),
 		IN_DIRECTORY(an_argument_can_forge_neither_field_nor_line),
 		IN_DIRECTORY(a_line_too_long_has_no_fields_and_an_end),
+		IN_DIRECTORY(an_error_goes_to_the_stream_that_systemd_knows),
 		cmocka_unit_test(without_its_journal_a_line_goes_to_stderr),
 		cmocka_unit_test(
 		    stderr_is_the_journal_where_it_is_what_systemd_said),
