@@ -10,9 +10,11 @@
 #include <grp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
+#include "core/frame.h"
 #include "core/fs.h"
 #include "core/options.h"
 #include "core/reason.h"
@@ -76,9 +78,14 @@ static unsigned
 ask_old_ring(const char *run_dir, struct log_witness *w, uint32_t *incarnation)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	CLEANUP(closep) int served = -1;
 	struct ring_status status;
 	char path[512];
 
+	/* The ring of one who serves is not ours; start() says whose it is. */
+	snprintf(path, sizeof(path), "%s/ring.sock", run_dir);
+	if (frame_connect(path, SOCK_SEQPACKET, &served, NULL) >= 0)
+		return 0;
 	snprintf(path, sizeof(path), "%s/ring", run_dir);
 	if (ring_reader_open(path, &rd, NULL) < 0)
 		return 0;
