@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "core/fs.h"
 #include "core/reason.h"
@@ -145,6 +147,38 @@ fs_mkdirs(const char *path, mode_t mode, struct reason *why)
 	if (!S_ISDIR(st.st_mode))
 		return reason_set(why, -ENOTDIR, "cannot use '%s'", path);
 	return 0;
+}
+
+/*
+ * In memory alone; over another one that may be told not to sync; or on a
+ * machine whose disk and whose other writers this one knows nothing of.
+ */
+static const struct {
+	uint32_t magic;
+	const char *name;
+} unsafe_kinds[] = {
+	{ TMPFS_MAGIC, "tmpfs" },
+	{ RAMFS_MAGIC, "ramfs" },
+	{ OVERLAYFS_SUPER_MAGIC, "overlay" },
+	{ NFS_SUPER_MAGIC, "NFS" },
+	{ CIFS_SUPER_MAGIC, "CIFS" },
+	{ SMB2_SUPER_MAGIC, "SMB" },
+	{ V9FS_MAGIC, "9p" },
+	{ CEPH_SUPER_MAGIC, "Ceph" },
+	{ FUSE_SUPER_MAGIC, "FUSE" },
+};
+
+const char *
+fs_unsafe(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_LEN(unsafe_kinds); i++)
+		if ((uint32_t)fs.f_type == unsafe_kinds[i].magic)
+			return unsafe_kinds[i].name;
+	return NULL;
 }
 
 /*

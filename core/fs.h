@@ -35,6 +35,12 @@ MUST_CHECK int fs_read(const struct sysio *io, int dirfd, const char *name,
 /* mkdir -p for one path; an existing directory is fine. */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct reason *why);
 
+/*
+ * What the file system of fd is called where it may forget what was flushed,
+ * or cannot promise that it does not; NULL elsewhere.
+ */
+const char *fs_unsafe(int fd);
+
 enum fs_lock {
 	FS_LOCKED = 0,
 	FS_LOCK_HELD

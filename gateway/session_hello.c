@@ -124,10 +124,12 @@ session_welcome(struct session *s, struct slice ack)
 	const struct conf *conf = gw->conf;
 	struct ring_status status;
 	struct mp_buf b = { 0 };
+	bool unsafe = ring_reader_info(attach_ring_of(gw->attach))->unsafe;
 
 	s->rules = rules_ref(gw->rules);
 	ring_reader_status(attach_ring_of(gw->attach), &status);
-	proto_pack_head(&b, "welcome", s->hello_id, 14 + (ack.len > 0));
+	proto_pack_head(
+	    &b, "welcome", s->hello_id, 14 + (ack.len > 0) + unsafe);
 	pack_uint(&b, "v", VERSION);
 	pack_str(&b, "session", s->name);
 	pack_str(&b, "user", s->user);
@@ -145,6 +147,10 @@ session_welcome(struct session *s, struct slice ack)
 	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
 	rules_pack(s->rules, &b);
+	if (unsafe) {
+		mp_pack_cstr(&b, "unsafe_filesystem");
+		mp_pack_bool(&b, true);
+	}
 	if (ack.len > 0) {
 		mp_pack_cstr(&b, "ack");
 		mp_pack_raw(&b, ack);

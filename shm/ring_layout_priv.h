@@ -58,7 +58,8 @@ struct ring_header {
 	uint64_t file_bytes;
 	uint32_t readers;
 	uint32_t writer_pid;
-	uint8_t zero[92];
+	uint32_t unsafe; /* 1: the log is where flushes may be lost */
+	uint8_t zero[88];
 	uint32_t crc; /* CRC32C of all before it, the magic as if stored */
 };
 

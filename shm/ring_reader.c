@@ -42,6 +42,7 @@ info_fill(struct ring_info *info, const struct ring_header *head)
 	info->payload_bytes = head->payload_bytes;
 	info->created_us = head->created_us;
 	info->writer_pid = head->writer_pid;
+	info->unsafe = head->unsafe != 0;
 	info->topic_key.k[0] = head->topic_key[0];
 	info->topic_key.k[1] = head->topic_key[1];
 }

@@ -43,6 +43,7 @@ struct ring_info {
 	uint64_t payload_bytes;
 	uint64_t created_us; /* wall clock */
 	uint32_t writer_pid;
+	bool unsafe; /* the log is where flushes may be lost */
 	struct hash_key topic_key;
 };
 

@@ -128,6 +128,7 @@ head_fill(struct ring_header *head, const struct ring_options *opt)
 	head->start_pos = opt->start_pos;
 	head->created_us = time_wall_us();
 	head->writer_pid = (uint32_t)getpid();
+	head->unsafe = opt->unsafe;
 }
 
 /* Everything but the magic. */

@@ -30,6 +30,7 @@ struct ring_options {
 	uint64_t epoch;
 	uint32_t incarnation;
 	uint64_t head_seq; /* last seq before the first event to be published */
+	bool unsafe;	   /* the log is where flushes may be lost */
 	gid_t group;	   /* of the file; (gid_t)-1: leave */
 	struct hash_key topic_key;
 	/* Where counting begins: 0 means 1 and 0 as in service; for tests. */

@@ -55,6 +55,8 @@ STATS_WRITER(
     missed_wakeups, COUNTER, "wakeups", "doorbells readers had to do without")
 STATS_WRITER(
     ring_window, GAUGE, "ms", "for how long an event stays in the ring")
+STATS_WRITER(
+    unsafe_filesystem, GAUGE, "", "1: flushes may be lost where the log is")
 STATS_WRITER(disk_free, GAUGE, "bytes", "that the log's disk has left for it")
 STATS_WRITER(
     disk_reserve, GAUGE, "bytes", "with less left, appends are soon refused")

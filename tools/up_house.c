@@ -35,11 +35,11 @@ enum {
 /* --- the run directory --- */
 
 static bool
-up_on_tmpfs(const char *path)
+up_on(const char *path, uint32_t magic)
 {
 	struct statfs fs;
 
-	return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+	return statfs(path, &fs) == 0 && (uint32_t)fs.f_type == magic;
 }
 
 /* A name of its own for each directory, also for a copy of one. */
@@ -117,9 +117,9 @@ up_make_run(const char *dir, struct reason *why)
 		return fs_mkdirs(is, 0750, why);
 	if (len < 0 && lstat(run, &st) == 0)
 		return fs_mkdirs(run, 0750, why);
-	if (len < 0 && up_on_tmpfs(dir) && strlen(run) <= UP_RUN_MAX)
+	if (len < 0 && up_on(dir, TMPFS_MAGIC) && strlen(run) <= UP_RUN_MAX)
 		return fs_mkdirs(run, 0700, why);
-	if (!up_on_tmpfs("/dev/shm"))
+	if (!up_on("/dev/shm", TMPFS_MAGIC))
 		return fs_mkdirs(run, 0700, why);
 	err = up_shm_name(dir, want, why);
 	if (err >= 0)
@@ -229,12 +229,35 @@ up_house_option(
 	return 0;
 }
 
+/*
+ * In a container everything is on an overlay, and this is how one develops
+ * there.  The writer warns, and welcomes and counters show it.
+ */
+static int
+up_house_allow_overlay(
+    const struct tool *t, struct up_options *options, struct reason *why)
+{
+	struct conf_entry entry;
+	char path[PATH_MAX];
+
+	conf_describe(t->house.conf, CONF_log_unsafe_filesystem, &entry);
+	snprintf(path, sizeof(path), "%s",
+	    conf_text(t->house.conf, CONF_log_directory));
+	/* Before the first start there is only the directory above. */
+	if (access(path, F_OK) < 0 && strrchr(path, '/'))
+		*strrchr(path, '/') = '\0';
+	if (strcmp(entry.source, "default") != 0 ||
+	    !up_on(path, OVERLAYFS_SUPER_MAGIC))
+		return 0;
+	return up_house_option(options, why, "%s=yes", entry.name);
+}
+
 int
 up_house_options(
     const struct tool *t, struct up_options *options, struct reason *why)
 {
 	struct conf_entry entry;
-	int err = 0;
+	int err = up_house_allow_overlay(t, options, why);
 
 	for (unsigned key = 0; key < CONF_KEYS && err >= 0; key++) {
 		conf_describe(t->house.conf, (enum conf_key)key, &entry);

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/conf.h"
 #include "core/diag.h"
@@ -45,6 +47,36 @@ open_dir(const struct conf *conf, enum conf_key key, mode_t mode, int *out,
 		return reason_set(
 		    why, BOOT_CONFIG, "%s: %s", entry.name, why->text);
 	*out = fd;
+	return 0;
+}
+
+/*
+ * May the log be where it is?  Files of somebody else's would be mixed with
+ * ours, and one of us could not read them at the next start.
+ */
+static int
+check_place(const struct conf *conf, struct boot *b, struct reason *why)
+{
+	const char *path = conf_text(conf, CONF_log_directory);
+	struct stat st;
+
+	if (fstat(b->log_dir, &st) < 0)
+		return reason_set(why, -errno, "cannot stat '%s'", path);
+	if (st.st_uid != geteuid())
+		return reason_set(why, BOOT_CONFIG,
+		    "the log '%s' belongs to user %u, and this is user %u",
+		    path, (unsigned)st.st_uid, (unsigned)geteuid());
+	b->unsafe = fs_unsafe(b->log_dir);
+	if (!b->unsafe)
+		return 0;
+	if (!conf_bool(conf, CONF_log_unsafe_filesystem))
+		return reason_set(why, BOOT_CONFIG,
+		    "the log '%s' is on %s, which may lose what was flushed: "
+		    "put log.directory on a local disk, or set "
+		    "log.unsafe_filesystem = yes",
+		    path, b->unsafe);
+	diag_warn(
+	    "the log is on %s: what is acknowledged may be lost", b->unsafe);
 	return 0;
 }
 
@@ -175,6 +207,7 @@ make_ring(const struct conf *conf, struct boot *b, struct reason *why)
 		.epoch = b->tail.epoch,
 		.incarnation = b->tail.incarnation,
 		.topic_key = b->state.topic_key,
+		.unsafe = b->unsafe != NULL,
 	};
 	memcpy(o->log_id, b->tail.log_id, sizeof(o->log_id));
 	err = ring_group(conf, &o->group, why);
@@ -198,6 +231,8 @@ boot_run(const struct conf *conf, struct boot *b, struct reason *why)
 
 	*b = (struct boot){ .log_dir = -1, .lock = -1, .run_dir = -1 };
 	err = open_dir(conf, CONF_log_directory, 0750, &b->log_dir, why);
+	if (!err)
+		err = check_place(conf, b, why);
 	if (!err)
 		err =
 		    open_dir(conf, CONF_ring_directory, 0755, &b->run_dir, why);

@@ -29,6 +29,8 @@ struct boot {
 	struct state state;
 	struct log_writer *log;
 	struct witness *witness;
+	const char
+	    *unsafe; /* what the log's file system is; NULL: it is safe */
 	struct ring_options ring_options;
 	struct ring_writer *ring; /* pre-loaded, not yet installed */
 };

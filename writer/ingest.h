@@ -25,6 +25,7 @@ struct ingest_parts {
 	struct loop *loop;
 	struct sequencer *sequencer;
 	struct syncer *syncer;
+	bool unsafe;		      /* the log is where flushes may be lost */
 	const char *log_name;	      /* proto_log_name() */
 	uint64_t oldest_seq;	      /* where there is no retainer */
 	struct retainer *retainer;    /* or NULL */

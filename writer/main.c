@@ -153,6 +153,7 @@ on_tick(void *arg)
 		.checkpoint_failed = w->checkpointer.failed,
 		.log_dir = w->boot.log_dir,
 		.segment_bytes = w->checkpointer.segment_bytes,
+		.unsafe = w->boot.unsafe != NULL,
 	};
 
 	ring_writer_heartbeat(w->boot.ring);
@@ -242,6 +243,7 @@ start_ingest(struct writer *w, const char *log_name, struct reason *why)
 		.sequencer = &w->sequencer,
 		.syncer = w->syncer,
 		.log_name = log_name,
+		.unsafe = w->boot.unsafe != NULL,
 		.oldest_seq = w->boot.tail.oldest_seq,
 		.retainer = w->retainer,
 		.broker_directory = conf_text(w->conf, CONF_broker_directory),

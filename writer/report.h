@@ -5,6 +5,7 @@
 #ifndef PEAL_WRITER_REPORT_H
 #define PEAL_WRITER_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct attach;
@@ -20,6 +21,7 @@ struct report_parts {
 	const struct attach *attach;
 	const struct retainer *retainer;
 	uint64_t checkpoint_failed;
+	bool unsafe;		/* may flushes be lost there? */
 	int log_dir;		/* whose disk is looked at */
 	uint64_t segment_bytes; /* of the log */
 };

@@ -229,7 +229,7 @@ handle_hello(struct producer *p, const struct proto_request *req)
 	size_t mark;
 	struct mp_buf *b = request_begin_now(p, &mark);
 
-	proto_pack_head(b, "welcome", req->id, 7);
+	proto_pack_head(b, "welcome", req->id, 7 + in->parts.unsafe);
 	mp_pack_cstr(b, "v");
 	mp_pack_uint(b, 1);
 	mp_pack_cstr(b, "log");
@@ -245,6 +245,10 @@ handle_hello(struct producer *p, const struct proto_request *req)
 	mp_pack_uint(b, INGEST_FRAME_MAX);
 	mp_pack_cstr(b, "keys_seconds");
 	mp_pack_uint(b, keys_seconds(in));
+	if (in->parts.unsafe) {
+		mp_pack_cstr(b, "unsafe_filesystem");
+		mp_pack_bool(b, true);
+	}
 	request_end_now(p, mark);
 }
 

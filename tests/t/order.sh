@@ -19,6 +19,7 @@ traced() {
 	strace -f -y -s 64 -o "$work/trace" "$@" \
 	    -e trace=network,read,write,writev,pwritev,pwritev2,pwrite64,fdatasync \
 	    "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	    -o log.unsafe_filesystem=yes \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
 	    2>"$work/writer.err" &
 	tracer=$!

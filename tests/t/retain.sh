@@ -135,6 +135,7 @@ rm -rf "$data/broker" "$data/log/writer.ckpt"
 base=$(find "$data/log" -name 'base-*.zst')
 start() {
 	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	    -o log.unsafe_filesystem=yes \
 	    -o ring.directory="$data/run" -o broker.directory="$data/broker"
 }
 mv "$base" "$work/base"

@@ -20,12 +20,14 @@ events() {
 second_writer() {
 	exits 'a second writer ends with 73 and names who holds the log' 73 \
 	    "pid $writer" "$top_builddir/peal-writer" \
-	    -o log.directory="$data/log" -o ring.directory="$work"
+	    -o log.directory="$data/log" -o ring.directory="$work" \
+	    -o log.unsafe_filesystem=yes
 	passes 'and the first one goes on' "$peal" append --data "$data" \
 	    other.a thing_happened 1
 	exits 'a writer of another log in its run directory ends with 1' 1 \
 	    "process $writer" "$top_builddir/peal-writer" \
-	    -o log.directory="$work/other" -o ring.directory="$data/run"
+	    -o log.directory="$work/other" -o ring.directory="$data/run" \
+	    -o log.unsafe_filesystem=yes
 	exits 'and leaves the ring as it is' 0 "alive (pid $writer)" \
 	    "$peal" ring --data "$data"
 }
