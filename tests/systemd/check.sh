@@ -1,6 +1,8 @@
 #!/bin/sh
 # The package on a real systemd: built, installed into a Debian 12 that is
 # booted for it, restarted under load, damaged, upgraded and purged.
+# PEAL_ROOT=DIR keeps the Debian for the next time, PEAL_PREVIOUS=DIR has the
+# packages of the version that is upgraded from.
 . "$(dirname "$0")/../lib/house.sh"
 
 for tool in debootstrap systemd-nspawn nsenter dpkg-buildpackage dh; do
@@ -35,9 +37,11 @@ make_root() {
 		    >"$work/sources"
 	mirror=$(sed -n 's/^deb \([^ ]*\) bookworm main$/\1/p' "$work/sources" |
 		head -n 1)
-	debootstrap --variant=minbase \
+	base=${PEAL_ROOT:-$root}
+	[ -e "$base/etc/debian_version" ] || debootstrap --variant=minbase \
 	    --include=systemd,systemd-sysv,dbus,openssl,curl \
-	    bookworm "$root" "${mirror:-http://deb.debian.org/debian}" || return 1
+	    bookworm "$base" "${mirror:-http://deb.debian.org/debian}" || return 1
+	[ "$base" = "$root" ] || cp -a --reflink=auto "$base" "$root" || return 1
 	[ ! -s "$work/sources" ] ||
 		cp "$work/sources" "$root/etc/apt/sources.list" || return 1
 	cp -R /etc/apt/apt.conf.d/. "$root/etc/apt/apt.conf.d/"
@@ -117,20 +121,91 @@ nothing_runs() {
 		! is_active peal-gateway.socket
 }
 
+# complaints UNIT: what its process itself said of errors, this time.
+complaints() {
+	in_root journalctl --sync
+	in_root journalctl -q --no-pager -o cat -p err \
+	    "_SYSTEMD_INVOCATION_ID=$(property "$1" InvocationID)"
+}
+
+# refuses UNIT STATUS WORD...: it fails with that, for good, and says why in
+# one line that has all of these words.
+refuses() {
+	unit=$1 want=$2
+	shift 2
+	in_root systemctl start --no-block "$unit"
+	failed_with "$unit" "$want" || {
+		in_root systemctl status --no-pager "$unit"
+		return 1
+	}
+	complaints "$unit" >"$work/complaints"
+	cat "$work/complaints"
+	[ "$(wc -l <"$work/complaints")" -eq 1 ] || return 1
+	for word; do
+		grep -qF -e "$word" "$work/complaints" || return 1
+	done
+	in_root systemctl reset-failed
+}
+
 # Without a certificate a gateway says so in a line, and is left alone.
 no_certificate() {
-	in_root systemctl start --no-block peal-gateway@1
-	failed_with peal-gateway@1.service 2 &&
-		journal peal-gateway@1 | grep -q '/etc/peal/tls/'
+	refuses peal-gateway@1.service 2 /etc/peal/tls/cert.pem \
+	    'No such file'
+}
+
+# with_configuration SCRIPT COMMAND...: while sed has changed it.
+with_configuration() {
+	in_root cp -p /etc/peal/peal.conf /etc/peal/peal.conf.before
+	in_root sed -i "$1" /etc/peal/peal.conf
+	shift
+	got=0
+	"$@" || got=$?
+	in_root mv /etc/peal/peal.conf.before /etc/peal/peal.conf
+	return $got
 }
 
 wrong_configuration() {
-	in_root sed -i 's/^group = /grupp = /' /etc/peal/peal.conf
-	in_root systemctl start --no-block peal-writer
-	failed_with peal-writer.service 2 || return 1
-	journal peal-writer | grep 'peal.conf' | grep -q grupp || return 1
-	in_root sed -i 's/^grupp = /group = /' /etc/peal/peal.conf
-	in_root systemctl reset-failed
+	for unit in peal-writer peal-broker peal-gateway@1; do
+		with_configuration 's/^group = /grupp = /' \
+		    refuses $unit.service 2 /etc/peal/peal.conf: grupp ||
+			return 1
+	done
+	in_root peal config check /etc/peal/peal.conf >"$work/checked" 2>&1
+	grep -q '/etc/peal/tls/cert.pem' "$work/checked" &&
+		with_configuration 's/^group = .*/group = nobodys/' \
+		    refuses peal-writer.service 2 ring.group nobodys
+}
+
+no_directory() {
+	with_configuration '$a[log]\ndirectory = /srv/peal/log' \
+	    refuses peal-writer.service 2 log.directory /srv/peal &&
+		with_configuration '$a[broker]\ndirectory = /srv/peal/state' \
+		    refuses peal-broker.service 2 broker.directory /srv/peal
+}
+
+# A disk with no room: the writer says so and serves, and refuses appends.
+full_disk() {
+	in_root sh -ec 'mkdir -p /var/lib/peal/log
+		mount -t tmpfs -o size=8M none /var/lib/peal/log
+		systemctl start peal-writer
+		journalctl --sync' || return 1
+	in_root journalctl -q --no-pager -o cat -p warning \
+	    _SYSTEMD_UNIT=peal-writer.service \
+	    "_SYSTEMD_INVOCATION_ID=$(property peal-writer.service InvocationID)" \
+	    >"$work/warnings"
+	cat "$work/warnings"
+	[ "$(grep -c 'No space left on device' "$work/warnings")" -eq 1 ] &&
+		[ "$(wc -l <"$work/warnings")" -eq 1 ] || return 1
+	got=0
+	in_root peal append full.disk made '{}' >"$work/refused" 2>&1 || got=$?
+	[ $got -ne 0 ] && grep storage_full "$work/refused" || {
+		echo "status $got:"
+		cat "$work/refused"
+		return 1
+	}
+	in_root sh -ec 'systemctl stop peal-writer
+		umount /var/lib/peal/log
+		rm -rf /var/lib/peal/log'
 }
 
 prepare() {
@@ -151,8 +226,9 @@ prepare() {
 		printf "%s\n" "[Service]" \
 		    LoadCredential=issuer.pem:/etc/peal/keys/issuer.pem \
 		    >/etc/systemd/system/peal-gateway@.service.d/keys.conf
-		useradd -G peal producer
-		useradd stranger
+		id producer || useradd producer
+		id stranger || useradd stranger
+		usermod -a -G peal producer
 		systemctl daemon-reload
 		systemctl reset-failed
 		systemctl enable --now peal-gateway.socket peal.target
@@ -210,6 +286,38 @@ restarts_under_load() {
 	[ "$status" -eq 0 ] && unbroken $((head + 2000))
 }
 
+# Lines are entries with fields, of who said them, and none is a line of text
+# that was caught from standard error.
+fields() {
+	in_root journalctl -q --no-pager -o export \
+	    SYSLOG_IDENTIFIER=peal-writer \
+	    "_SYSTEMD_INVOCATION_ID=$(property peal-writer.service InvocationID)" \
+	    >"$work/export"
+	for line in '^PEAL_LOG=[0-9a-f]*-1$' '^PEAL_HEAD=[0-9]*$' '^PRIORITY=5$' \
+	    '^MESSAGE=serving: log=' '^_TRANSPORT=journal$'; do
+		grep -q "$line" "$work/export" || {
+			echo "nothing like '$line'"
+			return 1
+		}
+	done
+	! grep '^MESSAGE=<\|^_TRANSPORT=stdout' "$work/export"
+}
+
+# No part of the token that was let in, nor of one that was not.
+no_secrets() {
+	in_root sh -c 'sed "s/.\$/A/" /root/token >/root/forged
+		timeout 60 peal tail --url https://127.0.0.1:8443 \
+		    --token-file /root/forged --cafile /etc/peal/tls/cert.pem \
+		    --count 1 --json ">"' >"$work/forged" 2>&1
+	in_root journalctl -q --no-pager -o export >"$work/export"
+	in_root sh -c 'cat /root/token /root/forged | tr . "\n"' |
+		sort -u | grep -v '^eyJhbGci' | grep . >"$work/secrets"
+	cp "$work/secrets" "$work/told"
+	grep -qFf "$work/secrets" "$work/told" &&
+		[ "$(wc -l <"$work/secrets")" -ge 3 ] &&
+		[ -s "$work/export" ] && ! grep -qFf "$work/secrets" "$work/export"
+}
+
 restarted_by() {
 	[ "$(property peal-writer.service NRestarts)" -gt "$1" ] &&
 		is_active peal-writer
@@ -224,7 +332,29 @@ watchdog() {
 	was=$(property peal-writer.service NRestarts)
 	in_root sh -c "kill -STOP $(property peal-writer.service MainPID)"
 	await_here restarted_by "$was" &&
-		journal peal-writer | grep -q 'Watchdog timeout'
+		journal peal-writer | grep -q 'Watchdog timeout' &&
+		in_root rm -r /etc/systemd/system/peal-writer.service.d &&
+		in_root systemctl daemon-reload
+}
+
+# Each has closed a filter of its own over that of its unit, and has no core.
+narrowed() {
+	! in_root journalctl -q --no-pager -o cat |
+		grep 'are not filtered\|cannot limit core' || return 1
+	for unit in peal-writer peal-broker peal-gateway@1; do
+		pid=$(property $unit.service MainPID)
+		for task in $(in_root ls "/proc/$pid/task"); do
+			in_root cat "/proc/$pid/task/$task/status" \
+			    >"$work/status" || return 1
+			grep -q '^Seccomp:.*2$' "$work/status" &&
+				grep -q '^NoNewPrivs:.*1$' "$work/status" || {
+				echo "$unit: $(grep 'Sec\|New' "$work/status")"
+				return 1
+			}
+		done
+		in_root grep '^Max core file size  *0  *0 ' "/proc/$pid/limits" ||
+			return 1
+	done
 }
 
 # What a gateway could do if it were taken over.
@@ -298,17 +428,56 @@ reads_without_root() {
 	done
 }
 
-upgrade() {
+# Packages of a version before this one: those that were given, or the same,
+# under a lower number.
+previous_packages() {
+	mkdir -p "$root/previous"
 	for deb in peal peal-tools; do
-		rm -rf "$work/new"
-		dpkg-deb -R "$work/$deb"_*.deb "$work/new" &&
-			sed -i 's/^\(Version: .*\)$/\1+1/; s/\(peal-tools (= [0-9.]*\))/\1+1)/' \
-			    "$work/new/DEBIAN/control" &&
-			dpkg-deb -b "$work/new" "$root/packages/$deb.upgrade.deb" ||
+		rm -rf "$work/old"
+		dpkg-deb -R "${PEAL_PREVIOUS:-$work}/$deb"_*.deb "$work/old" &&
+			sed -i 's/^\(Version: .*\)$/\1~1/
+				s/\(peal-tools (= [0-9.]*\))/\1~1)/
+				s/\(peal (<< [0-9.]*\))/\1~1)/' \
+			    "$work/old/DEBIAN/control" &&
+			dpkg-deb -b "$work/old" "$root/previous/$deb.deb" ||
 			return 1
 	done
-	in_root sh -c 'dpkg -i /packages/*.upgrade.deb' &&
-		await_here all_active && follow_tls 1 | grep -q '^\[1,'
+}
+
+install_previous() {
+	mkdir "$root/packages" && cp "$work"/*.deb "$root/packages/" &&
+		cp "$sample" "$root/root/events.jsonl" && previous_packages &&
+		in_root sh -ec 'apt-get install -y -q --no-install-recommends \
+		    /previous/*.deb
+		# Early ones left this to the next boot.
+		if [ -n "$1" ]; then
+			systemd-sysusers
+			systemd-tmpfiles --create peal.conf
+		fi' sh "${PEAL_PREVIOUS-}" && prepare && await_here all_active
+}
+
+# What the version before has stored, and what this one makes of it.
+story() {
+	in_root sh -c 'peal log cat --json && peal state --json ">"'
+}
+
+# Events that are in hand when the packages change are stored once, and who
+# follows misses none.
+upgrade() {
+	in_root peal import /root/events.jsonl || return 1
+	story >"$work/before" && [ "$(wc -l <"$work/before")" -gt 2000 ] ||
+		return 1
+	was=$(in_root dpkg-query -W -f '${Version}' peal)
+	in_root sh -c 'dpkg -i /packages/peal_*.deb /packages/peal-tools_*.deb' ||
+		return 1
+	[ "$(in_root dpkg-query -W -f '${Version}' peal)" != "$was" ] &&
+		all_active || return 1
+	in_root systemctl restart peal-writer peal-broker peal-gateway@1 &&
+		await_here all_active || return 1
+	story >"$work/after"
+	cmp "$work/before" "$work/after" && append_as producer &&
+		follow_tls 2001 >"$work/followed" && unbroken 2001 &&
+		in_root peal log verify && in_root peal verify
 }
 
 # Stopping the target asks the services to stop, and does not wait for them.
@@ -344,11 +513,10 @@ refuses_damage() {
 }
 
 purge() {
-	in_root sh -ec 'systemctl stop peal.target peal-gateway.socket \
-		    peal-metrics.socket
+	in_root sh -ec 'systemctl stop "peal*"
 		DEBIAN_FRONTEND=noninteractive apt-get purge -y -q peal \
 		    peal-tools peal-doc
-		rm -rf /packages /root/events.jsonl*' || return 1
+		rm -rf /packages /previous /root/events.jsonl*' || return 1
 	left=$(in_root sh -c 'find / -xdev -iname "*peal*" \
 		-not -path "/var/lib/dpkg/*" -not -path "/var/lib/apt/*" \
 		-not -path "/var/cache/*" -not -path "/var/log/*" \
@@ -379,7 +547,9 @@ passes 'the system boots' boot
 passes 'nothing runs that was not asked for' nothing_runs
 passes 'a gateway without certificate ends with one line, for good' \
 	no_certificate
-passes 'so does a writer with a wrong configuration' wrong_configuration
+passes 'so does each of them with a wrong configuration' wrong_configuration
+passes 'so do writer and broker without their directory' no_directory
+passes 'a writer with a full disk says so in a line, and serves' full_disk
 passes 'certificate, key and token key are put in place' prepare
 passes 'all of it is active' await_here all_active
 passes 'a member of the group appends' append_as producer
@@ -387,14 +557,19 @@ exits 'a stranger does not, and is told why' 1 "group 'peal' may" append_as stra
 passes 'a client follows over TLS' follows
 passes 'each unit is restarted under load and a client misses nothing' \
 	restarts_under_load
+passes 'the journal has fields' fields
+passes 'and no part of a token' no_secrets
 passes 'a writer that stands still is started again' watchdog
+passes 'each has narrowed itself down' narrowed
 passes 'a gateway reads the ring and little else' confined
 passes 'metrics are scraped from here alone, and read alone' measured
 passes 'a gateway that was killed is told of' died_is_told
 passes 'the tools take the group alone' reads_without_root
-passes 'an upgrade keeps the log and what runs' upgrade
 passes 'all stop in good order' stops_cleanly
 passes 'a damaged log is refused with 3, and not tried again' refuses_damage
 passes 'a purge leaves nothing' purge
+passes 'the version before is installed and runs' install_previous
+passes 'an upgrade keeps the log, the state and what runs' upgrade
+passes 'a purge leaves nothing this time either' purge
 passes 'the system ends' halt
 plan $count
