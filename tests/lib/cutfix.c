@@ -60,7 +60,7 @@ cutfix_calls(uint64_t number)
 	static struct ledger ledger;
 
 	fm = cutfix_run(number, 0, &ledger);
-	assert_true(filemodel_calls(fm) > 200 && ledger.n > 50);
+	assert_true(filemodel_calls(fm) > 150 && ledger.n > 15);
 	return filemodel_calls(fm);
 }
 
