@@ -375,12 +375,13 @@ bool
 log_frame_event(const struct log_frame *frame, size_t *at, struct slice *event,
     uint32_t *crc)
 {
-	const uint8_t *p = frame->payload.p + *at;
 	size_t left = frame->payload.len - *at;
+	const uint8_t *p;
 	uint32_t len;
 
 	if (left < LOG_EVENT_HEADER)
 		return false;
+	p = frame->payload.p + *at;
 	len = get_le32(p);
 	if (len > left - LOG_EVENT_HEADER)
 		return false;
