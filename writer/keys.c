@@ -244,6 +244,19 @@ table_grow(struct keys *ks, uint64_t keys)
 }
 
 int
+keys_reserve(struct keys *ks, uint64_t requests, uint64_t n)
+{
+	int err;
+
+	n = MIN(n, ks->max);
+	err =
+	    queue_grow(&ks->requests, MIN(requests, n), sizeof(struct record));
+	if (!err)
+		err = queue_grow(&ks->slots, n, sizeof(struct slot));
+	return err ? err : table_grow(ks, n);
+}
+
+int
 keys_add(struct keys *ks, const struct keys_request *req,
     const struct key_id *ids, const uint64_t *versions)
 {

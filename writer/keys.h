@@ -32,6 +32,11 @@ struct keys_request {
 
 /* At most max keys are kept; their hashes want a salt: see keys_set_salt(). */
 struct keys *keys_new(uint64_t max);
+/*
+ * Room for n keys in requests, so that adding them grows nothing; what is
+ * beyond max is left out.  0 or -ENOMEM.
+ */
+MUST_CHECK int keys_reserve(struct keys *ks, uint64_t requests, uint64_t n);
 struct keys *keys_free(struct keys *ks);
 CLEANUP_FN(struct keys *, keys_free)
 

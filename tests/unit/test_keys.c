@@ -134,6 +134,31 @@ keys_belong_to_their_actor(void **state)
 	keys_free(ks);
 }
 
+/* Reserved or not, the same keys are known; no count asks for too much. */
+static void
+room_that_was_reserved_changes_nothing(void **state)
+{
+	static const uint64_t counts[] = { 0, 1, 9, 10, 11, 5000, UINT64_MAX };
+
+	for (unsigned i = 0; i < ARRAY_LEN(counts); i++) {
+		struct keys *ks = keys_new(10);
+		struct keys_request req;
+		uint64_t versions[3];
+
+		assert_int_equal(keys_reserve(ks, counts[i], counts[i]), 0);
+		for (unsigned k = 0; k < 4; k++)
+			add(ks, 3 * k, 3, 1 + k);
+		assert_int_equal(keys_requests(ks), 3);
+		assert_int_equal(look_up(ks, (unsigned[]){ 0, 1, 2 }, 3,
+				     (uint8_t[16]){ 0 }, &req, versions),
+		    KEYS_NEW);
+		assert_int_not_equal(look_up(ks, (unsigned[]){ 9, 10, 11 }, 3,
+					 (uint8_t[16]){ 0 }, &req, versions),
+		    KEYS_NEW);
+		keys_free(ks);
+	}
+}
+
 int
 main(void)
 {
@@ -142,6 +167,7 @@ main(void)
 		cmocka_unit_test(whatever_else_touches_a_known_key_is_refused),
 		cmocka_unit_test(the_oldest_requests_are_forgotten_whole),
 		cmocka_unit_test(keys_belong_to_their_actor),
+		cmocka_unit_test(room_that_was_reserved_changes_nothing),
 	};
 
 	return cmocka_run_group_tests_name("keys", tests, NULL, NULL);
