@@ -67,7 +67,7 @@ send_to_journal(const struct line *l, const struct diag_text *t)
 {
 	struct journal_field f[5 + DIAG_TEXT_FIELDS];
 	char names[DIAG_TEXT_FIELDS][DIAG_TEXT_KEY + 8];
-	char level[4], held[24];
+	char level[12], held[24];
 	unsigned n = 0;
 
 	snprintf(level, sizeof(level), "%d", l->level);
