@@ -210,9 +210,9 @@ tail_local_read(struct tail_local *l, struct reason *why)
 
 	err = ring_reader_read(
 	    l->rd, l->ev, TAIL_RUN, l->buf, TAIL_BUFFER, &n, &need);
+	/* What came may be zeros. */
 	if (guard_replaced() != l->replaced)
-		return reason_set(
-		    why, -EPROTO, "the ring was cut short while it was read");
+		return -EPROTO;
 	switch (err) {
 	case RING_EMPTY:
 		return 0;
@@ -311,6 +311,10 @@ tail_local(struct tail *tail)
 			err = tail_local_begin(l, &why);
 		if (err >= 0)
 			err = tail_local_follow(l, &why);
+		/* Wherever it was found out: that is the cause. */
+		if (err < 0 && guard_replaced() != l->replaced)
+			(void)reason_set(&why, err,
+			    "the ring was cut short while it was read");
 		tail_local_detach(l);
 	}
 	if (l)
