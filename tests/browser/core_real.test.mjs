@@ -307,7 +307,10 @@ test("where another log is served rows begin anew, and events are all that it ha
   // Nobody comes to the other log before there is something in it.
   let token = one.token;
   const c = client(t, { url: one.socketUrl(), getToken: () => token });
-  await c.append([1, 2, 3].map((i) => ({ topic: `log.${i}`, type: "x_set", data: i })));
+  const first = await c.append(
+    [1, 2, 3].map((i) => ({ topic: `log.${i}`, type: "x_set", data: i })));
+  // A snapshot is of what the broker has folded.
+  await c.state("log.>", { minSeq: first.seq });
   const told = { rows: [], all: [], now: [] };
   const log = c.welcome.log;
   const subs = [c.subscribe("log.>", { from: "snapshot" }),
@@ -325,8 +328,7 @@ test("where another log is served rows begin anew, and events are all that it ha
   await one.stop();
   const two = await startHouse(t, { listen: `127.0.0.1:${one.port}` });
   await two.peal("append", "log.new", "x_set", "1");
-  // A snapshot is of what the broker has folded.
-  await until("it is folded", async () => (await two.state("log.>")).size === 1);
+  await until("that is folded, too", async () => (await two.state("log.>")).size === 1);
   come(two.token);
   await until("it is connected to the other log", () => c.welcome.log !== log);
   await until("all are live again", () => subs.every((sub) => sub.live));
