@@ -91,24 +91,19 @@ mend(uint8_t *p, uint64_t size, unsigned what)
 		sha256(p, size - SHA256_BYTES, p + size - SHA256_BYTES);
 }
 
-struct edits {
-	const uint8_t *p;
-	size_t len;
-};
-
 /* From the beginning, or with bit 4 from the trailer on, with 5 in a block. */
 static void
 apply(void *arg, uint8_t *bytes, uint64_t size)
 {
-	const struct edits *e = arg;
+	const struct logfuzz_input *in = arg;
 	uint64_t from = 0;
 
-	if (e->p[0] & 16)
+	if (in->p[0] & 16)
 		from = size - ARCHIVE_TRAILER;
-	else if (e->p[0] & 32)
+	else if (in->p[0] & 32)
 		from = ARCHIVE_HEADER;
-	logfuzz_edit(bytes + from, size - from, e->p + 1, e->len - 1);
-	mend(bytes, size, e->p[0]);
+	logfuzz_edit(bytes + from, size - from, in->p + 1, in->len - 1);
+	mend(bytes, size, in->p[0]);
 }
 
 static enum logfuzz_fate
@@ -134,22 +129,19 @@ read_rows(struct archive *a)
 }
 
 static enum logfuzz_fate
-try(const uint8_t *p, size_t len)
+try(struct logfuzz_input in)
 {
 	static struct filemodel *whole;
 	CLEANUP(filemodel_freep) struct filemodel *fm = NULL;
 	CLEANUP(archive_freep) struct archive *a = NULL;
-	struct edits e = { p, len };
 	struct reason why = { "" };
 	char name[ARCHIVE_NAME_SIZE];
 
 	if (!whole)
 		whole = archived();
-	if (len == 0)
-		return LOGFUZZ_READ;
 	fm = filemodel_clone(whole);
 	archive_name(name, SEQ);
-	filemodel_edit(fm, name, apply, &e);
+	filemodel_edit(fm, name, apply, &in);
 	if (archive_open(filemodel_io(fm), filemodel_root(fm), SEQ, &a, &why) !=
 	    ARCHIVE_ROW) {
 		FUZZ_MUST(why.text[0]);
@@ -158,20 +150,8 @@ try(const uint8_t *p, size_t len)
 	return read_rows(a);
 }
 
-#ifdef PEAL_LIBFUZZER
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	(void)try(data, size);
-	return 0;
-}
-#else
-int
-main(void)
-{
-	return logfuzz_main("archive",
-	    "an archive of any bytes is refused or read within bounds", try);
-}
-#endif
+const struct logfuzz_target logfuzz_target = {
+	.corpus = "archive",
+	.what = "an archive of any bytes is refused or read within bounds",
+	.try = try,
+};

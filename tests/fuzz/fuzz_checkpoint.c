@@ -52,18 +52,13 @@ saved(void)
 	return fm;
 }
 
-struct edits {
-	const uint8_t *p;
-	size_t len;
-};
-
 static void
 apply(void *arg, uint8_t *bytes, uint64_t size)
 {
-	const struct edits *e = arg;
+	const struct logfuzz_input *in = arg;
 
-	logfuzz_edit(bytes, size, e->p + 1, e->len - 1);
-	if (e->p[0] & LOGFUZZ_MEND_HEADER)
+	logfuzz_edit(bytes, size, in->p + 1, in->len - 1);
+	if (in->p[0] & LOGFUZZ_MEND_HEADER)
 		put_le32(bytes + size - 4, crc32c(0, bytes, size - 4));
 }
 
@@ -92,21 +87,18 @@ use(struct filemodel *fm, struct state *st)
 }
 
 static enum logfuzz_fate
-try(const uint8_t *p, size_t len)
+try(struct logfuzz_input in)
 {
 	static struct filemodel *whole;
 	CLEANUP(filemodel_freep) struct filemodel *fm = NULL;
-	struct edits e = { p, len };
 	struct reason why = { "" };
 	struct state st;
 	int got;
 
 	if (!whole)
 		whole = saved();
-	if (len == 0)
-		return LOGFUZZ_READ;
 	fm = filemodel_clone(whole);
-	filemodel_edit(fm, CHECKPOINT_NAME, apply, &e);
+	filemodel_edit(fm, CHECKPOINT_NAME, apply, &in);
 	FUZZ_MUST(state_init(&st, filemodel_io(fm), 100) == 0);
 	got = checkpoint_load(
 	    filemodel_io(fm), filemodel_root(fm), &of, UINT64_MAX, &st, &why);
@@ -118,20 +110,8 @@ try(const uint8_t *p, size_t len)
 	return got == CHECKPOINT_LOADED ? LOGFUZZ_READ : LOGFUZZ_REFUSED;
 }
 
-#ifdef PEAL_LIBFUZZER
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	(void)try(data, size);
-	return 0;
-}
-#else
-int
-main(void)
-{
-	return logfuzz_main("checkpoint",
-	    "a checkpoint of any bytes is of no use or a state", try);
-}
-#endif
+const struct logfuzz_target logfuzz_target = {
+	.corpus = "checkpoint",
+	.what = "a checkpoint of any bytes is of no use or a state",
+	.try = try,
+};

@@ -79,7 +79,7 @@ seek_all(struct filemodel *fm, uint64_t events)
 }
 
 static enum logfuzz_fate
-try(const uint8_t *p, size_t len)
+try(struct logfuzz_input in)
 {
 	CLEANUP(filemodel_freep) struct filemodel *fm = NULL;
 	const struct logfuzz_log *log = logfuzz_log();
@@ -91,12 +91,10 @@ try(const uint8_t *p, size_t len)
 	size_t n;
 	int got;
 
-	if (len == 0)
-		return LOGFUZZ_READ;
 	fm = filemodel_clone(log->fm);
 	FUZZ_MUST(segment_read(filemodel_io(fm), filemodel_root(fm),
 		      log->names[0], &seg, &why) == 0);
-	n = make_index(&seg.header, p, len, bytes, sizeof(bytes));
+	n = make_index(&seg.header, in.p, in.len, bytes, sizeof(bytes));
 	segment_name(
 	    name, seg.header.first_seq, seg.header.incarnation, ".idx");
 	put_file(fm, name, bytes, n);
@@ -108,20 +106,8 @@ try(const uint8_t *p, size_t len)
 	return got == INDEX_READ ? LOGFUZZ_READ : LOGFUZZ_REFUSED;
 }
 
-#ifdef PEAL_LIBFUZZER
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
-{
-	(void)try(data, size);
-	return 0;
-}
-#else
-int
-main(void)
-{
-	return logfuzz_main("index",
-	    "an index of any bytes is of no use, or hides no event", try);
-}
-#endif
+const struct logfuzz_target logfuzz_target = {
+	.corpus = "index",
+	.what = "an index of any bytes is of no use, or hides no event",
+	.try = try,
+};

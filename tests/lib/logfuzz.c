@@ -14,10 +14,6 @@
 #include "log/verify.h"
 #include "tests/lib/logfuzz.h"
 
-enum {
-	ROUNDS = 4000
-};
-
 /* A frame of n events of some bytes, flushed alone. */
 static void
 logfuzz_append(struct log_writer *lw, uint64_t *seq, unsigned n)
@@ -207,6 +203,43 @@ logfuzz_look(struct filemodel *fm)
 	return logfuzz_read(fm, tail.last_seq);
 }
 
+enum logfuzz_fate
+logfuzz_look_at(struct logfuzz_input *in,
+    void (*edit)(void *arg, uint8_t *bytes, uint64_t size))
+{
+	const struct logfuzz_log *log = logfuzz_log();
+	CLEANUP(filemodel_freep)
+	struct filemodel *fm = filemodel_clone(log->fm);
+
+	filemodel_edit(fm, log->names[in->p[0] >> 7], edit, in);
+	return logfuzz_look(fm);
+}
+
+static enum logfuzz_fate
+logfuzz_try(const uint8_t *p, size_t len)
+{
+	struct logfuzz_input in = { p, len };
+
+	return len > 0 ? logfuzz_target.try(in) : LOGFUZZ_READ;
+}
+
+#ifdef PEAL_LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *p, size_t len);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *p, size_t len)
+{
+	(void)logfuzz_try(p, len);
+	return 0;
+}
+
+#else
+
+enum {
+	ROUNDS = 4000
+};
+
 /* Numbers where code goes wrong, mostly. */
 static size_t
 logfuzz_number(uint8_t *p)
@@ -240,8 +273,6 @@ logfuzz_random(uint8_t *in)
 	return len;
 }
 
-static enum logfuzz_fate (*logfuzz_try)(const uint8_t *p, size_t len);
-
 static void
 logfuzz_replay(const uint8_t *p, size_t len)
 {
@@ -249,25 +280,25 @@ logfuzz_replay(const uint8_t *p, size_t len)
 }
 
 int
-logfuzz_main(const char *name, const char *what,
-    enum logfuzz_fate (*try)(const uint8_t *p, size_t len))
+main(void)
 {
 	static uint8_t in[LOGFUZZ_INPUT];
 	unsigned fates[LOGFUZZ_FATES] = { 0 };
 	bool kept, good;
 
 	printf("1..2\n");
-	logfuzz_try = try;
-	kept = fuzz_replay(name, logfuzz_replay);
+	kept = fuzz_replay(logfuzz_target.corpus, logfuzz_replay);
 	fuzz_seed();
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		size_t n = logfuzz_random(in);
 
-		fates[try(in, n)]++;
+		fates[logfuzz_try(in, n)]++;
 	}
 	good = fates[LOGFUZZ_REFUSED] && fates[LOGFUZZ_READ];
-	printf("%sok 2 - %s\n", good ? "" : "not ", what);
+	printf("%sok 2 - %s\n", good ? "" : "not ", logfuzz_target.what);
 	printf("# %u refused, %u found out later, %u read\n",
 	    fates[LOGFUZZ_REFUSED], fates[LOGFUZZ_BROKEN], fates[LOGFUZZ_READ]);
 	return !(kept && good);
 }
+
+#endif

@@ -2,8 +2,8 @@
 
 /*
  * What the fuzz targets of the log's files share: a small log in the file
- * model, inputs that are edits of a file which is whole, and CRCs made right
- * again, so that what stands behind them is looked at.
+ * model, inputs that are edits of a file which is whole, CRCs made right
+ * again, so that what stands behind them is looked at, and what runs them.
  */
 
 #ifndef PEAL_TESTS_LIB_LOGFUZZ_H
@@ -31,6 +31,22 @@ enum logfuzz_fate {
 	LOGFUZZ_FATES,
 };
 
+struct logfuzz_input {
+	const uint8_t *p;
+	size_t len; /* one byte or more */
+};
+
+/*
+ * Each program defines one.  As a test, what is kept is replayed, then come
+ * random edits; with -DPEAL_LIBFUZZER libFuzzer says what is tried.
+ */
+struct logfuzz_target {
+	const char *corpus;
+	const char *what; /* is shown, as a sentence */
+	enum logfuzz_fate (*try)(struct logfuzz_input in);
+};
+extern const struct logfuzz_target logfuzz_target;
+
 struct logfuzz_log {
 	struct filemodel *fm;
 	char names[2][64]; /* a sealed segment and the newest */
@@ -46,12 +62,8 @@ void logfuzz_edit(uint8_t *p, size_t size, const uint8_t *in, size_t len);
 void logfuzz_mend(uint8_t *p, size_t size, unsigned mend);
 /* Recover, read and verify: it comes to an end, and events are in order. */
 enum logfuzz_fate logfuzz_look(struct filemodel *fm);
-
-/*
- * A target as a test: what is kept is replayed, then random edits.  Returns
- * what main() does.
- */
-int logfuzz_main(const char *name, const char *what,
-    enum logfuzz_fate (*try)(const uint8_t *p, size_t len));
+/* At the log, with edit(in) made of the segment that the input says. */
+enum logfuzz_fate logfuzz_look_at(struct logfuzz_input *in,
+    void (*edit)(void *arg, uint8_t *bytes, uint64_t size));
 
 #endif
