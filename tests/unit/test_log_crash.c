@@ -17,12 +17,12 @@
 
 #include <cmocka.h>
 
-#include "core/time.h"
 #include "log/log_reader.h"
 #include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/filemodel.h"
 #include "tests/lib/logfix.h"
+#include "tests/lib/seed.h"
 
 enum {
 	SEQS_MAX = 512,
@@ -327,12 +327,9 @@ main(void)
 		cmocka_unit_test(
 		    an_interruption_or_a_short_write_at_any_call_changes_nothing),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
+	const char *text = getenv("PEAL_TEST_ROUNDS");
 
-	seed = text ? strtoull(text, NULL, 10) : time_wall_us();
-	text = getenv("PEAL_TEST_ROUNDS");
+	seed = seed_draw();
 	rounds = text ? (unsigned)strtoul(text, NULL, 10) : 1;
-	printf("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
-	fflush(stdout);
 	return cmocka_run_group_tests_name("log_crash", tests, NULL, NULL);
 }

@@ -19,7 +19,6 @@
 
 #include "core/mp.h"
 #include "core/row.h"
-#include "core/time.h"
 #include "log/archive.h"
 #include "log/base.h"
 #include "log/floor.h"
@@ -28,6 +27,7 @@
 #include "log/retain.h"
 #include "log/verify.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/seed.h"
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
@@ -620,9 +620,7 @@ main(void)
 		cmocka_unit_test(an_error_at_any_call_loses_nothing),
 		cmocka_unit_test(removing_before_the_floor_is_found_out),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
 
-	seed = text ? strtoull(text, NULL, 0) : time_wall_us();
-	print_message("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
+	seed = seed_draw();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,12 +18,12 @@
 
 #include "core/bytes.h"
 #include "core/crc32c.h"
-#include "core/time.h"
 #include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/verify.h"
 #include "tests/lib/filemodel.h"
 #include "tests/lib/logfix.h"
+#include "tests/lib/seed.h"
 
 enum {
 	SMALL = 32 << 10,
@@ -460,10 +460,7 @@ main(void)
 		cmocka_unit_test(
 		    verification_complains_wherever_a_reader_is_refused),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
 
-	seed = text ? strtoull(text, NULL, 10) : time_wall_us();
-	printf("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
-	fflush(stdout);
+	seed = seed_draw();
 	return cmocka_run_group_tests_name("log_rot", tests, NULL, NULL);
 }

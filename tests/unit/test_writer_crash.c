@@ -10,14 +10,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "core/time.h"
 #include "tests/lib/cutfix.h"
 #include "tests/lib/imageset.h"
+#include "tests/lib/seed.h"
 
 static uint64_t seed;
 
@@ -182,10 +181,7 @@ main(void)
 		cmocka_unit_test(
 		    a_power_cut_while_starting_keeps_every_promise),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
 
-	seed = text ? strtoull(text, NULL, 10) : time_wall_us();
-	printf("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
-	fflush(stdout);
+	seed = seed_draw();
 	return cmocka_run_group_tests_name("writer_crash", tests, NULL, NULL);
 }

@@ -13,13 +13,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <cmocka.h>
 
-#include "core/time.h"
 #include "tests/lib/cutfix.h"
 #include "tests/lib/imageset.h"
+#include "tests/lib/seed.h"
 
 /* Four of them make 100,000, and some that two of them may share. */
 #ifdef __SANITIZE_ADDRESS__
@@ -93,12 +92,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_power_cut_at_any_call_keeps_every_promise),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
+	const char *text = getenv("PEAL_TEST_IMAGES");
 
-	seed = text ? strtoull(text, NULL, 10) : time_wall_us();
-	text = getenv("PEAL_TEST_IMAGES");
+	seed = seed_draw();
 	wanted = text ? strtoull(text, NULL, 10) : IMAGES;
-	printf("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
-	fflush(stdout);
 	return cmocka_run_group_tests_name("writer_cut", tests, NULL, NULL);
 }

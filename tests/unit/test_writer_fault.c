@@ -12,14 +12,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "core/time.h"
 #include "log/log_writer.h"
 #include "tests/lib/cutfix.h"
+#include "tests/lib/seed.h"
 #include "writer/space.h"
 
 static uint64_t seed;
@@ -252,10 +251,7 @@ main(void)
 		cmocka_unit_test(
 		    a_full_disk_refuses_appends_reads_on_and_resumes),
 	};
-	const char *text = getenv("PEAL_TEST_SEED");
 
-	seed = text ? strtoull(text, NULL, 10) : time_wall_us();
-	printf("# PEAL_TEST_SEED=%llu\n", (unsigned long long)seed);
-	fflush(stdout);
+	seed = seed_draw();
 	return cmocka_run_group_tests_name("writer_fault", tests, NULL, NULL);
 }
