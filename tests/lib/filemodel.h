@@ -36,6 +36,9 @@ struct filemodel *filemodel_clone(const struct filemodel *fm);
 struct filemodel *filemodel_free(struct filemodel *fm);
 CLEANUP_FN(struct filemodel *, filemodel_free)
 
+/* SplitMix64, behind all that is random here. */
+uint64_t filemodel_next(uint64_t *state);
+
 const struct sysio *filemodel_io(struct filemodel *fm);
 /* Descriptor of the root directory, open for good. */
 int filemodel_root(const struct filemodel *fm);

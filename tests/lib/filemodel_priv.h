@@ -76,9 +76,6 @@ struct fm_fate {
 	uint64_t seed;
 };
 
-/* SplitMix64. */
-uint64_t filemodel_next(uint64_t *state);
-
 /* The place of an entry, or -1. */
 int filemodel_find(const struct fm_name *names, int dir, const char *name);
 struct fm_name filemodel_name(int dir, const char *name, int file);

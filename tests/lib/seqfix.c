@@ -46,11 +46,7 @@ seqfix_init(struct seqfix *sf, struct filemodel *fm, struct ledger *ledger,
 uint64_t
 seqfix_roll(struct seqfix *sf, uint64_t n)
 {
-	uint64_t x = sf->dice += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return (x ^ (x >> 31)) % n;
+	return filemodel_next(&sf->dice) % n;
 }
 
 /* A directory in memory for the ring, gone as soon as the ring is made. */
