@@ -279,6 +279,7 @@ void
 seqfix_draw(struct seqfix *sf, struct ask *a)
 {
 	uint64_t kind = seqfix_roll(sf, 8);
+	struct ask stored;
 
 	*a = (struct ask){ .n = 1 + (unsigned)seqfix_roll(sf, ASK_EVENTS),
 		.key = -1 };
@@ -289,13 +290,11 @@ seqfix_draw(struct seqfix *sf, struct ask *a)
 		e->data = (unsigned)seqfix_roll(sf, 1000);
 		e->expect = ASK_ANY;
 	}
-	if (kind < 4)
+	if (kind < 4 || (kind < 6 && seqfix_roll(sf, 2)))
 		a->key = (int)seqfix_roll(sf, LEDGER_KEYS);
-	/* Half of those that can be repeated are. */
-	if (kind < 2)
-		(void)!ledger_keyed(sf->ledger, a->key, a);
-	if (a->n == 0)
-		a->n = 1;
+	/* Half of those that can be repeated are; others are new ones. */
+	if (kind < 2 && ledger_keyed(sf->ledger, a->key, &stored))
+		*a = stored;
 	if (kind == 4)
 		a->ev[0].expect =
 		    (int)(ledger_version(sf->ledger, a->ev[0].topic) +
@@ -392,15 +391,21 @@ seqfix_work(struct seqfix *sf, unsigned n)
 	struct ask a;
 	int err = 0;
 
-	for (unsigned i = 0; err == 0 && i < n; i++) {
+	for (unsigned i = 0; err == 0 && i < n;) {
+		uint64_t before = sf->ledger->n;
+
 		for (uint64_t k = seqfix_roll(sf, 4) + 1; err == 0 && k; k--) {
 			seqfix_draw(sf, &a);
 			err = seqfix_ask(sf, &a);
 		}
 		if (err == 0)
 			err = seqfix_flush(sf);
+		/* One whose requests are all refused writes nothing. */
+		if (sf->ledger->n == before)
+			continue;
 		if (err == 0 && i % 5 == 4)
 			err = seqfix_idle(sf);
+		i++;
 	}
 	return err;
 }

@@ -101,8 +101,8 @@ MUST_CHECK int seqfix_flush(struct seqfix *sf);
 MUST_CHECK int seqfix_idle(struct seqfix *sf);
 
 /*
- * n rounds of some requests, a flush and now and then an IDLE frame.  0,
- * -errno, or SEQFIX_WRONG.
+ * n rounds that store something: some requests, a flush and now and then an
+ * IDLE frame.  0, -errno, or SEQFIX_WRONG.
  */
 MUST_CHECK int seqfix_work(struct seqfix *sf, unsigned n);
 

@@ -53,7 +53,7 @@ what_is_published_after_a_kill_outlives_a_power_cut(void **state)
 		}
 	}
 	/* Or nothing of this was tried. */
-	assert_true(unflushed > 0);
+	assert_true(unflushed > 5);
 }
 
 /* The power goes while a successor recovers, loads and begins to serve. */
@@ -167,7 +167,7 @@ a_disk_that_flushes_nothing_is_found_out(void **state)
 		filemodel_restart(fm, SURVIVE_RANDOM, seed + call);
 		found += found_out(fm, &ledger);
 	}
-	assert_true(found > 2);
+	assert_true(found > 10);
 }
 
 int

@@ -84,7 +84,7 @@ an_error_of_any_call_stops_the_writer_or_does_no_harm(void **state)
 			judge_failed(fm, &ledger, call);
 		}
 	/* Neither all of them nor none. */
-	assert_in_range(stopped, calls, 3 * calls - 1);
+	assert_in_range(stopped, calls, 3 * calls - 50);
 }
 
 static void
@@ -168,7 +168,7 @@ a_sync_that_lies_is_found_out_or_does_no_harm(void **state)
 		lies += judge_lie(call, &refused);
 	print_message("# %u syncs lied, %u of %u disks were refused\n", lies,
 	    refused, 8 * lies);
-	assert_true(lies > 20 && refused > 0);
+	assert_true(lies > 50 && refused > lies);
 }
 
 /* A writer with a thin disk: the first segment and its spare, no more. */
