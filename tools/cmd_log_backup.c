@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/conf.h"
 #include "core/fs.h"
@@ -20,6 +21,7 @@
 #include "tools/cmd_log.h"
 #include "tools/log_place.h"
 #include "tools/log_walk.h"
+#include "tools/refuse.h"
 #include "tools/tool.h"
 #include "tools/when.h"
 
@@ -34,8 +36,18 @@ backup_note(const char *sentence)
 
 /* --- backup --- */
 
+/* Its segments would take the place of those that they are made of. */
+static bool
+backup_is_of_itself(int from, int to)
+{
+	struct stat log, backup;
+
+	return fstat(from, &log) == 0 && fstat(to, &backup) == 0 &&
+	       log.st_dev == backup.st_dev && log.st_ino == backup.st_ino;
+}
+
 static int
-backup_open_target(struct tool *t, int *lock, struct reason *why)
+backup_open_target(struct tool *t, int from, int *lock, struct reason *why)
 {
 	long holder;
 	int err, fd;
@@ -46,7 +58,10 @@ backup_open_target(struct tool *t, int *lock, struct reason *why)
 	fd = open(t->argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return reason_set(why, -errno, "cannot open '%s'", t->argv[0]);
-	err = fs_lock(fd, "LOCK", lock, &holder, why);
+	if (backup_is_of_itself(from, fd))
+		err = REFUSE(why, "'%s' is the log itself", t->argv[0]);
+	else
+		err = fs_lock(fd, "LOCK", lock, &holder, why);
 	if (err == FS_LOCK_HELD)
 		err = reason_set(why, -EBUSY,
 		    "pid %ld is making a backup in '%s'", holder, t->argv[0]);
@@ -88,7 +103,7 @@ backup_run(struct tool *t)
 	from = log_walk_open(&t->house, &why);
 	if (from < 0)
 		return tool_fail(t, &why);
-	to = backup_open_target(t, &lock, &why);
+	to = backup_open_target(t, from, &lock, &why);
 	if (to < 0)
 		return tool_fail(t, &why);
 	err = log_backup(&sysio_posix, from, to, &b, &why);

@@ -3,7 +3,7 @@
 # what clients and the broker took from the history before is taken anew.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 29
+plan 31
 
 options='-o log.segment_bytes=4M'
 backup=$work/backup
@@ -85,6 +85,10 @@ exits 'the broker folds what is there now' 0 "are what is folded" \
 exits 'the backup of the history before stays' 1 'begin another one' back_up
 house_down || bail 'peal up did not end well'
 
+exits 'the log is no place for its own backup' 1 'is the log itself' \
+	"$peal" log backup "$data/log/." --data "$data"
+exits 'and stays as it was' 0 "$((middle + 2)) events" \
+	"$peal" log verify --data "$data"
 exits 'what is no backup is named' 1 "no backup is in '$work'" \
 	"$peal" log restore "$work" --data "$data" --replace
 sed 's/"name":"/"name":"..\//' "$backup/manifest.json" >"$work/bad"
