@@ -61,6 +61,16 @@ static int PRINTF(2, 3) backup_refuse(struct backup *bk, const char *fmt, ...)
 	return -EEXIST;
 }
 
+/* What is there counts for more than a log that has lost its end. */
+static int
+backup_refuse_end(struct backup *bk, uint64_t has, uint64_t ends)
+{
+	return backup_refuse(bk,
+	    "the backup there has event %" PRIu64
+	    ", this log ends at %" PRIu64,
+	    has, ends);
+}
+
 static int
 backup_check_old(struct backup *bk, const struct segment_header *h)
 {
@@ -186,12 +196,8 @@ backup_segment(struct backup *bk, const struct segment *s)
 	err = backup_scan(bk, s, f.fd, &end, &file.last_seq);
 	if (err < 0 || bk->sink.told > 0)
 		return err;
-	/* What is there counts for more than a log that has lost its end. */
 	if (old && old->last_seq > file.last_seq)
-		return backup_refuse(bk,
-		    "the backup there has event %" PRIu64
-		    ", this log ends at %" PRIu64,
-		    old->last_seq, file.last_seq);
+		return backup_refuse_end(bk, old->last_seq, file.last_seq);
 	/* A segment that has just begun is nothing yet. */
 	if (end == SEGMENT_FRAMES)
 		return 0;
@@ -276,6 +282,8 @@ backup_finish(struct backup *bk)
 	const struct segment_list *l = &bk->list;
 	int err;
 
+	if (bk->has_old && bk->old.seq > bk->b->seq)
+		return backup_refuse_end(bk, bk->old.seq, bk->b->seq);
 	bk->new.seq = bk->b->seq;
 	bk->new.taken_us = bk->b->now_us;
 	memcpy(bk->new.log_id, l->v[0].header.log_id, 16);
@@ -323,7 +331,7 @@ backup_run(struct backup *bk)
 	err = segment_list_read(bk->io, bk->dirfd, l, bk->why);
 	if (err < 0)
 		return err;
-	n = l->n > 0 && !l->v[l->n - 1].headed ? l->n - 1 : l->n;
+	n = segment_list_used(l);
 	if (n == 0) {
 		reason_set(bk->why, 0, "the log has no segment yet");
 		return -ENODATA;

@@ -307,6 +307,53 @@ a_log_that_lost_its_end_does_not_shorten_the_backup(void **state)
 	expect(w, fd, 40);
 }
 
+/* A file of the log that has the newest events; *m is to be ended. */
+static const char *
+newest(struct world *w, struct manifest *m)
+{
+	assert_int_equal(manifest_load(&sysio_posix, w->to, m, &w->why), 0);
+	assert_true(m->n > 2);
+	return m->files[m->n - 1].name;
+}
+
+static void
+nor_does_one_that_lost_its_newest_segment(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 200, 7);
+	backup_done(w);
+	assert_int_equal(unlinkat(w->fx->dirfd, newest(w, &m), 0), 0);
+	assert_int_equal(backup(w, &sysio_posix), -EEXIST);
+	assert_non_null(strstr(w->why.text, "has event 1400"));
+	assert_int_equal(restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	expect(w, fd, 1400);
+	manifest_deinit(&m);
+}
+
+static void
+nor_one_whose_newest_segment_was_cut(void **state)
+{
+	struct world *w = *state;
+	struct manifest m;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 200, 7);
+	backup_done(w);
+	fd = openat(w->fx->dirfd, newest(w, &m), O_RDWR | O_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	(void)close(fd);
+	assert_int_equal(backup(w, &sysio_posix), LOG_BACKUP_DAMAGED);
+	assert_non_null(strstr(w->why.text, m.files[m.n - 1].name));
+	assert_int_equal(restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	expect(w, fd, 1400);
+	manifest_deinit(&m);
+}
+
 static void
 flip(int dirfd, const char *name, off_t at)
 {
@@ -525,6 +572,10 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_log_that_lost_its_end_does_not_shorten_the_backup, setup,
 		    teardown),
+		cmocka_unit_test_setup_teardown(
+		    nor_does_one_that_lost_its_newest_segment, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		    nor_one_whose_newest_segment_was_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_damaged_log_is_not_backed_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(
