@@ -34,6 +34,7 @@ struct backup {
 	struct reason *why;
 	struct segment_list list;
 	struct manifest old, new;
+	struct manifest_file base; /* of the new one; no bytes: there is none */
 	bool has_old;
 	struct log_problem_sink sink;
 };
@@ -66,8 +67,7 @@ static int
 backup_refuse_end(struct backup *bk, uint64_t has, uint64_t ends)
 {
 	return backup_refuse(bk,
-	    "the backup there has event %" PRIu64
-	    ", this log ends at %" PRIu64,
+	    "the backup there has event %" PRIu64 ", this log ends at %" PRIu64,
 	    has, ends);
 }
 
@@ -126,6 +126,18 @@ backup_scan(struct backup *bk, const struct segment *s, int fd, uint64_t *end,
 	return err < 0 ? err : 0;
 }
 
+/* Is the file there as it was left?  Its bytes are restoring's to check. */
+static bool
+backup_is_there(const struct backup *bk, const struct manifest_file *file,
+    struct sysio_fd *f)
+{
+	uint64_t bytes;
+
+	f->fd = sysio_openat(bk->io, bk->tofd, file->name, O_RDONLY, 0);
+	return f->fd >= 0 && sysio_size(bk->io, f->fd, &bytes) == 0 &&
+	       bytes == file->bytes;
+}
+
 /* Is s in the old backup as it is now?  Its name alone does not say so. */
 static int
 backup_has(
@@ -133,17 +145,11 @@ backup_has(
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
 	uint8_t mine[LOG_PAGE], there[LOG_PAGE];
-	uint64_t bytes;
-	int err;
 
 	if (!old || !old->sealed || s->seal != SEAL_GOOD ||
 	    old->bytes != s->footer.valid_length + LOG_PAGE)
 		return 0;
-	f.fd = sysio_openat(bk->io, bk->tofd, old->name, O_RDONLY, 0);
-	if (f.fd < 0)
-		return 0;
-	err = sysio_size(bk->io, f.fd, &bytes);
-	if (err < 0 || bytes != old->bytes)
+	if (!backup_is_there(bk, old, &f))
 		return 0;
 	/* The header has the salt, and what came before. */
 	if (sysio_pread(bk->io, f.fd, there, LOG_PAGE, 0) != LOG_PAGE)
@@ -209,61 +215,73 @@ backup_segment(struct backup *bk, const struct segment *s)
 	return manifest_add(&bk->new, &file);
 }
 
-/* A file that is kept as it is. */
+/* Has the floor moved since the list was read? */
 static int
-backup_whole(struct backup *bk, const char *name)
+backup_floor_moved(const struct backup *bk)
 {
-	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
-	struct manifest_file file = { 0 };
+	struct log_floor floor;
+	int got = floor_read(bk->io, bk->dirfd, &floor, bk->why);
+
+	return got < 0 ? got : floor.seq != bk->list.floor.seq;
+}
+
+static int
+backup_copy_base(struct backup *bk, int fd)
+{
+	struct manifest_file *f = &bk->base;
 	struct newfile to;
 	uint64_t bytes;
-	int err;
+	int err = sysio_size(bk->io, fd, &bytes);
 
-	snprintf(file.name, sizeof(file.name), "%s", name);
-	f.fd = sysio_openat(bk->io, bk->dirfd, name, O_RDONLY, 0);
-	err = f.fd < 0 ? f.fd : sysio_size(bk->io, f.fd, &bytes);
 	if (err < 0)
-		return reason_set(bk->why, err, "cannot open '%s'", name);
-	err = newfile_begin(&to, bk->io, bk->tofd, name, bk->why);
+		return reason_set(bk->why, err, "cannot read '%s'", f->name);
+	err = newfile_begin(&to, bk->io, bk->tofd, f->name, bk->why);
 	if (err == 0)
-		err = newfile_copy(&to, f.fd, 0, bytes, name, bk->why);
+		err = newfile_copy(&to, fd, 0, bytes, f->name, bk->why);
 	if (err == 0) {
-		file.bytes = to.put;
-		newfile_sum(&to, file.sha256);
+		f->bytes = to.put;
+		newfile_sum(&to, f->sha256);
 		err = newfile_end(&to, to.put, bk->why);
 	}
 	newfile_deinit(&to);
 	bk->b->copied += err == 0 ? bytes : 0;
-	return err < 0 ? err : manifest_add(&bk->new, &file);
+	return err;
 }
 
-/* Where the log begins, and what the events before have left behind. */
+/*
+ * What the events below the floor have left behind; the floor itself is where
+ * the first segment begins.  It comes first: by the time that all segments
+ * are copied retention may have made another one of it.
+ */
 static int
-backup_floor(struct backup *bk)
+backup_base(struct backup *bk)
 {
 	const struct log_floor *floor = &bk->list.floor;
 	CLEANUP(base_freep) struct base *base = NULL;
+	CLEANUP(sysio_fdp) struct sysio_fd there = { bk->io, -1 };
 	const struct manifest_file *old;
-	char name[BASE_NAME_SIZE];
 	int err;
 
 	if (floor->seq == 1)
 		return 0;
-	base_name(name, floor->seq - 1);
+	base_name(bk->base.name, floor->seq - 1);
 	err = base_open(
 	    bk->io, bk->dirfd, floor->seq - 1, floor->log_id, &base, bk->why);
 	if (err == BASE_OPENED)
 		err = base_verify(base, bk->why);
-	bk->sink.told += err == BASE_DAMAGED;
-	if (err == BASE_OPENED)
-		err = backup_whole(bk, FLOOR_NAME);
-	if (err != 0)
-		return err < 0 ? err : 0;
-	old = manifest_find(&bk->old, name);
-	if (!old)
-		return backup_whole(bk, name);
+	if (err == BASE_DAMAGED) {
+		err = backup_floor_moved(bk);
+		bk->sink.told += err == 0;
+		return err > 0 ? -ENOENT : err;
+	}
+	if (err < 0)
+		return err;
+	old = manifest_find(&bk->old, bk->base.name);
+	if (!old || !backup_is_there(bk, old, &there))
+		return backup_copy_base(bk, base_fd(base));
 	bk->b->kept += old->bytes;
-	return manifest_add(&bk->new, old);
+	bk->base = *old;
+	return 0;
 }
 
 /* What the old manifest names and the new one does not is of no use. */
@@ -340,10 +358,12 @@ backup_run(struct backup *bk)
 	    bk->io, bk->dirfd, l, n, bk->b->note, &bk->sink, bk->why);
 	if (err == 0 && bk->sink.told == 0)
 		err = backup_check_old(bk, &l->v[n - 1].header);
+	if (err == 0 && bk->sink.told == 0)
+		err = backup_base(bk);
 	if (err == 0)
 		err = backup_segments(bk);
-	if (err == 0 && bk->sink.told == 0)
-		err = backup_floor(bk);
+	if (err == 0 && bk->sink.told == 0 && bk->base.bytes > 0)
+		err = manifest_add(&bk->new, &bk->base);
 	if (err == 0 && bk->sink.told == 0)
 		err = backup_finish(bk);
 	return err;
@@ -373,7 +393,8 @@ log_backup(const struct sysio *io, int dirfd, int tofd,
 			.why = why };
 		bk.sink.fn = backup_problem;
 		bk.sink.arg = &bk;
-		backup->segments = 0;
+		backup->seq = backup->segments = 0;
+		backup->copied = backup->kept = 0;
 		err = backup_run(&bk);
 		backup_deinit(&bk);
 		if (err != -ENOENT)

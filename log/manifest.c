@@ -16,7 +16,6 @@
 #include "core/mp.h"
 #include "core/reason.h"
 #include "log/base.h"
-#include "log/floor.h"
 #include "log/manifest.h"
 #include "log/segment.h"
 
@@ -171,15 +170,6 @@ manifest_read_name(const struct jsondoc_value *v, struct manifest_file *f)
 	return true;
 }
 
-/* What retention has left is kept as it is. */
-static bool
-manifest_is_whole(const char *name)
-{
-	uint64_t seq;
-
-	return strcmp(name, FLOOR_NAME) == 0 || base_parse_name(name, &seq);
-}
-
 /* A segment's entry says of it what its name says. */
 static bool
 manifest_read_segment(const struct jsondoc_value *v, struct manifest_file *f)
@@ -199,12 +189,14 @@ manifest_read_segment(const struct jsondoc_value *v, struct manifest_file *f)
 static bool
 manifest_read_file(const struct jsondoc_value *v, struct manifest_file *f)
 {
+	uint64_t seq;
+
 	*f = (struct manifest_file){ 0 };
 	return manifest_read_name(jsondoc_get(v, "name"), f) &&
 	       jsondoc_uint(jsondoc_get(v, "bytes"), &f->bytes) &&
 	       manifest_hex(
 		   jsondoc_get(v, "sha256"), f->sha256, sizeof(f->sha256)) &&
-	       (manifest_is_whole(f->name) || manifest_read_segment(v, f));
+	       (base_parse_name(f->name, &seq) || manifest_read_segment(v, f));
 }
 
 static int

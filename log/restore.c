@@ -147,6 +147,21 @@ restore_cut(struct restore *rs, const struct segment *s, int fd, uint64_t cut)
 		       : 0;
 }
 
+/* Where the backup begins later than at 1, retention had moved the floor. */
+static int
+restore_floor(struct restore *rs, const struct segment_header *first)
+{
+	struct log_floor floor = { .epoch = first->epoch,
+		.seq = first->first_seq,
+		.number = first->number };
+
+	if (first->first_seq == 1)
+		return 0;
+	memcpy(floor.log_id, first->log_id, sizeof(floor.log_id));
+	memcpy(floor.chain, first->pred.chain, sizeof(floor.chain));
+	return floor_write(rs->io, rs->tofd, &floor, rs->why);
+}
+
 static int
 restore_segment(struct restore *rs, const struct manifest_file *f)
 {
@@ -162,6 +177,10 @@ restore_segment(struct restore *rs, const struct manifest_file *f)
 		return err;
 	if (!s.headed || s.header.capacity != f->capacity)
 		return restore_damaged(rs, f->name, "has no header");
+	if (f == rs->m.files)
+		err = restore_floor(rs, &s.header);
+	if (err < 0)
+		return err;
 	fd.fd = sysio_openat(rs->io, rs->tofd, f->name, O_RDWR, 0);
 	if (fd.fd < 0)
 		return reason_set(rs->why, fd.fd, "cannot open '%s'", f->name);

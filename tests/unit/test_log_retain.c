@@ -17,9 +17,7 @@
 
 #include <cmocka.h>
 
-#include "core/mp.h"
-#include "core/row.h"
-#include "log/archive.h"
+#include "core/time.h"
 #include "log/base.h"
 #include "log/floor.h"
 #include "log/format_priv.h"
@@ -27,6 +25,7 @@
 #include "log/retain.h"
 #include "log/verify.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/retainfix.h"
 #include "tests/lib/seed.h"
 
 enum {
@@ -35,87 +34,6 @@ enum {
 };
 
 static uint64_t seed;
-
-/* --- a base with one row --- */
-
-static int
-make_rows(
-    struct logfix *fx, const struct log_floor *floor, int *fd, uint64_t *bytes)
-{
-	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
-	CLEANUP(mp_buf_deinit) struct mp_buf marked = { 0 };
-	struct archive_id id = { .epoch = floor->epoch, .seq = floor->seq - 1 };
-	static const uint8_t value[] = { 0xc0 };
-	struct row row = { .topic = SLICE_STR("a.b"),
-		.version = id.seq,
-		.seq = id.seq,
-		.value = slice_of(value, sizeof(value)) };
-	uint8_t buf[256];
-	int err;
-
-	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
-	err = archive_create(fx->io, fx->dirfd, "rows.tmp", &id, &w, &fx->why);
-	if (err < 0)
-		return err;
-	mp_pack_uint(&marked, row_size(&row) * 2);
-	(void)row_encode(&row, buf);
-	mp_pack_raw(&marked, slice_of(buf, row_size(&row)));
-	err = archive_put(w, slice_of(marked.p, marked.len), &fx->why);
-	if (err == 0)
-		err = archive_end(w, bytes, &fx->why);
-	if (err < 0)
-		return err;
-	*fd = sysio_openat(fx->io, fx->dirfd, "rows.tmp", O_RDONLY, 0);
-	return *fd < 0 ? *fd : 0;
-}
-
-static int
-make_base(struct logfix *fx, const struct log_floor *floor)
-{
-	CLEANUP(base_writer_freep) struct base_writer *w = NULL;
-	CLEANUP(archive_freep) struct archive *rows = NULL;
-	CLEANUP(sysio_fdp) struct sysio_fd f = { fx->io, -1 };
-	struct base_id id = {
-		.epoch = floor->epoch, .seq = floor->seq - 1, .time_us = 1
-	};
-	uint64_t bytes = 0;
-	int err = make_rows(fx, floor, &f.fd, &bytes);
-
-	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
-	if (err == 0)
-		err = base_create(fx->io, fx->dirfd, &id, &w, &fx->why);
-	if (err < 0)
-		return err;
-	err = base_put_rows(w, fx->io, f.fd, bytes, &rows, &fx->why);
-	if (err != ARCHIVE_ROW)
-		return err < 0 ? err : -EUCLEAN;
-	err = base_put(w, "state", 5, &fx->why);
-	return err < 0 ? err : base_finish(w, &fx->why);
-}
-
-/* Give up what is beyond keep_bytes; how far that came is in *floor. */
-static int
-retain(struct logfix *fx, uint64_t keep_bytes, struct log_floor *floor)
-{
-	const struct retain_policy policy = { .keep_bytes = keep_bytes };
-	int err = retain_look(fx->io, fx->dirfd, &policy, floor, &fx->why);
-
-	if (err != RETAIN_FLOOR)
-		return err < 0 ? err : 0;
-	err = make_base(fx, floor);
-	if (err == 0)
-		err = floor_write(fx->io, fx->dirfd, floor, &fx->why);
-	return err < 0 ? err : retain_remove(fx->io, fx->dirfd, &fx->why);
-}
-
-static void
-expect_retained(struct modelfix *m, uint64_t keep_bytes)
-{
-	struct log_floor floor = { .seq = 0 };
-
-	assert_int_equal(retain(&m->fx, keep_bytes, &floor), 0);
-	assert_true(floor.seq > 1);
-}
 
 static void
 note_problem(void *arg, const struct log_problem *problem)
@@ -150,7 +68,7 @@ the_oldest_segments_go_until_the_rest_is_small_enough(void **state)
 	while (modelfix_nth(m, n) + 12 < LAST)
 		n++;
 	third = modelfix_nth(m, n - 2);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	assert_int_equal(modelfix_nth(m, 0), third);
 	assert_string_equal(modelfix_named(m, 1), "");
 	modelfix_expect_recovered(m, LAST);
@@ -234,7 +152,7 @@ a_newer_sealed_segment_always_stays(void **state)
 	while (modelfix_nth(m, n) + 12 < LAST)
 		n++;
 	last = modelfix_nth(m, n);
-	expect_retained(m, 0);
+	retainfix_expect(m, 0);
 	assert_int_equal(modelfix_nth(m, 1), last);
 	/* The newest gets no frame and goes aside: a sealed one is there. */
 	snprintf(name, sizeof(name), "%s", modelfix_named(m, last));
@@ -267,7 +185,7 @@ a_segment_above_the_floor_that_is_missing_is_damage(void **state)
 	char text[80];
 
 	modelfix_fill_segments(m);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	snprintf(text, sizeof(text), "events %d to %d are",
 	    (int)modelfix_nth(m, 0), (int)modelfix_nth(m, 1) - 1);
 	filemodel_put_aside(m->fm, modelfix_named(m, modelfix_nth(m, 0)), "x");
@@ -282,10 +200,10 @@ a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
 	void *second = NULL;
 
 	modelfix_fill_segments(m);
-	expect_retained(m, 4 * SEGMENT);
+	retainfix_expect(m, 4 * SEGMENT);
 	assert_int_equal(
 	    floor_read(m->fx.io, m->fx.dirfd, &older, &m->fx.why), FLOOR_READ);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	assert_int_equal(
 	    floor_read(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), FLOOR_READ);
 	assert_true(older.seq < floor.seq);
@@ -332,7 +250,7 @@ every_bit_of_the_floor_counts(void **state)
 	int fd;
 
 	modelfix_fill_segments(m);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	fd = sysio_openat(m->fx.io, m->fx.dirfd, FLOOR_NAME, 0, 0);
 	assert_int_equal(
 	    sysio_pread(m->fx.io, fd, bytes, sizeof(bytes), 0), sizeof(bytes));
@@ -358,7 +276,7 @@ a_base_that_is_missing_is_damage(void **state)
 	char name[BASE_NAME_SIZE], complaint[LOG_PROBLEM_SENTENCE];
 
 	modelfix_fill_segments(m);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	base_name(name, modelfix_nth(m, 0) - 1);
 	filemodel_put_aside(m->fm, name, "x");
 	modelfix_expect_damage(m, LOG_DAMAGED_BASE, "is missing");
@@ -375,7 +293,7 @@ every_byte_of_the_base_counts(void **state)
 	int64_t size;
 
 	modelfix_fill_segments(m);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	base_name(name, modelfix_nth(m, 0) - 1);
 	assert_int_equal(count_problems(m, complaint), 0);
 	size = filemodel_size(m->fm, name);
@@ -408,7 +326,7 @@ a_reader_whose_segment_goes_is_told_what_is_the_oldest(void **state)
 	    log_reader_open(m->fx.io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
 	assert_int_equal(
 	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_FRAME);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	/* What it has open it reads to the end. */
 	while (
 	    (got = log_reader_next(rd, &frame, &m->fx.why)) == LOG_READ_FRAME)
@@ -432,7 +350,7 @@ seeking_what_is_gone_says_so(void **state)
 	modelfix_fill_segments(m);
 	assert_int_equal(
 	    log_reader_open(m->fx.io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
-	expect_retained(m, 3 * SEGMENT);
+	retainfix_expect(m, 3 * SEGMENT);
 	assert_int_equal(log_reader_seek(rd, 2, &m->fx.why), -ENOENT);
 	assert_int_equal(log_reader_oldest(rd), modelfix_nth(m, 0));
 }
@@ -451,7 +369,7 @@ workload(struct logfix *fx, uint64_t *acked)
 		err = logfix_append(fx, 3);
 		*acked = MAX(*acked, fx->durable_seq);
 		if (err == 0 && (i == 28 || i == 50))
-			err = retain(fx, 3 * SEGMENT, &floor);
+			err = retainfix_retain(fx, 3 * SEGMENT, &floor);
 	}
 	return err;
 }
@@ -501,7 +419,7 @@ complain(struct filemodel *fm, uint64_t acked, uint64_t *oldest)
 	for (int i = 0; !wrong && i < 40; i++)
 		if (logfix_append(fx, 3) < 0)
 			wrong = fx->why.text;
-	if (!wrong && retain(fx, 2 * SEGMENT, &floor) < 0)
+	if (!wrong && retainfix_retain(fx, 2 * SEGMENT, &floor) < 0)
 		wrong = fx->why.text;
 	if (!wrong && logfix_recover(fx) != RECOVER_OK)
 		wrong = fx->why.text;

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/* Retention as the writer does it, with a base that has one row. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/mp.h"
+#include "core/row.h"
+#include "log/archive.h"
+#include "log/base.h"
+#include "log/retain.h"
+#include "tests/lib/retainfix.h"
+
+static int
+make_rows(
+    struct logfix *fx, const struct log_floor *floor, int *fd, uint64_t *bytes)
+{
+	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
+	CLEANUP(mp_buf_deinit) struct mp_buf marked = { 0 };
+	struct archive_id id = { .epoch = floor->epoch, .seq = floor->seq - 1 };
+	static const uint8_t value[] = { 0xc0 };
+	struct row row = { .topic = SLICE_STR("a.b"),
+		.version = id.seq,
+		.seq = id.seq,
+		.value = slice_of(value, sizeof(value)) };
+	uint8_t buf[256];
+	int err;
+
+	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
+	err = archive_create(fx->io, fx->dirfd, "rows.tmp", &id, &w, &fx->why);
+	if (err < 0)
+		return err;
+	mp_pack_uint(&marked, row_size(&row) * 2);
+	(void)row_encode(&row, buf);
+	mp_pack_raw(&marked, slice_of(buf, row_size(&row)));
+	err = archive_put(w, slice_of(marked.p, marked.len), &fx->why);
+	if (err == 0)
+		err = archive_end(w, bytes, &fx->why);
+	if (err < 0)
+		return err;
+	*fd = sysio_openat(fx->io, fx->dirfd, "rows.tmp", O_RDONLY, 0);
+	return *fd < 0 ? *fd : 0;
+}
+
+static int
+make_base(struct logfix *fx, const struct log_floor *floor)
+{
+	CLEANUP(base_writer_freep) struct base_writer *w = NULL;
+	CLEANUP(archive_freep) struct archive *rows = NULL;
+	CLEANUP(sysio_fdp) struct sysio_fd f = { fx->io, -1 };
+	struct base_id id = {
+		.epoch = floor->epoch, .seq = floor->seq - 1, .time_us = 1
+	};
+	uint64_t bytes = 0;
+	int err = make_rows(fx, floor, &f.fd, &bytes);
+
+	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
+	if (err == 0)
+		err = base_create(fx->io, fx->dirfd, &id, &w, &fx->why);
+	if (err < 0)
+		return err;
+	err = base_put_rows(w, fx->io, f.fd, bytes, &rows, &fx->why);
+	if (err != ARCHIVE_ROW)
+		return err < 0 ? err : -EUCLEAN;
+	err = base_put(w, "state", 5, &fx->why);
+	return err < 0 ? err : base_finish(w, &fx->why);
+}
+
+int
+retainfix_retain(
+    struct logfix *fx, uint64_t keep_bytes, struct log_floor *floor)
+{
+	const struct retain_policy policy = { .keep_bytes = keep_bytes };
+	int err = retain_look(fx->io, fx->dirfd, &policy, floor, &fx->why);
+
+	if (err != RETAIN_FLOOR)
+		return err < 0 ? err : 0;
+	err = make_base(fx, floor);
+	if (err == 0)
+		err = floor_write(fx->io, fx->dirfd, floor, &fx->why);
+	return err < 0 ? err : retain_remove(fx->io, fx->dirfd, &fx->why);
+}
+
+void
+retainfix_expect(struct modelfix *m, uint64_t keep_bytes)
+{
+	struct log_floor floor = { .seq = 0 };
+
+	assert_int_equal(retainfix_retain(&m->fx, keep_bytes, &floor), 0);
+	assert_true(floor.seq > 1);
+}
