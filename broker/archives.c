@@ -318,19 +318,21 @@ archives_oldest(struct archives *ar, const char *log, uint64_t rules_version)
 void
 archives_condemn(struct archives *ar, uint64_t seq, const struct reason *what)
 {
+	/* What is neither was removed while it was looked at. */
+	bool is_base = archives_is_base(ar, seq);
 	size_t i;
 
 	pthread_mutex_lock(&ar->lock);
 	i = archives_place(ar, seq);
-	if (i < ar->n && ar->v[i].id.seq == seq && !ar->v[i].damaged) {
-		ar->v[i].damaged = true;
-		archives_say_damaged(ar, what);
-	} else if (i == ar->n || ar->v[i].id.seq != seq) {
+	if (is_base) {
 		ar->bad_base = seq;
 		ar->counts.damaged++;
 		diag_error("the log's base can't be used, and what it holds "
 			   "is nowhere else: %s",
 		    what->text);
+	} else if (i < ar->n && ar->v[i].id.seq == seq && !ar->v[i].damaged) {
+		ar->v[i].damaged = true;
+		archives_say_damaged(ar, what);
 	}
 	pthread_mutex_unlock(&ar->lock);
 }

@@ -19,19 +19,33 @@
 #include "log/base.h"
 #include "log/floor.h"
 
+static bool
+archives_read_floor(const struct archives *ar, struct log_floor *floor)
+{
+	struct reason why;
+
+	return ar->log_dirfd >= 0 && floor_read(&sysio_posix, ar->log_dirfd,
+					 floor, &why) == FLOOR_READ;
+}
+
 uint64_t
 archives_base(const struct archives *ar, const char *log)
 {
 	struct log_floor floor;
-	struct reason why;
 	struct archive_id id;
 
-	if (ar->log_dirfd < 0 || !archives_parse_log(log, &id) ||
-	    floor_read(&sysio_posix, ar->log_dirfd, &floor, &why) !=
-		FLOOR_READ ||
+	if (!archives_parse_log(log, &id) || !archives_read_floor(ar, &floor) ||
 	    memcmp(floor.log_id, id.log_id, sizeof(id.log_id)) != 0)
 		return 0;
 	return floor.seq - 1;
+}
+
+bool
+archives_is_base(const struct archives *ar, uint64_t seq)
+{
+	struct log_floor floor;
+
+	return archives_read_floor(ar, &floor) && floor.seq - 1 == seq;
 }
 
 int

@@ -47,6 +47,8 @@ MUST_CHECK int archives_fill(struct archives *ar, struct spool *s,
 
 /* The seq of the log's base, 0 where it has none. */
 uint64_t archives_base(const struct archives *ar, const char *log);
+/* Is the base that the log has now of that seq? */
+bool archives_is_base(const struct archives *ar, uint64_t seq);
 /* The rows of that base; *out stays NULL where it is of no use. */
 MUST_CHECK int archives_open_base(
     struct archives *ar, const char *log, uint64_t seq, struct archive **out);

@@ -226,6 +226,21 @@ a_damaged_one_is_passed_over_for_an_older_one(void **state)
 	assert_true(status(fx).damaged >= 1);
 }
 
+/* It was to go to make room, and somebody had just chosen it. */
+static void
+one_that_went_away_meanwhile_is_not_damaged(void **state)
+{
+	struct reason why = { "cannot open it" };
+	struct queryfix *fx = *state;
+
+	queryfix_append_random(fx, 100);
+	write_one(fx);
+	archives_condemn(fx->q.archives, 50, &why);
+	assert_int_equal(status(fx).damaged, 0);
+	archives_condemn(fx->q.archives, 100, &why);
+	assert_int_equal(status(fx).damaged, 1);
+}
+
 static void
 other_rules_or_another_log_find_nothing(void **state)
 {
@@ -354,6 +369,7 @@ main(void)
 		TEST(the_newest_at_or_before_is_restored_with_all_its_rows),
 		TEST(dropped_rows_are_in_it_and_marked),
 		TEST(a_damaged_one_is_passed_over_for_an_older_one),
+		TEST(one_that_went_away_meanwhile_is_not_damaged),
 		TEST(other_rules_or_another_log_find_nothing),
 		TEST(beyond_the_budget_gaps_double_from_the_oldest_end),
 		TEST(what_no_longer_fits_goes_first),
