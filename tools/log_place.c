@@ -2,7 +2,6 @@
 
 /* Changing one directory of a log for another. */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,43 +10,25 @@
 
 #include "core/fs.h"
 #include "core/reason.h"
+#include "core/sysio.h"
 #include "tools/house.h"
 #include "tools/log_place.h"
 
-/* Call fn for each name in the directory, which may go on the way. */
+/* arg: the directory's descriptor. */
 static int
-each_name(int dirfd, int (*fn)(int dirfd, const char *name, const void *arg),
-    const void *arg)
-{
-	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
-	int err = 0;
-
-	if (!d) {
-		closep(&fd);
-		return -errno;
-	}
-	while (err == 0 && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			err = fn(dirfd, e->d_name, arg);
-	(void)closedir(d);
-	return err;
-}
-
-static int
-remove_name(int dirfd, const char *name, const void *arg)
+remove_name(void *arg, const char *name)
 {
 	CLEANUP(closep) int fd = -1;
+	const int *dirfd = arg;
 
-	if (unlinkat(dirfd, name, 0) == 0)
+	if (unlinkat(*dirfd, name, 0) == 0)
 		return 0;
 	/* quarantine/ is all that a log has of directories. */
-	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = openat(*dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	(void)each_name(fd, remove_name, arg);
-	return unlinkat(dirfd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
+	(void)sysio_list(&sysio_posix, fd, remove_name, &fd);
+	return unlinkat(*dirfd, name, AT_REMOVEDIR) == 0 ? 0 : -errno;
 }
 
 static int
@@ -58,7 +39,7 @@ remove_made(const struct log_place *p)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	(void)each_name(fd, remove_name, NULL);
+	(void)sysio_list(&sysio_posix, fd, remove_name, &fd);
 	return rmdir(p->made) == 0 ? 0 : -errno;
 }
 
@@ -127,9 +108,8 @@ log_place_begin(struct log_place *p, const struct house *h, const char *suffix,
 }
 
 static int
-any_content(int dirfd, const char *name, const void *arg)
+any_content(void *arg, const char *name)
 {
-	(void)dirfd;
 	(void)arg;
 	return strcmp(name, "LOCK") != 0;
 }
@@ -137,15 +117,21 @@ any_content(int dirfd, const char *name, const void *arg)
 bool
 log_place_taken(const struct log_place *p)
 {
-	return p->old >= 0 && each_name(p->old, any_content, NULL) != 0;
+	return p->old >= 0 &&
+	       sysio_list(&sysio_posix, p->old, any_content, NULL) != 0;
 }
 
-static int
-give(int dirfd, const char *name, const void *arg)
-{
-	const struct stat *to = arg;
+struct giving {
+	int dirfd;
+	struct stat to;
+};
 
-	return fchownat(dirfd, name, to->st_uid, to->st_gid,
+static int
+give(void *arg, const char *name)
+{
+	const struct giving *g = arg;
+
+	return fchownat(g->dirfd, name, g->to.st_uid, g->to.st_gid,
 		   AT_SYMLINK_NOFOLLOW) == 0
 		   ? 0
 		   : -errno;
@@ -156,20 +142,20 @@ static int
 adopt(const struct log_place *p, struct reason *why)
 {
 	CLEANUP(closep) int parent = -1;
-	struct stat to;
+	struct giving g = { .dirfd = p->fd };
 	int err = 0;
 
 	if (p->old < 0)
 		parent =
 		    openat(p->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fstat(p->old < 0 ? parent : p->old, &to) < 0)
+	if (fstat(p->old < 0 ? parent : p->old, &g.to) < 0)
 		return reason_set(why, -errno, "cannot look at '%s'", p->path);
 	if (geteuid() == 0) {
-		err = each_name(p->fd, give, &to);
-		if (err == 0 && fchown(p->fd, to.st_uid, to.st_gid) < 0)
+		err = sysio_list(&sysio_posix, p->fd, give, &g);
+		if (err == 0 && fchown(p->fd, g.to.st_uid, g.to.st_gid) < 0)
 			err = -errno;
 	}
-	if (err == 0 && p->old >= 0 && fchmod(p->fd, to.st_mode & 07777) < 0)
+	if (err == 0 && p->old >= 0 && fchmod(p->fd, g.to.st_mode & 07777) < 0)
 		err = -errno;
 	return err < 0
 		   ? reason_set(why, err, "cannot give '%s' its owner", p->made)
