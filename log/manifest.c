@@ -183,7 +183,8 @@ manifest_read_segment(const struct jsondoc_value *v, struct manifest_file *f)
 	       jsondoc_uint(jsondoc_get(v, "first_seq"), &f->first_seq) &&
 	       jsondoc_uint(jsondoc_get(v, "last_seq"), &f->last_seq) &&
 	       f->first_seq == first && f->last_seq + 1 >= first &&
-	       f->capacity > 0 && f->bytes <= f->capacity;
+	       f->capacity > 0 && f->bytes <= f->capacity &&
+	       (!f->sealed || f->bytes > LOG_PAGE);
 }
 
 static bool
@@ -212,6 +213,7 @@ manifest_read_files(
 {
 	struct manifest_file f;
 	char what[64];
+	uint64_t last = 0;
 	size_t n;
 	int err = 0;
 
@@ -225,8 +227,11 @@ manifest_read_files(
 			return manifest_refuse(
 			    why, "its files are not in order");
 		err = manifest_add(m, &f);
+		last = MAX(last, f.last_seq);
 	}
-	return err;
+	return err == 0 && last != m->seq
+		   ? manifest_refuse(why, "its files do not end with 'seq'")
+		   : err;
 }
 
 static int

@@ -425,10 +425,11 @@ no_byte_of_a_backup_can_change(void **state)
 #define HEAD                                                               \
 	"{\"peal_backup\":1,\"log\":\"000102030405060708090a0b0c0d0e0f\"," \
 	"\"epoch\":1,\"seq\":1,\"taken_us\":1,\"files\":["
-#define FILE_OF(name)                                                   \
-	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":65536,"     \
-	"\"sealed\":false,\"first_seq\":1,\"last_seq\":1,\"sha256\":\"" \
-	"0000000000000000000000000000000000000000000000000000000000000000\"}"
+#define SHA "0000000000000000000000000000000000000000000000000000000000000000"
+#define FILE_OF(name)                                                       \
+	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":65536,"         \
+	"\"sealed\":false,\"first_seq\":1,\"last_seq\":1,\"sha256\":\"" SHA \
+	"\"}"
 #define NAME "00000000000000000001-0000000001.seg"
 
 static const struct {
@@ -451,6 +452,11 @@ static const struct {
 	{ HEAD FILE_OF(NAME) "," FILE_OF(NAME) "]}", "not in order" },
 	{ HEAD FILE_OF(NAME), "no manifest" },
 	{ HEAD "1]}", "file 1 of it is wrong" },
+	{ HEAD "]}", "do not end with 'seq'" },
+	{ HEAD "{\"name\":\"" NAME "\",\"bytes\":9,\"capacity\":65536,"
+	       "\"sealed\":true,\"first_seq\":1,\"last_seq\":1,"
+	       "\"sha256\":\"" SHA "\"}]}",
+	    "file 1 of it is wrong" },
 	{ HEAD FILE_OF(NAME) "]}", "is missing" },
 };
 
