@@ -17,9 +17,10 @@ struct reason;
 
 /*
  * Check that the first n segments of list are one log's from its floor on,
- * whole, each behind the other, and set the extent of all but the last.  Frames are looked at
- * only where a seal is missing or damaged.  notes (or NULL) hears of what is
- * odd and harmless.  Below zero: -errno; problems are told to sink.
+ * whole, each behind the other, and set the extent of all but the last.
+ * Frames are looked at only where a seal is missing or damaged.  notes (or
+ * NULL) hears of what is odd and harmless.  Below zero: -errno; problems are
+ * told to sink.
  */
 MUST_CHECK int chain_check(const struct sysio *io, int dirfd,
     struct segment_list *list, size_t n, void (*notes)(const char *sentence),

@@ -37,7 +37,8 @@ uint64_t log_reader_oldest(const struct log_reader *rd);
 /*
  * Make the frame that holds seq the next one; uses the segment's index where
  * there is one.  0, or -ENOENT when seq is before the oldest, which may have
- * moved on only now, or behind the limit; behind the end of a log without a limit, the next read says so.
+ * moved on only now, or behind the limit; behind the end of a log without a
+ * limit, the next read says so.
  */
 MUST_CHECK int log_reader_seek(
     struct log_reader *rd, uint64_t seq, struct reason *why);
