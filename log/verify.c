@@ -158,6 +158,23 @@ verify_count(struct verify *vf, uint64_t told_before)
 		    "its seal counts other frames than there are");
 }
 
+/* s went away: what the floor has passed is not of the log any more. */
+static int
+verify_gone(struct verify *vf, const struct segment *s)
+{
+	struct log_floor floor;
+	int got = floor_read(vf->io, vf->dirfd, &floor, vf->why);
+
+	if (got < 0)
+		return got;
+	if (floor.seq <= s->name_first_seq)
+		return reason_set(
+		    vf->why, -ENOENT, "cannot open '%s'", s->name);
+	vf->v->first_seq = floor.seq;
+	vf->v->last_seq = floor.seq - 1;
+	return 0;
+}
+
 static int
 verify_segment(struct verify *vf, const struct segment *s)
 {
@@ -166,6 +183,8 @@ verify_segment(struct verify *vf, const struct segment *s)
 	int err;
 
 	f.fd = sysio_openat(vf->io, vf->dirfd, s->name, O_RDONLY, 0);
+	if (f.fd == -ENOENT)
+		return verify_gone(vf, s);
 	if (f.fd < 0)
 		return reason_set(vf->why, f.fd, "cannot open '%s'", s->name);
 	err = scan_init(&vf->scan, vf->io, f.fd, s, true);
@@ -204,21 +223,36 @@ verify_end(struct verify *vf, const struct segment_list *list, size_t n,
 	    wit->name, wit->seq);
 }
 
-/* All of the base, where there is a floor. */
+static int
+verify_one_base(
+    struct verify *vf, const struct log_floor *floor, struct reason *what)
+{
+	CLEANUP(base_freep) struct base *base = NULL;
+	int got = base_open(
+	    vf->io, vf->dirfd, floor->seq - 1, floor->log_id, &base, what);
+
+	return got == BASE_OPENED ? base_verify(base, what) : got;
+}
+
+/* All of the base, where there is a floor; of the next where that moved. */
 static int
 verify_base(struct verify *vf, const struct log_floor *floor)
 {
-	CLEANUP(base_freep) struct base *base = NULL;
+	struct log_floor now = *floor;
 	struct reason what = { "" };
 	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
-	int got;
+	uint64_t seq = 1;
+	int err, got = BASE_OPENED;
 
-	if (floor->seq == 1)
-		return 0;
-	got = base_open(
-	    vf->io, vf->dirfd, floor->seq - 1, floor->log_id, &base, &what);
-	if (got == BASE_OPENED)
-		got = base_verify(base, &what);
+	while (now.seq > seq) {
+		seq = now.seq;
+		got = verify_one_base(vf, &now, &what);
+		if (got != BASE_DAMAGED)
+			break;
+		err = floor_read(vf->io, vf->dirfd, &now, vf->why);
+		if (err < 0)
+			return err;
+	}
 	if (got == BASE_DAMAGED)
 		log_problem_tell(&vf->sink, &at, "%s", what.text);
 	return got < 0 ? reason_set(vf->why, got, "%s", what.text) : 0;
@@ -241,7 +275,8 @@ verify_run(
 	v->last_seq = v->first_seq - 1;
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		told = vf->sink.told;
-		if (list->v[i].headed)
+		if (list->v[i].headed &&
+		    list->v[i].name_first_seq >= v->first_seq)
 			err = verify_segment(vf, &list->v[i]);
 		v->segments++;
 		if (v->progress)

@@ -355,6 +355,78 @@ seeking_what_is_gone_says_so(void **state)
 	assert_int_equal(log_reader_oldest(rd), modelfix_nth(m, 0));
 }
 
+/* --- a verification beside it --- */
+
+static const struct sysio *model;
+static struct modelfix *moving;
+
+static void
+move_floor(void *arg, uint64_t done, uint64_t segments)
+{
+	(void)arg;
+	(void)segments;
+	if (done == 1)
+		retainfix_expect(moving, 3 * SEGMENT);
+}
+
+static void
+fail_for(void *arg, const struct log_problem *problem)
+{
+	char sentence[LOG_PROBLEM_SENTENCE];
+
+	(void)arg;
+	fail_msg("%s", log_problem_sentence(problem, sentence));
+}
+
+static void
+what_goes_during_a_verification_is_not_missing(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = fail_for,
+		.progress = move_floor };
+
+	moving = m;
+	modelfix_fill_segments(m);
+	if (log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why) < 0)
+		fail_msg("%s", m->fx.why.text);
+	assert_true(modelfix_nth(m, 0) > 1);
+	assert_int_equal(verify.first_seq, modelfix_nth(m, 0));
+	assert_int_equal(verify.last_seq, LAST);
+}
+
+static int
+move_and_open(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	struct modelfix *m = moving;
+
+	if (m && strncmp(name, "base-", 5) == 0) {
+		moving = NULL;
+		retainfix_expect(m, 3 * SEGMENT);
+	}
+	return model->openat(ctx, dirfd, name, flags, mode);
+}
+
+static void
+a_base_that_goes_before_it_is_verified_is_not_missing(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = fail_for };
+	struct sysio io = *m->fx.io;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 4 * SEGMENT);
+	model = m->fx.io;
+	moving = m;
+	io.openat = move_and_open;
+	if (log_verify(&io, m->fx.dirfd, &verify, &m->fx.why) < 0)
+		fail_msg("%s", m->fx.why.text);
+	assert_null(moving);
+	assert_int_equal(verify.first_seq, modelfix_nth(m, 0));
+	assert_int_equal(verify.last_seq, LAST);
+}
+
 /* --- power cuts and errors --- */
 
 /* Segments, retention twice, and some more events. */
@@ -533,6 +605,9 @@ main(void)
 		MODEL_TEST(
 		    a_reader_whose_segment_goes_is_told_what_is_the_oldest),
 		MODEL_TEST(seeking_what_is_gone_says_so),
+		MODEL_TEST(what_goes_during_a_verification_is_not_missing),
+		MODEL_TEST(
+		    a_base_that_goes_before_it_is_verified_is_not_missing),
 		cmocka_unit_test(
 		    a_power_cut_at_any_call_leaves_a_floor_with_its_base),
 		cmocka_unit_test(an_error_at_any_call_loses_nothing),
