@@ -33,8 +33,6 @@ struct hist_command {
 	bool turned; /* there is one before */
 	struct mp_buf list;
 	struct show show;
-	/* Complaints of the turn before: each is made once. */
-	struct reason bad[WATCH_BAD];
 };
 
 static const struct {
@@ -221,24 +219,6 @@ hist_json(struct hist_command *c, const struct hists *hs)
 
 /* --- one turn --- */
 
-static void
-hist_complain(struct hist_command *c)
-{
-	const struct watch *w = c->watch;
-
-	for (unsigned i = 0; i < WATCH_BAD; i++) {
-		struct reason why = { "" };
-
-		if (i < w->bad_n)
-			why = w->bad[i];
-		if (*why.text && c->live.screen)
-			live_title(&c->live, "! %s", why.text);
-		else if (*why.text && strcmp(why.text, c->bad[i].text) != 0)
-			tool_note(&c->t, "%s", why.text);
-		c->bad[i] = why;
-	}
-}
-
 static int
 hist_empty(const struct hist_command *c)
 {
@@ -269,15 +249,17 @@ hist_show(struct hist_command *c, const struct hists *now)
 }
 
 static int
-hist_turn(struct hist_command *c)
+hist_turn(void *arg)
 {
+	struct hist_command *c = arg;
 	struct hists now = { 0 };
 	struct reason why;
 	int status;
 
 	if (watch_counters(c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);
-	hist_complain(c);
+	live_complain(
+	    &c->live, c->watch->bad, MIN(c->watch->bad_n, (unsigned)WATCH_BAD));
 	if (hists_take(&now, c->watch, c->glob, &why) < 0) {
 		hists_deinit(&now);
 		return tool_fail(&c->t, &why);
@@ -298,18 +280,10 @@ static int
 hist_run(struct hist_command *c)
 {
 	struct reason why;
-	int status = TOOL_OK;
 
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);
-	live_begin(&c->live, &c->t);
-	while (status == TOOL_OK && live_next(&c->live)) {
-		status = hist_turn(c);
-		live_end(&c->live);
-	}
-	if (status == TOOL_OK && c->watch->bad_n)
-		status = TOOL_ERROR;
-	return status;
+	return live_run(&c->live, &c->t, hist_turn, c);
 }
 
 int
@@ -317,22 +291,9 @@ cmd_hist(int argc, char **argv)
 {
 	struct hist_command c = { 0 };
 	const struct tool_option options[] = {
-		{ .name = "interval",
-		    .letter = 'i',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.interval_s,
-		    .arg = "SECONDS",
-		    .help = "again and again, each time what came since",
-		    .min = 1,
-		    .max = 3600 },
-		{ .name = "count",
-		    .letter = 'n',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.turns,
-		    .arg = "N",
-		    .help = "end after N turns",
-		    .min = 1,
-		    .max = UINT64_MAX },
+		live_interval(
+		    &c.live, "again and again, each time what came since"),
+		live_count(&c.live, "end after N turns"),
 		{ .name = "each",
 		    .letter = 'e',
 		    .kind = TOOL_FLAG,
@@ -356,10 +317,6 @@ cmd_hist(int argc, char **argv)
 
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
-	if (!c.live.interval_s && !c.live.turns)
-		c.live.turns = 1;
-	if (!c.live.interval_s)
-		c.live.interval_s = 1;
 	c.glob = c.t.argc > 0 ? c.t.argv[0] : NULL;
 	status = hist_run(&c);
 	c.watch = watch_free(c.watch);

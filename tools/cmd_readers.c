@@ -32,8 +32,7 @@ struct readers_command {
 	struct watch *watch;
 	struct show show;
 	struct mp_buf list;
-	struct reason said; /* the last complaint */
-	bool turned;	    /* there was a turn with a ring */
+	bool turned; /* there was a turn with a ring */
 };
 
 /* What the table says of one reader, and what follows from it. */
@@ -194,22 +193,19 @@ readers_look(struct readers_command *c, struct reason *why)
 
 /* What is wrong later on may be mended by the next writer: wait for it. */
 static int
-readers_turn(struct readers_command *c)
+readers_turn(void *arg)
 {
+	struct readers_command *c = arg;
 	struct reason why = { "" };
 
 	if (readers_look(c, &why) == 0) {
 		c->turned = true;
-		c->said.text[0] = '\0';
+		live_complain(&c->live, NULL, 0);
 		return TOOL_OK;
 	}
 	if (!c->turned || c->live.turns == 1)
 		return tool_fail(&c->t, &why);
-	if (c->live.screen)
-		live_title(&c->live, "! %s", why.text);
-	else if (strcmp(why.text, c->said.text) != 0)
-		tool_note(&c->t, "%s", why.text);
-	c->said = why;
+	live_complain(&c->live, &why, 1);
 	return TOOL_OK;
 }
 
@@ -217,20 +213,10 @@ static int
 readers_run(struct readers_command *c)
 {
 	struct reason why;
-	int status = TOOL_OK;
 
-	if (!c->live.interval_s) {
-		c->live.interval_s = 1;
-		c->live.turns = c->live.turns ? c->live.turns : 1;
-	}
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);
-	live_begin(&c->live, &c->t);
-	while (status == TOOL_OK && live_next(&c->live)) {
-		status = readers_turn(c);
-		live_end(&c->live);
-	}
-	return status == TOOL_OK && *c->said.text ? TOOL_ERROR : status;
+	return live_run(&c->live, &c->t, readers_turn, c);
 }
 
 int
@@ -238,22 +224,8 @@ cmd_readers(int argc, char **argv)
 {
 	struct readers_command c = { 0 };
 	const struct tool_option options[] = {
-		{ .name = "interval",
-		    .letter = 'i',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.interval_s,
-		    .arg = "SECONDS",
-		    .help = "look again and again, so long apart",
-		    .min = 1,
-		    .max = 3600 },
-		{ .name = "count",
-		    .letter = 'n',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.turns,
-		    .arg = "N",
-		    .help = "look N times",
-		    .min = 1,
-		    .max = UINT64_MAX },
+		live_interval(&c.live, "look again and again, so long apart"),
+		live_count(&c.live, "look N times"),
 		{ .name = NULL },
 	};
 	const struct tool_usage usage = {

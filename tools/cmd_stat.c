@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "core/reason.h"
 #include "core/time.h"
@@ -36,8 +35,6 @@ struct stat_command {
 	unsigned shown; /* counters in this turn */
 	bool headed;	/* so has the head been */
 	bool turned;	/* there was a turn that showed some */
-	/* Complaints of the turn before: each is made once. */
-	struct reason bad[WATCH_BAD];
 };
 
 /* One counter of one process, and what it does. */
@@ -264,25 +261,6 @@ stat_process(struct stat_command *c, const struct watch_process *p)
 	c->shown += n;
 }
 
-/* On a terminal it stands where it is seen; elsewhere it is said once. */
-static void
-stat_complain(struct stat_command *c)
-{
-	const struct watch *w = c->watch;
-
-	for (unsigned i = 0; i < WATCH_BAD; i++) {
-		struct reason why = { "" };
-
-		if (i < w->bad_n)
-			why = w->bad[i];
-		if (*why.text && c->live.screen)
-			live_title(&c->live, "! %s", why.text);
-		else if (*why.text && strcmp(why.text, c->bad[i].text) != 0)
-			tool_note(&c->t, "%s", why.text);
-		c->bad[i] = why;
-	}
-}
-
 static int
 stat_empty(const struct stat_command *c)
 {
@@ -296,8 +274,9 @@ stat_empty(const struct stat_command *c)
 }
 
 static int
-stat_turn(struct stat_command *c)
+stat_turn(void *arg)
 {
+	struct stat_command *c = arg;
 	struct reason why;
 	size_t at;
 
@@ -308,7 +287,8 @@ stat_turn(struct stat_command *c)
 	c->list.len = 0;
 	at = mp_begin(&c->list);
 	c->headed = false;
-	stat_complain(c);
+	live_complain(
+	    &c->live, c->watch->bad, MIN(c->watch->bad_n, (unsigned)WATCH_BAD));
 	for (unsigned i = 0; i < c->watch->n; i++)
 		stat_process(c, &c->watch->processes[i]);
 	mp_end_array(&c->list, at, c->watch->n);
@@ -328,21 +308,13 @@ static int
 stat_run(struct stat_command *c)
 {
 	struct reason why;
-	int status = TOOL_OK;
 
 	c->rates = rates_new();
 	if (!c->rates)
 		return tool_error(&c->t, "out of memory");
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);
-	live_begin(&c->live, &c->t);
-	while (status == TOOL_OK && live_next(&c->live)) {
-		status = stat_turn(c);
-		live_end(&c->live);
-	}
-	if (status == TOOL_OK && c->watch->bad_n)
-		status = TOOL_ERROR;
-	return status;
+	return live_run(&c->live, &c->t, stat_turn, c);
 }
 
 /* What `peal up` does by itself, for those who start programs one by one. */
@@ -383,22 +355,8 @@ cmd_stat(int argc, char **argv)
 		    .kind = TOOL_FLAG,
 		    .value = &once,
 		    .help = "print them once, with means since each began" },
-		{ .name = "interval",
-		    .letter = 'i',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.interval_s,
-		    .arg = "SECONDS",
-		    .help = "between two turns (default: 1)",
-		    .min = 1,
-		    .max = 3600 },
-		{ .name = "count",
-		    .letter = 'n',
-		    .kind = TOOL_UINT,
-		    .value = &c.live.turns,
-		    .arg = "N",
-		    .help = "end after N turns",
-		    .min = 1,
-		    .max = UINT64_MAX },
+		live_interval(&c.live, "between two turns (default: 1)"),
+		live_count(&c.live, "end after N turns"),
 		{ .name = "all",
 		    .letter = 'a',
 		    .kind = TOOL_FLAG,

@@ -30,6 +30,32 @@ enum {
 	LIVE_LINE = 1024
 };
 
+struct tool_option
+live_interval(struct live *l, const char *help)
+{
+	return (struct tool_option){ .name = "interval",
+		.letter = 'i',
+		.kind = TOOL_UINT,
+		.value = &l->interval_s,
+		.arg = "SECONDS",
+		.help = help,
+		.min = 1,
+		.max = 3600 };
+}
+
+struct tool_option
+live_count(struct live *l, const char *help)
+{
+	return (struct tool_option){ .name = "count",
+		.letter = 'n',
+		.kind = TOOL_UINT,
+		.value = &l->turns,
+		.arg = "N",
+		.help = help,
+		.min = 1,
+		.max = UINT64_MAX };
+}
+
 static bool
 live_has_screen(const struct tool *t)
 {
@@ -38,10 +64,14 @@ live_has_screen(const struct tool *t)
 	return t->tty && !t->json && term && *term && strcmp(term, "dumb") != 0;
 }
 
-void
+static void
 live_begin(struct live *l, struct tool *t)
 {
 	l->t = t;
+	if (!l->interval_s && !l->turns)
+		l->turns = 1;
+	if (!l->interval_s)
+		l->interval_s = 1;
 	l->screen = l->turns != 1 && live_has_screen(t);
 	l->due_ns = time_mono_ns();
 	l->done = 0;
@@ -80,7 +110,8 @@ live_measure(struct live *l)
 	l->columns = size.ws_col ? size.ws_col : LIVE_COLUMNS;
 }
 
-bool
+/* Begin the next one's output, unless there is none. */
+static bool
 live_next(struct live *l)
 {
 	uint64_t now;
@@ -145,7 +176,32 @@ live_title(struct live *l, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* Was it the same in the turn before? */
+static bool
+live_has_said(const struct live *l, const struct reason *why)
+{
+	for (unsigned i = 0; i < l->said_n; i++)
+		if (strcmp(l->said[i].text, why->text) == 0)
+			return true;
+	return false;
+}
+
 void
+live_complain(struct live *l, const struct reason *why, unsigned n)
+{
+	n = MIN(n, (unsigned)LIVE_COMPLAINTS);
+	for (unsigned i = 0; i < n; i++) {
+		if (l->screen)
+			live_title(l, "! %s", why[i].text);
+		else if (!live_has_said(l, &why[i]))
+			tool_note(l->t, "%s", why[i].text);
+	}
+	for (unsigned i = 0; i < n; i++)
+		l->said[i] = why[i];
+	l->said_n = n;
+}
+
+static void
 live_end(struct live *l)
 {
 	if (l->screen && l->left_out)
@@ -156,4 +212,17 @@ live_end(struct live *l)
 	if (!tool_flush(l->t))
 		/* Nobody reads: the next wait would only find out later. */
 		l->turns = l->done;
+}
+
+int
+live_run(struct live *l, struct tool *t, int (*turn)(void *arg), void *arg)
+{
+	int status = TOOL_OK;
+
+	live_begin(l, t);
+	while (status == TOOL_OK && live_next(l)) {
+		status = turn(arg);
+		live_end(l);
+	}
+	return status == TOOL_OK && l->said_n ? TOOL_ERROR : status;
 }

@@ -13,37 +13,54 @@
 #include <stdint.h>
 
 #include "core/macros.h"
+#include "core/reason.h"
 
 struct tool;
+struct tool_option;
+
+enum {
+	LIVE_COMPLAINTS = 16 /* of one turn; more are dropped */
+};
 
 struct live {
-	struct tool *t;
-	uint64_t interval_s; /* an option's value */
+	uint64_t interval_s; /* an option's value; 0: not given */
 	uint64_t turns;	     /* another's; 0: until told to stop */
 	/* The rest is live.c's. */
+	struct tool *t;
 	uint64_t due_ns;
 	uint64_t done;
 	bool screen;
 	unsigned rows, columns; /* of the terminal */
 	unsigned row;
-	uint64_t left_out; /* lines that found no place */
+	uint64_t left_out;		     /* lines that found no place */
+	struct reason said[LIVE_COMPLAINTS]; /* in this turn */
+	unsigned said_n;
 };
 
-/* Turns begin; stops at SIGINT and SIGTERM from here on. */
-void live_begin(struct live *l, struct tool *t);
+/* Its two values in a tool's table of options; help says what they are for. */
+struct tool_option live_interval(struct live *l, const char *help);
+struct tool_option live_count(struct live *l, const char *help);
 
 /*
- * Wait for the next turn and begin its output.  false: enough turns, told to
- * stop, or nobody reads any more.  The first one comes at once.
+ * One turn after another, the first at once: until there were enough, one
+ * returns other than TOOL_OK, nobody reads any more, or SIGINT or SIGTERM
+ * comes.  Without an interval they are a second apart, and without a number
+ * too there is one.  Returns what the last turn did, or TOOL_ERROR where it
+ * was well but for complaints.
  */
-MUST_CHECK bool live_next(struct live *l);
+MUST_CHECK int live_run(
+    struct live *l, struct tool *t, int (*turn)(void *arg), void *arg);
 
 /* One line, without its end; a terminal gets what fits. */
 void live_line(struct live *l, const char *fmt, ...) PRINTF(2, 3);
 /* The same, standing out on a terminal. */
 void live_title(struct live *l, const char *fmt, ...) PRINTF(2, 3);
 
-/* The turn's output ends. */
-void live_end(struct live *l);
+/*
+ * All that is wrong in a turn, at once; where nothing is, with n = 0.  On a
+ * terminal it stands where it is seen; elsewhere it is said once, and again
+ * when a turn was without it.
+ */
+void live_complain(struct live *l, const struct reason *why, unsigned n);
 
 #endif
