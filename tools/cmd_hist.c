@@ -232,7 +232,7 @@ hist_empty(const struct hist_command *c)
 
 /* What was there, less what was there in the turn before. */
 static int
-hist_show(struct hist_command *c, const struct hists *now)
+hist_show(struct hist_command *c)
 {
 	CLEANUP(hists_deinit) struct hists shown = { 0 };
 	struct reason why;
@@ -269,7 +269,7 @@ hist_turn(void *arg)
 		hists_deinit(&now);
 		return hist_empty(c);
 	}
-	status = hist_show(c, &now);
+	status = hist_show(c);
 	hists_deinit(&c->before);
 	c->before = now;
 	c->turned = true;

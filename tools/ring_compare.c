@@ -28,8 +28,7 @@ struct compare_event {
 
 struct compare {
 	const struct house *house;
-	struct ring_reader *rd;	  /* the walk's */
-	struct ring_reader *twin; /* for its status */
+	struct ring_reader *twin; /* of the walk's reader: for its status */
 	struct hash_key key;
 	struct ring_compare_result result;
 	struct compare_event *events;
@@ -131,7 +130,7 @@ ring_compare(const struct house *house, struct ring_reader *rd,
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *twin = NULL;
 	CLEANUP(freep) struct compare_event *events = NULL;
-	struct compare c = { .house = house, .rd = rd };
+	struct compare c = { .house = house };
 	int err;
 
 	events = calloc(COMPARE_EVENTS, sizeof(*events));
