@@ -232,6 +232,16 @@ stat_line_get(const struct watch_process *p, const struct rates_process *rates,
 	       stats_view_hist(&p->view, i, &line->hist) == 0;
 }
 
+/* Before what it left, where any of that is asked for. */
+static void
+stat_gone(struct stat_command *c, const struct watch_process *p)
+{
+	if (!p->alive)
+		live_title(&c->live,
+		    "# %s %" PRIu32 " has gone; this is what it left",
+		    p->view.process, p->view.pid);
+}
+
 /* The counters of one process that are asked for. */
 static void
 stat_process(struct stat_command *c, const struct watch_process *p)
@@ -243,19 +253,18 @@ stat_process(struct stat_command *c, const struct watch_process *p)
 
 	stat_pack_process(&c->list, p);
 	at = mp_begin(&c->list);
-	if (!c->t.json && !p->alive)
-		live_title(&c->live,
-		    "# %s %" PRIu32 " has gone; this is what it left",
-		    p->view.process, p->view.pid);
 	for (unsigned i = 0; i < p->view.n; i++) {
 		if (!stat_line_get(p, rates, i, &line) ||
 		    !stat_wanted(c, &line))
 			continue;
-		n++;
-		if (c->t.json)
+		if (c->t.json) {
 			stat_pack(c, &line);
-		else
+		} else {
+			if (n == 0)
+				stat_gone(c, p);
 			stat_print(c, &line);
+		}
+		n++;
 	}
 	mp_end_array(&c->list, at, n);
 	c->shown += n;
@@ -266,9 +275,8 @@ stat_empty(const struct stat_command *c)
 {
 	if (c->watch->bad_n)
 		return TOOL_ERROR;
-	if (c->watch->n)
-		return tool_error(
-		    &c->t, "no counter is named '%s'", c->glob ? c->glob : "");
+	if (c->glob && c->watch->n)
+		return tool_error(&c->t, "no counter is named '%s'", c->glob);
 	return tool_error(
 	    &c->t, "no counters in '%s'", house_run_dir(&c->t.house));
 }

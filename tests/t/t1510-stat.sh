@@ -91,9 +91,19 @@ slow_reader() {
 	[ "$status" -eq 0 ] && [ ! -s "$work/slow.err" ]
 }
 
-plan 21
+# A page of counters that has none.
+idle() {
+	printf 'PEALSTAT\002\000\000\000\000\000\000\000\200\000\000\000'
+	head -c 108 /dev/zero
+}
+
+plan 23
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
+mkdir -p "$work/idle/stat"
+idle >"$work/idle/stat/nobody.1"
+exits 'nor where somebody counts nothing' 1 'no counters' \
+    "$peal" stat -1 -o ring.directory="$work/idle"
 house_up --gateways 1
 passes 'two clients follow ten events' follow_two
 passes 'the gateway has counted them' await_here counted
@@ -140,4 +150,8 @@ kill -KILL "$first"
 passes 'what a crash left can be read' \
     await sh -c "'$peal' stat -1 --data '$data' gateway.opened |
 	grep -q '^# gateway $first has gone'"
+passes 'and who asks for something else is not told of it' \
+    sh -c "'$peal' stat -1 --data '$data' 'writer.*' >'$work/some' &&
+	grep -q '^writer.appends ' '$work/some' &&
+	! grep -q 'has gone' '$work/some'"
 passes 'told to stop, all of it ends' house_down
