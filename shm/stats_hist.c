@@ -61,7 +61,8 @@ uint64_t
 stats_hist_percentile(const struct stats_hist *h, double percent)
 {
 	double exact = (double)h->count * percent / 100;
-	uint64_t want = (uint64_t)exact;
+	/* Of 2^64 - 1, which strangers may say, exact is too large. */
+	uint64_t want = percent < 100 ? (uint64_t)exact : h->count;
 	uint64_t sum = 0;
 
 	want += (double)want < exact;

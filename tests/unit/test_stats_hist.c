@@ -108,6 +108,23 @@ percentiles_are_those_of_the_values_to_within_a_32nd(void **state)
 	free(h);
 }
 
+/* As a stranger's file may have it. */
+static void
+all_of_as_many_as_there_can_be_are_below_the_maximum(void **state)
+{
+	struct stats_hist *h = calloc(1, sizeof(*h));
+
+	assert_non_null(h);
+	h->n[1] = 1;
+	h->n[5] = UINT64_MAX - 1;
+	h->count = UINT64_MAX;
+	h->max = 5;
+	assert_int_equal(stats_hist_percentile(h, 0), 1);
+	assert_int_equal(stats_hist_percentile(h, 99.99), 5);
+	assert_int_equal(stats_hist_percentile(h, 100), 5);
+	free(h);
+}
+
 static void
 what_is_below_a_power_of_two_is_counted_exactly(void **state)
 {
@@ -177,6 +194,8 @@ main(void)
 		cmocka_unit_test(a_bucket_is_at_most_a_32nd_of_its_values_wide),
 		cmocka_unit_test(
 		    percentiles_are_those_of_the_values_to_within_a_32nd),
+		cmocka_unit_test(
+		    all_of_as_many_as_there_can_be_are_below_the_maximum),
 		cmocka_unit_test(
 		    what_is_below_a_power_of_two_is_counted_exactly),
 		cmocka_unit_test(
