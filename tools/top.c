@@ -125,6 +125,7 @@ attach(struct top *top)
 		(void)ring_reader_seek_oldest(top->watch->rd);
 	top->starts++;
 	top->attached = true;
+	top->ring_why.text[0] = '\0';
 }
 
 void

@@ -135,7 +135,7 @@ class Screen:
 class Top:
     """peal top on a terminal of its own."""
 
-    def __init__(self, rows=24, cols=80, term="vt100"):
+    def __init__(self, rows=24, cols=80, term="vt100", more=()):
         self.screen = Screen(rows, cols)
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
@@ -144,7 +144,7 @@ class Top:
             os.environ.pop("COLUMNS", None)
             # The size is there before the program asks for it.
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
-            os.execv(peal, [peal, "top", "--data", data])
+            os.execv(peal, [peal, "top", "--data", data, *more])
 
     def read(self, seconds):
         if not select.select([self.fd], [], [], seconds)[0]:
@@ -212,7 +212,7 @@ def first_page():
     return os.path.join(directory, sorted(os.listdir(directory))[0])
 
 
-print("1..16")
+print("1..17")
 
 # The judge itself: what it knows, and that it does not know everything.
 s = Screen(3, 5)
@@ -299,6 +299,14 @@ top = Top()
 top.until(lambda l: l[0] != "")
 os.kill(top.pid, signal.SIGTERM)
 verdict("so does SIGTERM", top.ends() == 0)
+later = os.path.join(data, "later")
+top = Top(more=["-o", "ring.directory=" + later])
+none = top.until(lambda l: l[0].startswith("cannot open"))
+os.symlink(os.path.join(data, "run"), later)
+verdict("a ring that comes later is shown", none and top.until(lambda l: l[0].startswith("ring RUNNING")))
+os.unlink(later)
+top.press("q")
+top.ends()
 top = Top()
 top.until(lambda l: l[0] != "")
 os.close(top.fd)
