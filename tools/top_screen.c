@@ -145,7 +145,7 @@ static int PRINTF(4, 5)
 	return put(s, y, x, text);
 }
 
-/* A number of at most six characters: 0.3, 12.4, 431, 9,999 as 9.99k. */
+/* A number of at most seven characters: 0.3, 12.4, 431, 9999, 10.0k. */
 static const char *
 short_number(double v, char buf[16])
 {
@@ -347,6 +347,13 @@ quit(struct top_screen *s, struct top *top)
 	s->ended = true;
 }
 
+/* A list may have got shorter since it was scrolled. */
+static unsigned
+within(int64_t at, unsigned n)
+{
+	return (unsigned)MAX(MIN(at, (int64_t)n - 1), 0);
+}
+
 /* What scrolls: clients where they have the screen, else topics. */
 static void
 scroll_by(struct top_screen *s, const struct top *top, int by)
@@ -354,10 +361,8 @@ scroll_by(struct top_screen *s, const struct top *top, int by)
 	bool clients = s->view == VIEW_CLIENTS;
 	unsigned *from = clients ? &s->client_from : &s->topic_from;
 	unsigned n = clients ? top->crowd.n : busy_count(top->busy);
-	int64_t to = (int64_t)*from + by;
 
-	to = MIN(to, (int64_t)n - 1);
-	*from = (unsigned)MAX(to, 0);
+	*from = within((int64_t)*from + by, n);
 }
 
 static void
@@ -432,6 +437,8 @@ top_screen_draw(struct top_screen *s, struct top *top)
 {
 	int middle = split(s, top);
 
+	s->topic_from = within(s->topic_from, busy_count(top->busy));
+	s->client_from = within(s->client_from, top->crowd.n);
 	(void)erase();
 	draw_ring(s, top);
 	if (middle > 1)

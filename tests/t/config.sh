@@ -117,12 +117,14 @@ nothing_changed() {
 	fingerprint "$data" >"$work/after" && cmp "$work/before" "$work/after"
 }
 
-plan 22
+plan 23
 house_up --gateways 1
 house_down
 fingerprint "$data" >"$work/before"
 exits 'a complete configuration is found so' 0 'nothing is wrong' checked
 exits 'of credentials that are not here it is said' 0 "'issuer.pem'" checked
+exits 'of each of them, however they are separated' 0 "'other.pem'" \
+    altered 's|^keys = |keys = other.pem\t|'
 exits 'a certificate that is none is named' 2 "certificate '/dev/null'" \
     altered 's|^certificate = .*|certificate = /dev/null|'
 passes 'all that is wrong is said at once, and once' all_at_once

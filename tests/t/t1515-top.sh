@@ -3,7 +3,7 @@
 # terminal would obey; and what it says where there is no terminal.
 . "$(dirname "$0")/../lib/house.sh"
 deadline=200
-plan 20
+plan 21
 house_up --gateways 1 --no-vitals
 exits 'without a terminal it says what there is for programs' 1 \
     'this needs a terminal' "$peal" top --data "$data"
@@ -17,5 +17,5 @@ python3 "$top_srcdir/tests/t/top.py" "$peal" "$data" "$up" \
 status=$?
 count_group top "$work/top"
 sed 's/^/# /' "$work/top.err"
-[ "$(grep -c '^ok' "$work/top")" -eq 17 ] || status=1
+[ "$(grep -c '^ok' "$work/top")" -eq 18 ] || status=1
 verdict 'it came to its end' $status

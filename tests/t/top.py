@@ -207,12 +207,19 @@ def append(lines):
     os.unlink(path)
 
 
+def follow():
+    return subprocess.Popen(
+        [peal, "tail", "--data", data, "--url", open(os.path.join(data, "run/url")).read().strip(), ">"],
+        stdout=subprocess.DEVNULL,
+    )
+
+
 def first_page():
     directory = os.path.join(data, "run/stat/clients")
     return os.path.join(directory, sorted(os.listdir(directory))[0])
 
 
-print("1..17")
+print("1..18")
 
 # The judge itself: what it knows, and that it does not know everything.
 s = Screen(3, 5)
@@ -240,10 +247,7 @@ top.press("n")
 append([("top.aaa", 10)])
 verdict("and by name", top.until(lambda l: 1 < row_of(l, "top.aaa") < row_of(l, "top.large")))
 
-tail = subprocess.Popen(
-    [peal, "tail", "--data", data, "--url", open(os.path.join(data, "run/url")).read().strip(), ">"],
-    stdout=subprocess.DEVNULL,
-)
+tail = follow()
 verdict("clients are listed", top.until(lambda l: row_of(l, "dev") > row_of(l, "top.aaa") > 0))
 with open(first_page(), "r+b") as page:
     for slot in range(16384):
@@ -256,6 +260,22 @@ verdict(
     "a hostile name is written out",
     top.until(lambda l: row_of(l, "\\x1b[2Jevil") > 0) if page else False,
 )
+
+# Scrolled to the second client, which then goes.
+top.press("\t\t")
+second = follow()
+moved = top.until(lambda l: row_of(l, "dev") > 1)
+for _ in range(DEADLINE_S):
+    if moved and row_of(top.screen.lines(), "\\x1b[2Jevil") > 0:
+        top.press("\x1bOB")
+        top.read(1)
+second.kill()
+second.wait()
+verdict(
+    "a list that got shorter is seen from its end",
+    moved and top.until(lambda l: row_of(l, "\\x1b[2Jevil") > 1 and row_of(l, "dev") < 0),
+)
+top.press("\t")
 
 top.resize(10, 40)
 verdict(
