@@ -3,8 +3,8 @@
 /*
  * What tools are told of a session: a slot in the page of clients, written
  * when it comes, when it says who it is, about once a second, and when it
- * goes.  An HTTP request gets one when it is still there at such a look, as a
- * stream is: else those that are over at once would take all slots.
+ * goes.  An HTTP request gets one when it has lasted for a second, as a stream
+ * does: else those that are over at once would take all slots.
  */
 
 #include "core/time.h"
@@ -69,15 +69,20 @@ seat(struct session *s, uint64_t now_us)
 		session_seat_name(s);
 }
 
-void
-session_seat_take(struct session *s)
+/* A request that may be over at once. */
+static bool
+is_brief(const struct session *s, uint64_t now_us)
 {
 	struct conn_look conn;
 
-	if (!s->gw->clients)
-		return;
 	conn_look(s->conn, &conn);
-	if (!conn.http)
+	return conn.http && now_us - s->opened_us < US_PER_S;
+}
+
+void
+session_seat_take(struct session *s)
+{
+	if (s->gw->clients && !is_brief(s, s->opened_us))
 		seat(s, s->opened_us);
 }
 
@@ -115,12 +120,12 @@ look_at(struct session *s, uint64_t now_us)
 {
 	struct client_info info;
 
-	if (!s->seat) {
+	if (s->seat) {
+		gather(s, now_us, &info);
+		client_page_put(s->gw->clients, s->seat, &info);
+	} else if (!is_brief(s, now_us)) {
 		seat(s, now_us);
-		return;
 	}
-	gather(s, now_us, &info);
-	client_page_put(s->gw->clients, s->seat, &info);
 }
 
 /* A part of them each time, so that many make no pause. */
