@@ -61,7 +61,7 @@ without_credentials(const char *words)
 	char *to = out ? stpcpy(out, "auth.keys=") : NULL;
 
 	while (out && *words) {
-		size_t n = strcspn(words, " ");
+		size_t n = strcspn(words, " \t");
 
 		if (memchr(words, '/', n)) {
 			to = mempcpy(to, words, n);
@@ -71,7 +71,7 @@ without_credentials(const char *words)
 				  "credentials, and was not looked at",
 			    (int)n, words);
 		}
-		words += n + strspn(words + n, " ");
+		words += n + strspn(words + n, " \t");
 	}
 	if (to)
 		*to = '\0';
