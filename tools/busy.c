@@ -234,43 +234,44 @@ by_name(const void *a, const void *b, void *arg)
 	    busy->entries[*(const uint32_t *)b].topic.name);
 }
 
-/* The first two that differ decide. */
 static int
-compare(const double x[4], const double y[4])
+descending(double x, double y)
 {
-	for (unsigned i = 0; i < 4; i++)
-		if (x[i] != y[i])
-			return x[i] < y[i] ? 1 : -1;
-	return 0;
+	return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Who has more now, then over ten seconds; by the other rates where equal. */
+static int
+by_rates(const struct busy *b, uint32_t i, uint32_t k, bool bytes_first)
+{
+	const struct busy_rates *x = &b->entries[i].topic.rates;
+	const struct busy_rates *y = &b->entries[k].topic.rates;
+	int events = descending(x->events, y->events);
+	int bytes = descending(x->bytes, y->bytes);
+
+	if (events == 0)
+		events = descending(x->events_10, y->events_10);
+	if (bytes == 0)
+		bytes = descending(x->bytes_10, y->bytes_10);
+	if (bytes_first)
+		return bytes ? bytes : events;
+	return events ? events : bytes;
 }
 
 static int
 by_events(const void *a, const void *b, void *arg)
 {
-	const struct busy *busy = arg;
-	const struct busy_rates *x, *y;
-	int c;
+	int c =
+	    by_rates(arg, *(const uint32_t *)a, *(const uint32_t *)b, false);
 
-	x = &busy->entries[*(const uint32_t *)a].topic.rates;
-	y = &busy->entries[*(const uint32_t *)b].topic.rates;
-	c = compare(
-	    (double[]){ x->events, x->events_10, x->bytes, x->bytes_10 },
-	    (double[]){ y->events, y->events_10, y->bytes, y->bytes_10 });
 	return c ? c : by_name(a, b, arg);
 }
 
 static int
 by_bytes(const void *a, const void *b, void *arg)
 {
-	const struct busy *busy = arg;
-	const struct busy_rates *x, *y;
-	int c;
+	int c = by_rates(arg, *(const uint32_t *)a, *(const uint32_t *)b, true);
 
-	x = &busy->entries[*(const uint32_t *)a].topic.rates;
-	y = &busy->entries[*(const uint32_t *)b].topic.rates;
-	c = compare(
-	    (double[]){ x->bytes, x->bytes_10, x->events, x->events_10 },
-	    (double[]){ y->bytes, y->bytes_10, y->events, y->events_10 });
 	return c ? c : by_name(a, b, arg);
 }
 
