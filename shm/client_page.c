@@ -6,11 +6,8 @@
  * words between an odd and an even generation.
  */
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,6 +16,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "shm/client_page_priv.h"
+#include "shm/stats.h"
 
 struct client_page {
 	uint8_t *area;
@@ -68,82 +66,6 @@ client_page_free(struct client_page *page)
 	free(page->free);
 	free(page);
 	return NULL;
-}
-
-/* --- what crashes left --- */
-
-struct leftovers {
-	const char *process;
-	struct {
-		char name[64];
-		int64_t mtime_ns;
-	} newest[CLIENT_PAGES_LEFT];
-	unsigned n;
-};
-
-/* PROCESS.PID, and nobody with that pid runs. */
-static bool
-is_left_behind(const char *name, const char *process)
-{
-	size_t len = strlen(process);
-	char *end;
-	long pid;
-
-	if (strncmp(name, process, len) != 0 || name[len] != '.')
-		return false;
-	errno = 0;
-	pid = strtol(name + len + 1, &end, 10);
-	if (errno || *end || end == name + len + 1 || pid < 1 || pid > INT_MAX)
-		return false;
-	return kill((pid_t)pid, 0) < 0 && errno == ESRCH;
-}
-
-/* Keep it as one of the newest, or remove it, or the oldest in its place. */
-static void
-leave_or_remove(struct leftovers *left, int dirfd, const char *name)
-{
-	unsigned oldest = 0;
-	struct stat st;
-	int64_t mtime_ns;
-
-	if (strlen(name) >= sizeof(left->newest[0].name) ||
-	    fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return;
-	mtime_ns = st.st_mtim.tv_sec * (int64_t)NS_PER_S + st.st_mtim.tv_nsec;
-	for (unsigned i = 1; i < left->n; i++)
-		if (left->newest[i].mtime_ns < left->newest[oldest].mtime_ns)
-			oldest = i;
-	if (left->n < CLIENT_PAGES_LEFT) {
-		oldest = left->n++;
-	} else if (mtime_ns <= left->newest[oldest].mtime_ns) {
-		(void)unlinkat(dirfd, name, 0);
-		return;
-	} else {
-		(void)unlinkat(dirfd, left->newest[oldest].name, 0);
-	}
-	memcpy(left->newest[oldest].name, name, strlen(name) + 1);
-	left->newest[oldest].mtime_ns = mtime_ns;
-}
-
-/* Each is as large as ours: a gateway that crashes for ever must not fill up. */
-static void
-remove_leftovers(int dirfd, const char *process)
-{
-	struct leftovers left = { .process = process };
-	int fd =
-	    openat(dirfd, CLIENT_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
-
-	if (!dir) {
-		if (fd >= 0)
-			(void)close(fd);
-		return;
-	}
-	while ((entry = readdir(dir)) != NULL)
-		if (is_left_behind(entry->d_name, process))
-			leave_or_remove(&left, fd, entry->d_name);
-	(void)closedir(dir);
 }
 
 /* --- making one --- */
@@ -205,6 +127,18 @@ page_begin(struct client_page *page, const char *process)
 	    memory_order_release);
 }
 
+/* Each is as large as ours: a gateway that crashes for ever must not fill up. */
+static void
+tidy(int dirfd, const char *process)
+{
+	CLEANUP(closep)
+	int fd =
+	    openat(dirfd, CLIENT_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		stats_page_tidy(fd, process, CLIENT_PAGES_LEFT);
+}
+
 int
 client_page_create(int dirfd, const char *process, uint32_t slots,
     struct client_page **out, struct reason *why)
@@ -223,7 +157,7 @@ client_page_create(int dirfd, const char *process, uint32_t slots,
 		    why, -errno, "cannot make '" CLIENT_DIRECTORY "'");
 	/* One with our pid is of a process that is gone. */
 	(void)unlinkat(dirfd, page->name, 0);
-	remove_leftovers(dirfd, process);
+	tidy(dirfd, process);
 	fd = openat(
 	    dirfd, page->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)

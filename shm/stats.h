@@ -225,8 +225,11 @@ CLEANUP_FN(struct stats_page *, stats_page_free)
 bool stats_page_held(const struct stats_page *page);
 /* Of a page of ours: the directory that its file is removed from. */
 int stats_page_dirfd(const struct stats_page *page);
-/* Remove all but the newest STATS_PAGES_LEFT that dead ones have left. */
-void stats_page_tidy(int dirfd, const char *process);
+/*
+ * Of files PROCESS.PID that dead ones have left keep the newest, at most so
+ * many, up to STATS_PAGES_LEFT.
+ */
+void stats_page_tidy(int dirfd, const char *process, unsigned most);
 
 const struct stats *stats_page_stats(const struct stats_page *page);
 const struct stats_view *stats_page_view(const struct stats_page *page);

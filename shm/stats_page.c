@@ -123,7 +123,7 @@ stats_page_create(int dirfd, const struct stats_table *table,
 	}
 	page->held = true;
 	page->dirfd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	stats_page_tidy(dirfd, table->process);
+	stats_page_tidy(dirfd, table->process, STATS_PAGES_LEFT);
 	*out = TAKE(page);
 	return 0;
 }

@@ -66,12 +66,12 @@ is_older(const struct left *a, const struct left *b)
 
 /* Keep it, and give up the oldest where there are too many then. */
 static void
-keep(int dirfd, struct left list[STATS_PAGES_LEFT], unsigned *n,
+keep(int dirfd, struct left list[STATS_PAGES_LEFT], unsigned most, unsigned *n,
     const struct left *one)
 {
 	unsigned oldest = 0;
 
-	if (*n < STATS_PAGES_LEFT) {
+	if (*n < most) {
 		list[(*n)++] = *one;
 		return;
 	}
@@ -87,7 +87,7 @@ keep(int dirfd, struct left list[STATS_PAGES_LEFT], unsigned *n,
 }
 
 void
-stats_page_tidy(int dirfd, const char *process)
+stats_page_tidy(int dirfd, const char *process, unsigned most)
 {
 	struct left list[STATS_PAGES_LEFT], one;
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -102,7 +102,8 @@ stats_page_tidy(int dirfd, const char *process)
 		    !is_free(dirfd, entry->d_name, &one.at))
 			continue;
 		memcpy(one.name, entry->d_name, strlen(entry->d_name) + 1);
-		keep(dirfd, list, &n, &one);
+		keep(dirfd, list, MIN(most, (unsigned)STATS_PAGES_LEFT), &n,
+		    &one);
 	}
 	if (dir)
 		(void)closedir(dir);
