@@ -94,13 +94,10 @@ void client_page_beat(struct client_page *page, uint64_t head);
 
 /* As it was when the page was opened. */
 struct client_head {
-	char process[32];    /* printable */
-	uint32_t pid;	     /* what it says of itself */
-	uint32_t slots;	     /* how many there can be */
-	uint64_t started_us; /* wall clock */
-	uint64_t beat_us;    /* the same, of the last sign of life */
-	uint64_t head;	     /* seq */
-	uint64_t unseated;   /* clients that have no slot now */
+	char process[32];  /* printable */
+	uint32_t pid;	   /* what it says of itself */
+	uint32_t slots;	   /* how many there can be */
+	uint64_t unseated; /* clients that have no slot now */
 };
 
 struct client_reader;

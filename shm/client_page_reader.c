@@ -194,9 +194,6 @@ take_head(struct client_reader *rd, off_t size, struct reason *why)
 	rd->head = (struct client_head){
 		.pid = h.pid,
 		.slots = h.slots,
-		.started_us = h.started_us,
-		.beat_us = h.beat_us,
-		.head = h.head,
 		.unseated = h.unseated,
 	};
 	memcpy(rd->head.process, h.process, sizeof(rd->head.process));

@@ -216,7 +216,6 @@ look_at(
 			take(c, &row, ask->by);
 	if (rc < 0)
 		complain(c, &why);
-	c->pages++;
 	c->unseated += row.alive ? client_reader_head(rd)->unseated : 0;
 	c->torn += client_reader_torn(rd);
 }

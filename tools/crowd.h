@@ -39,7 +39,6 @@ struct crowd {
 	/* Of all that were asked for, also where there was no room. */
 	uint64_t found;
 	/* Of all pages. */
-	unsigned pages;
 	uint64_t unseated; /* clients without a slot */
 	uint64_t orphans;  /* not asked for: their gateway has gone */
 	uint64_t torn;	   /* slots that never stood still */
