@@ -133,7 +133,7 @@ static const struct hygiene_rule common[] = {
 	ALWAYS(rt_sigprocmask),
 	ALWAYS(rt_sigreturn),
 	ALWAYS(sigaltstack),
-	WHEN(prlimit64, 2, UINT32_MAX, 0), /* look, set nothing */
+	WHEN(prlimit64, 2, UINT64_MAX, 0), /* look, set nothing */
 	WHEN(tgkill, 0, UINT32_MAX, HYGIENE_OWN_PID),
 	ALWAYS(exit),
 	ALWAYS(exit_group),
@@ -163,7 +163,6 @@ answer(struct program *p, uint32_t what)
 	emit(p, BPF_RET | BPF_K, what, 0, 0);
 }
 
-/* The lower half of an argument: ints have no more, flags mean no more. */
 static size_t
 argument_at(int i)
 {
@@ -171,19 +170,37 @@ argument_at(int i)
 	       sizeof(uint64_t) * (size_t)i;
 }
 
-/* With the number loaded; falls through with it when the rule is not met. */
+/* Three instructions; goes past so many more when it is another value. */
+static void
+compare(struct program *p, size_t offset, uint32_t mask, uint32_t value,
+    uint8_t past)
+{
+	load(p, offset);
+	emit(p, BPF_ALU | BPF_AND | BPF_K, mask, 0, 0);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, past);
+}
+
+/*
+ * With the number loaded; falls through with it when the rule is not met.
+ * Ints have a lower half alone, and flags mean no more, but pointers have two.
+ */
 static void
 add_rule(struct program *p, const struct hygiene_rule *rule, uint32_t value)
 {
+	const uint32_t upper = (uint32_t)(rule->mask >> 32);
+	size_t at;
+
 	if (rule->argument == HYGIENE_ANY) {
 		emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, 1);
 		answer(p, SECCOMP_RET_ALLOW);
 		return;
 	}
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, 5);
-	load(p, argument_at(rule->argument));
-	emit(p, BPF_ALU | BPF_AND | BPF_K, rule->mask, 0, 0);
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1);
+	at = argument_at(rule->argument);
+	emit(
+	    p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)rule->nr, 0, upper ? 8 : 5);
+	compare(p, at, (uint32_t)rule->mask, value, upper ? 4 : 1);
+	if (upper)
+		compare(p, at + sizeof(uint32_t), upper, 0, 1);
 	answer(p, SECCOMP_RET_ALLOW);
 	load(p, offsetof(struct seccomp_data, nr));
 }

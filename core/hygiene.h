@@ -20,8 +20,8 @@ struct reason;
 struct hygiene_rule {
 	long nr;
 	int argument; /* its number, or HYGIENE_ANY: always */
-	uint32_t mask;
-	int64_t value;
+	uint64_t mask;
+	int64_t value; /* below 2^32 */
 };
 
 enum {

@@ -270,6 +270,20 @@ raise_a_limit(const struct tmpdir *dir)
 	return tried(setrlimit(RLIMIT_NOFILE, &lim));
 }
 
+/* Half of such an address is that of none. */
+static int
+raise_a_limit_from_a_round_address(const struct tmpdir *dir)
+{
+	struct rlimit *lim = mmap((void *)(UINT64_C(1) << 40), sizeof(*lim),
+	    PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (lim == MAP_FAILED)
+		return 0;
+	*lim = (struct rlimit){ 16, 16 };
+	return tried(syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, lim, NULL));
+}
+
 static int
 read_a_file(const struct tmpdir *dir)
 {
@@ -402,6 +416,7 @@ static const struct row {
 	ROW(NONE, load_a_program_into_the_kernel),
 	ROW(NONE, queue_system_calls),
 	ROW(NONE, raise_a_limit),
+	ROW(NONE, raise_a_limit_from_a_round_address),
 };
 
 /* Each row under one list: may it what the table says? */
