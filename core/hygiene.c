@@ -139,6 +139,32 @@ static const struct hygiene_rule common[] = {
 	ALWAYS(exit_group),
 };
 
+/* Whoever makes, fills and removes files; which, is for their owners to say. */
+static const struct hygiene_rule files[] = {
+	ALWAYS(openat),
+	ALWAYS(pwrite64),
+	ALWAYS(pwritev),
+	ALWAYS(preadv),
+	ALWAYS(fdatasync),
+	ALWAYS(fsync),
+	ALWAYS(fallocate),
+	ALWAYS(ftruncate),
+	ALWAYS(fstatfs),
+	ALWAYS(statfs),
+	ALWAYS(flock),
+	ALWAYS(fchmod),
+	ALWAYS(mkdirat),
+	ALWAYS(renameat),
+	ALWAYS(renameat2),
+	ALWAYS(unlinkat),
+#ifdef SYS_open
+	ALWAYS(open),
+	ALWAYS(mkdir),
+	ALWAYS(rename),
+	ALWAYS(unlink),
+#endif
+};
+
 /* A program in the making. */
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -235,6 +261,8 @@ write_program(struct program *p, const struct hygiene_list *own, int dirfd)
 	emit(p, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)SYS_clone3, 0, 1);
 	answer(p, SECCOMP_RET_ERRNO | ENOSYS);
 	add_list(p, common, ARRAY_LEN(common), dirfd);
+	if (own->files)
+		add_list(p, files, ARRAY_LEN(files), dirfd);
 	add_list(p, own->rules, own->n, dirfd);
 	answer(p, SECCOMP_RET_ERRNO | EPERM);
 }

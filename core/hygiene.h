@@ -9,6 +9,7 @@
 #ifndef PEAL_CORE_HYGIENE_H
 #define PEAL_CORE_HYGIENE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 
@@ -44,6 +45,7 @@ enum {
 struct hygiene_list {
 	const struct hygiene_rule *rules;
 	unsigned n;
+	bool files; /* it makes, fills and removes files, too */
 };
 
 enum hygiene {

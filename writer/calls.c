@@ -19,29 +19,6 @@
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static const struct hygiene_rule rules[] = {
-	HYGIENE_ALWAYS(openat),
-	HYGIENE_ALWAYS(pwrite64),
-	HYGIENE_ALWAYS(pwritev),
-	HYGIENE_ALWAYS(preadv),
-	HYGIENE_ALWAYS(fdatasync),
-	HYGIENE_ALWAYS(fsync),
-	HYGIENE_ALWAYS(fallocate),
-	HYGIENE_ALWAYS(ftruncate),
-	HYGIENE_ALWAYS(fstatfs),
-	HYGIENE_ALWAYS(statfs),
-	HYGIENE_ALWAYS(flock),
-	HYGIENE_ALWAYS(fchmod),
-	HYGIENE_ALWAYS(mkdirat),
-	HYGIENE_ALWAYS(renameat),
-	HYGIENE_ALWAYS(renameat2),
-	HYGIENE_ALWAYS(unlinkat),
-#ifdef SYS_open
-	HYGIENE_ALWAYS(open),
-	HYGIENE_ALWAYS(mkdir),
-	HYGIENE_ALWAYS(rename),
-	HYGIENE_ALWAYS(unlink),
-#endif
-
 	/* What a reader of the ring gets at its attachment. */
 	HYGIENE_ALWAYS(memfd_create),
 	HYGIENE_WHEN(socketpair, 0, UINT32_MAX, AF_UNIX),
@@ -57,4 +34,8 @@ static const struct hygiene_rule rules[] = {
 	HYGIENE_WHEN(prctl, 0, UINT32_MAX, PR_SET_NAME),
 };
 
-const struct hygiene_list calls_writer = { rules, ARRAY_LEN(rules) };
+const struct hygiene_list calls_writer = {
+	.rules = rules,
+	.n = ARRAY_LEN(rules),
+	.files = true,
+};
