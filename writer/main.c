@@ -134,7 +134,7 @@ on_hup(void *arg, unsigned signo)
 	struct writer *w = arg;
 	struct reason why = { "" };
 
-	if (reload_conf(w->conf, "log ring writer", &why) < 0)
+	if (reload_conf(w->conf, "log ring writer broker.directory", &why) < 0)
 		diag_error("the configuration stays as it was: %s", why.text);
 	else
 		configure(w);

@@ -48,7 +48,7 @@ refused() {
 	(deadline=1 && ! comes_in) && [ "$(counter refused_full)" -gt 0 ]
 }
 
-plan 22
+plan 23
 house_up --gateways 1
 certificate "$work" || bail "$(cat "$work/openssl.err")"
 configure 'listen = 127.0.0.1:0'
@@ -116,7 +116,7 @@ two() {
 		    "$work/two/run" "$1"
 		printf '[writer]\nmax_topics = %s\n' "$2"
 		printf '[broker]\ndirectory = %s\nspool_bytes = %s\n' \
-		    "$work/two/broker" "$3"
+		    "$work/two/${4-broker}" "$3"
 	} >"$work/two.conf"
 }
 start_two() {
@@ -135,13 +135,16 @@ start_two broker 'ready: log='
 second_broker=$!
 topic first >"$work/out" || bail 'no event'
 exits 'a topic beyond the limit is refused' 1 'writer.max_topics' topic more
-two 8192 1000 2M
+two 8192 1000 2M elsewhere
 kill -HUP "$second_writer" "$second_broker"
 passes 'a writer says what counts from now on' said \
     'writer.max_topics = "1000" counts from now on'
 passes 'and what takes a restart' said 'ring.slots = "8192" takes a restart'
 passes 'a broker says so, too' said \
     'broker.spool_bytes = "2M" counts'
+passes 'of what both go by, both do' await sh -c \
+    "[ \$(grep -c 'broker.directory = .*/elsewhere. takes' \
+	'$work/gateway.err') -eq 2 ]"
 passes 'the new limit of a writer counts' topic more
 echo nonsense >"$work/two.conf"
 : >"$work/gateway.err"
