@@ -43,6 +43,23 @@ restore() {
 	cp "$work/good" "$units/peal-writer.service"
 }
 
+# A socket that goes down with peal.target comes up with it: a service that the
+# target starts requires it.
+returns() {
+	for unit in $(cd "$units" && grep -l '^PartOf=peal.target' ./*.socket); do
+		unit=${unit#./}
+		got=1
+		for service in $(sed -n 's/^Wants=//p' "$units/peal.target" |
+		    sed 's/@1\./@./'); do
+			! grep -q "^Requires=.*$unit" "$units/$service" || got=0
+		done
+		[ $got -eq 0 ] || {
+			echo "$unit is not started again"
+			return 1
+		}
+	done
+}
+
 # Every key of the file is one that the programs know, and says no more than
 # what is in force without it would.
 configured() {
@@ -50,7 +67,7 @@ configured() {
 		grep -q '^group *= *peal' "$work/config"
 }
 
-plan 8
+plan 10
 passes 'the units are what systemd expects' verified
 spoil 's/^Type=notify/Tipe=notify/'
 exits 'a key that is none would be seen' 1 Tipe verified
@@ -65,4 +82,7 @@ spoil '/^Protect\|^Private\|^Restrict\|^SystemCall\|^Capability/d'
 exits 'a unit without its sandbox would be seen' 1 'Overall' \
 	exposed peal-writer.service 15
 restore
+passes 'sockets that stop with the target start with it' returns
+sed -i 's/^\[Unit\]/&\nPartOf=peal.target/' "$units/peal-metrics.socket"
+exits 'one that does not would be seen' 1 'peal-metrics.socket is not' returns
 passes 'the configuration that comes with them is one' configured
