@@ -226,6 +226,15 @@ ends() {
 	{ wait "$1" || status=$?; } 2>/dev/null
 }
 
+# The log into $work/copy, by the commands of doc/operations.md; the program as
+# it was built.
+copy_by_hand() {
+	sed -n '/^\*\*Copying the files/,/^## /s/^    //p' "$top_srcdir/doc/operations.md" |
+		sed -e "s|/var/lib/peal|$data|" -e "s|COPY|$work/copy|" \
+		    -e "s|^peal |$peal |" >"$work/backup"
+	[ "$(wc -l <"$work/backup")" -ge 5 ] && sh -e "$work/backup"
+}
+
 # What a directory holds, to be compared.
 fingerprint() {
 	(cd "$1" && find . -type f ! -name LOCK -exec sha256sum {} + | sort -k 2)

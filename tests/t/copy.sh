@@ -4,14 +4,6 @@
 . "$(dirname "$0")/../lib/house.sh"
 plan 7
 
-# The commands under "Backup", on this log; the program as it was built.
-backup() {
-	sed -n '/^\*\*Copying the files/,/^## /s/^    //p' "$top_srcdir/doc/operations.md" |
-		sed -e "s|/var/lib/peal|$data|" -e "s|COPY|$work/copy|" \
-		    -e "s|^peal |$peal |" >"$work/backup"
-	[ "$(wc -l <"$work/backup")" -ge 4 ] && sh -e "$work/backup"
-}
-
 stored() {
 	"$peal" ring --data "$data" --json |
 		sed -n 's/.*"head":\([0-9]*\).*/\1/p'
@@ -46,7 +38,7 @@ house_up --gateways 1 -o log.segment_bytes=4M
 import=$!
 others="$others $import"
 await_here beyond 20000 || bail 'nothing is imported'
-passes 'a log is copied while it is written' backup
+passes 'a log is copied while it is written' copy_by_hand
 passes 'it was written all the while' kill -0 "$import"
 exits 'with the witness last it is refused' 3 'ends too early' \
 	the_other_way_round

@@ -94,6 +94,9 @@ passes 'keys of what is gone are known' sh -c \
     "rm -f '$work/sample.jsonl.peal-progress'; '$peal' import --data '$data' \
     '$work/sample.jsonl' | grep -q ' 0 stored, 2000 duplicates'"
 passes 'and the log is whole' "$peal" log verify --data "$data"
+passes 'so is a copy made by hand' copy_by_hand
+passes 'with the floor and the base' [ -f "$work/copy/log/FLOOR" ]
+rm -r "$work/copy"
 house_down
 
 # A topic that the last event changed long before the floor.
