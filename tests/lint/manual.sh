@@ -66,20 +66,22 @@ tree() {
 	cp -R "$real/." .
 }
 
-lacking() {
+# changed PAGE SCRIPT: one page is what sed makes of it.
+changed() {
 	tree
-	sed '/^\.It Cm ring\.slots /d' doc/man/peal.conf.5 >less
-	mv less doc/man/peal.conf.5
+	sed "$2" "doc/man/$1" >changed
+	mv changed "doc/man/$1"
 }
 
-beyond() {
+# ending FILE LINE: one file has a line more at its end.
+ending() {
 	tree
-	echo '.It Cm ring.colour Ns = Ns Ar text' >>doc/man/peal.conf.5
+	printf '%s\n' "$2" >>"$1"
 }
 
 unmentioned() {
-	tree
-	printf 'usage:\n  conjure    make events from nothing\n' >>help
+	ending help 'usage:'
+	echo '  conjure    make events from nothing' >>help
 	: >help-conjure
 }
 
@@ -88,83 +90,12 @@ commandless() {
 	: >help
 }
 
-unshown() {
-	tree
-	sed '/^\$ peal tail/d' doc/man/peal-tail.1 >less
-	mv less doc/man/peal-tail.1
-}
-
-unlisted() {
-	tree
-	sed '/^\.It Xr peal-tail /d' doc/man/peal.1 >less
-	mv less doc/man/peal.1
-}
-
 invented() {
 	tree
 	cp doc/man/peal-tail.1 doc/man/peal-conjure.1
 }
 
-retold() {
-	tree
-	sed 's/^\.Nd .*/.Nd from nothing/' doc/man/peal-tail.1 >less
-	mv less doc/man/peal-tail.1
-}
-
-hidden() {
-	tree
-	printf '  -x, --conjure N     from nothing\n' >>help-append
-}
-
-hidden_below() {
-	tree
-	printf '      --conjure N     from nothing\n' >>help-log-cat
-}
-
-hidden_letter() {
-	tree
-	sed 's/^\.It Fl n , Fl Fl count/.It Fl Fl count/' doc/man/peal-tail.1 >less
-	mv less doc/man/peal-tail.1
-}
-
-promised() {
-	tree
-	sed 's/^\.It Fl Fl from /.It Fl Fl conjure Ar n\n&/' \
-	    doc/man/peal-tail.1 >more
-	mv more doc/man/peal-tail.1
-}
-
-promised_above() {
-	tree
-	sed 's/^\.Op Fl Fl from /.Op Fl Fl conjure Ar n\n&/' \
-	    doc/man/peal-log.1 >more
-	mv more doc/man/peal-log.1
-}
-
-hidden_daemon() {
-	tree
-	printf '  -x, --conjure N     from nothing\n' >>daemon-peal-writer
-}
-
-astray() {
-	tree
-	printf '.Xr peal-conjure 1\n' >>doc/man/peal.1
-}
-
-keyless() {
-	tree
-	printf '.Cm ring.colour\n' >>doc/man/peal.1
-}
-
-nested() {
-	tree
-	echo '.It Cm conjure Op Ar a Op Ar b' >>doc/man/peal.1
-}
-
-broken() {
-	tree
-	echo '.Bl -bogus' >>doc/man/peal-writer.8
-}
+option='  -x, --conjure N     from nothing'
 
 [ -x "$top_builddir/peal-gateway" ] && [ -x "$top_builddir/peal" ] || skip_all 'peal is not built: run make'
 
@@ -172,40 +103,52 @@ make_real
 allows 'the manual names every key, every command and every option' tree
 refuses 'an empty tree is refused' 'no keys found' :
 refuses 'a key that the page lacks is refused' \
-	'not in peal.conf(5): ring.slots' lacking
-refuses 'a key that the table lacks is refused' 'is no key: ring.colour' beyond
+	'not in peal.conf(5): ring.slots' \
+	changed peal.conf.5 '/^\.It Cm ring\.slots /d'
+refuses 'a key that the table lacks is refused' 'is no key: ring.colour' \
+	ending doc/man/peal.conf.5 '.It Cm ring.colour Ns = Ns Ar text'
 refuses 'programs without commands are refused' 'no commands found' commandless
 refuses 'a command without a page is refused' 'no page: peal-conjure.1' \
 	unmentioned
 refuses 'a command that peal(1) lacks is refused' 'not in peal(1): tail' \
-	unlisted
+	changed peal.1 '/^\.It Xr peal-tail /d'
 refuses 'a page of no command is refused' \
 	'page of no command: peal-conjure.1' invented
 refuses 'a page that says something else than --help is refused' \
-	'peal-tail.1: peal --help says' retold
+	'peal-tail.1: peal --help says' \
+	changed peal-tail.1 's/^\.Nd .*/.Nd from nothing/'
 refuses 'a page without an example is refused' \
-	'peal-tail.1: has no example of peal tail' unshown
+	'peal-tail.1: has no example of peal tail' \
+	changed peal-tail.1 '/^\$ peal tail/d'
 refuses 'an option that a page lacks is refused' \
-	'peal-append.1: lacks the option --conjure' hidden
-refuses 'so is its letter' 'peal-append.1: lacks the option -x' hidden
+	'peal-append.1: lacks the option --conjure' ending help-append "$option"
+refuses 'so is its letter' 'peal-append.1: lacks the option -x' \
+	ending help-append "$option"
 refuses 'an option that a synopsis lacks is refused' \
-	"not in the synopsis 'peal Cm append': --conjure" hidden
+	"not in the synopsis 'peal Cm append': --conjure" ending help-append "$option"
 refuses 'an option of a command below a command is refused' \
-	"not in the synopsis 'peal Cm log cat': --conjure" hidden_below
+	"not in the synopsis 'peal Cm log cat': --conjure" \
+	ending help-log-cat '      --conjure N     from nothing'
 refuses 'a letter that a page lacks is refused' \
-	'peal-tail.1: lacks the option -n' hidden_letter
+	'peal-tail.1: lacks the option -n' \
+	changed peal-tail.1 's/^\.It Fl n , Fl Fl count/.It Fl Fl count/'
 refuses 'an option that is none is refused' \
-	'peal-tail.1: tells of what is no option: --conjure' promised
+	'peal-tail.1: tells of what is no option: --conjure' \
+	changed peal-tail.1 's/^\.It Fl Fl from /.It Fl Fl conjure Ar n\n&/'
 refuses 'an option in a synopsis that is none is refused' \
 	"synopsis 'peal Cm log cat' has what is no option: --conjure" \
-	promised_above
+	changed peal-log.1 's/^\.Op Fl Fl from /.Op Fl Fl conjure Ar n\n&/'
 refuses "a daemon's option that its page lacks is refused" \
-	'peal-writer.8: lacks the option --conjure' hidden_daemon
-refuses 'a reference to no page is refused' 'no page: peal-conjure(1)' astray
+	'peal-writer.8: lacks the option --conjure' \
+	ending daemon-peal-writer "$option"
+refuses 'a reference to no page is refused' 'no page: peal-conjure(1)' \
+	ending doc/man/peal.1 '.Xr peal-conjure 1'
 refuses 'a key that pages tell of and that is none is refused' \
-	'is no key: ring.colour' keyless
-refuses 'options within options are refused' 'conjure Op Ar a' nested
+	'is no key: ring.colour' ending doc/man/peal.1 '.Cm ring.colour'
+refuses 'options within options are refused' 'conjure Op Ar a' \
+	ending doc/man/peal.1 '.It Cm conjure Op Ar a Op Ar b'
 if command -v mandoc >/dev/null; then
-	refuses 'a page with a fault is refused' peal-writer.8 broken
+	refuses 'a page with a fault is refused' peal-writer.8 \
+		ending doc/man/peal-writer.8 '.Bl -bogus'
 fi
 finish
