@@ -66,7 +66,7 @@ static bool
 send_to_journal(const struct line *l, const struct diag_text *t)
 {
 	struct journal_field f[5 + DIAG_TEXT_FIELDS];
-	char names[DIAG_TEXT_FIELDS][DIAG_TEXT_KEY + 8];
+	char names[DIAG_TEXT_FIELDS][JOURNAL_NAME_MAX + 1];
 	char level[12], held[24];
 	unsigned n = 0;
 
