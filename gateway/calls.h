@@ -2,7 +2,8 @@
 
 /*
  * What a serving gateway calls and others do not.  With its filter it opens no
- * file for writing, and removes nothing but from the directory of counters.
+ * file for writing.  It removes files by the directory of counters alone, but a
+ * filter sees no paths: that they are in there is for the unit's sandbox.
  */
 
 #ifndef PEAL_GATEWAY_CALLS_H
