@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 #include <event2/event.h>
@@ -261,6 +262,7 @@ loop_signal_add(struct loop *loop, struct loop_io *io, int signo,
 {
 	struct event *ev =
 	    evsignal_new(loop->base, signo, loop_signal_came, io);
+	sigset_t held;
 
 	if (!ev)
 		return -ENOMEM;
@@ -269,5 +271,8 @@ loop_signal_add(struct loop *loop, struct loop_io *io, int signo,
 		loop_io_deinit(io);
 		return -EIO;
 	}
+	sigemptyset(&held);
+	sigaddset(&held, signo);
+	pthread_sigmask(SIG_UNBLOCK, &held, NULL);
 	return 0;
 }

@@ -70,7 +70,10 @@ void loop_timer_stop(struct loop_timer *t);
 bool loop_timer_pending(const struct loop_timer *t);
 void loop_timer_deinit(struct loop_timer *t);
 
-/* A signal, delivered in a pass of the loop; one loop per process has them. */
+/*
+ * A signal, delivered in a pass of the loop; one loop per process has them.
+ * Where it was blocked it is no longer, and one that came meanwhile comes now.
+ */
 MUST_CHECK int loop_signal_add(struct loop *loop, struct loop_io *io, int signo,
     void (*fn)(void *arg, unsigned signo), void *arg);
 

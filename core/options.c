@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,6 +86,20 @@ options_set(struct conf *conf, const char *assignment)
 	return OPTIONS_EXIT_USAGE;
 }
 
+/*
+ * SIGHUP would end whoever is not listening yet, and a writer that looks
+ * through its log is not: it waits until the loop takes it.
+ */
+static void
+hold_reload(void)
+{
+	sigset_t hup;
+
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hup, NULL);
+}
+
 int
 options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
 {
@@ -94,6 +109,7 @@ options_daemon(int argc, char **argv, const char *purpose, struct conf **out)
 	const char *path = NULL;
 	int opt, code, what = OPTIONS_RUN;
 
+	hold_reload();
 	diag_init(name);
 	if (!conf) {
 		diag_error("out of memory");

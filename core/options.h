@@ -33,6 +33,7 @@ enum {
 /*
  * Parse -c FILE, -o section.key=value, --check, --help and --version of a
  * daemon that does what purpose says in one line, and read its configuration.
+ * SIGHUP is blocked from now on, until loop_signal_add() takes it.
  * OPTIONS_RUN or OPTIONS_CHECK: go on, *conf is the caller's.  Otherwise exit
  * with the result; what had to be said has been said.
  */

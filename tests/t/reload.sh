@@ -48,7 +48,7 @@ refused() {
 	(deadline=1 && ! comes_in) && [ "$(counter refused_full)" -gt 0 ]
 }
 
-plan 23
+plan 25
 house_up --gateways 1
 certificate "$work" || bail "$(cat "$work/openssl.err")"
 configure 'listen = 127.0.0.1:0'
@@ -154,4 +154,26 @@ passes 'a bad file is named by both' await sh -c \
 passes 'and both are still there' kill -TERM "$second_writer" "$second_broker"
 ends "$second_writer"
 verdict 'and end in order, told to' "$status"
+
+# A writer that is still reading its configuration, from a pipe.
+two 4096 1000 1M
+mkfifo "$work/pipe"
+starting() {
+	grep -q '^State:.*S' "/proc/$1/status" &&
+		[ "$(cat "/proc/$1/comm")" = peal-writer ]
+}
+feed() {
+	timeout "$deadline" sh -c "cat '$work/two.conf' >'$work/pipe'"
+}
+: >"$work/gateway.err"
+"$top_builddir/peal-writer" -c "$work/pipe" 2>>"$work/gateway.err" &
+early=$!
+others="$others $early"
+await_here starting "$early"
+kill -HUP "$early"
+passes 'told to read again before it serves, a writer serves' \
+    eval "feed && said 'serving: log='"
+passes 'and then reads again' eval "feed && said 'was read again'"
+kill -TERM "$early"
+ends "$early"
 passes 'told to stop, all of it ends' house_down
