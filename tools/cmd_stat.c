@@ -64,7 +64,10 @@ stat_wanted(const struct stat_command *c, const struct stat_line *line)
 	return c->all || !c->live.screen || line->item.value;
 }
 
-/* Growth for each second since the process began to count. */
+/*
+ * Growth for each second since the process began to count; there is none where
+ * nothing was counted yet.
+ */
 static bool
 stat_mean(const struct stat_line *line, double *mean)
 {
@@ -72,7 +75,7 @@ stat_mean(const struct stat_line *line, double *mean)
 	uint64_t since = line->process->view.started_us;
 
 	if (line->item.kind == STATS_GAUGE || !line->process->alive ||
-	    now <= since)
+	    line->item.value == 0 || now <= since)
 		return false;
 	*mean =
 	    (double)line->item.value * (double)US_PER_S / (double)(now - since);
@@ -85,13 +88,16 @@ enum {
 	STAT_NUMBER = 24
 };
 
+/* What is little is not nothing. */
 static const char *
 stat_number(char buf[STAT_NUMBER], bool known, double v)
 {
-	if (known)
-		snprintf(buf, STAT_NUMBER, v < 1000 ? "%.1f" : "%.0f", v);
-	else
+	if (!known)
 		snprintf(buf, STAT_NUMBER, "-");
+	else if (v > 0 && v < 0.05)
+		snprintf(buf, STAT_NUMBER, "<0.1");
+	else
+		snprintf(buf, STAT_NUMBER, v < 1000 ? "%.1f" : "%.0f", v);
 	return buf;
 }
 
@@ -128,6 +134,7 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 	const struct rates_figures *f = &line->figures;
 	char name[80], text[160];
 	double mean = 0;
+	bool has_mean = stat_mean(line, &mean);
 
 	snprintf(name, sizeof(name), "%s.%s", view->process, line->item.name);
 	stat_head(c);
@@ -135,8 +142,8 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %-12s %s", name,
 		    view->pid, line->item.value,
-		    stat_number(last, stat_mean(line, &mean), mean),
-		    line->item.unit, stat_text(line, text));
+		    stat_number(last, has_mean, mean), line->item.unit,
+		    stat_text(line, text));
 	else
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %10s %10s %-12s %s",

@@ -62,6 +62,20 @@ rates_are_json() {
 		[ "$(wc -l <"$work/live")" -eq 2 ]
 }
 
+# Once: of what was counted a mean, of what was not none, and no 0.0 anywhere.
+means() {
+	stat >"$work/once" && stat --json >"$work/once.json" &&
+		awk '$3 == 0 && $4 != "-" { wrong = $0 }
+		    $1 == "writer.appends" && $4 + 0 > 0 { some = 1 }
+		    $4 == "0.0" { wrong = $0 }
+		    END { if (wrong) print wrong; exit wrong != "" || !some }' \
+		    "$work/once" &&
+		grep -q '"name":"conflicts",[^}]*"value":0,"mean":null' \
+		    "$work/once.json" &&
+		grep -q '"name":"appends",[^}]*"value":10,"mean":[0-9]' \
+		    "$work/once.json"
+}
+
 # fits ROWS COLUMNS: two turns on such a terminal are drawn in place, no line
 # is longer, and there are no more of them.
 fits() {
@@ -97,7 +111,7 @@ idle() {
 	head -c 108 /dev/zero
 }
 
-plan 23
+plan 24
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 mkdir -p "$work/idle/stat"
@@ -118,6 +132,7 @@ exits 'a pattern that names no counter is told' 1 "named 'gatway.*'" \
 passes 'programs get JSON' sh -c \
     "'$peal' stat -1 --json --data '$data' gateway.opened |
 	grep -q '\"process\":\"gateway\",\"pid\":$(gateways),\"alive\":true,.*\"name\":\"opened\",\"kind\":\"counter\",\"unit\":\"sessions\",.*\"value\":2'"
+passes 'asked once, it shows means of what was counted, and no others' means
 passes 'the second turn knows rates, the first one none' rates_come
 passes 'programs get a line for each turn, with rates' rates_are_json
 if command -v script >/dev/null; then
@@ -136,10 +151,10 @@ passes 'one who stands still does not keep it from ending' slow_reader
 exits 'an interval of nothing is refused' 2 '--interval takes' stat -i 0
 exits 'so is a number of turns that is none' 2 '--count takes' live -n -3
 # Nobody has a say in what his file is called.
-name=$(printf 'a\033[2Jb\302\233c')
-: >"$data/run/stat/$name"
+evil=$(printf 'a\033[2Jb\302\233c')
+: >"$data/run/stat/$evil"
 exits 'names of files cannot steer a terminal' 1 "'a?[2Jb??c'" stat
-rm "$data/run/stat/$name"
+rm "$data/run/stat/$evil"
 litter
 exits 'what is no page is told by status' 1 'noise' stat
 stat >"$work/said" 2>&1
