@@ -2,7 +2,7 @@
 # looks at the tree it stands in and prints one line for each fault: it is
 # shown the real tree, and then wrong ones that it has to refuse.
 
-top=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
+top=$(cd "${top_srcdir:-$(dirname "$0")/../..}" && pwd)
 rooms='core shm log writer broker gateway tools'
 count=0
 scratch=$(mktemp -d)
