@@ -160,9 +160,15 @@ static const struct {
 	{ TMPFS_MAGIC, "tmpfs" },
 	{ RAMFS_MAGIC, "ramfs" },
 	{ OVERLAYFS_SUPER_MAGIC, "overlay" },
+	{ 0x61756673, "aufs" },
 	{ NFS_SUPER_MAGIC, "NFS" },
 	{ CIFS_SUPER_MAGIC, "CIFS" },
 	{ SMB2_SUPER_MAGIC, "SMB" },
+	{ SMB_SUPER_MAGIC, "SMB" },
+	{ AFS_SUPER_MAGIC, "AFS" },
+	{ AFS_FS_MAGIC, "AFS" },
+	{ CODA_SUPER_MAGIC, "Coda" },
+	{ 0x786f4256, "vboxsf" },
 	{ V9FS_MAGIC, "9p" },
 	{ CEPH_SUPER_MAGIC, "Ceph" },
 	{ FUSE_SUPER_MAGIC, "FUSE" },
@@ -174,7 +180,7 @@ fs_unsafe(int fd)
 	struct statfs fs;
 
 	if (fstatfs(fd, &fs) < 0)
-		return NULL;
+		return "a file system that can't be told";
 	for (size_t i = 0; i < ARRAY_LEN(unsafe_kinds); i++)
 		if ((uint32_t)fs.f_type == unsafe_kinds[i].magic)
 			return unsafe_kinds[i].name;

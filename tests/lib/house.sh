@@ -29,7 +29,9 @@ house_clean() {
 	for run in "$work"/*/run; do
 		[ ! -L "$run" ] || rm -rf "$(readlink "$run")"
 	done
-	[ -z "${mounted-}" ] || umount "$mounted" 2>/dev/null
+	for place in ${mounted-}; do
+		umount "$place" 2>/dev/null
+	done
 	rm -rf "$work"
 	exit $status
 }

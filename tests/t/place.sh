@@ -25,11 +25,37 @@ s.sendall(struct.pack("<I", len(hello)) + hello)
 sys.stdout.buffer.write(s.recv(4096))' "$1"
 }
 
+# shown SUBPROTOCOL: a client that says hello to the gateway is told; hidden
+# SUBPROTOCOL: it is welcome, and there is nothing to tell.
+said() {
+	python3 "$top_srcdir/tests/t/welcome.py" "$port" "$cafile" "$token" \
+	    "$1" >"$work/hello" && grep -aq welcome "$work/hello"
+}
+
+shown() {
+	said "$1" && grep -aq unsafe_filesystem "$work/hello"
+}
+
+hidden() {
+	said "$1" && ! grep -aq unsafe_filesystem "$work/hello"
+}
+
+stat_says() {
+	"$peal" stat -1 --data "$data" writer.unsafe_filesystem >"$work/stat" &&
+		grep -qE "unsafe_filesystem +[0-9]+ +$1 " "$work/stat"
+}
+
+# house_small [OPTION...]: all of peal, in a small space.
+house_small() {
+	house_up --gateways 1 -o log.segment_bytes=4M -o ring.slots=1024 \
+	    -o ring.payload_bytes=1M "$@"
+}
+
 mkdir -p "$work/thin"
 mount -t tmpfs -o size=40m tmpfs "$work/thin" 2>/dev/null ||
 	skip_all 'a tmpfs cannot be mounted here'
 mounted=$work/thin
-plan 17
+plan 25
 
 exits 'a log on tmpfs is refused with 2, by name' 2 'is on tmpfs' \
     start "$work/thin/log" "$work/run"
@@ -41,15 +67,46 @@ house_writer -o broker.directory="$data/broker"
 passes 'with log.unsafe_filesystem it serves, and warns' \
     grep -q 'on tmpfs: what is acknowledged may be lost' "$work/writer.err"
 welcome "$data/run/writer.sock" >"$work/hello"
-passes 'the welcome shows it' grep -aq unsafe_filesystem "$work/hello"
-passes 'peal stat shows it' await sh -c "'$peal' stat -1 --data '$data' |
-    grep -qE 'unsafe_filesystem +[0-9]+ +1 '"
-
-# Ten at the same instant: one serves.
+passes "the writer's welcome shows it" grep -aq unsafe_filesystem "$work/hello"
 kill -TERM "$writer"
 ends "$writer"
+
+# Every client is told, of whatever kind, and by every gateway.
+house_small -o log.unsafe_filesystem=yes
+passes "a gateway's welcome shows it" shown peal.v1.json
+passes 'and in MessagePack' shown peal.v1.msgpack
+passes 'peal stat shows it' await_here stat_says 1
+passes 'all of it ends' house_down
 rm "$data/log"
-mkdir "$data/log"
+if [ "$(stat -f -c %T "$work")" = overlayfs ]; then
+	for name in 'a gateway says nothing' 'nor in MessagePack' \
+	    'nor does peal stat' 'and that ends'; do
+		verdict "$name # SKIP the test is on an overlay itself" 0
+	done
+else
+	house_small
+	passes 'on a disk a gateway says nothing of it' hidden peal.v1.json
+	passes 'nor in MessagePack' hidden peal.v1.msgpack
+	passes 'nor does peal stat' await_here stat_says 0
+	passes 'and that ends' house_down
+fi
+
+# On top of another one, an overlay is refused like that, where there is one.
+mkdir "$work/upper" "$work/union"
+mkdir "$work/upper/log" "$work/upper/work" "$work/upper/lower"
+if mount -t overlay -o "lowerdir=$work/upper/lower,upperdir=$work/upper/log,\
+workdir=$work/upper/work" overlay "$work/union" 2>/dev/null; then
+	mounted="$work/union $mounted"
+	exits 'a log on an overlay is refused with 2, by name' 2 'is on overlay' \
+	    start "$work/union/log" "$work/run"
+	umount "$work/union"
+else
+	verdict 'a log on an overlay # SKIP none can be mounted here' 0
+fi
+
+# Ten at the same instant: one serves.
+rm -rf "$data"
+mkdir -p "$data/log"
 pids=
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	mkdir "$work/run$i"

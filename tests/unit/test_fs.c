@@ -325,6 +325,17 @@ a_lock_ends_with_the_process_that_held_it(void **state)
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
+static void
+what_cannot_be_told_is_not_taken_for_safe(void **state)
+{
+	CLEANUP(closep) int memory = -1;
+
+	assert_non_null(fs_unsafe(-1));
+	memory = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (memory >= 0)
+		assert_string_equal(fs_unsafe(memory), "tmpfs");
+}
+
 int
 main(void)
 {
@@ -338,6 +349,7 @@ main(void)
 		IN_DIRECTORY(a_lock_keeps_others_out_and_names_its_holder),
 		IN_DIRECTORY(a_lock_is_taken_where_nothing_can_be_written),
 		IN_DIRECTORY(a_lock_ends_with_the_process_that_held_it),
+		cmocka_unit_test(what_cannot_be_told_is_not_taken_for_safe),
 	};
 
 	return cmocka_run_group_tests_name("fs", tests, NULL, NULL);
