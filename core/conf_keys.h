@@ -17,6 +17,8 @@ CONF_KEY(log, keep_time, SECONDS, START, "0", 0, 3153600000,
     "how long events are kept; 0: as long as there is room")
 CONF_KEY(log, unsafe_filesystem, BOOL, START, "no", 0, 0,
     "whether the log may be where what was flushed can be lost: tmpfs, overlay, NFS")
+CONF_KEY(log, pack, BOOL, START, "yes", 0, 0,
+    "whether segments are compressed once newer ones are complete")
 CONF_KEY(ring, directory, TEXT, START, "/run/peal", 1, 400,
     "directory of the ring and of the sockets, on tmpfs")
 CONF_KEY(

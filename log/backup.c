@@ -20,11 +20,16 @@
 #include "log/chain.h"
 #include "log/manifest.h"
 #include "log/newfile.h"
+#include "log/pack.h"
 #include "log/problem.h"
 #include "log/scan.h"
 
 enum {
 	TRIES = 5
+};
+
+enum {
+	BACKUP_COPY = 256 << 10
 };
 
 struct backup {
@@ -158,18 +163,47 @@ backup_has(
 	return memcmp(mine, there, LOG_PAGE) == 0;
 }
 
+/* Bytes of the segment, which may be packed: a backup has it as it was. */
+static int
+backup_copy_part(struct backup *bk, struct newfile *to, const struct segment *s,
+    int fd, uint64_t from, uint64_t len)
+{
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	CLEANUP(freep) uint8_t *buf = NULL;
+	uint64_t end = from + len;
+	int err;
+
+	if (!s->packed)
+		return newfile_copy(to, fd, from, len, s->name, bk->why);
+	buf = malloc(BACKUP_COPY);
+	err = buf ? packed_open(bk->io, fd, &pk, bk->why) : -ENOMEM;
+	while (err == 0 && from < end) {
+		ssize_t n = packed_pread(pk, buf,
+		    (size_t)MIN(end - from, (uint64_t)BACKUP_COPY), from);
+
+		if (n <= 0)
+			err = n < 0 ? (int)n : -ENODATA;
+		else
+			err = newfile_put(to, buf, (size_t)n, bk->why);
+		from += err == 0 ? (uint64_t)n : 0;
+	}
+	return err == 0 ? 0
+			: reason_set(bk->why, err < 0 ? err : -EUCLEAN,
+			      "cannot copy '%s'", s->name);
+}
+
 static int
 backup_copy(struct backup *bk, const struct segment *s, int fd, uint64_t end,
     struct manifest_file *f)
 {
 	struct newfile to;
-	int err = newfile_begin(&to, bk->io, bk->tofd, s->name, bk->why);
+	int err = newfile_begin(&to, bk->io, bk->tofd, f->name, bk->why);
 
 	if (err == 0)
-		err = newfile_copy(&to, fd, 0, end, s->name, bk->why);
+		err = backup_copy_part(bk, &to, s, fd, 0, end);
 	if (err == 0 && f->sealed)
-		err = newfile_copy(&to, fd, s->header.capacity - LOG_PAGE,
-		    LOG_PAGE, s->name, bk->why);
+		err = backup_copy_part(
+		    bk, &to, s, fd, s->header.capacity - LOG_PAGE, LOG_PAGE);
 	if (err == 0) {
 		f->bytes = to.put;
 		newfile_sum(&to, f->sha256);
@@ -181,22 +215,24 @@ backup_copy(struct backup *bk, const struct segment *s, int fd, uint64_t end,
 }
 
 static int
-backup_segment(struct backup *bk, const struct segment *s)
+backup_segment(struct backup *bk, struct segment *s)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
-	const struct manifest_file *old = manifest_find(&bk->old, s->name);
+	const struct manifest_file *old;
 	struct manifest_file file = { .capacity = s->header.capacity,
 		.first_seq = s->header.first_seq };
 	uint64_t end;
 	int err;
 
-	snprintf(file.name, sizeof(file.name), "%s", s->name);
+	segment_name(
+	    file.name, s->header.first_seq, s->header.incarnation, ".seg");
+	old = manifest_find(&bk->old, file.name);
 	if (backup_has(bk, s, old)) {
 		bk->b->kept += old->bytes;
 		bk->b->seq = old->last_seq;
 		return manifest_add(&bk->new, old);
 	}
-	f.fd = sysio_openat(bk->io, bk->dirfd, s->name, O_RDONLY, 0);
+	f.fd = segment_open(bk->io, bk->dirfd, s, bk->why);
 	if (f.fd < 0)
 		return reason_set(bk->why, f.fd, "cannot open '%s'", s->name);
 	err = backup_scan(bk, s, f.fd, &end, &file.last_seq);
@@ -319,7 +355,7 @@ backup_finish(struct backup *bk)
 static int
 backup_segments(struct backup *bk)
 {
-	const struct segment_list *l = &bk->list;
+	struct segment_list *l = &bk->list;
 	int err = 0;
 
 	for (size_t i = 0; err == 0 && bk->sink.told == 0 && i < l->n; i++) {

@@ -43,7 +43,8 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 	struct log_problem at = { .segment = s->name };
 	char name[SEGMENT_NAME_SIZE];
 
-	segment_name(name, s->header.first_seq, s->header.incarnation, ".seg");
+	segment_name(name, s->header.first_seq, s->header.incarnation,
+	    s->packed ? ".segz" : ".seg");
 	at.kind = LOG_FOREIGN_SEGMENT;
 	if (strcmp(name, s->name) != 0)
 		log_problem_tell(

@@ -135,10 +135,10 @@ log_reader_look_for(
 static int
 log_reader_open_segment(struct log_reader *rd, struct reason *why)
 {
-	const struct segment *s = &rd->list.v[rd->at];
+	struct segment *s = &rd->list.v[rd->at];
 	int err, fd;
 
-	fd = sysio_openat(rd->io, rd->dirfd, s->name, O_RDONLY, 0);
+	fd = segment_open(rd->io, rd->dirfd, s, why);
 	if (fd == -ENOENT)
 		return log_reader_look_for(rd, s, why);
 	if (fd < 0)

@@ -177,7 +177,9 @@ manifest_read_segment(const struct jsondoc_value *v, struct manifest_file *f)
 	uint64_t first;
 	uint32_t incarnation;
 
+	/* Packed ones are in no backup. */
 	return segment_parse_name(f->name, &first, &incarnation) &&
+	       strstr(f->name, ".segz") == NULL &&
 	       jsondoc_uint(jsondoc_get(v, "capacity"), &f->capacity) &&
 	       jsondoc_bool(jsondoc_get(v, "sealed"), &f->sealed) &&
 	       jsondoc_uint(jsondoc_get(v, "first_seq"), &f->first_seq) &&

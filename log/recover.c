@@ -182,7 +182,9 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	bool sealed;
 	int err;
 
-	f.fd = sysio_open_disk(rc->io, rc->dirfd, s->name);
+	/* A packed one is not aligned, and was compared with what it packs. */
+	f.fd = s->packed ? sysio_openat(rc->io, rc->dirfd, s->name, O_RDONLY, 0)
+			 : sysio_open_disk(rc->io, rc->dirfd, s->name);
 	if (f.fd < 0)
 		return reason_set(rc->why, f.fd, "cannot open '%s'", s->name);
 	err = sysio_fdatasync(rc->io, f.fd);

@@ -13,6 +13,7 @@
 #include "core/reason.h"
 #include "log/base.h"
 #include "log/chain.h"
+#include "log/pack.h"
 #include "log/retain.h"
 #include "log/segment.h"
 
@@ -47,11 +48,11 @@ retain_count(
 	if (policy->keep_us > 0 && policy->now_us > policy->keep_us)
 		from = policy->now_us - policy->keep_us;
 	for (size_t i = 0; i < list->n; i++)
-		bytes += list->v[i].file_bytes;
+		bytes += list->v[i].disk_bytes;
 	for (; n < list->n; n++) {
 		if (bytes <= policy->keep_bytes && retain_time(list, n) >= from)
 			break;
-		bytes -= list->v[n].file_bytes;
+		bytes -= list->v[n].disk_bytes;
 	}
 	return n;
 }
@@ -94,6 +95,52 @@ retain_look(const struct sysio *io, int dirfd,
 	if (err == 0)
 		err = sink.told > 0 ? RETAIN_DAMAGED
 				    : retain_choose(&list, policy, floor);
+	segment_list_deinit(&list);
+	return err;
+}
+
+/* The oldest sealed segment that is not packed, but for the newest two. */
+static const struct segment *
+retain_unpacked(const struct segment_list *list)
+{
+	for (size_t i = 0; i + 2 < list->n; i++)
+		if (!list->v[i].packed && list->v[i].seal == SEAL_GOOD)
+			return &list->v[i];
+	return NULL;
+}
+
+/* Room for the packed one, and as much left as new segments need. */
+static bool
+retain_has_room(const struct sysio *io, int dirfd, const struct segment *s)
+{
+	uint64_t room;
+
+	return sysio_room(io, dirfd, &room) == 0 && room / 3 >= s->disk_bytes;
+}
+
+int
+retain_pack(const struct sysio *io, int dirfd, struct reason *why)
+{
+	struct log_problem_sink sink = { retain_keep_problem, why, 0 };
+	const struct segment *s = NULL;
+	struct segment_list list;
+	int err = segment_list_read(io, dirfd, &list, why);
+
+	if (err < 0)
+		return err;
+	if (list.n > 0 && !list.v[list.n - 1].headed)
+		list.n--;
+	err = chain_check(io, dirfd, &list, list.n, NULL, &sink, why);
+	if (err == 0 && sink.told == 0)
+		s = retain_unpacked(&list);
+	if (s && retain_has_room(io, dirfd, s)) {
+		err = pack_segment(io, dirfd, s, why);
+		err = err == PACK_DONE	    ? RETAIN_PACKED
+		      : err == PACK_DIFFERS ? RETAIN_DAMAGED
+					    : err;
+	} else if (err == 0) {
+		err = sink.told > 0 ? RETAIN_DAMAGED : RETAIN_NOTHING;
+	}
 	segment_list_deinit(&list);
 	return err;
 }

@@ -27,6 +27,7 @@ enum retain_look {
 	RETAIN_NOTHING = 0,
 	RETAIN_FLOOR,	/* *floor may take the place of the one before */
 	RETAIN_DAMAGED, /* *why says what; a log like that is left alone */
+	RETAIN_PACKED,	/* a segment; there may be more */
 };
 
 /*
@@ -36,6 +37,13 @@ enum retain_look {
 MUST_CHECK int retain_look(const struct sysio *io, int dirfd,
     const struct retain_policy *policy, struct log_floor *floor,
     struct reason *why);
+
+/*
+ * Pack the oldest sealed segment that is not, but for the two newest, where
+ * there is room for it and for new segments.  As retain_look().
+ */
+MUST_CHECK int retain_pack(
+    const struct sysio *io, int dirfd, struct reason *why);
 
 /*
  * Remove what is below the floor that is written: segments, oldest first,

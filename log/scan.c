@@ -11,6 +11,7 @@
 
 #include "core/crc32c.h"
 #include "core/reason.h"
+#include "log/pack.h"
 #include "log/scan.h"
 
 void
@@ -31,11 +32,15 @@ scan_init(struct scan *sc, const struct sysio *io, int fd,
     const struct segment *seg, bool keep)
 {
 	uint64_t limit = seg->header.capacity - LOG_PAGE;
-	struct window win;
+	struct window win = { .buf = NULL };
 	int err = window_init(&win, io, fd, seg->file_bytes);
 
-	if (err < 0)
-		return err;
+	if (err == 0 && seg->packed)
+		err = packed_open(io, fd, &win.packed, NULL);
+	if (err != 0) {
+		window_deinit(&win);
+		return err < 0 ? err : -EUCLEAN;
+	}
 	if (seg->extent.number != 0)
 		limit = MIN(limit, seg->extent.valid_length);
 	*sc = (struct scan){ .win = win,

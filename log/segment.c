@@ -13,11 +13,13 @@
 
 #include "core/reason.h"
 #include "log/format_priv.h"
+#include "log/pack.h"
 #include "log/segment.h"
 
 enum {
 	FIRST_DIGITS = 20,
 	INCARNATION_DIGITS = 10,
+	SUFFIX_AT = FIRST_DIGITS + 1 + INCARNATION_DIGITS,
 	/* Each but the last met a segment that retention removed meanwhile. */
 	LIST_TRIES = 16,
 };
@@ -52,12 +54,17 @@ segment_parse_name(const char *name, uint64_t *first_seq, uint32_t *incarnation)
 {
 	uint64_t first, inc;
 
-	if (strlen(name) != FIRST_DIGITS + 1 + INCARNATION_DIGITS + 4 ||
+	size_t len = strlen(name);
+	const char *suffix;
+
+	if (len < SUFFIX_AT ||
 	    !segment_parse_digits(name, FIRST_DIGITS, UINT64_MAX, &first) ||
 	    name[FIRST_DIGITS] != '-' ||
-	    !segment_parse_digits(name + FIRST_DIGITS + 1, INCARNATION_DIGITS,
-		UINT32_MAX, &inc) ||
-	    strcmp(name + FIRST_DIGITS + 1 + INCARNATION_DIGITS, ".seg") != 0)
+	    !segment_parse_digits(
+		name + FIRST_DIGITS + 1, INCARNATION_DIGITS, UINT32_MAX, &inc))
+		return false;
+	suffix = name + SUFFIX_AT;
+	if (strcmp(suffix, ".seg") != 0 && strcmp(suffix, ".segz") != 0)
 		return false;
 	*first_seq = first;
 	*incarnation = (uint32_t)inc;
@@ -109,8 +116,30 @@ segment_read_headers(
 	return 0;
 }
 
+/* The file of a segment, packed or not. */
+struct segment_file {
+	const struct sysio *io;
+	int fd;
+	struct packed *packed; /* or NULL */
+};
+
+static void
+segment_file_deinit(struct segment_file *sf)
+{
+	sf->packed = packed_free(sf->packed);
+	if (sf->fd >= 0)
+		(void)sysio_close(sf->io, sf->fd);
+}
+
+static ssize_t
+segment_pread(const struct segment_file *sf, void *buf, size_t len, uint64_t at)
+{
+	return sf->packed ? packed_pread(sf->packed, buf, len, at)
+			  : sysio_pread(sf->io, sf->fd, buf, len, at);
+}
+
 static int
-segment_read_seal(const struct sysio *io, int fd, struct segment *seg,
+segment_read_seal(const struct segment_file *sf, struct segment *seg,
     uint8_t *page, struct reason *why)
 {
 	struct frame_header frame;
@@ -119,8 +148,7 @@ segment_read_seal(const struct sysio *io, int fd, struct segment *seg,
 	seg->seal = SEAL_BAD;
 	if (seg->file_bytes < seg->header.capacity)
 		return 0;
-	n = sysio_pread(
-	    io, fd, page, LOG_PAGE, seg->header.capacity - LOG_PAGE);
+	n = segment_pread(sf, page, LOG_PAGE, seg->header.capacity - LOG_PAGE);
 	if (n < 0)
 		return reason_set(
 		    why, (int)n, "cannot read the seal of '%s'", seg->name);
@@ -142,14 +170,34 @@ segment_read_seal(const struct sysio *io, int fd, struct segment *seg,
 	return 0;
 }
 
+/* Sizes; one that is packed and damaged keeps no byte of the segment. */
+static int
+segment_measure(
+    struct segment_file *sf, struct segment *seg, struct reason *why)
+{
+	int err = sysio_size(sf->io, sf->fd, &seg->disk_bytes);
+
+	if (err < 0)
+		return reason_set(why, err, "cannot stat '%s'", seg->name);
+	seg->file_bytes = seg->disk_bytes;
+	seg->packed = strcmp(seg->name + SUFFIX_AT, ".segz") == 0;
+	if (!seg->packed)
+		return 0;
+	err = packed_open(sf->io, sf->fd, &sf->packed, why);
+	seg->file_bytes = sf->packed ? packed_capacity(sf->packed) : 0;
+	return err < 0 ? reason_set(why, err, "cannot read '%s'", seg->name)
+		       : 0;
+}
+
 int
 segment_read(const struct sysio *io, int dirfd, const char *name,
     struct segment *out, struct reason *why)
 {
-	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
-	CLEANUP(freep) uint8_t *pages = malloc(SEGMENT_FRAMES);
+	CLEANUP(segment_file_deinit)
+	struct segment_file sf = { io, -1, NULL };
+	CLEANUP(freep) uint8_t *pages = calloc(1, SEGMENT_FRAMES);
 	struct segment seg = { 0 };
-	ssize_t n;
+	ssize_t n = 0;
 	int err;
 
 	if (!pages)
@@ -159,28 +207,44 @@ segment_read(const struct sysio *io, int dirfd, const char *name,
 		return reason_set(
 		    why, -EINVAL, "'%s' is no segment's name", name);
 	snprintf(seg.name, sizeof(seg.name), "%s", name);
-	f.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
-	if (f.fd < 0)
-		return reason_set(why, f.fd, "cannot open '%s'", name);
-	err = sysio_size(io, f.fd, &seg.file_bytes);
+	sf.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);
+	if (sf.fd < 0)
+		return reason_set(why, sf.fd, "cannot open '%s'", name);
+	err = segment_measure(&sf, &seg, why);
 	if (err < 0)
-		return reason_set(why, err, "cannot stat '%s'", name);
-	memset(pages, 0, SEGMENT_FRAMES);
-	n = sysio_pread(io, f.fd, pages, SEGMENT_FRAMES, 0);
+		return err;
+	if (!seg.packed || sf.packed)
+		n = segment_pread(&sf, pages, SEGMENT_FRAMES, 0);
 	if (n < 0)
 		return reason_set(
 		    why, (int)n, "cannot read the header of '%s'", name);
 	err = segment_read_headers(&seg, pages, why);
+	seg.cut = !seg.headed && seg.file_bytes < SEGMENT_BYTES_MIN;
+	if (err == 0 && seg.headed)
+		err = segment_read_seal(&sf, &seg, pages, why);
 	if (err < 0)
 		return err;
-	seg.cut = !seg.headed && seg.file_bytes < SEGMENT_BYTES_MIN;
-	if (seg.headed) {
-		err = segment_read_seal(io, f.fd, &seg, pages, why);
-		if (err < 0)
-			return err;
-	}
 	*out = seg;
 	return 0;
+}
+
+int
+segment_open(
+    const struct sysio *io, int dirfd, struct segment *s, struct reason *why)
+{
+	struct segment packed;
+	char name[SEGMENT_NAME_SIZE];
+	int err, fd = sysio_openat(io, dirfd, s->name, O_RDONLY, 0);
+
+	if (fd != -ENOENT || s->packed)
+		return fd;
+	segment_name(name, s->name_first_seq, s->name_incarnation, ".segz");
+	err = segment_read(io, dirfd, name, &packed, why);
+	if (err < 0)
+		return err;
+	packed.extent = s->extent;
+	*s = packed;
+	return sysio_openat(io, dirfd, name, O_RDONLY, 0);
 }
 
 struct segment_names {
@@ -244,6 +308,21 @@ segment_names_below(const struct segment_names *names, uint64_t floor)
 	return i;
 }
 
+/* A packed segment does not count while the other is there, which it follows. */
+static void
+segment_names_thin(struct segment_names *names)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (kept > 0 &&
+		    memcmp(names->v[i], names->v[kept - 1], SUFFIX_AT) == 0)
+			continue;
+		memmove(names->v[kept++], names->v[i], SEGMENT_NAME_SIZE);
+	}
+	names->n = kept;
+}
+
 /* One try; -ENOENT: a segment went away while it was read. */
 static int
 segment_list_try(const struct sysio *io, int dirfd, struct segment_list *list,
@@ -264,6 +343,7 @@ segment_list_try(const struct sysio *io, int dirfd, struct segment_list *list,
 	if (names.n > 0)
 		qsort(
 		    names.v, names.n, sizeof(*names.v), segment_compare_names);
+	segment_names_thin(&names);
 	below = segment_names_below(&names, floor.seq);
 	v = calloc(names.n + 1, sizeof(*v));
 	if (!v)

@@ -32,7 +32,9 @@ struct segment {
 	char name[SEGMENT_NAME_SIZE];
 	uint64_t name_first_seq; /* as the name has it */
 	uint32_t name_incarnation;
-	uint64_t file_bytes;
+	bool packed;	     /* the file is log/pack.h's ... */
+	uint64_t file_bytes; /* ... of as many, as the segment was */
+	uint64_t disk_bytes; /* of the file itself */
 	bool headed;	 /* a header verifies; without one the rest is unset */
 	bool one_header; /* the other copy does not */
 	bool cut;	 /* no header, and shorter than any segment ever was */
@@ -47,10 +49,10 @@ struct segment {
 	struct segment_predecessor extent;
 };
 
-/* "FIRST-INCARNATION" and suffix (".seg", ".idx"); a name has always room. */
+/* "FIRST-INCARNATION" and suffix (".seg", ".segz", ".idx"); it always fits. */
 void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t first_seq,
     uint32_t incarnation, const char *suffix);
-/* false when name is no segment's. */
+/* false when name is no segment's; packed ones have names, too. */
 bool segment_parse_name(
     const char *name, uint64_t *first_seq, uint32_t *incarnation);
 
@@ -60,6 +62,14 @@ bool segment_parse_name(
  */
 MUST_CHECK int segment_read(const struct sysio *io, int dirfd, const char *name,
     struct segment *seg, struct reason *why);
+
+/*
+ * Open the file of s for reading; where it was packed since s was read, that
+ * one, and s is as it is now, but for its extent.  A descriptor, or -errno:
+ * -ENOENT when neither is there.
+ */
+MUST_CHECK int segment_open(
+    const struct sysio *io, int dirfd, struct segment *s, struct reason *why);
 
 /*
  * The segments in dirfd by (first seq, incarnation) of their names, from the

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "log/pack.h"
 #include "log/window.h"
 
 enum {
@@ -32,8 +33,19 @@ window_init(struct window *win, const struct sysio *io, int fd, uint64_t bytes)
 void
 window_deinit(struct window *win)
 {
+	win->packed = packed_free(win->packed);
 	free(win->buf);
 	win->buf = NULL;
+}
+
+static ssize_t
+window_read(struct window *win, uint64_t from)
+{
+	size_t len = (size_t)MIN(win->bytes - from, (uint64_t)win->size);
+
+	if (win->packed)
+		return packed_pread(win->packed, win->buf, len, from);
+	return sysio_pread(win->io, win->fd, win->buf, len, from);
 }
 
 ssize_t
@@ -48,8 +60,7 @@ window_get(struct window *win, uint64_t offset, const uint8_t **p)
 	ahead = (size_t)MIN(win->bytes - offset, (uint64_t)LOG_PAGE);
 	if (offset < win->at || offset + ahead > win->at + win->len) {
 		win->len = 0;
-		n = sysio_pread(win->io, win->fd, win->buf,
-		    (size_t)MIN(win->bytes - from, (uint64_t)win->size), from);
+		n = window_read(win, from);
 		if (n < 0)
 			return n;
 		win->at = from;

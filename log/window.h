@@ -14,17 +14,23 @@
 #include "core/sysio.h"
 #include "log/format.h"
 
+struct packed;
+
 struct window {
 	const struct sysio *io;
-	int fd;		/* borrowed */
-	uint64_t bytes; /* of the file */
+	int fd;		       /* borrowed */
+	struct packed *packed; /* or NULL: the bytes are in there */
+	uint64_t bytes;	       /* of the file */
 	uint8_t *buf;
 	size_t size; /* of buf */
 	uint64_t at; /* the file's bytes that buf holds */
 	size_t len;
 };
 
-/* bytes: the file's size.  To be ended with window_deinit(). */
+/*
+ * bytes: the file's size.  To be ended with window_deinit(), which frees
+ * packed, too, where that is set then.
+ */
 MUST_CHECK int window_init(
     struct window *win, const struct sysio *io, int fd, uint64_t bytes);
 void window_deinit(struct window *win);

@@ -46,6 +46,7 @@ STATS_WRITER(
 STATS_WRITER(ckpt_failed, COUNTER, "files", "checkpoints that failed")
 STATS_WRITER(
     floor_moves, COUNTER, "moves", "times that the oldest events were given up")
+STATS_WRITER(packed, COUNTER, "segments", "that were compressed")
 STATS_WRITER(retain_failed, COUNTER, "tries", "to give up the oldest events")
 STATS_WRITER(witness_failed, COUNTER, "files", "witness writes that failed")
 STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")

@@ -64,6 +64,7 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_ring_window,
 	    ring_writer_window_ms(parts->ring, time_mono_ns()));
 	stats_set(st, STATS_WRITER_floor_moves, re.moves);
+	stats_set(st, STATS_WRITER_packed, re.packed);
 	stats_set(st, STATS_WRITER_retain_failed, re.failed);
 	report_disk(parts, st);
 	stats_set(st, STATS_WRITER_unsafe_filesystem, parts->unsafe);

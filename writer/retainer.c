@@ -43,6 +43,7 @@ struct retainer {
 	atomic_bool busy;
 	atomic_int handed; /* a descriptor and 1; 0: none */
 	_Atomic uint64_t moves;
+	_Atomic uint64_t packed;
 	_Atomic uint64_t failed;
 	struct sysio io; /* ends with stop */
 	/* The thread's own. */
@@ -154,6 +155,26 @@ rebase(struct retainer *r, int fd)
 	return clean(r);
 }
 
+/* Pack what there is, until something else is to be done. */
+static bool
+pack(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+	int got = RETAIN_PACKED;
+
+	while (got == RETAIN_PACKED && !atomic_load(&r->stop) &&
+	       !atomic_load(&r->handed)) {
+		got = retain_pack(&sysio_posix, r->opt.dirfd, &why);
+		if (got == RETAIN_PACKED)
+			atomic_fetch_add(&r->packed, 1);
+	}
+	if (got >= 0 && got != RETAIN_DAMAGED)
+		return true;
+	diag_limited("packing", "no segment is packed: %s", why.text);
+	atomic_fetch_add(&r->failed, 1);
+	return false;
+}
+
 static bool
 turn(struct retainer *r)
 {
@@ -165,7 +186,7 @@ turn(struct retainer *r)
 		(void)close(fd);
 		atomic_store(&r->busy, false);
 	}
-	return good && look(r);
+	return good && look(r) && (!r->opt.pack || pack(r));
 }
 
 static void
@@ -290,5 +311,6 @@ void
 retainer_counts(const struct retainer *r, struct retainer_counts *c)
 {
 	c->moves = atomic_load(&r->moves);
+	c->packed = atomic_load(&r->packed);
 	c->failed = atomic_load(&r->failed);
 }

@@ -9,6 +9,7 @@
 #ifndef PEAL_WRITER_RETAINER_H
 #define PEAL_WRITER_RETAINER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/macros.h"
@@ -21,6 +22,7 @@ struct retainer_options {
 	uint64_t oldest;     /* as recovery found it */
 	uint64_t keep_bytes; /* of segments */
 	uint64_t keep_us;    /* of time; 0: any */
+	bool pack;	     /* what is sealed */
 	uint64_t max_keys;
 };
 
@@ -51,6 +53,7 @@ uint64_t retainer_oldest(const struct retainer *r);
 
 struct retainer_counts {
 	uint64_t moves;	 /* of the floor */
+	uint64_t packed; /* segments */
 	uint64_t failed; /* tries that came to nothing */
 };
 

@@ -30,15 +30,28 @@ same_state() {
 
 # The oldest event, as the log's files say it.
 oldest() {
-	find "$data/log" -name '*.seg' | sort | sed -n '1{s|.*/0*||;s|-.*||;p;}'
+	find "$data/log" -name '*.seg*' | sort | sed -n '1{s|.*/0*||;s|-.*||;p;}'
 }
 
 has_floor() {
-	[ -f "$data/log/FLOOR" ] && [ "$(segments)" -le 4 ]
+	[ -f "$data/log/FLOOR" ] && [ "$(packed)" -eq 0 ]
 }
 
 segments() {
 	find "$data/log" -name '*.seg' | wc -l
+}
+
+all_packed() {
+	[ "$(segments)" -eq 2 ] && [ ! -f "$data/log/pack.tmp" ]
+}
+
+packed() {
+	find "$data/log" -name '*.segz' | wc -l
+}
+
+same_events() {
+	"$peal" log cat --data "$data" --json >"$work/again" &&
+		cmp "$work/events" "$work/again"
 }
 
 # past SEQ: the rows at that seq are what folding all events up to it gives.
@@ -52,14 +65,15 @@ http() {
 	    -w '\n%{http_code}\n' "https://127.0.0.1:$port$1"
 }
 
-keeping='-o log.segment_bytes=4M -o log.keep_bytes=12M'
+keeping='-o log.segment_bytes=4M -o log.keep_bytes=6M'
 
 # shellcheck disable=SC2086 # they are several words
 house() {
 	house_up --gateways 1 $keeping "$@"
 }
 
-house_up --gateways 1 -o log.segment_bytes=4M -o log.keep_bytes=1T
+house_up --gateways 1 -o log.segment_bytes=4M -o log.keep_bytes=1T \
+    -o log.pack=no
 passes 'a history with keys is imported' import
 passes 'and more is appended' load 15000
 "$peal" log cat --data "$data" --json >"$work/events"
@@ -68,6 +82,20 @@ state before
 echo "# $head events in $(segments) segments"
 [ "$(segments)" -gt 4 ] || bail 'the log is too small'
 passes 'nothing is given up while there is room' [ ! -f "$data/log/FLOOR" ]
+house_down
+
+house_up --gateways 1 -o log.segment_bytes=4M -o log.keep_bytes=1T
+passes 'older segments are packed' await_here all_packed
+echo "# packed: $(cat "$data/log"/*.segz | wc -c) bytes in $(packed) segments"
+passes 'the events are the same' same_events
+passes 'and the log is whole' "$peal" log verify --data "$data"
+passes 'the state is the same' same_state
+passes 'a past one, too' past 1500
+passes 'single events are found' sh -c \
+    "'$peal' history --data '$data' --after 4999 -n 1 --json | grep -q '^\[5000,'"
+rm -f "$data/log"/*.idx
+passes 'also without indexes' sh -c \
+    "'$peal' history --data '$data' --after 2999 -n 1 --json | grep -q '^\[3000,'"
 house_down
 
 house
@@ -125,7 +153,7 @@ passes 'and the next one follows' sh -c "'$peal' append --data '$data' --json \
     --expect $version $topic touched | grep -q $((version + 1))"
 passes 'more is appended' load 12000
 passes 'the floor moves on' await_here sh -c \
-    "[ \"\$(find '$data/log' -name '*.seg' | wc -l)\" -le 4 ]"
+    "! [ -f '$data/log/base-$(printf %020d $((floor - 1))).zst' ]"
 passes 'and only the newest base stays' await_here sh -c \
     "[ \$(find '$data/log' -name 'base-*.zst' | wc -l) -eq 1 ] &&
     ! [ -f '$data/log/base-$(printf %020d $((floor - 1))).zst' ]"

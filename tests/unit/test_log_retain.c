@@ -440,6 +440,9 @@ workload(struct logfix *fx, uint64_t *acked)
 	for (unsigned i = 0; err == 0 && i < 56; i++) {
 		err = logfix_append(fx, 3);
 		*acked = MAX(*acked, fx->durable_seq);
+		if (err == 0 && i % 10 == 9)
+			err = retain_pack(fx->io, fx->dirfd, &fx->why);
+		err = MIN(err, 0);
 		if (err == 0 && (i == 28 || i == 50))
 			err = retainfix_retain(fx, 3 * SEGMENT, &floor);
 	}

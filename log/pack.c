@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Packed segments.  A file has a header, blocks, an index, and the seal's
+ * page as it was:
+ *
+ *	header | block | block | …  | index | seal
+ *
+ * What is between the last block and the seal was zeros.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "core/bytes.h"
+#include "core/crc32c.h"
+#include "core/reason.h"
+#include "core/zstd.h"
+#include "log/format_priv.h"
+#include "log/pack.h"
+#include "log/segment.h"
+
+enum {
+	PACK_VERSION = 1,
+	PACK_LEVEL = 9,
+	PACK_BLOCK = 256 << 10, /* bytes of the segment in a block */
+	PACK_AT_MAGIC = 0,
+	PACK_AT_VERSION = 8,
+	PACK_AT_BLOCK = 12,
+	PACK_AT_CAPACITY = 16,
+	PACK_AT_COVERED = 24,
+	PACK_AT_INDEX = 32,
+	PACK_AT_INDEX_CRC = 56,
+	PACK_AT_CRC = 60,
+	PACK_HEADER = 64,
+	/* Entry of the index: offset, bytes, CRC of them. */
+	PACK_ENTRY = 16,
+};
+
+struct packed {
+	const struct sysio *io;
+	int fd;
+	uint64_t capacity;
+	uint64_t covered; /* bytes of the segment that are in blocks */
+	uint64_t index_at;
+	uint64_t n;
+	uint8_t *index;
+	/* The block that was read last. */
+	uint64_t have; /* its number and 1; 0: none */
+	struct mp_buf packed, raw;
+	struct zstd zstd;
+};
+
+struct packed *
+packed_free(struct packed *pk)
+{
+	if (!pk)
+		return NULL;
+	free(pk->index);
+	mp_buf_deinit(&pk->packed);
+	mp_buf_deinit(&pk->raw);
+	zstd_deinit(&pk->zstd);
+	free(pk);
+	return NULL;
+}
+
+uint64_t
+packed_capacity(const struct packed *pk)
+{
+	return pk->capacity;
+}
+
+static uint64_t
+packed_blocks(uint64_t covered)
+{
+	return covered / PACK_BLOCK + (covered % PACK_BLOCK != 0);
+}
+
+/* Does the header make sense?  bytes: of the file. */
+static bool
+packed_take_header(struct packed *pk, const uint8_t *h, uint64_t bytes)
+{
+	if (get_le64(h + PACK_AT_MAGIC) != PACK_MAGIC ||
+	    get_le32(h + PACK_AT_CRC) != crc32c(0, h, PACK_AT_CRC))
+		return false;
+	pk->capacity = get_le64(h + PACK_AT_CAPACITY);
+	pk->covered = get_le64(h + PACK_AT_COVERED);
+	pk->index_at = get_le64(h + PACK_AT_INDEX);
+	pk->n = packed_blocks(pk->covered);
+	return get_le32(h + PACK_AT_BLOCK) == PACK_BLOCK &&
+	       pk->capacity <= INT64_MAX && pk->capacity >= LOG_PAGE &&
+	       pk->covered <= pk->capacity - LOG_PAGE && pk->index_at < bytes &&
+	       pk->n <= (bytes - pk->index_at) / PACK_ENTRY &&
+	       bytes - pk->index_at == pk->n * PACK_ENTRY + LOG_PAGE;
+}
+
+static int
+packed_read(struct packed *pk, struct reason *why)
+{
+	uint8_t h[PACK_HEADER];
+	uint64_t bytes;
+	ssize_t n;
+	int err = sysio_size(pk->io, pk->fd, &bytes);
+
+	if (err < 0)
+		return err;
+	n = sysio_pread(pk->io, pk->fd, h, sizeof(h), 0);
+	if (n < 0)
+		return (int)n;
+	if (n != sizeof(h) || !packed_take_header(pk, h, bytes))
+		return PACKED_DAMAGED;
+	if (get_le32(h + PACK_AT_VERSION) != PACK_VERSION)
+		return reason_set(why, -ENOTSUP,
+		    "a packed segment has format version %u, this program "
+		    "knows %d",
+		    get_le32(h + PACK_AT_VERSION), PACK_VERSION);
+	pk->index = malloc(pk->n * PACK_ENTRY + 1);
+	if (!pk->index)
+		return -ENOMEM;
+	n = sysio_pread(
+	    pk->io, pk->fd, pk->index, pk->n * PACK_ENTRY, pk->index_at);
+	if (n < 0)
+		return (int)n;
+	if ((uint64_t)n != pk->n * PACK_ENTRY ||
+	    crc32c(0, pk->index, (size_t)n) != get_le32(h + PACK_AT_INDEX_CRC))
+		return PACKED_DAMAGED;
+	return PACKED_OPENED;
+}
+
+int
+packed_open(
+    const struct sysio *io, int fd, struct packed **out, struct reason *why)
+{
+	CLEANUP(packed_freep) struct packed *pk = calloc(1, sizeof(*pk));
+	int got;
+
+	if (!pk)
+		return -ENOMEM;
+	pk->io = io;
+	pk->fd = fd;
+	got = packed_read(pk, why);
+	if (got == PACKED_OPENED)
+		*out = TAKE(pk);
+	return got;
+}
+
+/* Bytes of the segment that are in block i. */
+static size_t
+packed_raw_len(const struct packed *pk, uint64_t i)
+{
+	return (size_t)MIN(pk->covered - i * PACK_BLOCK, (uint64_t)PACK_BLOCK);
+}
+
+/* Unpack block i into pk->raw, zeros where it is damaged; 0 or -errno. */
+static int
+packed_load(struct packed *pk, uint64_t i)
+{
+	const uint8_t *e = pk->index + i * PACK_ENTRY;
+	uint64_t offset = get_le64(e);
+	uint32_t len = get_le32(e + 8);
+	size_t want = packed_raw_len(pk, i);
+	ssize_t n;
+	int got = -EPROTO;
+
+	if (pk->have == i + 1)
+		return 0;
+	pk->have = 0;
+	pk->packed.len = pk->raw.len = 0;
+	if (offset > pk->index_at || len > pk->index_at - offset ||
+	    len > 2 * PACK_BLOCK)
+		len = 0;
+	if (!mp_buf_reserve(&pk->packed, len + 1) ||
+	    !mp_buf_reserve(&pk->raw, PACK_BLOCK))
+		return -ENOMEM;
+	n = sysio_pread(pk->io, pk->fd, pk->packed.p, len, offset);
+	if (n < 0)
+		return (int)n;
+	if (n > 0 && (uint32_t)n == len &&
+	    crc32c(0, pk->packed.p, len) == get_le32(e + 12))
+		got = zstd_decompress_block(
+		    &pk->zstd, slice_of(pk->packed.p, len), want, &pk->raw);
+	if (got == -ENOMEM)
+		return got;
+	if (got < 0 || pk->raw.len != want)
+		memset(pk->raw.p, 0, want);
+	pk->raw.len = want;
+	pk->have = i + 1;
+	return 0;
+}
+
+/* What is there at `at`: how many bytes, at most len. */
+static ssize_t
+packed_some(struct packed *pk, uint8_t *buf, size_t len, uint64_t at)
+{
+	uint64_t seal = pk->capacity - LOG_PAGE;
+	int err;
+
+	if (at >= seal)
+		return sysio_pread(pk->io, pk->fd, buf,
+		    (size_t)MIN((uint64_t)len, pk->capacity - at),
+		    pk->index_at + pk->n * PACK_ENTRY + (at - seal));
+	if (at >= pk->covered) {
+		len = (size_t)MIN((uint64_t)len, seal - at);
+		memset(buf, 0, len);
+		return (ssize_t)len;
+	}
+	err = packed_load(pk, at / PACK_BLOCK);
+	if (err < 0)
+		return err;
+	len = MIN(len, pk->raw.len - (size_t)(at % PACK_BLOCK));
+	memcpy(buf, pk->raw.p + at % PACK_BLOCK, len);
+	return (ssize_t)len;
+}
+
+ssize_t
+packed_pread(struct packed *pk, void *buf, size_t len, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < len && at + done < pk->capacity) {
+		ssize_t n = packed_some(
+		    pk, (uint8_t *)buf + done, len - done, at + done);
+
+		if (n < 0)
+			return n;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+/* --- packing --- */
+
+struct packing {
+	const struct sysio *io;
+	int from; /* the segment */
+	int to;
+	uint64_t at; /* the next byte of the file */
+	struct packed pk;
+	uint8_t *raw;
+	struct mp_buf out;
+};
+
+static int
+pack_block(struct packing *pg, uint64_t i)
+{
+	size_t want = packed_raw_len(&pg->pk, i);
+	ssize_t n =
+	    sysio_pread(pg->io, pg->from, pg->raw, want, i * PACK_BLOCK);
+	uint8_t *e = pg->pk.index + i * PACK_ENTRY;
+	int err;
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n != want)
+		return -EPROTO;
+	pg->out.len = 0;
+	err = zstd_compress_block(
+	    &pg->pk.zstd, PACK_LEVEL, slice_of(pg->raw, want), &pg->out);
+	if (err == 0)
+		err = sysio_pwrite(
+		    pg->io, pg->to, pg->out.p, pg->out.len, pg->at);
+	put_le64(e, pg->at);
+	put_le32(e + 8, (uint32_t)pg->out.len);
+	put_le32(e + 12, crc32c(0, pg->out.p, pg->out.len));
+	pg->at += pg->out.len;
+	return err;
+}
+
+/* Index, seal and header, and a sync. */
+static int
+pack_end(struct packing *pg)
+{
+	size_t len = pg->pk.n * PACK_ENTRY;
+	uint8_t h[PACK_HEADER] = { 0 };
+	ssize_t n;
+	int err;
+
+	put_le64(h + PACK_AT_MAGIC, PACK_MAGIC);
+	put_le32(h + PACK_AT_VERSION, PACK_VERSION);
+	put_le32(h + PACK_AT_BLOCK, PACK_BLOCK);
+	put_le64(h + PACK_AT_CAPACITY, pg->pk.capacity);
+	put_le64(h + PACK_AT_COVERED, pg->pk.covered);
+	put_le64(h + PACK_AT_INDEX, pg->at);
+	put_le32(h + PACK_AT_INDEX_CRC, crc32c(0, pg->pk.index, len));
+	put_le32(h + PACK_AT_CRC, crc32c(0, h, PACK_AT_CRC));
+	n = sysio_pread(
+	    pg->io, pg->from, pg->raw, LOG_PAGE, pg->pk.capacity - LOG_PAGE);
+	if (n < 0)
+		return (int)n;
+	if (n != LOG_PAGE)
+		return -EPROTO;
+	err = sysio_pwrite(pg->io, pg->to, pg->pk.index, len, pg->at);
+	if (err == 0)
+		err = sysio_pwrite(
+		    pg->io, pg->to, pg->raw, LOG_PAGE, pg->at + len);
+	if (err == 0)
+		err = sysio_pwrite(pg->io, pg->to, h, sizeof(h), 0);
+	return err < 0 ? err : sysio_fsync(pg->io, pg->to);
+}
+
+static int
+pack_write(struct packing *pg, const struct segment *s)
+{
+	int err = 0;
+
+	pg->pk.capacity = s->header.capacity;
+	pg->pk.covered = ALIGN_UP(s->extent.valid_length, (uint64_t)LOG_PAGE);
+	pg->pk.n = packed_blocks(pg->pk.covered);
+	pg->pk.index = calloc(pg->pk.n, PACK_ENTRY);
+	pg->raw = malloc(PACK_BLOCK);
+	if (!pg->pk.index || !pg->raw)
+		return -ENOMEM;
+	pg->at = PACK_HEADER;
+	for (uint64_t i = 0; err == 0 && i < pg->pk.n; i++)
+		err = pack_block(pg, i);
+	return err < 0 ? err : pack_end(pg);
+}
+
+/* Is what the file says, read anew, what the segment is?  1, 0 or -errno. */
+static int
+pack_compare(struct packing *pg, struct reason *why)
+{
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	CLEANUP(freep) uint8_t *two = malloc(PACK_BLOCK);
+	uint64_t capacity = pg->pk.capacity;
+	int got = packed_open(pg->io, pg->to, &pk, why);
+
+	if (!two)
+		return -ENOMEM;
+	if (got != PACKED_OPENED)
+		return got < 0 ? got : 0;
+	for (uint64_t at = 0; at < capacity; at += PACK_BLOCK) {
+		ssize_t n =
+		    sysio_pread(pg->io, pg->from, pg->raw, PACK_BLOCK, at);
+		ssize_t m = packed_pread(pk, two, PACK_BLOCK, at);
+
+		if (n < 0 || m < 0)
+			return (int)MIN(n, m);
+		if (n != m || memcmp(pg->raw, two, (size_t)n) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+static void
+packing_deinit(struct packing *pg)
+{
+	if (pg->from >= 0)
+		(void)sysio_close(pg->io, pg->from);
+	if (pg->to >= 0)
+		(void)sysio_close(pg->io, pg->to);
+	free(pg->raw);
+	free(pg->pk.index);
+	zstd_deinit(&pg->pk.zstd);
+	mp_buf_deinit(&pg->out);
+}
+
+/* The packed file has its name before the other loses its own. */
+static int
+pack_swap(const struct packing *pg, int dirfd, const struct segment *s,
+    struct reason *why)
+{
+	char name[SEGMENT_NAME_SIZE];
+	int err;
+
+	segment_name(name, s->header.first_seq, s->header.incarnation, ".segz");
+	err = sysio_rename(pg->io, dirfd, PACK_TMP, name);
+	if (err == 0)
+		err = sysio_fsync(pg->io, dirfd);
+	if (err == 0)
+		err = sysio_unlink(pg->io, dirfd, s->name);
+	return err < 0 ? reason_set(why, err, "cannot swap '%s'", s->name) : 0;
+}
+
+int
+pack_segment(const struct sysio *io, int dirfd, const struct segment *s,
+    struct reason *why)
+{
+	CLEANUP(packing_deinit)
+	struct packing pg = { .io = io, .from = -1, .to = -1 };
+	int got;
+
+	pg.from = sysio_openat(io, dirfd, s->name, O_RDONLY, 0);
+	if (pg.from < 0)
+		return reason_set(why, pg.from, "cannot open '%s'", s->name);
+	pg.to =
+	    sysio_openat(io, dirfd, PACK_TMP, O_RDWR | O_CREAT | O_TRUNC, 0640);
+	if (pg.to < 0)
+		return reason_set(why, pg.to, "cannot make '" PACK_TMP "'");
+	got = pack_write(&pg, s);
+	if (got < 0)
+		return reason_set(why, got, "cannot pack '%s'", s->name);
+	got = pack_compare(&pg, why);
+	if (got < 0)
+		return reason_set(why, got, "cannot read '" PACK_TMP "'");
+	if (got == 0)
+		return reason_set(why, PACK_DIFFERS,
+		    "'%s', packed, reads otherwise", s->name);
+	return pack_swap(&pg, dirfd, s, why);
+}

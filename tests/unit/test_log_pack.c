@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Packed segments in the file model: the log is the same, whoever reads it,
+ * and no byte of them that is another makes it a different one.
+ */
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/floor.h"
+#include "log/log_reader.h"
+#include "log/retain.h"
+#include "log/verify.h"
+#include "tests/lib/modelfix.h"
+
+enum {
+	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
+	LAST = 60, /* of modelfix_fill_segments() */
+};
+
+static void
+note_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+static uint64_t
+count_problems(struct modelfix *m, char complaint[LOG_PROBLEM_SENTENCE])
+{
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = note_problem,
+		.arg = complaint };
+
+	complaint[0] = '\0';
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	return verify.problems;
+}
+
+static void
+pack_all(struct modelfix *m)
+{
+	int got;
+
+	do {
+		got = retain_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
+	} while (got == RETAIN_PACKED);
+	if (got != RETAIN_NOTHING)
+		fail_msg("%d: %s", got, m->fx.why.text);
+}
+
+static bool
+is_packed(struct modelfix *m, uint64_t first_seq)
+{
+	return strstr(modelfix_named(m, first_seq), ".segz") != NULL;
+}
+
+static void
+a_packed_log_is_the_same_log(void **state)
+{
+	struct retain_policy policy = { 0 };
+	struct modelfix *m = *state;
+	struct segment_list list;
+	struct log_floor floor;
+	char complaint[LOG_PROBLEM_SENTENCE];
+	size_t n = 0;
+
+	modelfix_fill_segments(m);
+	while (modelfix_nth(m, n) + 12 < LAST)
+		n++;
+	pack_all(m);
+	for (size_t i = 0; i <= n; i++)
+		assert_int_equal(is_packed(m, modelfix_nth(m, i)), i + 1 < n);
+	assert_true(filemodel_size(m->fm, modelfix_named(m, 1)) < SEGMENT);
+	modelfix_expect_recovered(m, LAST);
+	assert_int_equal(count_problems(m, complaint), 0);
+	logfix_fill(&m->fx, 5, 3);
+	modelfix_expect_recovered(m, LAST + 15);
+	/* They count as what they take. */
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	for (size_t i = 0; i < list.n; i++)
+		policy.keep_bytes += list.v[i].disk_bytes;
+	assert_true(policy.keep_bytes < list.n * SEGMENT);
+	segment_list_deinit(&list);
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_NOTHING);
+	policy.keep_bytes--;
+	assert_int_equal(
+	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    RETAIN_FLOOR);
+}
+
+static void
+a_reader_goes_on_in_what_was_packed_meanwhile(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct modelfix *m = *state;
+	struct log_frame frame;
+	uint64_t next = 1;
+	int got;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    log_reader_open(m->fx.io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
+	while (
+	    (got = log_reader_next(rd, &frame, &m->fx.why)) == LOG_READ_FRAME) {
+		assert_int_equal(frame.first_seq, next);
+		next += frame.n_events;
+		pack_all(m);
+	}
+	assert_int_equal(got, LOG_READ_END);
+	assert_int_equal(next, LAST + 1);
+	assert_true(is_packed(m, 1));
+	assert_int_equal(log_reader_seek(rd, 5, &m->fx.why), 0);
+	assert_int_equal(
+	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_FRAME);
+	assert_int_equal(frame.first_seq, 4);
+}
+
+static void
+no_byte_of_a_packed_segment_changes_an_event(void **state)
+{
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE], complaint[LOG_PROBLEM_SENTENCE];
+	unsigned told = 0;
+	int64_t size;
+	int outcome;
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	size = filemodel_size(m->fm, name);
+	for (int64_t at = 0; at < size; at++) {
+		long n;
+
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+		n = logfix_read(&m->fx, LAST, &outcome);
+		/* All of them, or a refusal behind some that are right. */
+		assert_true(n >= 0 && (n == LAST) == (outcome == LOG_READ_END));
+		if (count_problems(m, complaint) > 0)
+			told++;
+		else if (n != LAST)
+			fail_msg("byte %d is not told of", (int)at);
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+	}
+	/* The seal alone is no loss, nor are the zeros behind it. */
+	assert_true(told > 0 && told + LOG_PAGE >= size);
+	modelfix_expect_recovered(m, LAST);
+}
+
+int
+main(void)
+{
+#define MODEL_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
+	const struct CMUnitTest tests[] = {
+		MODEL_TEST(a_packed_log_is_the_same_log),
+		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
+		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
