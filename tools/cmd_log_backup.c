@@ -269,8 +269,9 @@ cmd_log_restore(int argc, char **argv)
 			"checked. The log gets a new epoch, so that clients "
 			"and the broker\ntake nothing from the history that "
 			"was before. Exit code 3 where the backup is\n"
-			"damaged, 73 where a writer runs.",
-		.common = TOOL_HOUSE | TOOL_JSON,
+			"damaged, 73 where a writer runs. The directory of "
+			"--data is made where it is\nnot there.",
+		.common = TOOL_HOUSE | TOOL_JSON | TOOL_MAKES,
 		.options = options,
 		.min_operands = 1,
 		.max_operands = 1,

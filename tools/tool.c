@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/fs.h"
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/time.h"
@@ -340,6 +341,33 @@ tool_check_operands(const struct tool *t)
 	return TOOL_OK;
 }
 
+/* A directory to be made goes again where what it was made for fails. */
+static void
+tool_unmake(const struct tool *t)
+{
+	if (t->made)
+		(void)rmdir(t->data);
+}
+
+static int
+tool_find_house(struct tool *t, struct reason *why)
+{
+	struct stat st;
+	int err = 0;
+
+	if ((t->usage->common & TOOL_MAKES) && t->data &&
+	    stat(t->data, &st) < 0 && errno == ENOENT) {
+		err = fs_mkdirs(t->data, 0750, why);
+		t->made = err >= 0;
+	}
+	if (err >= 0)
+		err = house_find(&t->house, t->conf_file, t->data,
+		    t->assignments.v, t->assignments.n, why);
+	if (err < 0)
+		tool_unmake(t);
+	return err;
+}
+
 bool
 tool_begin(struct tool *t, const struct tool_usage *usage, int argc,
     char **argv, int *status)
@@ -366,8 +394,7 @@ tool_begin(struct tool *t, const struct tool_usage *usage, int argc,
 		return false;
 	if (!(usage->common & TOOL_HOUSE))
 		return true;
-	if (house_find(&t->house, t->conf_file, t->data, t->assignments.v,
-		t->assignments.n, &why) < 0) {
+	if (tool_find_house(t, &why) < 0) {
 		(void)tool_fail(t, &why);
 		*status = TOOL_USAGE;
 		return false;
@@ -412,6 +439,8 @@ tool_end(struct tool *t, int status)
 {
 	if (status != TOOL_OK && (t->usage->common & TOOL_HOUSE))
 		tool_tell_group(t);
+	if (status != TOOL_OK)
+		tool_unmake(t);
 	house_deinit(&t->house);
 	errno = 0;
 	if (tool_flush(t) || errno == EPIPE || status != TOOL_OK)

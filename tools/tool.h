@@ -61,6 +61,7 @@ enum tool_common {
 	TOOL_JSON = 4,	 /* --json */
 	TOOL_FOUND = 8,	 /* with the options of TOOL_HOUSE: finds it itself */
 	TOOL_QUERY = 16, /* --min-seq, --timeout */
+	TOOL_MAKES = 32, /* with TOOL_HOUSE: --data need not be there yet */
 };
 
 struct tool_usage {
@@ -85,8 +86,9 @@ struct tool {
 	uint64_t min_seq;   /* what an answer has to include; TOOL_HEAD */
 	uint64_t timeout_s; /* without a word from the server */
 	bool json;
-	bool tty; /* stdout is a terminal */
-	int argc; /* operands */
+	bool tty;  /* stdout is a terminal */
+	bool made; /* --data was not there */
+	int argc;  /* operands */
 	char **argv;
 	const char *data;
 	const char *conf_file;

@@ -3,7 +3,7 @@
 # what clients and the broker took from the history before is taken anew.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 31
+plan 35
 
 options='-o log.segment_bytes=4M'
 backup=$work/backup
@@ -89,6 +89,13 @@ exits 'the log is no place for its own backup' 1 'is the log itself' \
 	"$peal" log backup "$data/log/." --data "$data"
 exits 'and stays as it was' 0 "$((middle + 2)) events" \
 	"$peal" log verify --data "$data"
+exits 'a house that is not there yet is made' 0 "up to seq $head" \
+	"$peal" log restore "$backup" --data "$work/new/house"
+exits 'and what it got is whole' 0 "$((head + 1)) events" \
+	"$peal" log verify --data "$work/new/house"
+exits 'not so where there is nothing to restore' 1 'no backup is in' \
+	"$peal" log restore "$work" --data "$work/none"
+passes 'then no directory is left' [ ! -e "$work/none" ]
 exits 'what is no backup is named' 1 "no backup is in '$work'" \
 	"$peal" log restore "$work" --data "$data" --replace
 sed 's/"name":"/"name":"..\//' "$backup/manifest.json" >"$work/bad"
