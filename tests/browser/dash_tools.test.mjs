@@ -186,6 +186,7 @@ test("a toast that is pointed at stays, leads to its topic, and is dismissed", a
 test("a storm shows one toast", async (t) => {
   const p = fresh();
   const page = await openDashboard(t, browser, house);
+  await page.locator(".toast-list").waitFor({ state: "attached" });
   await page.evaluate(() => {
     globalThis.toasts_made = 0;
     new MutationObserver((changes) => {
