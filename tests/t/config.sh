@@ -124,7 +124,7 @@ fingerprint "$data" >"$work/before"
 exits 'a complete configuration is found so' 0 'nothing is wrong' checked
 exits 'of credentials that are not here it is said' 0 "'issuer.pem'" checked
 exits 'of each of them, however they are separated' 0 "'other.pem'" \
-    altered 's|^keys = |keys = other.pem\t|'
+    altered 's|^keys = |keys = other.pem  |'
 exits 'a certificate that is none is named' 2 "certificate '/dev/null'" \
     altered 's|^certificate = .*|certificate = /dev/null|'
 passes 'all that is wrong is said at once, and once' all_at_once
