@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -408,8 +407,7 @@ conf_read(struct conf *conf, const char *path, struct reason *why)
 	size_t len;
 	int err;
 
-	err = fs_read(
-	    &sysio_posix, AT_FDCWD, path, FILE_BYTES, &bytes, &len, why);
+	err = fs_read_path(path, FILE_BYTES, &bytes, &len, why);
 	if (err < 0)
 		return err;
 	fresh = conf_new();

@@ -10,10 +10,12 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "core/fs.h"
 #include "core/reason.h"
@@ -114,6 +116,60 @@ fs_read(const struct sysio *io, int dirfd, const char *name, size_t max,
 	if (n < 0)
 		return reason_set(why, (int)n, "cannot read '%s'", name);
 	bytes[n] = '\0';
+	*len = (size_t)n;
+	*buf = TAKE(bytes);
+	return 0;
+}
+
+/* All that fd gives; -EFBIG beyond max. */
+static ssize_t
+fs_drain(int fd, size_t max, uint8_t **bytes)
+{
+	size_t len = 0, room = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (len + 1 >= room) {
+			uint8_t *more;
+
+			room = room ? 2 * room : 4096;
+			more = realloc(*bytes, room);
+			if (!more)
+				return -ENOMEM;
+			*bytes = more;
+		}
+		n = read(fd, *bytes + len, room - len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		len += (size_t)n;
+		if (len > max)
+			return -EFBIG;
+		(*bytes)[len] = '\0';
+		if (n == 0)
+			return (ssize_t)len;
+	}
+}
+
+int
+fs_read_path(const char *path, size_t max, uint8_t **buf, size_t *len,
+    struct reason *why)
+{
+	CLEANUP(freep) uint8_t *bytes = NULL;
+	CLEANUP(closep) int fd = -1;
+	ssize_t n;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return reason_set(why, -errno, "cannot open '%s'", path);
+	n = fs_drain(fd, max, &bytes);
+	if (n == -EFBIG)
+		return reason_set(
+		    why, -EFBIG, "'%s' has more than %zu bytes", path, max);
+	if (n < 0)
+		return reason_set(why, (int)n, "cannot read '%s'", path);
 	*len = (size_t)n;
 	*buf = TAKE(bytes);
 	return 0;

@@ -32,6 +32,10 @@ MUST_CHECK int fs_replace_path(const char *path, const void *buf, size_t len,
 MUST_CHECK int fs_read(const struct sysio *io, int dirfd, const char *name,
     size_t max, uint8_t **buf, size_t *len, struct reason *why);
 
+/* The same for a path of the real system, which may be a pipe. */
+MUST_CHECK int fs_read_path(const char *path, size_t max, uint8_t **buf,
+    size_t *len, struct reason *why);
+
 /* mkdir -p for one path; an existing directory is fine. */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct reason *why);
 

@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,8 +217,8 @@ tokenkey_load(const char *path, struct tokenkey **out, struct reason *why)
 	err = tokenkey_name(path, key, &secret, why);
 	if (err < 0)
 		return err;
-	err = fs_read(&sysio_posix, AT_FDCWD, tokenkey_find(path, found),
-	    FILE_BYTES, &bytes, &len, why);
+	err = fs_read_path(
+	    tokenkey_find(path, found), FILE_BYTES, &bytes, &len, why);
 	if (err < 0)
 		return err;
 	if (secret) {

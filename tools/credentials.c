@@ -5,7 +5,6 @@
  * and is never repeated in a sentence.
  */
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,8 +28,7 @@ credentials_token(
 		file = house_path(&t->house, "dev.token", path);
 	if (!*file)
 		return 0;
-	err = fs_read(&sysio_posix, AT_FDCWD, file, CREDENTIALS_TOKEN_MAX - 1,
-	    &text, &len, why);
+	err = fs_read_path(file, CREDENTIALS_TOKEN_MAX - 1, &text, &len, why);
 	if (err < 0)
 		return err;
 	snprintf(token, CREDENTIALS_TOKEN_MAX, "%.*s",

@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -136,8 +135,7 @@ token_sign_load(
 {
 	CLEANUP(bio_freep) BIO *bio = NULL;
 	size_t n = strlen(path), end = strlen(".secret");
-	int err = fs_read(&sysio_posix, AT_FDCWD, path, FILE_BYTES,
-	    &key->secret, &key->len, why);
+	int err = fs_read_path(path, FILE_BYTES, &key->secret, &key->len, why);
 
 	if (err < 0)
 		return err;

@@ -4,22 +4,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/fs.h"
 #include "core/reason.h"
 #include "tests/lib/tmpdir.h"
+
+enum {
+	PIECES = 200 /* of 1000 bytes: more than a pipe holds */
+};
 
 /* The real system, of which call number fail_at fails. */
 struct broken {
@@ -198,6 +205,20 @@ a_path_is_replaced_as_a_name_is(void **state)
 	    fs_replace_path(tmpdir_path(dir, name), "x", 1, 0600, &why), 0);
 }
 
+static int
+feed(const char *path)
+{
+	int fd = open(path, O_WRONLY);
+	char piece[1000];
+
+	for (int i = 0; fd >= 0 && i < PIECES; i++) {
+		memset(piece, 'a' + i % 26, sizeof(piece));
+		if (write(fd, piece, sizeof(piece)) != sizeof(piece))
+			return 1;
+	}
+	return fd < 0;
+}
+
 static void
 reading_is_bounded(void **state)
 {
@@ -222,6 +243,37 @@ reading_is_bounded(void **state)
 	    fs_read(&sysio_posix, dir->fd, "g", 4, &bytes, &len, &why),
 	    -ENOENT);
 	assert_null(bytes);
+}
+
+static void
+a_pipe_is_read_to_its_end(void **state)
+{
+	struct tmpdir *dir = *state;
+	char path[PATH_MAX];
+	struct reason why = { "" };
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	pid_t pid;
+
+	snprintf(path, sizeof(path), "%s/pipe", dir->path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	for (size_t max = PIECES * 999; max <= PIECES * 1000; max += PIECES) {
+		int want = max < PIECES * 1000 ? -EFBIG : 0;
+
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(feed(path));
+		assert_int_equal(
+		    fs_read_path(path, max, &bytes, &len, &why), want);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+	}
+	assert_int_equal(len, PIECES * 1000);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(bytes[i], 'a' + (int)(i / 1000 % 26));
+	assert_int_equal(bytes[len], 0);
+	free(bytes);
+	assert_non_null(strstr(why.text, "more than"));
 }
 
 static void
@@ -345,6 +397,7 @@ main(void)
 		IN_DIRECTORY(a_leftover_of_a_crash_is_not_written_into),
 		IN_DIRECTORY(a_path_is_replaced_as_a_name_is),
 		IN_DIRECTORY(reading_is_bounded),
+		IN_DIRECTORY(a_pipe_is_read_to_its_end),
 		IN_DIRECTORY(directories_are_made_on_the_way),
 		IN_DIRECTORY(a_lock_keeps_others_out_and_names_its_holder),
 		IN_DIRECTORY(a_lock_is_taken_where_nothing_can_be_written),
