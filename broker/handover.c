@@ -119,8 +119,7 @@ bring(struct frame_stream *fs, uint64_t seq, int fd, struct reason *why)
 
 	b = frame_begin(fs, &mark);
 	proto_pack_head(b, "base", id, 1);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, seq);
+	mp_pair_uint(b, "seq", seq);
 	err = frame_end(fs, mark);
 	if (err == 0)
 		err = frame_send_fds(

@@ -475,10 +475,8 @@ query_history(struct query *q, const struct proto_request *req,
 	mp_pack_cstr(reply, "events");
 	mp_pack_array(reply, h.count);
 	mp_pack_raw(reply, slice_of(h.events.p, h.events.len));
-	if (more) {
-		mp_pack_cstr(reply, "next");
-		mp_pack_uint(reply, h.next);
-	}
+	if (more)
+		mp_pair_uint(reply, "next", h.next);
 	if (h.events.failed || reply->failed)
 		return query_refuse(
 		    no, PROTO_UNAVAILABLE, "there is no memory for the answer");

@@ -161,10 +161,8 @@ query_page(struct query *q, const struct proto_request *req,
 		return query_refuse_log(no, got, &pg.why);
 	}
 	proto_pack_head(reply, "page", req->id, 3);
-	mp_pack_cstr(reply, "after");
-	mp_pack_uint(reply, pg.after);
-	mp_pack_cstr(reply, "upto");
-	mp_pack_uint(reply, pg.upto);
+	mp_pair_uint(reply, "after", pg.after);
+	mp_pair_uint(reply, "upto", pg.upto);
 	mp_pack_cstr(reply, "events");
 	mp_pack_array(reply, pg.count);
 	mp_pack_raw(reply, slice_of(pg.events.p, pg.events.len));

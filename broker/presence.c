@@ -279,14 +279,10 @@ static void
 pack_found(struct mp_buf *b, const struct found *f)
 {
 	mp_pack_map(b, 4);
-	mp_pack_cstr(b, "user");
-	mp_pack_str(b, f->user);
-	mp_pack_cstr(b, "client");
-	mp_pack_str(b, f->client);
-	mp_pack_cstr(b, "topic");
-	mp_pack_str(b, f->topic);
-	mp_pack_cstr(b, "since");
-	mp_pack_uint(b, f->since_us);
+	mp_pair_str(b, "user", f->user);
+	mp_pair_str(b, "client", f->client);
+	mp_pair_str(b, "topic", f->topic);
+	mp_pair_uint(b, "since", f->since_us);
 }
 
 int

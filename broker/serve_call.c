@@ -142,8 +142,7 @@ answer_refusal(struct serve_conn *p, const struct serve_call *call)
 	p->sv->counts.refused++;
 	b = serve_begin(p, &mark);
 	proto_pack_error_head(b, call->req.id, call->code, call->no.text, 1);
-	mp_pack_cstr(b, "oldest");
-	mp_pack_uint(b, call->no.oldest.v);
+	mp_pair_uint(b, "oldest", call->no.oldest.v);
 	serve_end(p, mark);
 }
 
@@ -163,14 +162,10 @@ answer_opened(struct serve_conn *p, struct serve_call *call)
 	call->spool = NULL; /* the handle's now */
 	b = serve_begin(p, &mark);
 	proto_pack_head(b, "opened", call->req.id, 4);
-	mp_pack_cstr(b, "snapshot");
-	mp_pack_uint(b, handle);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, spool_seq(spool));
-	mp_pack_cstr(b, "full");
-	mp_pack_bool(b, spool_full(spool));
-	mp_pack_cstr(b, "rows");
-	mp_pack_uint(b, spool_rows(spool));
+	mp_pair_uint(b, "snapshot", handle);
+	mp_pair_uint(b, "seq", spool_seq(spool));
+	mp_pair_bool(b, "full", spool_full(spool));
+	mp_pair_uint(b, "rows", spool_rows(spool));
 	serve_end(p, mark);
 }
 

@@ -109,23 +109,16 @@ serve_report(struct serve *sv)
 		stats_set(&meters_cells, i, v[i]);
 }
 
-static void
-pack_uint(struct mp_buf *b, const char *name, uint64_t v)
-{
-	mp_pack_cstr(b, name);
-	mp_pack_uint(b, v);
-}
-
 /* How far each view of the log has got. */
 static void
 pack_projections(struct mp_buf *b, const struct store_status *store)
 {
 	mp_pack_cstr(b, "projections");
 	mp_pack_map(b, 4);
-	pack_uint(b, "state", store->seq);
-	pack_uint(b, "graph", store->seq);
-	pack_uint(b, "timeline", store->history_seq);
-	pack_uint(b, "activity", store->history_seq);
+	mp_pair_uint(b, "state", store->seq);
+	mp_pair_uint(b, "graph", store->seq);
+	mp_pair_uint(b, "timeline", store->history_seq);
+	mp_pair_uint(b, "activity", store->history_seq);
 }
 
 void
@@ -144,13 +137,12 @@ serve_hello(struct serve_conn *p, const struct proto_request *req)
 	collect(sv, &c);
 	b = serve_begin(p, &mark);
 	proto_pack_head(b, "welcome", req->id, 9);
-	pack_uint(b, "v", 1);
-	mp_pack_cstr(b, "log");
-	mp_pack_cstr(b, c.store.log);
-	pack_uint(b, "seq", c.store.seq);
-	pack_uint(b, "head", c.folder.tail_seq);
-	pack_uint(b, "oldest", c.folder.oldest_seq);
-	pack_uint(b, "tombstone_floor", c.store.tombstone_floor);
+	mp_pair_uint(b, "v", 1);
+	mp_pair_cstr(b, "log", c.store.log);
+	mp_pair_uint(b, "seq", c.store.seq);
+	mp_pair_uint(b, "head", c.folder.tail_seq);
+	mp_pair_uint(b, "oldest", c.folder.oldest_seq);
+	mp_pair_uint(b, "tombstone_floor", c.store.tombstone_floor);
 	mp_pack_cstr(b, "fold");
 	if (store_pack_rules(sv->parts.store, b) < 0) {
 		frame_cancel(&p->fs, mark);

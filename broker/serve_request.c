@@ -74,8 +74,7 @@ handle_part(struct serve_conn *p, const struct proto_request *req)
 		refuse_part(p, req, outcome);
 		return;
 	}
-	mp_pack_cstr(b, "last");
-	mp_pack_bool(b, req->part.n.v + 1 == spool_parts(spool));
+	mp_pair_bool(b, "last", req->part.n.v + 1 == spool_parts(spool));
 	serve_end(p, mark);
 }
 

@@ -56,18 +56,15 @@ pack_part(struct serve_conn *p, struct serve_stream *s, bool *last)
 
 	*last = s->n + 1 == spool_parts(s->spool);
 	proto_pack_head(b, "snapshot", s->call->req.id, 4);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, spool_seq(s->spool));
+	mp_pair_uint(b, "seq", spool_seq(s->spool));
 	mp_pack_cstr(b, "rows");
 	outcome = spool_pack_part(s->spool, s->n, b);
 	if (outcome != SPOOL_PART) {
 		frame_cancel(&p->fs, mark);
 		return outcome;
 	}
-	mp_pack_cstr(b, "full");
-	mp_pack_bool(b, spool_full(s->spool));
-	mp_pack_cstr(b, "last");
-	mp_pack_bool(b, *last);
+	mp_pair_bool(b, "full", spool_full(s->spool));
+	mp_pair_bool(b, "last", *last);
 	serve_end(p, mark);
 	return outcome;
 }

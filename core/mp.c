@@ -139,6 +139,34 @@ mp_pack_map(struct mp_buf *b, uint32_t n)
 	msgpack_pack_map(PACKER(b), n);
 }
 
+void
+mp_pair_bool(struct mp_buf *b, const char *key, bool v)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_bool(b, v);
+}
+
+void
+mp_pair_uint(struct mp_buf *b, const char *key, uint64_t v)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_uint(b, v);
+}
+
+void
+mp_pair_str(struct mp_buf *b, const char *key, struct slice s)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_str(b, s);
+}
+
+void
+mp_pair_cstr(struct mp_buf *b, const char *key, const char *s)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_cstr(b, s);
+}
+
 size_t
 mp_begin(struct mp_buf *b)
 {

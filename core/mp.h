@@ -51,6 +51,11 @@ void mp_pack_bin(struct mp_buf *b, struct slice s);
 void mp_pack_ext(struct mp_buf *b, int8_t type, struct slice s);
 void mp_pack_array(struct mp_buf *b, uint32_t n);
 void mp_pack_map(struct mp_buf *b, uint32_t n);
+/* A key of a map and its value. */
+void mp_pair_bool(struct mp_buf *b, const char *key, bool v);
+void mp_pair_uint(struct mp_buf *b, const char *key, uint64_t v);
+void mp_pair_str(struct mp_buf *b, const char *key, struct slice s);
+void mp_pair_cstr(struct mp_buf *b, const char *key, const char *s);
 /*
  * An array or map whose count is known at its end: begin, pack the values,
  * end with what mp_begin() returned.
@@ -65,6 +70,13 @@ static inline void
 mp_pack_raw(struct mp_buf *b, struct slice value)
 {
 	mp_buf_bytes(b, value.p, value.len);
+}
+
+static inline void
+mp_pair_raw(struct mp_buf *b, const char *key, struct slice value)
+{
+	mp_pack_cstr(b, key);
+	mp_pack_raw(b, value);
 }
 
 /*

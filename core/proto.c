@@ -123,12 +123,9 @@ proto_pack_head(
     struct mp_buf *b, const char *op, struct proto_uint id, unsigned n)
 {
 	mp_pack_map(b, 1 + id.set + n);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, op);
-	if (id.set) {
-		mp_pack_cstr(b, "id");
-		mp_pack_uint(b, id.v);
-	}
+	mp_pair_cstr(b, "op", op);
+	if (id.set)
+		mp_pair_uint(b, "id", id.v);
 }
 
 void
@@ -138,14 +135,10 @@ proto_pack_pong(struct mp_buf *b, const struct proto_request *req,
 	bool t = req->ping.t.len > 0;
 
 	proto_pack_head(b, "pong", req->id, 2 + t);
-	if (t) {
-		mp_pack_cstr(b, "t");
-		mp_pack_raw(b, req->ping.t);
-	}
-	mp_pack_cstr(b, "time");
-	mp_pack_uint(b, time_us);
-	mp_pack_cstr(b, "head");
-	mp_pack_uint(b, head);
+	if (t)
+		mp_pair_raw(b, "t", req->ping.t);
+	mp_pair_uint(b, "time", time_us);
+	mp_pair_uint(b, "head", head);
 }
 
 void
@@ -169,10 +162,8 @@ proto_pack_reply(struct mp_buf *b, struct slice body, struct proto_uint id)
 		mp_buf_bytes(b, key.p, (size_t)(value.p - key.p));
 		mp_pack_raw(b, value);
 		/* Behind the first pair, which is the op. */
-		if (i == 0 && id.set) {
-			mp_pack_cstr(b, "id");
-			mp_pack_uint(b, id.v);
-		}
+		if (i == 0 && id.set)
+			mp_pair_uint(b, "id", id.v);
 	}
 }
 
@@ -181,10 +172,8 @@ proto_pack_error_head(struct mp_buf *b, struct proto_uint id,
     enum proto_code code, const char *message, unsigned n)
 {
 	proto_pack_head(b, "error", id, 2 + n);
-	mp_pack_cstr(b, "code");
-	mp_pack_cstr(b, code_names[code]);
-	mp_pack_cstr(b, "message");
-	mp_pack_cstr(b, message);
+	mp_pair_cstr(b, "code", code_names[code]);
+	mp_pair_cstr(b, "message", message);
 }
 
 void
@@ -192,10 +181,8 @@ proto_pack_error(struct mp_buf *b, struct proto_uint id, enum proto_code code,
     const char *message, uint64_t retry_ms)
 {
 	proto_pack_error_head(b, id, code, message, retry_ms != 0);
-	if (retry_ms) {
-		mp_pack_cstr(b, "retry_ms");
-		mp_pack_uint(b, retry_ms);
-	}
+	if (retry_ms)
+		mp_pair_uint(b, "retry_ms", retry_ms);
 }
 
 void

@@ -282,8 +282,7 @@ void
 rules_pack(const struct rules *rules, struct mp_buf *b)
 {
 	mp_pack_map(b, 2);
-	mp_pack_cstr(b, "version");
-	mp_pack_uint(b, rules->version);
+	mp_pair_uint(b, "version", rules->version);
 	mp_pack_cstr(b, "rules");
 	mp_pack_array(b, rules->n);
 	for (unsigned i = 0; i < rules->n; i++) {

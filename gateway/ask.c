@@ -77,8 +77,7 @@ hello(struct ask *a)
 	a->hello_id = a->next_id++;
 	proto_pack_head(
 	    b, "hello", (struct proto_uint){ true, a->hello_id }, 1);
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
+	mp_pair_uint(b, "v", 1);
 	(void)local_end(&a->broker);
 }
 

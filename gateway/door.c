@@ -128,8 +128,7 @@ pack_request(
 	if (!mp_next(&w, &head) || head.type != MP_MAP)
 		return reason_set(why, 400, "the body is no map");
 	at = mp_begin(out);
-	mp_pack_cstr(out, "op");
-	mp_pack_cstr(out, op);
+	mp_pair_cstr(out, "op", op);
 	for (uint32_t i = 0; i < head.n; i++) {
 		struct mp_walk key = w;
 
@@ -432,8 +431,7 @@ greet(struct door *d, struct slice bearer)
 		return false;
 	}
 	proto_pack_head(&hello, "hello", (struct proto_uint){ 0 }, 1);
-	mp_pack_cstr(&hello, "v");
-	mp_pack_uint(&hello, 1);
+	mp_pair_uint(&hello, "v", 1);
 	if (hello.failed)
 		conn_drop(c);
 	else

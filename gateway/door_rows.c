@@ -15,12 +15,9 @@ json_head(struct door *d, struct slice part, struct mp_buf *out)
 	struct mp_buf head CLEANUP(mp_buf_deinit) = { 0 };
 
 	proto_pack_head(&head, "snapshot", (struct proto_uint){ 0 }, 3);
-	mp_pack_cstr(&head, "seq");
-	mp_pack_uint(&head, proto_get_uint(part, "seq").v);
-	mp_pack_cstr(&head, "full");
-	mp_pack_raw(&head, proto_get(part, "full"));
-	mp_pack_cstr(&head, "last");
-	mp_pack_bool(&head, true);
+	mp_pair_uint(&head, "seq", proto_get_uint(part, "seq").v);
+	mp_pair_raw(&head, "full", proto_get(part, "full"));
+	mp_pair_bool(&head, "last", true);
 	if (head.failed || !door_form(d, slice_of(head.p, head.len), out)) {
 		out->failed = true;
 		return;

@@ -62,16 +62,14 @@ resume(struct slice id, struct start *start, struct reason *why)
 static void
 pack_start(struct mp_buf *out, const struct start *start)
 {
-	mp_pack_cstr(out, "id");
-	mp_pack_uint(out, SUBSCRIPTION);
+	mp_pair_uint(out, "id", SUBSCRIPTION);
 	mp_pack_cstr(out, "from");
 	if (!start->seq.set) {
 		mp_pack_cstr(out, "now");
 		return;
 	}
 	mp_pack_uint(out, start->seq.v);
-	mp_pack_cstr(out, "log");
-	mp_pack_str(out, start->log);
+	mp_pair_str(out, "log", start->log);
 }
 
 /* The query's request, with another start. */
@@ -193,12 +191,10 @@ refuse_gone(struct door *d, struct slice lagged)
 	struct mp_buf b CLEANUP(mp_buf_deinit) = { 0 };
 
 	proto_pack_head(&b, "error", (struct proto_uint){ 0 }, 3);
-	mp_pack_cstr(&b, "code");
-	mp_pack_cstr(&b, "not_found");
-	mp_pack_cstr(&b, "message");
-	mp_pack_cstr(&b, "the log no longer holds what came after that seq");
-	mp_pack_cstr(&b, "oldest");
-	mp_pack_uint(&b, proto_get_uint(lagged, "oldest").v);
+	mp_pair_cstr(&b, "code", "not_found");
+	mp_pair_cstr(
+	    &b, "message", "the log no longer holds what came after that seq");
+	mp_pair_uint(&b, "oldest", proto_get_uint(lagged, "oldest").v);
 	if (b.failed)
 		conn_drop(d->c);
 	else

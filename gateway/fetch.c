@@ -82,13 +82,6 @@ fetch_tell(struct fetch_waits *waits, const struct fetch_refusal *no)
 
 /* --- requests and refusals --- */
 
-void
-fetch_pack_uint(struct mp_buf *b, const char *key, uint64_t v)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_uint(b, v);
-}
-
 unsigned
 fetch_filter_pairs(const struct filter *filter, bool types)
 {
@@ -117,8 +110,7 @@ fetch_pack_filter(struct mp_buf *b, const struct filter *filter, bool types)
 	mp_pack_array(b, filter->acl.n_read);
 	for (unsigned i = 0; i < filter->acl.n_read; i++)
 		mp_pack_cstr(b, filter->acl.read[i]);
-	mp_pack_cstr(b, "admin");
-	mp_pack_bool(b, filter->acl.admin);
+	mp_pair_bool(b, "admin", filter->acl.admin);
 }
 
 bool
@@ -366,8 +358,8 @@ fetch_page(struct fetch *f, struct filter *filter, uint64_t after,
 	item = item_new(f, &key, filter);
 	b = ask_begin(f->ask, &id.v);
 	proto_pack_head(b, "page", id, 2 + fetch_filter_pairs(filter, true));
-	fetch_pack_uint(b, "after", after);
-	fetch_pack_uint(b, "upto", upto);
+	mp_pair_uint(b, "after", after);
+	mp_pair_uint(b, "upto", upto);
 	fetch_pack_filter(b, filter, true);
 	return send(item, w);
 }
@@ -389,8 +381,8 @@ fetch_part(struct fetch *f, struct fetch_snap *s, uint64_t n,
 	item = item_new(f, &key, s->filter);
 	b = ask_begin(f->ask, &id.v);
 	proto_pack_head(b, "part", id, 2);
-	fetch_pack_uint(b, "snapshot", s->handle);
-	fetch_pack_uint(b, "n", n);
+	mp_pair_uint(b, "snapshot", s->handle);
+	mp_pair_uint(b, "n", n);
 	return send(item, w);
 }
 

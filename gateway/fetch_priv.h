@@ -52,6 +52,5 @@ void fetch_move(struct fetch_waits *from, struct fetch_waits *to);
 /* Everybody in waits is told; nobody is left in it. */
 void fetch_tell(struct fetch_waits *waits, const struct fetch_refusal *no);
 void fetch_join(struct fetch_waits *waits, struct fetch_wait *w);
-void fetch_pack_uint(struct mp_buf *b, const char *key, uint64_t v);
 
 #endif

@@ -77,7 +77,7 @@ fetch_snap_unref(struct fetch_snap *s)
 
 		b = ask_begin(s->fetch->ask, &id);
 		proto_pack_head(b, "close", (struct proto_uint){ 0 }, 1);
-		fetch_pack_uint(b, "snapshot", s->handle);
+		mp_pair_uint(b, "snapshot", s->handle);
 		ask_tell(s->fetch->ask);
 	}
 	(void)filter_unref(s->filter);
@@ -130,13 +130,11 @@ ask_for(struct fetch *f, struct fetch_snap *s, const struct fetch_query *query)
 	    query->since.set + at + min +
 		fetch_filter_pairs(query->filter, false));
 	if (query->since.set)
-		fetch_pack_uint(b, "since", query->since.v);
-	if (at) {
-		mp_pack_cstr(b, "at");
-		mp_pack_raw(b, query->at);
-	}
+		mp_pair_uint(b, "since", query->since.v);
+	if (at)
+		mp_pair_raw(b, "at", query->at);
 	if (min)
-		fetch_pack_uint(b, "min_seq", query->min_seq);
+		mp_pair_uint(b, "min_seq", query->min_seq);
 	fetch_pack_filter(b, query->filter, false);
 	s->call = ask_end(f->ask, on_opened, s);
 }

@@ -163,8 +163,7 @@ forward_hello(struct forward *f)
 		return;
 	b = local_begin(&f->writer);
 	proto_pack_head(b, "hello", (struct proto_uint){ true, HELLO_ID }, 1);
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
+	mp_pair_uint(b, "v", 1);
 	(void)local_end(&f->writer);
 }
 

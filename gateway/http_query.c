@@ -144,8 +144,7 @@ pack_at(struct mp_buf *out, const struct http_field *f, struct slice text,
 		mp_pack_uint(out, v);
 	} else if (parse_rfc3339(text, &v)) {
 		mp_pack_map(out, 1);
-		mp_pack_cstr(out, "time");
-		mp_pack_uint(out, v);
+		mp_pair_uint(out, "time", v);
 	} else if (text.len > 0 && text.p[0] == '{' &&
 		   json_to_mp(text, &value, NULL) == 0) {
 		mp_pack_raw(out, slice_of(value.p, value.len));
@@ -284,8 +283,7 @@ http_query_pack(struct slice query, const char *op,
 	unsigned i = 0;
 	int status;
 
-	mp_pack_cstr(out, "op");
-	mp_pack_cstr(out, op);
+	mp_pair_cstr(out, "op", op);
 	while (http_query_next(&rest, &p)) {
 		const struct http_field *f;
 		bool again;

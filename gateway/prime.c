@@ -89,8 +89,7 @@ close_snapshot(struct prime *p)
 		return;
 	b = ask_begin(p->ask, &id);
 	proto_pack_head(b, "close", (struct proto_uint){ 0 }, 1);
-	mp_pack_cstr(b, "snapshot");
-	mp_pack_uint(b, p->snapshot);
+	mp_pair_uint(b, "snapshot", p->snapshot);
 	ask_tell(p->ask);
 }
 
@@ -203,8 +202,7 @@ pack_open(struct mp_buf *b, struct proto_uint id, uint64_t min_seq)
 	mp_pack_array(b, 2);
 	mp_pack_cstr(b, "$acl.>");
 	mp_pack_cstr(b, "$revoke.>");
-	mp_pack_cstr(b, "min_seq");
-	mp_pack_uint(b, min_seq);
+	mp_pair_uint(b, "min_seq", min_seq);
 }
 
 static void
@@ -223,14 +221,11 @@ ask_next(struct prime *p)
 		pack_open(b, id, p->min_seq);
 	} else if (p->step == STEP_PARTS) {
 		proto_pack_head(b, "part", id, 2);
-		mp_pack_cstr(b, "snapshot");
-		mp_pack_uint(b, p->snapshot);
-		mp_pack_cstr(b, "n");
-		mp_pack_uint(b, p->part);
+		mp_pair_uint(b, "snapshot", p->snapshot);
+		mp_pair_uint(b, "n", p->part);
 	} else {
 		proto_pack_head(b, "hello", id, 1);
-		mp_pack_cstr(b, "v");
-		mp_pack_uint(b, 1);
+		mp_pair_uint(b, "v", 1);
 	}
 	p->call = ask_end(p->ask, on_answer, p);
 }

@@ -30,15 +30,12 @@ send_part(struct sender *s, const struct send_sub *sub, const struct part *part,
 	struct mp_buf b = { 0 };
 
 	proto_pack_head(&b, "replay", sub->id, 4);
-	mp_pack_cstr(&b, "after");
-	mp_pack_uint(&b, sub->position);
-	mp_pack_cstr(&b, "upto");
-	mp_pack_uint(&b, part->upto);
+	mp_pair_uint(&b, "after", sub->position);
+	mp_pair_uint(&b, "upto", part->upto);
 	mp_pack_cstr(&b, "events");
 	mp_pack_array(&b, part->n);
 	mp_pack_raw(&b, part->events);
-	mp_pack_cstr(&b, "last");
-	mp_pack_bool(&b, last);
+	mp_pair_bool(&b, "last", last);
 	send_message(s, &b);
 }
 

@@ -195,24 +195,18 @@ send_part(struct sender *s, const struct send_sub *sub,
 	char text[SEND_SCOPE];
 
 	proto_pack_head(&b, "snapshot", sub->id, 4 + scope + !live);
-	mp_pack_cstr(&b, "seq");
-	mp_pack_uint(&b, fetch_snap_seq(t->snap));
+	mp_pair_uint(&b, "seq", fetch_snap_seq(t->snap));
 	mp_pack_cstr(&b, "rows");
 	mp_pack_array(&b, part->n);
 	mp_pack_raw(&b, slice_of(part->bytes, part->len));
-	mp_pack_cstr(&b, "full");
-	mp_pack_bool(&b, fetch_snap_full(t->snap));
-	mp_pack_cstr(&b, "last");
-	mp_pack_bool(&b, part->last);
+	mp_pair_bool(&b, "full", fetch_snap_full(t->snap));
+	mp_pair_bool(&b, "last", part->last);
 	if (scope) {
 		send_scope(s->hub, sub->filter, text);
-		mp_pack_cstr(&b, "scope");
-		mp_pack_cstr(&b, text);
+		mp_pair_cstr(&b, "scope", text);
 	}
-	if (!live) {
-		mp_pack_cstr(&b, "live");
-		mp_pack_bool(&b, false);
-	}
+	if (!live)
+		mp_pair_bool(&b, "live", false);
 	send_message(s, &b);
 }
 

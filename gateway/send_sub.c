@@ -158,16 +158,11 @@ say_lagged(struct sender *s, struct proto_uint id, const char *reason,
 	struct mp_buf b = { 0 };
 
 	proto_pack_head(&b, "lagged", id, 3 + position.set);
-	mp_pack_cstr(&b, "reason");
-	mp_pack_cstr(&b, reason);
-	if (position.set) {
-		mp_pack_cstr(&b, "position");
-		mp_pack_uint(&b, position.v);
-	}
-	mp_pack_cstr(&b, "oldest");
-	mp_pack_uint(&b, send_oldest(s->hub));
-	mp_pack_cstr(&b, "head");
-	mp_pack_uint(&b, s->hub->groups->done);
+	mp_pair_cstr(&b, "reason", reason);
+	if (position.set)
+		mp_pair_uint(&b, "position", position.v);
+	mp_pair_uint(&b, "oldest", send_oldest(s->hub));
+	mp_pair_uint(&b, "head", s->hub->groups->done);
 	say(s, &b);
 	s->hub->lagged++;
 	COUNTERS_ADD(lagged, 1);
@@ -217,14 +212,10 @@ send_sub_error(struct send_sub *sub, const struct fetch_refusal *no)
 
 	proto_pack_error_head(&b, sub->id, no->code, no->message,
 	    (no->retry_ms > 0) + no->oldest.set);
-	if (no->retry_ms > 0) {
-		mp_pack_cstr(&b, "retry_ms");
-		mp_pack_uint(&b, no->retry_ms);
-	}
-	if (no->oldest.set) {
-		mp_pack_cstr(&b, "oldest");
-		mp_pack_uint(&b, no->oldest.v);
-	}
+	if (no->retry_ms > 0)
+		mp_pair_uint(&b, "retry_ms", no->retry_ms);
+	if (no->oldest.set)
+		mp_pair_uint(&b, "oldest", no->oldest.v);
 	sub_end(s, sub, false);
 	say(s, &b);
 }

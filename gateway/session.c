@@ -333,8 +333,7 @@ say_in(struct session *s, const char *op, uint64_t in_ms)
 	struct mp_buf b = { 0 };
 
 	proto_pack_head(&b, op, (struct proto_uint){ 0 }, 1);
-	mp_pack_cstr(&b, "in");
-	mp_pack_uint(&b, in_ms);
+	mp_pair_uint(&b, "in", in_ms);
 	session_say(s, &b);
 }
 

@@ -19,19 +19,12 @@ enum {
 	GREET_MS = 200 /* a broker that takes longer is as good as away */
 };
 
-static void
-pack_text(struct mp_buf *b, const char *key, const char *text)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_cstr(b, text);
-}
-
 /* Who positions belong to. */
 static void
 pack_owner(struct mp_buf *b, const struct session *s)
 {
-	pack_text(b, "user", s->user);
-	pack_text(b, "client", s->client);
+	mp_pair_cstr(b, "user", s->user);
+	mp_pair_cstr(b, "client", s->client);
 }
 
 static struct session_mark *
@@ -66,11 +59,9 @@ tell(struct session *s, struct session_mark *m)
 
 	proto_pack_head(b, "ack", (struct proto_uint){ 0 }, 5);
 	pack_owner(b, s);
-	pack_text(b, "log", s->gw->log);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, m->seq);
-	mp_pack_cstr(b, "name");
-	mp_pack_str(b, slice_of(m->name, m->len));
+	mp_pair_cstr(b, "log", s->gw->log);
+	mp_pair_uint(b, "seq", m->seq);
+	mp_pair_str(b, "name", slice_of(m->name, m->len));
 	ask_tell(s->gw->ask);
 	m->dirty = false;
 }

@@ -24,13 +24,6 @@ forbidden(struct reason *why, struct slice topic, const char *what)
 }
 
 static void
-pack_slice(struct mp_buf *b, const char *key, struct slice text)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_str(b, text);
-}
-
-static void
 pack_expect(struct mp_buf *b, const struct proto_append_event *ev)
 {
 	if (ev->expect == PROTO_EXPECT_ANY)
@@ -50,23 +43,17 @@ pack_event(
 	mp_pack_map(b, 4 + (ev->expect != PROTO_EXPECT_ANY) +
 			   (ev->key.p != NULL) + ev->schema.set +
 			   (ev->meta.len > 0));
-	pack_slice(b, "topic", ev->topic);
-	pack_slice(b, "type", ev->type);
-	mp_pack_cstr(b, "data");
-	mp_pack_raw(b, ev->data);
-	mp_pack_cstr(b, "actor");
-	mp_pack_cstr(b, user);
+	mp_pair_str(b, "topic", ev->topic);
+	mp_pair_str(b, "type", ev->type);
+	mp_pair_raw(b, "data", ev->data);
+	mp_pair_cstr(b, "actor", user);
 	pack_expect(b, ev);
 	if (ev->key.p)
-		pack_slice(b, "key", ev->key);
-	if (ev->schema.set) {
-		mp_pack_cstr(b, "schema");
-		mp_pack_uint(b, ev->schema.v);
-	}
-	if (ev->meta.len > 0) {
-		mp_pack_cstr(b, "meta");
-		mp_pack_raw(b, ev->meta);
-	}
+		mp_pair_str(b, "key", ev->key);
+	if (ev->schema.set)
+		mp_pair_uint(b, "schema", ev->schema.v);
+	if (ev->meta.len > 0)
+		mp_pair_raw(b, "meta", ev->meta);
 }
 
 static enum proto_code
@@ -123,8 +110,7 @@ pack_checks(const struct session *s, struct slice checks, struct mp_buf *b,
 			return forbidden(
 			    why, check.topic, "read, as 'checks' need");
 	}
-	mp_pack_cstr(b, "checks");
-	mp_pack_raw(b, checks);
+	mp_pair_raw(b, "checks", checks);
 	return PROTO_OK;
 }
 
@@ -232,11 +218,9 @@ session_emit(struct session *s, const struct proto_request *req)
 	}
 	b = forward_begin(s->gw->forward, &id.v);
 	proto_pack_head(b, "emit", id, 4);
-	pack_slice(b, "topic", req->emit.topic);
-	pack_slice(b, "type", req->emit.type);
-	mp_pack_cstr(b, "data");
-	mp_pack_raw(b, data);
-	mp_pack_cstr(b, "actor");
-	mp_pack_cstr(b, s->user);
+	mp_pair_str(b, "topic", req->emit.topic);
+	mp_pair_str(b, "type", req->emit.type);
+	mp_pair_raw(b, "data", data);
+	mp_pair_cstr(b, "actor", s->user);
 	finish(s, req, data.len, code, &why);
 }

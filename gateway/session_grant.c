@@ -82,8 +82,7 @@ session_revoke(struct session *s, const char *why)
 	session_query_end_all(s);
 	session_greet_end(s);
 	proto_pack_head(&b, "revoked", (struct proto_uint){ 0 }, 1);
-	mp_pack_cstr(&b, "reason");
-	mp_pack_cstr(&b, why);
+	mp_pair_cstr(&b, "reason", why);
 	session_say(s, &b);
 	session_close(s, PROTO_CLOSE_REVOKED, why);
 }

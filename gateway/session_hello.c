@@ -91,20 +91,6 @@ identify(struct session *s, const struct proto_request *req)
 	return true;
 }
 
-static void
-pack_uint(struct mp_buf *b, const char *key, uint64_t v)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_uint(b, v);
-}
-
-static void
-pack_str(struct mp_buf *b, const char *key, const char *v)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_cstr(b, v);
-}
-
 /* A name for this session, for diagnostics on both sides. */
 static void
 random_name(char name[33])
@@ -130,31 +116,28 @@ session_welcome(struct session *s, struct slice ack)
 	ring_reader_status(attach_ring_of(gw->attach), &status);
 	proto_pack_head(
 	    &b, "welcome", s->hello_id, 14 + (ack.len > 0) + unsafe);
-	pack_uint(&b, "v", VERSION);
-	pack_str(&b, "session", s->name);
-	pack_str(&b, "user", s->user);
-	pack_str(&b, "client", s->client);
-	pack_str(&b, "log", gw->log);
-	pack_uint(&b, "head", status.tail_seq);
-	pack_uint(&b, "oldest", MAX(status.oldest_seq, 1));
-	pack_str(&b, "node", gw->node);
-	pack_uint(&b, "time", time_wall_us());
-	pack_uint(
+	mp_pair_uint(&b, "v", VERSION);
+	mp_pair_cstr(&b, "session", s->name);
+	mp_pair_cstr(&b, "user", s->user);
+	mp_pair_cstr(&b, "client", s->client);
+	mp_pair_cstr(&b, "log", gw->log);
+	mp_pair_uint(&b, "head", status.tail_seq);
+	mp_pair_uint(&b, "oldest", MAX(status.oldest_seq, 1));
+	mp_pair_cstr(&b, "node", gw->node);
+	mp_pair_uint(&b, "time", time_wall_us());
+	mp_pair_uint(
 	    &b, "mark_interval", conf_uint(conf, CONF_gateway_mark_interval));
-	pack_uint(
+	mp_pair_uint(
 	    &b, "ping_interval", conf_uint(conf, CONF_gateway_ping_interval));
-	pack_uint(&b, "max_message", conf_uint(conf, CONF_gateway_max_message));
-	pack_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
+	mp_pair_uint(
+	    &b, "max_message", conf_uint(conf, CONF_gateway_max_message));
+	mp_pair_uint(&b, "keys_seconds", forward_keys_seconds(gw->forward));
 	mp_pack_cstr(&b, "fold");
 	rules_pack(s->rules, &b);
-	if (unsafe) {
-		mp_pack_cstr(&b, "unsafe_filesystem");
-		mp_pack_bool(&b, true);
-	}
-	if (ack.len > 0) {
-		mp_pack_cstr(&b, "ack");
-		mp_pack_raw(&b, ack);
-	}
+	if (unsafe)
+		mp_pair_bool(&b, "unsafe_filesystem", true);
+	if (ack.len > 0)
+		mp_pair_raw(&b, "ack", ack);
 	session_say(s, &b);
 }
 

@@ -21,14 +21,10 @@ tell(struct session *s, const struct send_sub *sub)
 	b = ask_begin(s->gw->ask, &id);
 	proto_pack_head(b, "present", (struct proto_uint){ 0 },
 	    4 + fetch_filter_pairs(sub->filter, false));
-	mp_pack_cstr(b, "member");
-	mp_pack_uint(b, sub->member);
-	mp_pack_cstr(b, "since");
-	mp_pack_uint(b, sub->since_us);
-	mp_pack_cstr(b, "user");
-	mp_pack_cstr(b, s->user);
-	mp_pack_cstr(b, "client");
-	mp_pack_cstr(b, s->client);
+	mp_pair_uint(b, "member", sub->member);
+	mp_pair_uint(b, "since", sub->since_us);
+	mp_pair_cstr(b, "user", s->user);
+	mp_pair_cstr(b, "client", s->client);
 	fetch_pack_filter(b, sub->filter, false);
 	ask_tell(s->gw->ask);
 }
@@ -62,7 +58,6 @@ session_absent(void *arg, uint64_t member)
 		return;
 	b = ask_begin(gw->ask, &id);
 	proto_pack_head(b, "absent", (struct proto_uint){ 0 }, 1);
-	mp_pack_cstr(b, "member");
-	mp_pack_uint(b, member);
+	mp_pair_uint(b, "member", member);
 	ask_tell(gw->ask);
 }

@@ -141,9 +141,9 @@ pack_limit(struct mp_buf *b, const struct session_query *q)
 	struct proto_uint limit =
 	    proto_get_uint(slice_of(q->message, q->len), "limit");
 
-	mp_pack_cstr(b, "limit");
-	mp_pack_uint(b, MIN(limit.set ? limit.v : DEFAULT_LIMIT,
-			    conf_uint(conf, CONF_gateway_page_events)));
+	mp_pair_uint(b, "limit",
+	    MIN(limit.set ? limit.v : DEFAULT_LIMIT,
+		conf_uint(conf, CONF_gateway_page_events)));
 }
 
 /* The client's request with our id and its permissions. */
@@ -158,16 +158,13 @@ pack_question(struct mp_buf *b, const struct session_query *q,
 	size_t at;
 
 	at = mp_begin(b);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, proto_op_name(q->op));
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, id.v);
+	mp_pair_cstr(b, "op", proto_op_name(q->op));
+	mp_pair_uint(b, "id", id.v);
 	mp_pack_cstr(b, "read");
 	mp_pack_array(b, acl->n_read);
 	for (unsigned i = 0; i < acl->n_read; i++)
 		mp_pack_cstr(b, acl->read[i]);
-	mp_pack_cstr(b, "admin");
-	mp_pack_bool(b, acl->admin);
+	mp_pair_bool(b, "admin", acl->admin);
 	if (q->op == PROTO_HISTORY) {
 		pack_limit(b, q);
 		n++;
@@ -263,8 +260,7 @@ pack_at(struct mp_buf *b, struct slice at)
 
 	if (time.set) {
 		mp_pack_map(b, 1);
-		mp_pack_cstr(b, "time");
-		mp_pack_uint(b, time.v);
+		mp_pair_uint(b, "time", time.v);
 	} else if (at.len > 0) {
 		mp_pack_raw(b, at);
 	}

@@ -185,10 +185,8 @@ say_subscribed(struct session *s, struct proto_uint id, struct proto_uint seq)
 	struct mp_buf b = { 0 };
 
 	proto_pack_head(&b, "subscribed", id, seq.set);
-	if (seq.set) {
-		mp_pack_cstr(&b, "seq");
-		mp_pack_uint(&b, seq.v);
-	}
+	if (seq.set)
+		mp_pair_uint(&b, "seq", seq.v);
 	session_say(s, &b);
 }
 
@@ -199,14 +197,10 @@ say_too_old(struct session *s, struct proto_uint id, uint64_t position)
 	struct mp_buf b = { 0 };
 
 	proto_pack_head(&b, "lagged", id, 4);
-	mp_pack_cstr(&b, "reason");
-	mp_pack_cstr(&b, "retention");
-	mp_pack_cstr(&b, "position");
-	mp_pack_uint(&b, position);
-	mp_pack_cstr(&b, "oldest");
-	mp_pack_uint(&b, send_oldest(&s->gw->hub));
-	mp_pack_cstr(&b, "head");
-	mp_pack_uint(&b, s->gw->groups.done);
+	mp_pair_cstr(&b, "reason", "retention");
+	mp_pair_uint(&b, "position", position);
+	mp_pair_uint(&b, "oldest", send_oldest(&s->gw->hub));
+	mp_pair_uint(&b, "head", s->gw->groups.done);
 	session_say(s, &b);
 }
 

@@ -81,10 +81,8 @@ load_pack_state(struct bench_load *load, struct mp_buf *b)
 {
 	static const char *const states[] = { "open", "held", "done" };
 
-	mp_pack_cstr(b, "state");
-	mp_pack_cstr(b, states[load_random(load, ARRAY_LEN(states))]);
-	mp_pack_cstr(b, "count");
-	mp_pack_uint(b, load_random(load, 100000));
+	mp_pair_cstr(b, "state", states[load_random(load, ARRAY_LEN(states))]);
+	mp_pair_uint(b, "count", load_random(load, 100000));
 }
 
 static void
@@ -115,8 +113,7 @@ load_pack_tag(struct bench_load *load, struct mp_buf *b)
 	snprintf(
 	    tag, sizeof(tag), "tag-%02" PRIu64, load_random(load, LOAD_TAGS));
 	mp_pack_map(b, 1);
-	mp_pack_cstr(b, "tags");
-	mp_pack_cstr(b, tag);
+	mp_pair_cstr(b, "tags", tag);
 }
 
 static void

@@ -60,18 +60,12 @@ rows_pack(struct mp_buf *b, const struct bench_rows *r, bool subscribe)
 	mp_pack_array(b, r->n);
 	for (unsigned i = 0; i < r->n; i++)
 		mp_pack_str(b, r->topics[i]);
-	if (subscribe) {
-		mp_pack_cstr(b, "from");
-		mp_pack_cstr(b, "snapshot");
-	}
-	if (r->at) {
-		mp_pack_cstr(b, "at");
-		mp_pack_uint(b, r->at);
-	}
-	if (r->min_seq) {
-		mp_pack_cstr(b, "min_seq");
-		mp_pack_uint(b, r->min_seq);
-	}
+	if (subscribe)
+		mp_pair_cstr(b, "from", "snapshot");
+	if (r->at)
+		mp_pair_uint(b, "at", r->at);
+	if (r->min_seq)
+		mp_pair_uint(b, "min_seq", r->min_seq);
 }
 
 /* --- parts --- */

@@ -72,16 +72,11 @@ clients_json(struct mp_buf *b, const struct crowd_row *row)
 	mp_pack_map(b, ARRAY_LEN(numbers) + 5);
 	clients_text_json(b, "user", &info->user);
 	clients_text_json(b, "client", &info->client);
-	mp_pack_cstr(b, "state");
-	mp_pack_cstr(b, crowd_state_name(info->state));
-	mp_pack_cstr(b, "form");
-	mp_pack_cstr(b, crowd_form_name(info->form));
-	mp_pack_cstr(b, "alive");
-	mp_pack_bool(b, row->alive);
-	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++) {
-		mp_pack_cstr(b, numbers[i].name);
-		mp_pack_uint(b, numbers[i].v);
-	}
+	mp_pair_cstr(b, "state", crowd_state_name(info->state));
+	mp_pair_cstr(b, "form", crowd_form_name(info->form));
+	mp_pair_bool(b, "alive", row->alive);
+	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++)
+		mp_pair_uint(b, numbers[i].name, numbers[i].v);
 }
 
 /* One by one, so that a long list takes no more memory than a short one. */

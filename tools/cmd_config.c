@@ -57,14 +57,10 @@ config_print_json(const struct conf *conf)
 		conf_describe(conf, (enum conf_key)key, &entry);
 		mp_pack_cstr(&map, entry.name);
 		mp_pack_map(&map, 4);
-		mp_pack_cstr(&map, "value");
-		mp_pack_cstr(&map, entry.value);
-		mp_pack_cstr(&map, "source");
-		mp_pack_cstr(&map, entry.source);
-		mp_pack_cstr(&map, "default");
-		mp_pack_cstr(&map, entry.fallback);
-		mp_pack_cstr(&map, "live");
-		mp_pack_bool(&map, entry.live);
+		mp_pair_cstr(&map, "value", entry.value);
+		mp_pair_cstr(&map, "source", entry.source);
+		mp_pair_cstr(&map, "default", entry.fallback);
+		mp_pair_bool(&map, "live", entry.live);
 	}
 	if (json_from_mp(slice_of(map.p, map.len), &text) == 0)
 		printf("%.*s\n", (int)text.len, (const char *)text.p);

@@ -194,10 +194,9 @@ graph_pack_relations(struct mp_buf *b, const struct entity_relations *list)
 	mp_pack_array(b, (uint32_t)list->n);
 	for (size_t i = 0; i < list->n; i++) {
 		mp_pack_map(b, 2);
-		mp_pack_cstr(b, "relation");
-		mp_pack_raw(b, slice_of(list->v[i].bytes, list->v[i].len));
-		mp_pack_cstr(b, "dangles");
-		mp_pack_bool(b, entity_dangles(&list->v[i]));
+		mp_pair_raw(
+		    b, "relation", slice_of(list->v[i].bytes, list->v[i].len));
+		mp_pair_bool(b, "dangles", entity_dangles(&list->v[i]));
 	}
 }
 
@@ -208,10 +207,8 @@ graph_json(struct show *show, const struct entity *e)
 	int err;
 
 	mp_pack_map(&b, 5);
-	mp_pack_cstr(&b, "name");
-	mp_pack_str(&b, e->name);
-	mp_pack_cstr(&b, "seq");
-	mp_pack_uint(&b, e->seq);
+	mp_pair_str(&b, "name", e->name);
+	mp_pair_uint(&b, "seq", e->seq);
 	mp_pack_cstr(&b, "entity");
 	if (e->bytes)
 		mp_pack_raw(&b, slice_of(e->bytes, e->len));

@@ -141,20 +141,6 @@ hist_print(struct hist_command *c, const struct hists *hs)
 
 /* --- for programs --- */
 
-static void
-hist_pack_text(struct mp_buf *b, const char *key, const char *text)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_cstr(b, text);
-}
-
-static void
-hist_pack_uint(struct mp_buf *b, const char *key, uint64_t v)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_uint(b, v);
-}
-
 /* Those that have any, each with its least and greatest value. */
 static void
 hist_pack_buckets(struct mp_buf *b, const struct stats_hist *h)
@@ -183,24 +169,23 @@ hist_pack(struct hist_command *c, const struct hists_one *one)
 	struct mp_buf *b = &c->list;
 
 	mp_pack_map(b, 12 + ARRAY_LEN(hist_percents) + c->each);
-	hist_pack_text(b, "process", one->process);
+	mp_pair_cstr(b, "process", one->process);
 	if (c->each)
-		hist_pack_uint(b, "pid", one->pid);
-	hist_pack_uint(b, "processes", one->processes);
-	hist_pack_uint(b, "dead", one->dead);
-	hist_pack_text(b, "name", one->item.name);
-	hist_pack_text(b, "unit", one->item.unit);
-	hist_pack_text(b, "text", one->item.text);
-	mp_pack_cstr(b, "whole");
-	mp_pack_bool(b, !c->turned);
-	hist_pack_uint(b, "count", h->count);
-	hist_pack_uint(b, "sum", h->sum);
+		mp_pair_uint(b, "pid", one->pid);
+	mp_pair_uint(b, "processes", one->processes);
+	mp_pair_uint(b, "dead", one->dead);
+	mp_pair_cstr(b, "name", one->item.name);
+	mp_pair_cstr(b, "unit", one->item.unit);
+	mp_pair_cstr(b, "text", one->item.text);
+	mp_pair_bool(b, "whole", !c->turned);
+	mp_pair_uint(b, "count", h->count);
+	mp_pair_uint(b, "sum", h->sum);
 	mp_pack_cstr(b, "mean");
 	mp_pack_double(b, stats_hist_mean(h));
 	for (unsigned i = 0; i < ARRAY_LEN(hist_percents); i++)
-		hist_pack_uint(b, hist_percents[i].name,
+		mp_pair_uint(b, hist_percents[i].name,
 		    stats_hist_percentile(h, hist_percents[i].percent));
-	hist_pack_uint(b, "max", h->max);
+	mp_pair_uint(b, "max", h->max);
 	hist_pack_buckets(b, h);
 }
 

@@ -87,10 +87,8 @@ readers_pack(struct mp_buf *b, const struct reader *r)
 	};
 
 	mp_pack_map(b, ARRAY_LEN(numbers) + 4);
-	mp_pack_cstr(b, "role");
-	mp_pack_cstr(b, seat->role);
-	mp_pack_cstr(b, "parked");
-	mp_pack_bool(b, seat->parked);
+	mp_pair_cstr(b, "role", seat->role);
+	mp_pair_bool(b, "parked", seat->parked);
 	for (unsigned i = 0; i < ARRAY_LEN(numbers); i++) {
 		mp_pack_cstr(b, numbers[i].name);
 		if (numbers[i].null)
@@ -103,8 +101,7 @@ readers_pack(struct mp_buf *b, const struct reader *r)
 		mp_pack_double(b, r->lag.share);
 	else
 		mp_pack_nil(b);
-	mp_pack_cstr(b, "state");
-	mp_pack_cstr(b, r->state);
+	mp_pair_cstr(b, "state", r->state);
 }
 
 /* --- for people --- */

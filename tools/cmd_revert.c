@@ -210,8 +210,7 @@ revert_events(
 	static const uint8_t nil[] = { 0xc0 };
 
 	mp_pack_map(meta, 1);
-	mp_pack_cstr(meta, "reverted_to");
-	mp_pack_uint(meta, r->to);
+	mp_pair_uint(meta, "reverted_to", r->to);
 	v[0] = (struct writer_append){ .topic = r->topic,
 		.type = SLICE_STR("reverted"),
 		.data = slice_of(r->value.p, r->value.len),
@@ -308,16 +307,11 @@ revert_print(struct revert *r, uint64_t version, uint64_t seq)
 		return TOOL_OK;
 	}
 	mp_pack_map(&b, 5);
-	mp_pack_cstr(&b, "topic");
-	mp_pack_str(&b, r->topic);
-	mp_pack_cstr(&b, "version");
-	mp_pack_uint(&b, version);
-	mp_pack_cstr(&b, "seq");
-	mp_pack_uint(&b, seq);
-	mp_pack_cstr(&b, "reverted_to");
-	mp_pack_uint(&b, r->to);
-	mp_pack_cstr(&b, "deleted");
-	mp_pack_bool(&b, r->deleted);
+	mp_pair_str(&b, "topic", r->topic);
+	mp_pair_uint(&b, "version", version);
+	mp_pair_uint(&b, "seq", seq);
+	mp_pair_uint(&b, "reverted_to", r->to);
+	mp_pair_bool(&b, "deleted", r->deleted);
 	if (b.failed || show_value(&show, slice_of(b.p, b.len)) < 0)
 		status = tool_error(&r->t, "out of memory");
 	show_deinit(&show);

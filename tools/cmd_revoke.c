@@ -62,8 +62,7 @@ revoke_run(struct tool *t, const char *text, const char *actor)
 	    (actor && !topic_actor_valid(slice_cstr(actor), &why)))
 		return tool_usage_error(t, "%s", why.text);
 	mp_pack_map(&data, 1);
-	mp_pack_cstr(&data, "before");
-	mp_pack_uint(&data, before);
+	mp_pair_uint(&data, "before", before);
 	rights.data = slice_of(data.p, data.len);
 	status = data.failed ? tool_error(t, "out of memory")
 			     : rights_append(t, &rights);

@@ -135,20 +135,6 @@ ring_print_counters(const struct stats_view *view)
 }
 
 static void
-ring_pack_uint(struct mp_buf *b, const char *name, uint64_t v)
-{
-	mp_pack_cstr(b, name);
-	mp_pack_uint(b, v);
-}
-
-static void
-ring_pack_text(struct mp_buf *b, const char *name, const char *text)
-{
-	mp_pack_cstr(b, name);
-	mp_pack_cstr(b, text);
-}
-
-static void
 ring_pack_counters(struct mp_buf *b, const struct stats_view *view)
 {
 	struct stats_item item;
@@ -160,7 +146,7 @@ ring_pack_counters(struct mp_buf *b, const struct stats_view *view)
 	for (unsigned i = 0; i < view->n; i++) {
 		if (stats_view_item(view, i, &item) < 0)
 			continue;
-		ring_pack_uint(b, item.name, item.value);
+		mp_pair_uint(b, item.name, item.value);
 		n++;
 	}
 	mp_end_map(b, at, n);
@@ -184,23 +170,23 @@ ring_print_json(struct ring_command *c, const struct ring_facts *f)
 	int err;
 
 	mp_pack_map(&b, 19);
-	ring_pack_text(&b, "path", c->watch->ring_path);
-	ring_pack_text(&b, "state", ring_state_name(s->state));
-	ring_pack_text(&b, "writer", f->holder);
-	ring_pack_text(&b, "log", f->log);
-	ring_pack_uint(&b, "pid", f->info->writer_pid);
-	ring_pack_uint(&b, "incarnation", f->info->incarnation);
-	ring_pack_uint(&b, "created", f->info->created_us);
-	ring_pack_uint(&b, "slots", f->info->slots);
-	ring_pack_uint(&b, "payload_bytes", f->info->payload_bytes);
-	ring_pack_uint(&b, "first_seq", f->first_seq);
-	ring_pack_uint(&b, "head", s->tail_seq);
-	ring_pack_uint(&b, "oldest", s->oldest_seq);
-	ring_pack_uint(&b, "valid_ord", s->valid_ord);
-	ring_pack_uint(&b, "tail_ord", s->tail_ord);
-	ring_pack_uint(&b, "epoch", f->info->epoch);
-	ring_pack_uint(&b, "heartbeat_ms", ring_age_ms(s->heartbeat_ns));
-	ring_pack_uint(&b, "publish_ms", ring_age_ms(s->publish_ns));
+	mp_pair_cstr(&b, "path", c->watch->ring_path);
+	mp_pair_cstr(&b, "state", ring_state_name(s->state));
+	mp_pair_cstr(&b, "writer", f->holder);
+	mp_pair_cstr(&b, "log", f->log);
+	mp_pair_uint(&b, "pid", f->info->writer_pid);
+	mp_pair_uint(&b, "incarnation", f->info->incarnation);
+	mp_pair_uint(&b, "created", f->info->created_us);
+	mp_pair_uint(&b, "slots", f->info->slots);
+	mp_pair_uint(&b, "payload_bytes", f->info->payload_bytes);
+	mp_pair_uint(&b, "first_seq", f->first_seq);
+	mp_pair_uint(&b, "head", s->tail_seq);
+	mp_pair_uint(&b, "oldest", s->oldest_seq);
+	mp_pair_uint(&b, "valid_ord", s->valid_ord);
+	mp_pair_uint(&b, "tail_ord", s->tail_ord);
+	mp_pair_uint(&b, "epoch", f->info->epoch);
+	mp_pair_uint(&b, "heartbeat_ms", ring_age_ms(s->heartbeat_ns));
+	mp_pair_uint(&b, "publish_ms", ring_age_ms(s->publish_ns));
 	ring_pack_broken(&b, f);
 	ring_pack_counters(&b, &f->counters);
 	err = b.failed ? -1 : show_value(&show, slice_of(b.p, b.len));

@@ -157,20 +157,6 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 /* --- for programs --- */
 
 static void
-stat_pack_text(struct mp_buf *b, const char *key, const char *text)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_cstr(b, text);
-}
-
-static void
-stat_pack_uint(struct mp_buf *b, const char *key, uint64_t v)
-{
-	mp_pack_cstr(b, key);
-	mp_pack_uint(b, v);
-}
-
-static void
 stat_pack_rate(struct mp_buf *b, const char *key, bool known, double v)
 {
 	mp_pack_cstr(b, key);
@@ -191,19 +177,17 @@ stat_pack(struct stat_command *c, const struct stat_line *line)
 	bool known = stat_mean(line, &mean);
 
 	mp_pack_map(b, 6 + (is_hist ? 4 : 0) + (stat_once(c) ? 0 : 3));
-	stat_pack_text(b, "name", line->item.name);
-	stat_pack_text(b, "kind", stats_kind_name(line->item.kind));
-	stat_pack_text(b, "unit", line->item.unit);
-	stat_pack_text(b, "text", line->item.text);
-	stat_pack_uint(b, "value", line->item.value);
+	mp_pair_cstr(b, "name", line->item.name);
+	mp_pair_cstr(b, "kind", stats_kind_name(line->item.kind));
+	mp_pair_cstr(b, "unit", line->item.unit);
+	mp_pair_cstr(b, "text", line->item.text);
+	mp_pair_uint(b, "value", line->item.value);
 	stat_pack_rate(b, "mean", known, mean);
 	if (is_hist) {
-		stat_pack_uint(b, "sum", line->hist.sum);
-		stat_pack_uint(b, "max", line->hist.max);
-		stat_pack_uint(
-		    b, "p50", stats_hist_percentile(&line->hist, 50));
-		stat_pack_uint(
-		    b, "p99", stats_hist_percentile(&line->hist, 99));
+		mp_pair_uint(b, "sum", line->hist.sum);
+		mp_pair_uint(b, "max", line->hist.max);
+		mp_pair_uint(b, "p50", stats_hist_percentile(&line->hist, 50));
+		mp_pair_uint(b, "p99", stats_hist_percentile(&line->hist, 99));
 	}
 	if (stat_once(c))
 		return;
@@ -216,12 +200,11 @@ static void
 stat_pack_process(struct mp_buf *b, const struct watch_process *p)
 {
 	mp_pack_map(b, 6);
-	stat_pack_text(b, "process", p->view.process);
-	stat_pack_uint(b, "pid", p->view.pid);
-	mp_pack_cstr(b, "alive");
-	mp_pack_bool(b, p->alive);
-	stat_pack_uint(b, "started", p->view.started_us);
-	stat_pack_uint(b, "time", time_wall_us());
+	mp_pair_cstr(b, "process", p->view.process);
+	mp_pair_uint(b, "pid", p->view.pid);
+	mp_pair_bool(b, "alive", p->alive);
+	mp_pair_uint(b, "started", p->view.started_us);
+	mp_pair_uint(b, "time", time_wall_us());
 	mp_pack_cstr(b, "counters");
 }
 

@@ -249,14 +249,10 @@ verify_print(struct verify *v, const char *what, struct slice topic,
 		served = slice_of(nil, 1);
 	if (v->t.json) {
 		mp_pack_map(&b, 4);
-		mp_pack_cstr(&b, "topic");
-		mp_pack_str(&b, topic);
-		mp_pack_cstr(&b, "what");
-		mp_pack_cstr(&b, what);
-		mp_pack_cstr(&b, "folded");
-		mp_pack_raw(&b, folded);
-		mp_pack_cstr(&b, "served");
-		mp_pack_raw(&b, served);
+		mp_pair_str(&b, "topic", topic);
+		mp_pair_cstr(&b, "what", what);
+		mp_pair_raw(&b, "folded", folded);
+		mp_pair_raw(&b, "served", served);
 		if (!b.failed)
 			(void)!show_value(&v->show, slice_of(b.p, b.len));
 	} else {

@@ -105,16 +105,14 @@ host_map_begin(struct mp_buf *b)
 void
 host_map_uint(struct host_map *m, const char *name, uint64_t v)
 {
-	mp_pack_cstr(m->b, name);
-	mp_pack_uint(m->b, v);
+	mp_pair_uint(m->b, name, v);
 	m->n++;
 }
 
 void
 host_map_text(struct host_map *m, const char *name, const char *v)
 {
-	mp_pack_cstr(m->b, name);
-	mp_pack_cstr(m->b, v);
+	mp_pair_cstr(m->b, name, v);
 	m->n++;
 }
 

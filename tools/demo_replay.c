@@ -114,8 +114,7 @@ replay_meta(struct replay *r, struct reason *why)
 	r->meta.len = 0;
 	mp_pack_map(&r->meta, item.n + 1);
 	mp_pack_raw(&r->meta, slice_of(w.p, (size_t)(w.end - w.p)));
-	mp_pack_cstr(&r->meta, "recorded");
-	mp_pack_uint(&r->meta, r->next.time_us.v);
+	mp_pair_uint(&r->meta, "recorded", r->next.time_us.v);
 	if (r->meta.failed)
 		return reason_set(why, -ENOMEM, "cannot read a line");
 	r->next.meta = slice_of(r->meta.p, r->meta.len);

@@ -17,16 +17,11 @@ void
 follow_pack_hello(struct mp_buf *b, const char *token)
 {
 	mp_pack_map(b, token ? 4 : 3);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "hello");
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
-	mp_pack_cstr(b, "agent");
-	mp_pack_cstr(b, "peal");
-	if (token) {
-		mp_pack_cstr(b, "token");
-		mp_pack_cstr(b, token);
-	}
+	mp_pair_cstr(b, "op", "hello");
+	mp_pair_uint(b, "v", 1);
+	mp_pair_cstr(b, "agent", "peal");
+	if (token)
+		mp_pair_cstr(b, "token", token);
 }
 
 void
@@ -34,23 +29,18 @@ follow_pack_subscribe(const struct follow *f, struct mp_buf *b,
     const char *const *patterns, unsigned n)
 {
 	mp_pack_map(b, 4 + f->positioned + (f->conflate_ms > 0));
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "subscribe");
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, FOLLOW_ID);
+	mp_pair_cstr(b, "op", "subscribe");
+	mp_pair_uint(b, "id", FOLLOW_ID);
 	mp_pack_cstr(b, "topics");
 	mp_pack_array(b, n);
 	for (unsigned i = 0; i < n; i++)
 		mp_pack_cstr(b, patterns[i]);
-	if (f->conflate_ms > 0) {
-		mp_pack_cstr(b, "conflate");
-		mp_pack_uint(b, f->conflate_ms);
-	}
+	if (f->conflate_ms > 0)
+		mp_pair_uint(b, "conflate", f->conflate_ms);
 	mp_pack_cstr(b, "from");
 	if (f->positioned) {
 		mp_pack_uint(b, f->position);
-		mp_pack_cstr(b, "log");
-		mp_pack_cstr(b, f->log);
+		mp_pair_cstr(b, "log", f->log);
 	} else {
 		mp_pack_cstr(b, "now");
 	}

@@ -22,8 +22,7 @@ pages_pack_uint(struct mp_buf *b, const char *name, struct proto_uint v)
 {
 	if (!v.set)
 		return;
-	mp_pack_cstr(b, name);
-	mp_pack_uint(b, v.v);
+	mp_pair_uint(b, name, v.v);
 }
 
 static void
@@ -31,8 +30,7 @@ pages_pack_str(struct mp_buf *b, const char *name, struct slice s)
 {
 	if (!s.p)
 		return;
-	mp_pack_cstr(b, name);
-	mp_pack_str(b, s);
+	mp_pair_str(b, name, s);
 }
 
 static int
@@ -56,10 +54,8 @@ pages_ask(struct query *q, const struct pages *p, struct reason *why)
 	pages_pack_uint(b, "min_seq", min_seq);
 	pages_pack_uint(b, "limit",
 	    (struct proto_uint){ true, MIN(p->left, (uint64_t)PAGES_LIMIT) });
-	if (p->reverse) {
-		mp_pack_cstr(b, "reverse");
-		mp_pack_bool(b, true);
-	}
+	if (p->reverse)
+		mp_pair_bool(b, "reverse", true);
 	return query_send(q, why);
 }
 

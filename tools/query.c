@@ -321,14 +321,10 @@ query_hello(struct query *q, struct reason *why)
 	if (err < 0)
 		return err;
 	b = query_begin(q, "hello", *token ? 3 : 2);
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
-	mp_pack_cstr(b, "agent");
-	mp_pack_cstr(b, "peal");
-	if (*token) {
-		mp_pack_cstr(b, "token");
-		mp_pack_cstr(b, token);
-	}
+	mp_pair_uint(b, "v", 1);
+	mp_pair_cstr(b, "agent", "peal");
+	if (*token)
+		mp_pair_cstr(b, "token", token);
 	err = query_send(q, why);
 	if (err >= 0)
 		err = query_reply(q, "welcome", &welcome, why);

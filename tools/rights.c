@@ -217,8 +217,7 @@ rights_print_json(const struct rights_read *r)
 	int err = -ENOMEM;
 
 	mp_pack_map(&b, 1 + ARRAY_LEN(names));
-	mp_pack_cstr(&b, "user");
-	mp_pack_cstr(&b, r->user);
+	mp_pair_cstr(&b, "user", r->user);
 	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		struct slice value =
 		    rights_member(i < 2 ? &r->grant : &r->revoke, names[i]);

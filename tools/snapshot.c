@@ -32,13 +32,10 @@ snapshot_ask(struct query *q, const struct snapshot *snap, struct reason *why)
 		mp_pack_uint(b, snap->at.v);
 	} else if (snap->at.kind == WHEN_TIME) {
 		mp_pack_map(b, 1);
-		mp_pack_cstr(b, "time");
-		mp_pack_uint(b, snap->at.v);
+		mp_pair_uint(b, "time", snap->at.v);
 	}
-	if (snap->min_seq) {
-		mp_pack_cstr(b, "min_seq");
-		mp_pack_uint(b, snap->min_seq);
-	}
+	if (snap->min_seq)
+		mp_pair_uint(b, "min_seq", snap->min_seq);
 	return query_send(q, why);
 }
 

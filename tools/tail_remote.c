@@ -76,10 +76,8 @@ tail_remote_auth(struct tail_remote *r, struct reason *why)
 	if (err < 0 || !*token)
 		return err;
 	mp_pack_map(&r->out, 2);
-	mp_pack_cstr(&r->out, "op");
-	mp_pack_cstr(&r->out, "auth");
-	mp_pack_cstr(&r->out, "token");
-	mp_pack_cstr(&r->out, token);
+	mp_pair_cstr(&r->out, "op", "auth");
+	mp_pair_cstr(&r->out, "token", token);
 	return tail_remote_send(r);
 }
 

@@ -199,15 +199,7 @@ pack_text(struct mp_buf *b, const char *name, const char *text)
 {
 	if (!text)
 		return;
-	mp_pack_cstr(b, name);
-	mp_pack_cstr(b, text);
-}
-
-static void
-pack_number(struct mp_buf *b, const char *name, uint64_t number)
-{
-	mp_pack_cstr(b, name);
-	mp_pack_uint(b, number);
+	mp_pair_cstr(b, name, text);
 }
 
 static void
@@ -239,14 +231,13 @@ token_sign_body(struct mp_buf *b, const struct token_sign_claims *claims)
 	pack_text(b, "sub", claims->sub);
 	pack_text(b, "aud", claims->aud);
 	pack_text(b, "iss", claims->iss);
-	pack_number(b, "iat", now);
-	pack_number(b, "exp", now + claims->ttl_s);
+	mp_pair_uint(b, "iat", now);
+	mp_pair_uint(b, "exp", now + claims->ttl_s);
 	mp_pack_cstr(b, "peal");
 	mp_pack_map(b, 3);
 	pack_patterns(b, "read", claims->read, claims->n_read);
 	pack_patterns(b, "write", claims->write, claims->n_write);
-	mp_pack_cstr(b, "admin");
-	mp_pack_bool(b, claims->admin);
+	mp_pair_bool(b, "admin", claims->admin);
 }
 
 static void

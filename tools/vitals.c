@@ -75,8 +75,7 @@ struct vitals_map {
 static void
 vitals_number(struct vitals_map *m, const char *name, uint64_t value)
 {
-	mp_pack_cstr(m->b, name);
-	mp_pack_uint(m->b, value);
+	mp_pair_uint(m->b, name, value);
 	m->n++;
 }
 
@@ -88,10 +87,8 @@ vitals_begin(struct vitals *v, const char *topic)
 	b->len = 0;
 	proto_pack_head(
 	    b, "emit", (struct proto_uint){ true, v->unanswered }, 3);
-	mp_pack_cstr(b, "topic");
-	mp_pack_cstr(b, topic);
-	mp_pack_cstr(b, "type");
-	mp_pack_cstr(b, "counters");
+	mp_pair_cstr(b, "topic", topic);
+	mp_pair_cstr(b, "type", "counters");
 	mp_pack_cstr(b, "data");
 	return (struct vitals_map){ .b = b, .at = mp_begin(b) };
 }

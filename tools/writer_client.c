@@ -61,12 +61,9 @@ writer_client_say_hello(struct writer_client *wc)
 	struct mp_buf *b = frame_begin(&wc->fs, &mark);
 
 	mp_pack_map(b, 3);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "hello");
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, HELLO_ID);
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
+	mp_pair_cstr(b, "op", "hello");
+	mp_pair_uint(b, "id", HELLO_ID);
+	mp_pair_uint(b, "v", 1);
 	return frame_end(&wc->fs, mark);
 }
 
@@ -142,32 +139,19 @@ writer_client_pack_event(struct mp_buf *b, const struct writer_append *append)
 	n += append->schema.set;
 	n += append->expect != PROTO_EXPECT_ANY;
 	mp_pack_map(b, n);
-	mp_pack_cstr(b, "topic");
-	mp_pack_str(b, append->topic);
-	mp_pack_cstr(b, "type");
-	mp_pack_str(b, append->type);
-	mp_pack_cstr(b, "data");
-	mp_pack_raw(b, append->data);
-	if (append->actor.p) {
-		mp_pack_cstr(b, "actor");
-		mp_pack_str(b, append->actor);
-	}
-	if (append->key.p) {
-		mp_pack_cstr(b, "key");
-		mp_pack_str(b, append->key);
-	}
-	if (append->meta.len) {
-		mp_pack_cstr(b, "meta");
-		mp_pack_raw(b, append->meta);
-	}
-	if (append->time_us.set) {
-		mp_pack_cstr(b, "time");
-		mp_pack_uint(b, append->time_us.v);
-	}
-	if (append->schema.set) {
-		mp_pack_cstr(b, "schema");
-		mp_pack_uint(b, append->schema.v);
-	}
+	mp_pair_str(b, "topic", append->topic);
+	mp_pair_str(b, "type", append->type);
+	mp_pair_raw(b, "data", append->data);
+	if (append->actor.p)
+		mp_pair_str(b, "actor", append->actor);
+	if (append->key.p)
+		mp_pair_str(b, "key", append->key);
+	if (append->meta.len)
+		mp_pair_raw(b, "meta", append->meta);
+	if (append->time_us.set)
+		mp_pair_uint(b, "time", append->time_us.v);
+	if (append->schema.set)
+		mp_pair_uint(b, "schema", append->schema.v);
 	if (append->expect != PROTO_EXPECT_ANY)
 		writer_client_pack_expect(b, append);
 }

@@ -140,18 +140,12 @@ build_meta(struct admit *ad, struct admit_event *ev)
 	if (n) {
 		mp_pack_map(b, n);
 		own_pairs(in->meta, b);
-		if (in->key.p) {
-			mp_pack_cstr(b, "key");
-			mp_pack_str(b, in->key);
-		}
-		if (in->schema.set) {
-			mp_pack_cstr(b, "schema");
-			mp_pack_uint(b, in->schema.v);
-		}
-		if (late) {
-			mp_pack_cstr(b, "time");
-			mp_pack_uint(b, in->time_us.v);
-		}
+		if (in->key.p)
+			mp_pair_str(b, "key", in->key);
+		if (in->schema.set)
+			mp_pair_uint(b, "schema", in->schema.v);
+		if (late)
+			mp_pair_uint(b, "time", in->time_us.v);
 	}
 	ev->meta_len = b->len - ev->meta_at;
 }

@@ -38,8 +38,7 @@ handle_retain(struct producer *p, struct proto_uint id)
 	p->fs.wants_fd = true;
 	b = request_begin_now(p, &mark);
 	proto_pack_head(b, "retain", id, 1);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, retainer_wanted(p->in->parts.retainer));
+	mp_pair_uint(b, "seq", retainer_wanted(p->in->parts.retainer));
 	request_end_now(p, mark);
 }
 

@@ -87,24 +87,19 @@ pack_refusal(struct mp_buf *b, struct proto_uint id, enum proto_code code,
 		return;
 	}
 	proto_pack_head(b, "error", id, code == PROTO_CONFLICT ? 5 : 3);
-	mp_pack_cstr(b, "code");
-	mp_pack_cstr(b, proto_code_name(code));
-	mp_pack_cstr(b, "message");
-	mp_pack_cstr(b, message);
+	mp_pair_cstr(b, "code", proto_code_name(code));
+	mp_pair_cstr(b, "message", message);
 	if (code == PROTO_KEY_REUSED) {
-		mp_pack_cstr(b, "key");
-		mp_pack_str(b, ad->key);
+		mp_pair_str(b, "key", ad->key);
 		return;
 	}
-	mp_pack_cstr(b, "topic");
-	mp_pack_str(b, ad->topic);
+	mp_pair_str(b, "topic", ad->topic);
 	mp_pack_cstr(b, "expected");
 	if (ad->expect == PROTO_EXPECT_EXISTS)
 		mp_pack_cstr(b, "exists");
 	else
 		mp_pack_uint(b, ad->expected);
-	mp_pack_cstr(b, "actual");
-	mp_pack_uint(b, ad->actual);
+	mp_pair_uint(b, "actual", ad->actual);
 }
 
 static void
@@ -230,25 +225,17 @@ handle_hello(struct producer *p, const struct proto_request *req)
 	struct mp_buf *b = request_begin_now(p, &mark);
 
 	proto_pack_head(b, "welcome", req->id, 7 + in->parts.unsafe);
-	mp_pack_cstr(b, "v");
-	mp_pack_uint(b, 1);
-	mp_pack_cstr(b, "log");
-	mp_pack_cstr(b, in->parts.log_name);
-	mp_pack_cstr(b, "head");
-	mp_pack_uint(b, head);
-	mp_pack_cstr(b, "oldest");
-	mp_pack_uint(b, in->parts.retainer ? retainer_oldest(in->parts.retainer)
-					   : in->parts.oldest_seq);
-	mp_pack_cstr(b, "time");
-	mp_pack_uint(b, time_wall_us());
-	mp_pack_cstr(b, "max_message");
-	mp_pack_uint(b, INGEST_FRAME_MAX);
-	mp_pack_cstr(b, "keys_seconds");
-	mp_pack_uint(b, keys_seconds(in));
-	if (in->parts.unsafe) {
-		mp_pack_cstr(b, "unsafe_filesystem");
-		mp_pack_bool(b, true);
-	}
+	mp_pair_uint(b, "v", 1);
+	mp_pair_cstr(b, "log", in->parts.log_name);
+	mp_pair_uint(b, "head", head);
+	mp_pair_uint(b, "oldest",
+	    in->parts.retainer ? retainer_oldest(in->parts.retainer)
+			       : in->parts.oldest_seq);
+	mp_pair_uint(b, "time", time_wall_us());
+	mp_pair_uint(b, "max_message", INGEST_FRAME_MAX);
+	mp_pair_uint(b, "keys_seconds", keys_seconds(in));
+	if (in->parts.unsafe)
+		mp_pair_bool(b, "unsafe_filesystem", true);
 	request_end_now(p, mark);
 }
 

@@ -173,12 +173,9 @@ answer_open(struct ask *b, const struct proto_request *req, struct mp_buf *out)
 	s->next = b->spools;
 	b->spools = s;
 	proto_pack_head(out, "opened", req->id, 3);
-	mp_pack_cstr(out, "snapshot");
-	mp_pack_uint(out, s->handle);
-	mp_pack_cstr(out, "seq");
-	mp_pack_uint(out, s->seq);
-	mp_pack_cstr(out, "full");
-	mp_pack_bool(out, !req->state.since.set);
+	mp_pair_uint(out, "snapshot", s->handle);
+	mp_pair_uint(out, "seq", s->seq);
+	mp_pair_bool(out, "full", !req->state.since.set);
 }
 
 static void
@@ -212,8 +209,7 @@ answer_part(struct ask *b, const struct proto_request *req, struct mp_buf *out)
 		row++;
 	}
 	mp_end_array(out, at, n);
-	mp_pack_cstr(out, "last");
-	mp_pack_bool(out, row <= first + ROWS_A_PART);
+	mp_pair_bool(out, "last", row <= first + ROWS_A_PART);
 }
 
 static bool
@@ -244,8 +240,7 @@ answer_page(struct ask *b, const struct proto_request *req, struct mp_buf *out)
 	assert(
 	    topic_set_init(&set, req->page.topics, req->read, req->admin) == 0);
 	proto_pack_head(out, "page", req->id, 3);
-	mp_pack_cstr(out, "after");
-	mp_pack_uint(out, seq);
+	mp_pair_uint(out, "after", seq);
 	mp_pack_cstr(out, "events");
 	at = mp_begin(out);
 	for (; seq < req->page.upto.v; looked++) {
@@ -260,8 +255,7 @@ answer_page(struct ask *b, const struct proto_request *req, struct mp_buf *out)
 			break;
 	}
 	mp_end_array(out, at, n);
-	mp_pack_cstr(out, "upto");
-	mp_pack_uint(out, seq);
+	mp_pair_uint(out, "upto", seq);
 	topic_set_deinit(&set);
 }
 

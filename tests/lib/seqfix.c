@@ -210,22 +210,17 @@ seqfix_pack_event(
 
 	ledger_text(e, key, nth, &t);
 	mp_pack_map(b, 3 + (e->expect != ASK_ANY) + (key >= 0));
-	mp_pack_cstr(b, "topic");
-	mp_pack_cstr(b, t.topic);
-	mp_pack_cstr(b, "type");
-	mp_pack_cstr(b, "changed");
-	mp_pack_cstr(b, "data");
-	mp_pack_raw(b, slice_of(t.data, t.data_len));
+	mp_pair_cstr(b, "topic", t.topic);
+	mp_pair_cstr(b, "type", "changed");
+	mp_pair_raw(b, "data", slice_of(t.data, t.data_len));
 	if (e->expect != ASK_ANY)
 		mp_pack_cstr(b, "expect");
 	if (e->expect == ASK_EXISTS)
 		mp_pack_cstr(b, "exists");
 	else if (e->expect != ASK_ANY)
 		mp_pack_uint(b, (uint64_t)e->expect);
-	if (key >= 0) {
-		mp_pack_cstr(b, "key");
-		mp_pack_cstr(b, t.key);
-	}
+	if (key >= 0)
+		mp_pair_cstr(b, "key", t.key);
 }
 
 static int

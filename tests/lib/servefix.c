@@ -307,8 +307,7 @@ query_page(struct query *q, const struct proto_request *req,
 {
 	begun("g", req->id);
 	proto_pack_head(reply, "page", req->id, 1);
-	mp_pack_cstr(reply, "upto");
-	mp_pack_uint(reply, req->page.upto.v);
+	mp_pair_uint(reply, "upto", req->page.upto.v);
 	return PROTO_OK;
 }
 

@@ -87,16 +87,14 @@ load_data(struct load *l, struct mp_buf *b)
 	snprintf(tag, sizeof(tag), "t%u", (unsigned)load_random(l, 6));
 	if (kind < 8) {
 		mp_pack_map(b, 2);
-		mp_pack_cstr(b, "n");
-		mp_pack_uint(b, l->sent);
-		mp_pack_cstr(b, "text");
-		mp_pack_str(b, slice_of(text, MIN(l->bytes, sizeof(text))));
+		mp_pair_uint(b, "n", l->sent);
+		mp_pair_str(
+		    b, "text", slice_of(text, MIN(l->bytes, sizeof(text))));
 		return "load_set";
 	}
 	if (kind < 19 && kind >= 14) {
 		mp_pack_map(b, 1);
-		mp_pack_cstr(b, "tags");
-		mp_pack_cstr(b, tag);
+		mp_pair_cstr(b, "tags", tag);
 		return kind == 18 ? "thing_removed" : "thing_added";
 	}
 	mp_pack_map(b, 1);
@@ -121,12 +119,9 @@ load_event(struct load *l, struct mp_buf *b)
 	snprintf(topic, sizeof(topic), "%s.%u.%u", l->prefix,
 	    (unsigned)(i % 16), (unsigned)i);
 	mp_pack_map(b, 3);
-	mp_pack_cstr(b, "topic");
-	mp_pack_cstr(b, topic);
-	mp_pack_cstr(b, "type");
-	mp_pack_cstr(b, type);
-	mp_pack_cstr(b, "data");
-	mp_pack_raw(b, slice_of(data.p, data.len));
+	mp_pair_cstr(b, "topic", topic);
+	mp_pair_cstr(b, "type", type);
+	mp_pair_raw(b, "data", slice_of(data.p, data.len));
 	mp_buf_deinit(&data);
 }
 

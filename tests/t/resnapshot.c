@@ -96,25 +96,19 @@ slow_subscribe(struct slow *s, struct subscription *sub)
 	sub->retry_ms = 0;
 	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, sub->id },
 	    2 + 2 * since + (since && sub->scope.len != 0) + conflate);
-	if (conflate) {
-		mp_pack_cstr(&b, "conflate");
-		mp_pack_uint(&b, s->plan->conflate_ms);
-	}
+	if (conflate)
+		mp_pair_uint(&b, "conflate", s->plan->conflate_ms);
 	mp_pack_cstr(&b, "topics");
 	mp_pack_array(&b, 1);
 	mp_pack_cstr(&b, sub->pattern);
-	mp_pack_cstr(&b, "from");
-	mp_pack_cstr(&b, "snapshot");
+	mp_pair_cstr(&b, "from", "snapshot");
 	if (since) {
-		mp_pack_cstr(&b, "since");
-		mp_pack_uint(&b, (uint64_t)sub->position);
-		mp_pack_cstr(&b, "log");
-		mp_pack_cstr(&b, s->client.log);
+		mp_pair_uint(&b, "since", (uint64_t)sub->position);
+		mp_pair_cstr(&b, "log", s->client.log);
 	}
-	if (since && sub->scope.len != 0) {
-		mp_pack_cstr(&b, "scope");
-		mp_pack_raw(&b, slice_of(sub->scope.p, sub->scope.len));
-	}
+	if (since && sub->scope.len != 0)
+		mp_pair_raw(
+		    &b, "scope", slice_of(sub->scope.p, sub->scope.len));
 	if (!view_asked(s->view, &ask) || b.failed ||
 	    !wire_frame(s->client.wire, WIRE_FIN | WIRE_BINARY, b.p, b.len))
 		slow_blame(s, "cannot subscribe", "");

@@ -178,26 +178,19 @@ roam_subscribe(struct roamer *r, struct roam_sub *sub)
 	    types ? ask->types[0] : "-");
 	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, ask->id },
 	    2 + since + log + scope + types + conflate);
-	if (conflate) {
-		mp_pack_cstr(&b, "conflate");
-		mp_pack_uint(&b, r->conflate_ms);
-	}
+	if (conflate)
+		mp_pair_uint(&b, "conflate", r->conflate_ms);
 	mp_pack_cstr(&b, "topics");
 	mp_pack_array(&b, 1);
 	mp_pack_cstr(&b, ask->topics[0]);
 	roam_pack_from(&b, ask);
-	if (log) {
-		mp_pack_cstr(&b, "log");
-		mp_pack_cstr(&b, r->client.log);
-	}
-	if (since) {
-		mp_pack_cstr(&b, "since");
-		mp_pack_uint(&b, (uint64_t)ask->position);
-	}
-	if (scope) {
-		mp_pack_cstr(&b, "scope");
-		mp_pack_raw(&b, slice_of(sub->scope.p, sub->scope.len));
-	}
+	if (log)
+		mp_pair_cstr(&b, "log", r->client.log);
+	if (since)
+		mp_pair_uint(&b, "since", (uint64_t)ask->position);
+	if (scope)
+		mp_pair_raw(
+		    &b, "scope", slice_of(sub->scope.p, sub->scope.len));
 	if (types) {
 		mp_pack_cstr(&b, "types");
 		mp_pack_array(&b, 1);

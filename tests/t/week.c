@@ -84,12 +84,9 @@ week_ack(struct week *w, uint64_t seq)
 
 	proto_pack_head(
 	    &b, "ack", (struct proto_uint){ false, 0 }, 1 + (w->name != NULL));
-	mp_pack_cstr(&b, "seq");
-	mp_pack_uint(&b, seq);
-	if (w->name != NULL) {
-		mp_pack_cstr(&b, "name");
-		mp_pack_cstr(&b, w->name);
-	}
+	mp_pair_uint(&b, "seq", seq);
+	if (w->name != NULL)
+		mp_pair_cstr(&b, "name", w->name);
 	week_send(w, &b);
 }
 
@@ -129,12 +126,9 @@ week_subscribe(struct week *w)
 	mp_pack_cstr(&b, "topics");
 	mp_pack_array(&b, 1);
 	mp_pack_cstr(&b, w->pattern);
-	mp_pack_cstr(&b, "from");
-	mp_pack_cstr(&b, "ack");
-	if (w->name != NULL) {
-		mp_pack_cstr(&b, "name");
-		mp_pack_cstr(&b, w->name);
-	}
+	mp_pair_cstr(&b, "from", "ack");
+	if (w->name != NULL)
+		mp_pair_cstr(&b, "name", w->name);
 	week_send(w, &b);
 }
 

@@ -72,12 +72,9 @@ pack_ask(struct mp_buf *b, const struct ask *a)
 	    3 + (*a->expect != 0) + (a->key != NULL) + (a->time_us != 0);
 
 	mp_pack_map(b, pairs);
-	mp_pack_cstr(b, "topic");
-	mp_pack_cstr(b, a->topic);
-	mp_pack_cstr(b, "type");
-	mp_pack_cstr(b, "changed");
-	mp_pack_cstr(b, "data");
-	mp_pack_uint(b, (uint64_t)a->data);
+	mp_pair_cstr(b, "topic", a->topic);
+	mp_pair_cstr(b, "type", "changed");
+	mp_pair_uint(b, "data", (uint64_t)a->data);
 	if (*a->expect) {
 		mp_pack_cstr(b, "expect");
 		if (*a->expect >= '0' && *a->expect <= '9')
@@ -85,14 +82,10 @@ pack_ask(struct mp_buf *b, const struct ask *a)
 		else
 			mp_pack_cstr(b, a->expect);
 	}
-	if (a->key) {
-		mp_pack_cstr(b, "key");
-		mp_pack_cstr(b, a->key);
-	}
-	if (a->time_us) {
-		mp_pack_cstr(b, "time");
-		mp_pack_uint(b, a->time_us);
-	}
+	if (a->key)
+		mp_pair_cstr(b, "key", a->key);
+	if (a->time_us)
+		mp_pair_uint(b, "time", a->time_us);
 }
 
 static enum proto_code
@@ -110,10 +103,8 @@ append_checked(struct fx *f, const struct ask *asks, unsigned n,
 
 		mp_pack_array(&f->msg, 1);
 		mp_pack_map(&f->msg, 2);
-		mp_pack_cstr(&f->msg, "topic");
-		mp_pack_cstr(&f->msg, check);
-		mp_pack_cstr(&f->msg, "version");
-		mp_pack_uint(&f->msg, version);
+		mp_pair_cstr(&f->msg, "topic", check);
+		mp_pair_uint(&f->msg, "version", version);
 		f->ad.events = slice_of(f->msg.p, at);
 		f->ad.checks = slice_of(f->msg.p + at, f->msg.len - at);
 	}

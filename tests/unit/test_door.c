@@ -314,8 +314,7 @@ a_slow_reader_holds_one_part(void **state)
 	mp_pack_cstr(&b, "rows");
 	mp_pack_array(&b, 1);
 	mp_pack_str(&b, slice_of(part, sizeof(part)));
-	mp_pack_cstr(&b, "full");
-	mp_pack_bool(&b, true);
+	mp_pair_bool(&b, "full", true);
 	block = block_message(slice_of(b.p, b.len));
 	while (conn_is_ready(fx->conn) && n < 1000) {
 		(void)conn_send(fx->conn, block);

@@ -45,43 +45,32 @@ static void
 pack_replay(struct mp_buf *b, uint64_t after, uint64_t upto, bool last)
 {
 	mp_pack_map(b, 6);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "replay");
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, FOLLOW_ID);
-	mp_pack_cstr(b, "after");
-	mp_pack_uint(b, after);
-	mp_pack_cstr(b, "upto");
-	mp_pack_uint(b, upto);
+	mp_pair_cstr(b, "op", "replay");
+	mp_pair_uint(b, "id", FOLLOW_ID);
+	mp_pair_uint(b, "after", after);
+	mp_pair_uint(b, "upto", upto);
 	mp_pack_cstr(b, "events");
 	mp_pack_array(b, 1);
 	pack_event(b, upto);
-	mp_pack_cstr(b, "last");
-	mp_pack_bool(b, last);
+	mp_pair_bool(b, "last", last);
 }
 
 static void
 pack_welcome(struct mp_buf *b, const char *log)
 {
 	mp_pack_map(b, 3);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "welcome");
-	mp_pack_cstr(b, "log");
-	mp_pack_cstr(b, log);
-	mp_pack_cstr(b, "head");
-	mp_pack_uint(b, 10);
+	mp_pair_cstr(b, "op", "welcome");
+	mp_pair_cstr(b, "log", log);
+	mp_pair_uint(b, "head", 10);
 }
 
 static void
 pack_subscribed(struct mp_buf *b, uint64_t seq)
 {
 	mp_pack_map(b, 3);
-	mp_pack_cstr(b, "op");
-	mp_pack_cstr(b, "subscribed");
-	mp_pack_cstr(b, "id");
-	mp_pack_uint(b, FOLLOW_ID);
-	mp_pack_cstr(b, "seq");
-	mp_pack_uint(b, seq);
+	mp_pair_cstr(b, "op", "subscribed");
+	mp_pair_uint(b, "id", FOLLOW_ID);
+	mp_pair_uint(b, "seq", seq);
 }
 
 /* Feed what b holds, and empty it. */

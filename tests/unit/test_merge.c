@@ -314,8 +314,7 @@ a_value_that_the_validator_refuses_is_unfit(void **state)
 	char text[1000] = "";
 
 	mp_pack_map(&patch, 1);
-	mp_pack_cstr(&patch, "k");
-	mp_pack_str(&patch, slice_of(text, sizeof(text)));
+	mp_pair_str(&patch, "k", slice_of(text, sizeof(text)));
 	assert_int_equal(merge_patch(slice_of(same, sizeof(same) - 1),
 			     slice_of(patch.p, patch.len), &out),
 	    MERGE_UNFIT);

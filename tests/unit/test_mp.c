@@ -286,6 +286,26 @@ every_second_key_repeated_is_refused(void **state)
 	}
 }
 
+static void
+a_pair_is_a_key_and_its_value(void **state)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf pairs = { 0 };
+	CLEANUP(mp_buf_deinit) struct mp_buf text = { 0 };
+	static const uint8_t nil[] = { 0xc0 };
+
+	mp_pack_map(&pairs, 5);
+	mp_pair_bool(&pairs, "b", true);
+	mp_pair_uint(&pairs, "u", 65535);
+	mp_pair_str(&pairs, "s", slice_of("one", 2));
+	mp_pair_cstr(&pairs, "c", "");
+	mp_pair_raw(&pairs, "r", slice_of(nil, sizeof(nil)));
+	assert_int_equal(json_from_mp(slice_of(pairs.p, pairs.len), &text), 0);
+	mp_buf_bytes(&text, "", 1);
+	assert_string_equal((const char *)text.p,
+	    "{\"b\":true,\"u\":65535,\"s\":\"on\","
+	    "\"c\":\"\",\"r\":null}");
+}
+
 /* Floats of 32 bits come back as doubles: the generator's are left out. */
 static void
 values_come_back_from_json_as_the_same_bytes(void **state)
@@ -440,6 +460,7 @@ main(void)
 		cmocka_unit_test(
 		    damaged_values_are_refused_or_read_alike_by_the_oracle),
 		cmocka_unit_test(every_second_key_repeated_is_refused),
+		cmocka_unit_test(a_pair_is_a_key_and_its_value),
 		cmocka_unit_test(values_come_back_from_json_as_the_same_bytes),
 		cmocka_unit_test(doubles_come_back_from_json_as_the_same_bits),
 		cmocka_unit_test(a_float_keeps_its_bits),

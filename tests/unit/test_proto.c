@@ -439,8 +439,7 @@ errors_are_packed_as_the_protocol_has_them(void **state)
 	b.len = 0;
 	proto_pack_error_head(
 	    &b, (struct proto_uint){ true, 0 }, PROTO_KEY_REUSED, "again", 1);
-	mp_pack_cstr(&b, "key");
-	mp_pack_cstr(&b, "k");
+	mp_pair_cstr(&b, "key", "k");
 	assert_string_equal(json_of(&b),
 	    "{\"op\":\"error\",\"id\":0,\"code\":\"key_reused\","
 	    "\"message\":\"again\",\"key\":\"k\"}");

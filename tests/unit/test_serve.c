@@ -354,12 +354,9 @@ unanswered_requests_are_bounded(void **state)
 			mp_pack_cstr(b, "topics");
 			mp_pack_array(b, 1);
 			mp_pack_cstr(b, "a");
-			mp_pack_cstr(b, "after");
-			mp_pack_uint(b, 0);
-			mp_pack_cstr(b, "upto");
-			mp_pack_uint(b, 1);
-			mp_pack_cstr(b, "min_seq");
-			mp_pack_uint(b, 1);
+			mp_pair_uint(b, "after", 0);
+			mp_pair_uint(b, "upto", 1);
+			mp_pair_uint(b, "min_seq", 1);
 			assert_int_equal(frame_end(fs, mark), 0);
 		}
 		if (frame_flush(fs) == FRAME_IO_DONE)
