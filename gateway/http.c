@@ -59,15 +59,15 @@ is_token(struct slice s)
 	return s.len > 0;
 }
 
-static bool
-equal_nocase(struct slice s, const char *text)
+bool
+http_same(struct slice s, const char *text)
 {
 	return s.len == strlen(text) &&
 	       !strncasecmp((const char *)s.p, text, s.len);
 }
 
-static struct slice
-trim(struct slice s)
+struct slice
+http_trim(struct slice s)
 {
 	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
 		s.p++;
@@ -196,7 +196,7 @@ parse_header(struct slice line, struct http_request *req, struct reason *why)
 	if (!is_token(h->name))
 		return reason_set(
 		    why, 400, "the name of a header is not a token");
-	h->value = trim(line);
+	h->value = http_trim(line);
 	for (size_t i = 0; i < h->value.len; i++) {
 		uint8_t c = h->value.p[i];
 
@@ -212,7 +212,7 @@ struct slice
 http_header(const struct http_request *req, const char *name, unsigned nth)
 {
 	for (unsigned i = 0; i < req->n_headers; i++)
-		if (equal_nocase(req->headers[i].name, name) && nth-- == 0)
+		if (http_same(req->headers[i].name, name) && nth-- == 0)
 			return req->headers[i].value;
 	return (struct slice){ NULL, 0 };
 }
@@ -223,7 +223,7 @@ http_forget(struct http_request *req, const char *name)
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < req->n_headers; i++)
-		if (!equal_nocase(req->headers[i].name, name))
+		if (!http_same(req->headers[i].name, name))
 			req->headers[kept++] = req->headers[i];
 	req->n_headers = kept;
 }
@@ -342,9 +342,9 @@ http_list_item(const struct http_request *req, const char *name, unsigned nth)
 	for (unsigned i = 0; (value = http_header(req, name, i)).p; i++) {
 		while (cut(&value, ',', &item))
 			if (nth-- == 0)
-				return trim(item);
+				return http_trim(item);
 		if (nth-- == 0)
-			return trim(value);
+			return http_trim(value);
 	}
 	return (struct slice){ NULL, 0 };
 }
@@ -359,9 +359,9 @@ http_lists(const struct http_request *req, const char *name, const char *token)
 		if (!value.p)
 			return false;
 		while (cut(&value, ',', &item))
-			if (equal_nocase(trim(item), token))
+			if (http_same(http_trim(item), token))
 				return true;
-		if (equal_nocase(trim(value), token))
+		if (http_same(http_trim(value), token))
 			return true;
 	}
 }

@@ -71,6 +71,10 @@ int http_parse(struct slice head, struct http_request *req, struct reason *why);
 struct slice http_header(
     const struct http_request *req, const char *name, unsigned nth);
 
+/* Without the white space around it; is it text, in any case? */
+struct slice http_trim(struct slice value);
+bool http_same(struct slice value, const char *text);
+
 /* Have no header of that name any more. */
 void http_forget(struct http_request *req, const char *name);
 

@@ -7,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <strings.h>
 #include <time.h>
 
 #include "core/reason.h"
@@ -185,18 +184,6 @@ http_chunk_head(struct mp_buf *out, size_t len)
 	put(out, "%zx\r\n", len);
 }
 
-static struct slice
-trim(struct slice s)
-{
-	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.len--;
-	}
-	while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-		s.len--;
-	return s;
-}
-
 /* What stands before sep in *rest, which goes on behind it. */
 static struct slice
 cut(struct slice *rest, char sep)
@@ -209,7 +196,7 @@ cut(struct slice *rest, char sep)
 		part.len = (size_t)(at - rest->p);
 	rest->p += part.len + (at != NULL);
 	rest->len -= part.len + (at != NULL);
-	return trim(part);
+	return http_trim(part);
 }
 
 struct slice
@@ -222,8 +209,7 @@ static bool
 is_one_of(struct slice type, const char *const *names, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (type.len == strlen(names[i]) &&
-		    !strncasecmp((const char *)type.p, names[i], type.len))
+		if (http_same(type, names[i]))
 			return true;
 	return false;
 }
