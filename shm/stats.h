@@ -176,6 +176,9 @@ struct stats_item {
 	uint64_t value; /* of a histogram: how many values it has */
 };
 
+/* In which unit its value is; that of a histogram says how many it has. */
+const char *stats_counts(const struct stats_item *item);
+
 /* -EPROTO with a reason when the size bytes at area are no counters. */
 MUST_CHECK int stats_view_init(
     struct stats_view *view, const void *area, size_t size, struct reason *why);

@@ -80,6 +80,12 @@ const struct stats_table stats_gateway_table = {
 };
 
 const char *
+stats_counts(const struct stats_item *item)
+{
+	return item->kind == STATS_HISTOGRAM ? "values" : item->unit;
+}
+
+const char *
 stats_kind_name(enum stats_kind kind)
 {
 	static const char *const names[] = {

@@ -131,7 +131,7 @@ ring_print_counters(const struct stats_view *view)
 	for (unsigned i = 0; i < view->n; i++)
 		if (stats_view_item(view, i, &item) >= 0)
 			printf("%-22s %14" PRIu64 " %-9s %s\n", item.name,
-			    item.value, item.unit, item.text);
+			    item.value, stats_counts(&item), item.text);
 }
 
 static void

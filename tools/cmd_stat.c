@@ -16,6 +16,7 @@
 #include "core/time.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
+#include "tools/hists.h"
 #include "tools/live.h"
 #include "tools/rates.h"
 #include "tools/show.h"
@@ -105,13 +106,19 @@ stat_number(char buf[STAT_NUMBER], bool known, double v)
 static const char *
 stat_text(const struct stat_line *line, char buf[160])
 {
-	if (line->item.kind == STATS_HISTOGRAM && line->hist.count)
-		snprintf(buf, 160,
-		    "%s (p50 %" PRIu64 ", p99 %" PRIu64 ", max %" PRIu64 ")",
-		    line->item.text, stats_hist_percentile(&line->hist, 50),
-		    stats_hist_percentile(&line->hist, 99), line->hist.max);
+	char p50[HISTS_TEXT], p99[HISTS_TEXT], most[HISTS_TEXT];
+	const struct stats_item *item = &line->item;
+	const struct stats_hist *h = &line->hist;
+
+	if (item->kind == STATS_HISTOGRAM && h->count)
+		snprintf(buf, 160, "%s (p50 %s, p99 %s, max %s)", item->text,
+		    hists_text(
+			item->unit, (double)stats_hist_percentile(h, 50), p50),
+		    hists_text(
+			item->unit, (double)stats_hist_percentile(h, 99), p99),
+		    hists_text(item->unit, (double)h->max, most));
 	else
-		snprintf(buf, 160, "%s", line->item.text);
+		snprintf(buf, 160, "%s", item->text);
 	return buf;
 }
 
@@ -142,8 +149,8 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %-12s %s", name,
 		    view->pid, line->item.value,
-		    stat_number(last, has_mean, mean), line->item.unit,
-		    stat_text(line, text));
+		    stat_number(last, has_mean, mean),
+		    stats_counts(&line->item), stat_text(line, text));
 	else
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %10s %10s %-12s %s",
@@ -151,7 +158,7 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 		    stat_number(last, line->known && grows, f->last),
 		    stat_number(avg_10, line->known, f->avg_10),
 		    stat_number(avg_100, line->known, f->avg_100),
-		    line->item.unit, stat_text(line, text));
+		    stats_counts(&line->item), stat_text(line, text));
 }
 
 /* --- for programs --- */

@@ -111,7 +111,7 @@ idle() {
 	head -c 108 /dev/zero
 }
 
-plan 24
+plan 25
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 mkdir -p "$work/idle/stat"
@@ -127,6 +127,9 @@ passes 'a pattern chooses' await sh -c \
     "'$peal' stat -1 --data '$data' 'writer.*' >'$work/some' &&
 	grep -q '^writer.appends  *[0-9]*  *10 ' '$work/some' &&
 	! grep -q gateway '$work/some'"
+passes 'a histogram counts values, and its percentiles have a unit' sh -c \
+    "'$peal' stat -1 --data '$data' writer.flush_time |
+	grep -q ' values .*(p50 [0-9.]* [mnu]*s, p99 [0-9.]* [mnu]*s, max '"
 exits 'a pattern that names no counter is told' 1 "named 'gatway.*'" \
     "$peal" stat -1 --data "$data" 'gatway.*'
 passes 'programs get JSON' sh -c \
