@@ -16,62 +16,12 @@
 
 #include "core/json.h"
 #include "core/proto.h"
-#include "tests/lib/client.h"
 #include "tests/lib/truth.h"
-#include "tests/lib/view.h"
+#include "tests/t/roam_priv.h"
 
-enum {
-	ROAM_SUBS = 6,
-	ROAM_TICK_MS = 5,
-	ROAM_HURRY_MS = 20000, /* from the end of the load to the head */
-};
-
-static const char *const roam_patterns[] = { ">", "load.>", "load.*.7",
-	"load.3.>", "load.4.>", "quiet.>", "load.3.19", "none.>", "*.1.>",
-	"quiet.*.3" };
 /* What the second token may read. */
 static const char *const roam_read[] = { "quiet.>", "load.3.>", "load.*.7",
 	NULL };
-
-struct roam {
-	struct wire_to to;
-	char *tokens[2]; /* the second one of few rights, or NULL */
-	unsigned clients;
-	uint64_t seed;
-	int64_t deadline_ms;
-	const char *log;
-	const char *ready, *stop;
-	const char *trace; /* directory for what faulty clients saw, or NULL */
-	int64_t head;	   /* -1: the load goes on */
-};
-
-struct roam_sub {
-	struct view_ask ask;
-	bool used, ending;
-	bool snapshot;	  /* what it knows came of one */
-	int64_t retry_ms; /* is asked again then, 0: is asked for */
-	struct mp_buf scope;
-};
-
-struct roamer {
-	const struct roam *plan;
-	unsigned number;
-	struct client client;
-	struct mp_buf fold;
-	struct view *view;
-	const char *const *read;
-	uint64_t conflate_ms; /* of this connection; 0: it does not */
-	struct roam_sub subs[ROAM_SUBS];
-	uint64_t next_id, random;
-	int64_t wake_ms; /* reads nothing before */
-	unsigned connections, requests, errors, forbidden, resumed;
-	struct view_counts sum;
-	char last[300]; /* what it asked for last */
-	FILE *trace;	/* what it asked and was told, without events */
-	char *traced;
-	size_t trace_len;
-	char fault[2400];
-};
 
 static void __attribute__((noreturn))
 roam_die(const char *what, const char *detail)
@@ -80,184 +30,10 @@ roam_die(const char *what, const char *detail)
 	exit(1);
 }
 
-static uint64_t
-roam_random(struct roamer *r, uint64_t below)
-{
-	r->random ^= r->random << 13;
-	r->random ^= r->random >> 7;
-	r->random ^= r->random << 17;
-	return r->random % below;
-}
-
-static void
-roam_blame(struct roamer *r, const char *what, const char *detail)
-{
-	if (r->fault[0] == '\0')
-		(void)snprintf(r->fault, sizeof(r->fault), "%s%s; it asked %s",
-		    what, detail, r->last);
-}
-
-/* --- requests --- */
-
-static void roam_trace(struct roamer *r, struct slice message);
-
-static void
-roam_send(struct roamer *r, struct mp_buf *b)
-{
-	r->requests++;
-	if (r->plan->trace != NULL) {
-		fprintf(r->trace, "> ");
-		roam_trace(r, slice_of(b->p, b->len));
-	}
-	if (!wire_frame(r->client.wire, WIRE_FIN | WIRE_BINARY, b->p, b->len))
-		roam_blame(r, "cannot send", "");
-	mp_buf_deinit(b);
-}
-
-/* A line for each message; what a batch or part holds is left out. */
-static void
-roam_trace(struct roamer *r, struct slice message)
-{
-	struct mp_walk w = mp_walk(message);
-	struct slice op = proto_get_str(message, "op");
-	struct mp_item head, after, upto;
-	struct mp_buf json = { 0 };
-
-	if (r->plan->trace == NULL)
-		return;
-	if (mp_next(&w, &head) && head.type == MP_ARRAY &&
-	    mp_next(&w, &after) && mp_next(&w, &upto))
-		fprintf(r->trace, "[%" PRIu64 ",%" PRIu64 "] %u events\n",
-		    after.u, upto.u, head.n - 2);
-	else if (slice_is(op, "snapshot") || slice_is(op, "replay"))
-		fprintf(r->trace,
-		    "%.*s id=%" PRIu64 " seq=%" PRIu64 " after=%" PRIu64
-		    " upto=%" PRIu64 " full=%d last=%d live=%d bytes=%zu\n",
-		    (int)op.len, (const char *)op.p,
-		    proto_get_uint(message, "id").v,
-		    proto_get_uint(message, "seq").v,
-		    proto_get_uint(message, "after").v,
-		    proto_get_uint(message, "upto").v,
-		    slice_is(proto_get(message, "full"), "\xc3"),
-		    slice_is(proto_get(message, "last"), "\xc3"),
-		    !slice_is(proto_get(message, "live"), "\xc2"), message.len);
-	else if (json_from_mp(message, &json) == 0)
-		fprintf(
-		    r->trace, "%.*s\n", (int)json.len, (const char *)json.p);
-	mp_buf_deinit(&json);
-}
-
-static void
-roam_pack_from(struct mp_buf *b, const struct view_ask *ask)
-{
-	mp_pack_cstr(b, "from");
-	if (ask->from == VIEW_POSITION)
-		mp_pack_uint(b, (uint64_t)ask->position);
-	else
-		mp_pack_cstr(b, ask->from == VIEW_NOW ? "now" : "snapshot");
-}
-
-/* Ask for what sub->ask says, under a new id. */
-static void
-roam_subscribe(struct roamer *r, struct roam_sub *sub)
-{
-	struct view_ask *ask = &sub->ask;
-	bool since = ask->from == VIEW_SNAPSHOT && ask->position >= 0;
-	bool scope = since && sub->scope.len != 0 && roam_random(r, 4) != 0;
-	bool log = since || ask->from == VIEW_POSITION;
-	bool types = ask->types[0] != NULL, conflate = r->conflate_ms > 0;
-	struct mp_buf b = { 0 };
-
-	ask->id = r->next_id++;
-	sub->used = true;
-	sub->ending = false;
-	sub->retry_ms = 0;
-	snprintf(r->last, sizeof(r->last),
-	    "id %" PRIu64 " '%s' from %d position %" PRId64 " types %s",
-	    ask->id, ask->topics[0], ask->from, ask->position,
-	    types ? ask->types[0] : "-");
-	proto_pack_head(&b, "subscribe", (struct proto_uint){ true, ask->id },
-	    2 + since + log + scope + types + conflate);
-	if (conflate)
-		mp_pair_uint(&b, "conflate", r->conflate_ms);
-	mp_pack_cstr(&b, "topics");
-	mp_pack_array(&b, 1);
-	mp_pack_cstr(&b, ask->topics[0]);
-	roam_pack_from(&b, ask);
-	if (log)
-		mp_pair_cstr(&b, "log", r->client.log);
-	if (since)
-		mp_pair_uint(&b, "since", (uint64_t)ask->position);
-	if (scope)
-		mp_pair_raw(
-		    &b, "scope", slice_of(sub->scope.p, sub->scope.len));
-	if (types) {
-		mp_pack_cstr(&b, "types");
-		mp_pack_array(&b, 1);
-		mp_pack_cstr(&b, ask->types[0]);
-	}
-	if (!view_asked(r->view, ask))
-		roam_blame(r, "the view has no room", "");
-	roam_send(r, &b);
-}
-
-static void
-roam_unsubscribe(struct roamer *r, struct roam_sub *sub)
-{
-	struct mp_buf b = { 0 };
-
-	sub->ending = true;
-	proto_pack_head(
-	    &b, "unsubscribe", (struct proto_uint){ true, sub->ask.id }, 0);
-	roam_send(r, &b);
-}
-
-/* A new subscription, anything. */
-static void
-roam_begin(struct roamer *r, struct roam_sub *sub)
-{
-	uint64_t kind = roam_random(r, 4);
-
-	memset(&sub->ask, 0, sizeof(sub->ask));
-	sub->scope.len = 0;
-	sub->ask.topics[0] =
-	    roam_patterns[roam_random(r, ARRAY_LEN(roam_patterns))];
-	sub->ask.position = VIEW_NO_POSITION;
-	sub->snapshot = kind < 2;
-	if (kind < 2) {
-		sub->ask.from = VIEW_SNAPSHOT;
-	} else if (kind == 2) {
-		sub->ask.from = VIEW_NOW;
-	} else {
-		sub->ask.from = VIEW_POSITION;
-		sub->ask.position = (int64_t)roam_random(r, r->client.head + 1);
-	}
-	if (kind >= 2 && roam_random(r, 3) == 0)
-		sub->ask.types[0] = "*_changed";
-	roam_subscribe(r, sub);
-}
-
-/* One that ended by itself goes on from where it was. */
-static void
-roam_again(struct roamer *r, struct roam_sub *sub)
-{
-	int64_t position = view_position(r->view, sub->ask.id);
-
-	r->resumed++;
-	sub->ask.position = position >= 0 ? position : sub->ask.position;
-	if (!sub->snapshot) {
-		/* What it missed it does without. */
-		sub->ask.from = VIEW_NOW;
-		sub->ask.position = VIEW_NO_POSITION;
-	}
-	sub->ask.heir_of =
-	    sub->ask.position >= 0 && sub->snapshot ? sub->ask.id : 0;
-	roam_subscribe(r, sub);
-}
-
 /* --- a connection --- */
 
-static void
+/* false: nobody is there, which may be. */
+static bool
 roam_open(struct roamer *r)
 {
 	const struct roam *plan = r->plan;
@@ -265,8 +41,13 @@ roam_open(struct roamer *r)
 	struct slice fold;
 
 	wire_narrow(roam_random(r, 2) == 0 ? 16384 : 0);
-	if (!client_open(&r->client, &plan->to, plan->tokens[guest]))
-		roam_die("no welcome: ", r->client.wrong);
+	if (!client_open(&r->client, &plan->to, plan->tokens[guest])) {
+		if (!plan->lossy)
+			roam_die("no welcome: ", r->client.wrong);
+		client_close(&r->client);
+		return false;
+	}
+	r->down = false;
 	r->connections++;
 	r->read = guest ? roam_read : NULL;
 	fold = proto_get(slice_of(r->client.bytes, r->client.len), "fold");
@@ -283,6 +64,7 @@ roam_open(struct roamer *r)
 	if (plan->trace != NULL)
 		r->trace = open_memstream(&r->traced, &r->trace_len);
 	r->next_id = 1;
+	return true;
 }
 
 /* A faulty client's goes to a file. */
@@ -317,6 +99,30 @@ roam_close(struct roamer *r)
 		roam_trace_keep(r);
 		free(r->traced);
 	}
+}
+
+/* Come back, with or without having left; later where nobody is there. */
+static void
+roam_back(struct roamer *r)
+{
+	if (!r->down)
+		roam_close(r);
+	r->down = !roam_open(r);
+	if (r->down)
+		r->wake_ms = wire_now_ms() + ROAM_PAUSE_MS;
+}
+
+/* The connection has ended. */
+static void
+roam_lost(struct roamer *r, const char *how)
+{
+	if (!r->plan->lossy) {
+		roam_blame(r, "the connection ended with ", how);
+		return;
+	}
+	roam_close(r);
+	r->down = true;
+	r->wake_ms = wire_now_ms() + ROAM_PAUSE_MS;
 }
 
 static bool
@@ -400,7 +206,7 @@ roam_read_some(struct roamer *r)
 		case WIRE_ENDED:
 			snprintf(code, sizeof(code), "%u",
 			    wire_close_code(r->client.wire));
-			roam_blame(r, "the connection ended with ", code);
+			roam_lost(r, code);
 			return true;
 		default:
 			roam_message(r, &m);
@@ -414,6 +220,8 @@ roam_read_some(struct roamer *r)
 static bool
 roam_level(const struct roamer *r)
 {
+	if (r->down)
+		return false;
 	for (unsigned i = 0; i < ROAM_SUBS; i++) {
 		const struct roam_sub *sub = &r->subs[i];
 
@@ -453,14 +261,28 @@ roam_act(struct roamer *r)
 		r->wake_ms = now + (int64_t)roam_random(r, 2000);
 		break;
 	case 5:
-		if (roam_random(r, 5) == 0) {
-			roam_close(r);
-			roam_open(r);
-		}
+		if (roam_random(r, 5) == 0)
+			roam_back(r);
 		break;
 	default:
 		break;
 	}
+}
+
+/* What is its to do now; true when it was told something. */
+static bool
+roam_turn(struct roamer *r)
+{
+	bool some;
+
+	if (r->down) {
+		roam_back(r);
+		return false;
+	}
+	some = roam_read_some(r);
+	if (!r->down)
+		roam_act(r);
+	return some;
 }
 
 static void
@@ -480,7 +302,8 @@ roam_wait(struct roamer *all, unsigned n, struct pollfd *fds)
 	nfds_t count = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		if (all[i].fault[0] == '\0' && now >= all[i].wake_ms)
+		if (all[i].fault[0] == '\0' && now >= all[i].wake_ms &&
+		    !all[i].down)
 			fds[count++] =
 			    (struct pollfd){ .fd = wire_fd(all[i].client.wire),
 				    .events = POLLIN };
@@ -506,10 +329,8 @@ roam_run(struct roamer *all, struct roam *plan)
 		for (unsigned i = 0; i < plan->clients; i++) {
 			struct roamer *r = &all[i];
 
-			if (r->fault[0] == '\0' && now >= r->wake_ms) {
-				some |= roam_read_some(r);
-				roam_act(r);
-			}
+			if (r->fault[0] == '\0' && now >= r->wake_ms)
+				some |= roam_turn(r);
 			done += r->fault[0] != '\0' ||
 				(plan->head >= 0 && roam_level(r));
 		}
@@ -536,7 +357,9 @@ roam_requests(void *arg, const struct truth_event *ev)
 
 	if (ev->first != t->request)
 		for (unsigned i = 0; i < t->n; i++)
-			(void)view_request(t->all[i].view, ev->first, ev->last);
+			if (!t->all[i].down)
+				(void)view_request(
+				    t->all[i].view, ev->first, ev->last);
 	t->request = ev->first;
 	return true;
 }
@@ -546,6 +369,10 @@ roam_compare_one(struct roamer *r, const struct rows *truth)
 {
 	char text[900], more[200];
 
+	if (r->down) {
+		roam_blame(r, "it never came back", "");
+		return;
+	}
 	if (view_fault(r->view)[0] != '\0')
 		roam_blame(r, view_fault(r->view), "");
 	for (unsigned i = 0; i < ROAM_SUBS; i++) {
@@ -582,7 +409,8 @@ roam_report(struct roamer *all, const struct roam *plan)
 
 		if (r->fault[0] != '\0' && bad++ < 10)
 			printf("# client %u: %s\n", i, r->fault);
-		roam_close(r);
+		if (!r->down)
+			roam_close(r);
 		connections += r->connections;
 		requests += r->requests;
 		errors += r->errors;
@@ -604,7 +432,7 @@ roam_options(struct roam *plan, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:C:t:T:n:S:d:l:r:s:D:")) != -1)
+	while ((o = getopt(argc, argv, "p:C:t:T:n:S:d:l:r:s:D:R")) != -1)
 		switch (o) {
 		case 'p':
 			plan->to.port = (unsigned)atoi(optarg);
@@ -637,6 +465,9 @@ roam_options(struct roam *plan, int argc, char **argv)
 		case 's':
 			plan->stop = optarg;
 			break;
+		case 'R':
+			plan->lossy = true;
+			break;
 		case 'D':
 			plan->trace = optarg;
 			break;
@@ -648,7 +479,7 @@ roam_options(struct roam *plan, int argc, char **argv)
 	    plan->log == NULL || plan->ready == NULL || plan->stop == NULL)
 		roam_die("usage: roam -p PORT -C CAFILE -t TOKENFILE ",
 		    "[-T TOKENFILE] -n CLIENTS -l LOGDIR -r READYFILE "
-		    "-s STOPFILE [-S SEED] [-d SECONDS] [-D DIRECTORY]");
+		    "-s STOPFILE [-S SEED] [-d SECONDS] [-D DIRECTORY] [-R]");
 }
 
 int
@@ -674,7 +505,8 @@ main(int argc, char **argv)
 		all[i].number = i;
 		all[i].random =
 		    (plan.seed + i + 1) * UINT64_C(0x9e3779b97f4a7c15) | 1;
-		roam_open(&all[i]);
+		all[i].down = true;
+		roam_back(&all[i]);
 	}
 	roam_run(all, &plan);
 	truth.all = all;
