@@ -29,6 +29,12 @@ frame_compose(uint8_t *frame, enum frame_type type, uint32_t n_events,
 	put_le64(frame + FRAME_KEYS_HASH, keys_hash);
 }
 
+uint64_t
+frame_keys_hash(uint64_t hash, struct slice key)
+{
+	return hash * 31 + crc32c(0, key.p, key.len);
+}
+
 enum frame_type
 frame_type_of(const uint8_t *frame)
 {

@@ -68,6 +68,12 @@ void frame_compose(uint8_t *frame, enum frame_type type, uint32_t n_events,
     uint64_t first_seq, uint64_t time_us, uint64_t keys_hash,
     uint32_t payload_len);
 
+/*
+ * The hash of a request's keys, one after another, from 0 on; of a request
+ * without keys it is 0.
+ */
+uint64_t frame_keys_hash(uint64_t hash, struct slice key);
+
 /* Of a composed frame in memory, before or after stamping. */
 enum frame_type frame_type_of(const uint8_t *frame);
 uint32_t frame_payload_len(const uint8_t *frame);

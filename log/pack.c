@@ -6,7 +6,8 @@
  *
  *	header | block | block | …  | index | seal
  *
- * What is between the last block and the seal was zeros.
+ * What is between the last block and the seal was zeros.  Before a block is
+ * compressed its frames are stripped.
  */
 
 #include <errno.h>
@@ -20,10 +21,11 @@
 #include "log/format_priv.h"
 #include "log/pack.h"
 #include "log/segment.h"
+#include "log/strip.h"
 
 enum {
 	PACK_VERSION = 1,
-	PACK_LEVEL = 9,
+	PACK_LEVEL = 6, /* smaller than 9 in blocks of this size, and quicker */
 	PACK_BLOCK = 256 << 10, /* bytes of the segment in a block */
 	PACK_AT_MAGIC = 0,
 	PACK_AT_VERSION = 8,
@@ -31,11 +33,12 @@ enum {
 	PACK_AT_CAPACITY = 16,
 	PACK_AT_COVERED = 24,
 	PACK_AT_INDEX = 32,
+	PACK_AT_SALT = 40,
 	PACK_AT_INDEX_CRC = 56,
 	PACK_AT_CRC = 60,
 	PACK_HEADER = 64,
-	/* Entry of the index: offset, bytes, CRC of them. */
-	PACK_ENTRY = 16,
+	/* Entry of the index: offset, bytes, CRC of them, first frame. */
+	PACK_ENTRY = 24,
 };
 
 struct packed {
@@ -44,6 +47,7 @@ struct packed {
 	uint64_t capacity;
 	uint64_t covered; /* bytes of the segment that are in blocks */
 	uint64_t index_at;
+	uint32_t salt; /* of the segment */
 	uint64_t n;
 	uint8_t *index;
 	/* The block that was read last. */
@@ -87,6 +91,7 @@ packed_take_header(struct packed *pk, const uint8_t *h, uint64_t bytes)
 	pk->capacity = get_le64(h + PACK_AT_CAPACITY);
 	pk->covered = get_le64(h + PACK_AT_COVERED);
 	pk->index_at = get_le64(h + PACK_AT_INDEX);
+	pk->salt = get_le32(h + PACK_AT_SALT);
 	pk->n = packed_blocks(pk->covered);
 	return get_le32(h + PACK_AT_BLOCK) == PACK_BLOCK &&
 	       pk->capacity <= INT64_MAX && pk->capacity >= LOG_PAGE &&
@@ -184,6 +189,8 @@ packed_load(struct packed *pk, uint64_t i)
 		return got;
 	if (got < 0 || pk->raw.len != want)
 		memset(pk->raw.p, 0, want);
+	else
+		strip_restore(pk->raw.p, want, get_le32(e + 16), pk->salt);
 	pk->raw.len = want;
 	pk->have = i + 1;
 	return 0;
@@ -250,12 +257,15 @@ pack_block(struct packing *pg, uint64_t i)
 	ssize_t n =
 	    sysio_pread(pg->io, pg->from, pg->raw, want, i * PACK_BLOCK);
 	uint8_t *e = pg->pk.index + i * PACK_ENTRY;
+	size_t frame;
 	int err;
 
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n != want)
 		return -EPROTO;
+	frame = strip_find(pg->raw, want, pg->pk.salt);
+	strip_frames(pg->raw, want, frame, pg->pk.salt);
 	pg->out.len = 0;
 	err = zstd_compress_block(
 	    &pg->pk.zstd, PACK_LEVEL, slice_of(pg->raw, want), &pg->out);
@@ -265,6 +275,7 @@ pack_block(struct packing *pg, uint64_t i)
 	put_le64(e, pg->at);
 	put_le32(e + 8, (uint32_t)pg->out.len);
 	put_le32(e + 12, crc32c(0, pg->out.p, pg->out.len));
+	put_le32(e + 16, (uint32_t)frame);
 	pg->at += pg->out.len;
 	return err;
 }
@@ -284,6 +295,7 @@ pack_end(struct packing *pg)
 	put_le64(h + PACK_AT_CAPACITY, pg->pk.capacity);
 	put_le64(h + PACK_AT_COVERED, pg->pk.covered);
 	put_le64(h + PACK_AT_INDEX, pg->at);
+	put_le32(h + PACK_AT_SALT, pg->pk.salt);
 	put_le32(h + PACK_AT_INDEX_CRC, crc32c(0, pg->pk.index, len));
 	put_le32(h + PACK_AT_CRC, crc32c(0, h, PACK_AT_CRC));
 	n = sysio_pread(
@@ -307,7 +319,11 @@ pack_write(struct packing *pg, const struct segment *s)
 	int err = 0;
 
 	pg->pk.capacity = s->header.capacity;
-	pg->pk.covered = ALIGN_UP(s->extent.valid_length, (uint64_t)LOG_PAGE);
+	pg->pk.salt = s->header.salt;
+	/* A torn tail stays behind the last frame of one left in a crash. */
+	pg->pk.covered = s->seal == SEAL_GOOD
+			     ? ALIGN_UP(s->extent.valid_length, LOG_PAGE)
+			     : pg->pk.capacity - LOG_PAGE;
 	pg->pk.n = packed_blocks(pg->pk.covered);
 	pg->pk.index = calloc(pg->pk.n, PACK_ENTRY);
 	pg->raw = malloc(PACK_BLOCK);

@@ -42,7 +42,7 @@ enum pack_segment {
 };
 
 /*
- * Put a packed one in the place of the segment s, which is sealed and whole:
+ * Put a packed one in the place of the segment s, whose end is known:
  * written, synced, read again and compared before the other goes.
  */
 MUST_CHECK int pack_segment(const struct sysio *io, int dirfd,

@@ -99,12 +99,12 @@ retain_look(const struct sysio *io, int dirfd,
 	return err;
 }
 
-/* The oldest sealed segment that is not packed, but for the newest two. */
+/* The oldest whose end is known and that is not packed; not the newest two. */
 static const struct segment *
 retain_unpacked(const struct segment_list *list)
 {
 	for (size_t i = 0; i + 2 < list->n; i++)
-		if (!list->v[i].packed && list->v[i].seal == SEAL_GOOD)
+		if (!list->v[i].packed && list->v[i].extent.number != 0)
 			return &list->v[i];
 	return NULL;
 }

@@ -164,11 +164,11 @@ pack(struct retainer *r)
 
 	while (got == RETAIN_PACKED && !atomic_load(&r->stop) &&
 	       !atomic_load(&r->handed)) {
-		got = retain_pack(&sysio_posix, r->opt.dirfd, &why);
+		got = retain_pack(&r->io, r->opt.dirfd, &why);
 		if (got == RETAIN_PACKED)
 			atomic_fetch_add(&r->packed, 1);
 	}
-	if (got >= 0 && got != RETAIN_DAMAGED)
+	if ((got >= 0 && got != RETAIN_DAMAGED) || atomic_load(&r->stop))
 		return true;
 	diag_limited("packing", "no segment is packed: %s", why.text);
 	atomic_fetch_add(&r->failed, 1);

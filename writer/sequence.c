@@ -34,8 +34,7 @@ keys_hash(const struct admit *ad)
 	uint64_t h = 0;
 
 	for (uint32_t i = 0; ad->keyed && i < ad->n; i++)
-		h = h * 31 +
-		    crc32c(0, ad->ev[i].in.key.p, ad->ev[i].in.key.len);
+		h = frame_keys_hash(h, ad->ev[i].in.key);
 	return h;
 }
 

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +18,7 @@
 
 #include "log/floor.h"
 #include "log/log_reader.h"
+#include "log/pack.h"
 #include "log/retain.h"
 #include "log/verify.h"
 #include "tests/lib/modelfix.h"
@@ -63,6 +65,22 @@ is_packed(struct modelfix *m, uint64_t first_seq)
 	return strstr(modelfix_named(m, first_seq), ".segz") != NULL;
 }
 
+/* The segment that the packed one stands for. */
+static void
+read_packed(struct modelfix *m, uint64_t first_seq, struct modelfix_copy *c)
+{
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	const struct sysio *io = m->fx.io;
+	int fd = sysio_openat(
+	    io, m->fx.dirfd, modelfix_named(m, first_seq), O_RDONLY, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(packed_open(io, fd, &pk, &m->fx.why), PACKED_OPENED);
+	assert_int_equal(packed_capacity(pk), SEGMENT);
+	assert_int_equal(packed_pread(pk, c->bytes, SEGMENT, 0), SEGMENT);
+	assert_int_equal(sysio_close(io, fd), 0);
+}
+
 static void
 a_packed_log_is_the_same_log(void **state)
 {
@@ -98,6 +116,33 @@ a_packed_log_is_the_same_log(void **state)
 	assert_int_equal(
 	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_FLOOR);
+}
+
+/* Three starts, each of which left a segment with events behind. */
+static void
+segments_that_were_left_in_a_crash_are_packed_too(void **state)
+{
+	struct modelfix *m = *state;
+	char complaint[LOG_PROBLEM_SENTENCE];
+	struct modelfix_copy was, is;
+
+	m->fx.segment_bytes = SEGMENT;
+	for (unsigned i = 0; i < 3; i++) {
+		logfix_start(&m->fx);
+		logfix_fill(&m->fx, 4, 3);
+		logfix_stop(&m->fx);
+	}
+	/* What never was acknowledged behind the first one's end. */
+	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_take_copy, &was);
+	memset(was.bytes + modelfix_page(4), 0x5a, LOG_PAGE);
+	modelfix_put_file(m, modelfix_named(m, 1), &was);
+	pack_all(m);
+	assert_true(is_packed(m, 1));
+	assert_false(is_packed(m, modelfix_nth(m, 1)));
+	assert_int_equal(count_problems(m, complaint), 0);
+	read_packed(m, 1, &is);
+	assert_memory_equal(&was, &is, sizeof(was));
+	modelfix_expect_recovered(m, 36);
 }
 
 static void
@@ -165,6 +210,7 @@ main(void)
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(a_packed_log_is_the_same_log),
+		MODEL_TEST(segments_that_were_left_in_a_crash_are_packed_too),
 		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
 		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),
 	};
