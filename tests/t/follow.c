@@ -25,6 +25,7 @@
 enum {
 	FOLLOW_PATTERNS = 8,
 	FOLLOW_PAUSE_MS = 20, /* between attempts to connect */
+	FOLLOW_LOOK_MS = 200, /* whether the end is known by now */
 };
 
 struct follow {
@@ -153,6 +154,16 @@ follow_control(struct follower *f, struct client *c, bool *again)
 	return false;
 }
 
+/* How long to wait for a message: no longer than until one looks up. */
+static int
+follow_patience(const struct follower *f)
+{
+	int64_t left = f->plan->deadline_ms - wire_now_ms();
+
+	return (int)(f->plan->until_file != NULL ? MIN(left, FOLLOW_LOOK_MS)
+						 : left);
+}
+
 /* Follow on one connection until it ends, or until all is there. */
 static void
 follow_connection(struct follower *f, struct client *c, const char *pattern)
@@ -165,8 +176,7 @@ follow_connection(struct follower *f, struct client *c, const char *pattern)
 				 checker_position(f->checker)))
 			return;
 		again = false;
-		switch (client_next(
-		    c, (int)(f->plan->deadline_ms - wire_now_ms()))) {
+		switch (client_next(c, follow_patience(f))) {
 		case CLIENT_BATCH:
 			if (!checker_span(f->checker, &c->span)) {
 				follow_blame(f, checker_fault(f->checker));
@@ -180,6 +190,10 @@ follow_connection(struct follower *f, struct client *c, const char *pattern)
 		case CLIENT_WRONG:
 			follow_blame(f, c->wrong);
 			return;
+		case CLIENT_LATE:
+			if (follow_late(f))
+				return;
+			break;
 		default:
 			return;
 		}
