@@ -1,0 +1,103 @@
+# Havoc for shell tests, sourced behind house.sh: a house whose processes are
+# killed, stopped, ended and started again at random, while producers contend
+# and clients follow, and the judgement over all that they were told.
+#
+# PEAL_SECONDS, PEAL_SEED, PEAL_GAP (ms between two blows), PEAL_RATE (requests
+# a second of each producer) and PEAL_CLIENTS name other sizes.
+
+seconds=${PEAL_SECONDS:-${havoc_seconds:-50}}
+seed=${PEAL_SEED:-$(date +%s)}
+gap=${PEAL_GAP:-300}
+rate=${PEAL_RATE:-60}
+clients=${PEAL_CLIENTS:-12}
+deadline=$((seconds + 120))
+
+# command_of NAME PID: how peal up has started it.
+command_of() {
+	[ -n "$2" ] || bail "there is no $1"
+	cp "/proc/$2/cmdline" "$work/$1.command"
+}
+
+# havoc_house [OPTION...]: what peal up makes, and how it starts it.
+havoc_house() {
+	house_up --gateways 2 -o log.segment_bytes=4M -o ring.slots=1024 \
+	    -o ring.payload_bytes=1M -o gateway.mark_interval=500 \
+	    -o gateway.drain_seconds=0 "$@"
+	command_of writer "$(writer)"
+	command_of broker "$(broker)"
+	command_of gateway "$(gateways | head -n 1)"
+	house_down || bail 'it did not end in order'
+}
+
+# writer_under COMMAND...: the writer of the next havoc runs under it.
+writer_under() {
+	printf '%s\0' "$@" >"$work/under"
+	cat "$work/under" "$work/writer.command" >"$work/writer.new"
+	mv "$work/writer.new" "$work/writer.command"
+}
+
+# Everybody begins; harm does when the clients are there.
+havoc_begin() {
+	echo "# PEAL_SEED=$seed"
+	rm -f "$work/ready" "$work/calm" "$work/until" "$work/head"
+	"$programs/havoc" -W "$work/writer.command" -B "$work/broker.command" \
+	    -G "$work/gateway.command" -n 2 -p "$port" -S "$seed" \
+	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" \
+	    >"$work/havoc" 2>"$work/havoc.err" &
+	havoc=$!
+	"$programs/contend" -s "$data/run/writer.sock" -p "$port" \
+	    -C "$cafile" -t "$token" -n 3 -m 2 -r "$rate" -S "$seed" \
+	    -d "$deadline" -x "$work/calm" -l "$data/log" \
+	    >"$work/contend" 2>&1 &
+	contend=$!
+	follow -n "$clients" -P '>' -P 'load.3.>' -P 'load.*.5' -f 0 \
+	    -U "$work/until" -d "$deadline" -l "$data/log" -r "$work/ready" \
+	    >"$work/follow" 2>&1 &
+	follow=$!
+	"$programs/roam" -p "$port" -C "$cafile" -t "$token" -n "$clients" \
+	    -S "$seed" -l "$data/log" -r "$work/roaming" -s "$work/head" \
+	    -d "$deadline" -R >"$work/roam" 2>&1 &
+	roam=$!
+	others="$others $havoc $contend $follow $roam"
+}
+
+served_is_fold() {
+	"$peal" state --data "$data" --json >"$work/rows" &&
+		python3 "$top_srcdir/tests/lib/fold.py" "$work/events" \
+		    "$work/rows"
+}
+
+# told NAME PID FILE: how it has ended, and what it said.
+told() {
+	ends "$2"
+	grep -v 'cannot connect' "$work/$3" | sed 's/^/# /'
+	verdict "$1" "$status"
+}
+
+# When harm is over: log, state and clients are the same.
+havoc_judge() {
+	await test -e "$work/calm" || bail 'it never came to calm'
+	told 'producers were told nothing that the log does not hold' \
+	    $contend contend
+	passes 'some of it unanswered, in conflict, again, and by a used key' \
+	    grep -zq 'dup[a-z]*=[1-9].* con[a-z]*=[1-9].* reused=[1-9].*unknown=[1-9]' \
+	    "$work/contend"
+	"$programs/events" "$data/log" >"$work/all" || bail 'no events'
+	wc -l <"$work/all" >"$work/end"
+	cp "$work/end" "$work/end2"
+	mv "$work/end" "$work/until"
+	mv "$work/end2" "$work/head"
+	told 'each client got each event once, in order, unbroken' \
+	    $follow follow
+	told 'no client with views was told anything wrong' $roam roam
+	"$peal" log cat --data "$data" --json >"$work/events"
+	passes 'the state that is served is the fold of the log' \
+	    await_here served_is_fold
+	kill -TERM $havoc
+	told 'nobody ended but who was made to, and all end in order' \
+	    $havoc havoc
+	passes 'the writer was killed, and others' grep -zq \
+	    'writer: starts=[^ ]* kills=[1-9].*: starts=[^ ]* kills=[1-9]' \
+	    "$work/havoc"
+	passes 'the log is sound' "$peal" log verify --data "$data"
+}
