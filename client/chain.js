@@ -7,14 +7,14 @@ import { check, events, follow, isUint, part, shaped } from "./message.js";
 
 export class Chain {
   /** Of a connection that has ended: whoever is handing over stops. */
-  closed = false;
+  closed;
   /** id -> leg. A leg without `sub` was left, and stays until the server says `ok`. */
   #legs = new Map();
 
-  /** For the request m. `seq` is how far the server has told it; undefined at first. */
-  add(sub, { id, from, since = isUint(from) ? from : undefined }) {
-    const leg = { id, sub, seq: since, now: from === "now", live: false };
-    this.#legs.set(id, leg);
+  /** For the request m. `seq` is how far the server has told it; at first what was asked for. */
+  add(sub, m) {
+    const leg = { id: m.id, sub, seq: m.since ?? m.from };
+    this.#legs.set(m.id, leg);
     return leg;
   }
 
@@ -23,16 +23,16 @@ export class Chain {
   }
 
   /** Where the next batch begins: those that are ahead of it joined late. */
-  #next(live = this.#live()) {
-    return Math.min(...live.map((leg) => leg.seq));
+  #next() {
+    return Math.min(...this.#live().map((leg) => leg.seq));
   }
 
   batch(m) {
     const [after, upto] = m;
-    const live = this.#live();
-    check(live.length);
-    follow(after, this.#next(live));
-    this.#hand(live, events(m, 2, after, upto), after, upto);
+    const next = this.#next();
+    check(next < Infinity);
+    follow(after, next);
+    this.#hand(this.#live(), events(m.slice(2), after, upto), after, upto);
   }
 
   #hand(legs, list, after, upto, sure) {
@@ -54,7 +54,7 @@ export class Chain {
     check(isUint(seq));
     const next = this.#next();
     // Behind the others it would have missed what they have got.
-    if (next !== Infinity) follow(Math.min(seq, next), next);
+    if (next < Infinity) follow(Math.min(seq, next), next);
     leg.live = true;
   }
 
@@ -62,8 +62,13 @@ export class Chain {
   message(m) {
     const { op, id, seq, after, upto } = m;
     const leg = this.#legs.get(id);
-    if (op === "lagged") this.#lagged(m, leg);
-    else if (!leg) return false;
+    if (op === "lagged") {
+      shaped("uus", [m.oldest, m.head, m.reason]);
+      const next = this.#next();
+      // Without id: all that have come as far as the chain.
+      const ended = id === undefined ? this.#live().filter((one) => one.seq === next) : [leg];
+      for (const one of ended) this.#end(one)?.lagged(m);
+    } else if (!leg) return false;
     else if (op === "error") this.#end(leg)?.failed(errorOf(m));
     else if (op === "ok" && !leg.sub) this.#legs.delete(id);
     else {
@@ -72,27 +77,18 @@ export class Chain {
       else if (op === "replay") {
         check(!leg.round);
         follow(after, leg.seq);
-        const list = events(m.events, 0, after, upto);
+        const list = events(m.events, after, upto);
         if (m.last) this.#goLive(leg, upto);
         this.#hand([leg], list, after, upto, true);
       } else {
         check(op === "subscribed");
-        if (leg.now) {
+        if (leg.seq === "now") {
           this.#goLive(leg, seq);
           this.#mark(leg, seq);
         }
       }
     }
     return true;
-  }
-
-  /** The server has ended one, or (without id) all that have come as far as the chain. */
-  #lagged(m, leg) {
-    shaped("uus", [m.oldest, m.head, m.reason]);
-    const next = this.#next();
-    const legs = m.id === undefined
-      ? this.#live().filter(({ seq }) => seq === next) : [leg];
-    for (const one of legs) this.#end(one)?.lagged(m);
   }
 
   /** The subscription that had it; none, where it was left and `ok` is still to come. */

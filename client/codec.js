@@ -2,7 +2,8 @@
 // MessagePack as doc/protocol.md has it: values to canonical bytes, and bytes to values.
 // Whatever bytes come, decode gives a value or throws, and makes nothing of what they only claim.
 
-const LEVELS = 32;
+import { LEVELS } from "./limits.js";
+
 const utf8 = new TextEncoder();
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -155,32 +156,27 @@ function wide(high, low) {
 const binary = (n) => bytes.subarray(take(n), at);
 
 // Topics, types, actors and keys come again and again: a string that is there already is
-// found sooner than made, and a Map has its hash. Each slot keeps the last: its bytes, and
-// behind them how many. More slots were slower: they are not in the processor's cache.
+// found sooner than made, and a Map has its hash. More slots were slower: they are not in the
+// processor's cache.
 const KNOWN = 47;
 const SLOT_BITS = 10;
 const known = Array(1 << SLOT_BITS).fill("");
-const knownBytes = new DataView(new ArrayBuffer((KNOWN + 1) << SLOT_BITS));
 
 function string(n) {
   const from = take(n);
-  if (n > KNOWN) return text.decode(bytes.subarray(from, at));
   let slot = n;
   let i = from;
-  for (; i + 4 <= at; i += 4) slot = Math.imul(slot ^ view.getUint32(i), 0x9e3779b1);
+  if (n > KNOWN) return text.decode(bytes.subarray(from, at));
   for (; i < at; i++) slot = Math.imul(slot ^ bytes[i], 0x9e3779b1);
   slot >>>= 32 - SLOT_BITS;
-  const there = slot * (KNOWN + 1) - from;
-  if (knownBytes.getUint8(there + from + KNOWN) === n) {
-    i = from;
-    while (i + 4 <= at && view.getUint32(i) === knownBytes.getUint32(there + i)) i += 4;
-    while (i < at && bytes[i] === knownBytes.getUint8(there + i)) i++;
-    if (i === at) return known[slot];
+  const there = known[slot];
+  if (there.length === n) {
+    for (i = from; i < at && bytes[i] === there.charCodeAt(i - from); ) i++;
+    if (i === at) return there;
   }
   const s = short(from);
-  knownBytes.setUint8(there + from + KNOWN, n);
-  for (i = from; i < at; i++) knownBytes.setUint8(there + i, bytes[i]);
-  return (known[slot] = s);
+  // Whatever has a character for each byte is ASCII.
+  return s.length === n ? (known[slot] = s) : s;
 }
 
 /**

@@ -6,18 +6,9 @@ import { encode, decode } from "./codec.js";
 import { onAbort } from "./emitter.js";
 import { errorOf, waitOf } from "./error.js";
 import { check, shaped } from "./message.js";
-
-const ATTEMPT_MS = 20000;
-const HEALTHY_MS = 5000;
-const TICK_MS = 5000;
-const PING_MS = 30000;
-const SILENCE_MS = 10000;
-// The timers of a hidden page run once a minute.
-const HIDDEN_SILENCE_MS = 45000;
-// However soon the next token ends, too.
-const RENEW_MS = 10000;
-// Four times the largest page.
-const MESSAGE_MAX = 1 << 24;
+import {
+  ATTEMPT_MS, HEALTHY_MS, HIDDEN_SILENCE_MS, MAX_MESSAGE, PING_MS, RENEW_MS, SILENCE_MS, TICK_MS,
+} from "./limits.js";
 
 const hidden = () => globalThis.document?.hidden;
 
@@ -37,6 +28,7 @@ export class Connection {
   /** Not before then, by the server's word. */
   #slot = 0;
   #heard;
+  /** When the last ping was sent; Infinity while it is out. */
   #pinged;
   #interval;
   /** The last refusal. */
@@ -44,10 +36,9 @@ export class Connection {
   /** The call of getToken that is out, and what ends it. */
   #token;
   #stop;
-  /** When a token was last renewed on a live connection, and what will do it. */
-  #renewed = 0;
-  #renewal;
-  #pinging;
+  /** Whether a live connection needs another token; when it last asked, Infinity meanwhile. */
+  #expiring;
+  #renewed;
   #end = new AbortController();
 
   constructor(client, options) {
@@ -82,14 +73,8 @@ export class Connection {
     this.#ws.send(bytes);
   }
 
-  close(reason = "closed", code) {
-    if (this.over) return;
-    this.#end.abort();
-    this.#stop?.abort();
-    this.#drop();
-    this.#client.lost();
-    this.#set({ state: "disconnected", reason, code });
-    this.#client.ended(reason, code);
+  close() {
+    if (!this.over) this.lose("closed", undefined, true);
   }
 
   #set(state) {
@@ -142,7 +127,7 @@ export class Connection {
     let m;
     this.#heard = Date.now();
     try {
-      check(data.byteLength <= MESSAGE_MAX);
+      check(data.byteLength <= MAX_MESSAGE);
       m = decode(new Uint8Array(data));
       this.#control(m);
     } catch (e) {
@@ -158,8 +143,9 @@ export class Connection {
   #control(m) {
     const { op } = m;
     if (op === "draining") this.#slot = Date.now() + waitOf(m.in);
-    else if (op === "expiring") {
-      this.#renewal ??= setTimeout(() => this.#renew(), this.#renewed + RENEW_MS - Date.now());
+    else if (this.since && op === "expiring") {
+      this.#expiring = true;
+      this.#tick();
     }
     else if (op === "revoked") this.#said = `revoked: ${m.reason}`;
     else if (this.since) this.#client.received(m);
@@ -175,6 +161,7 @@ export class Connection {
     shaped("suuu", [m.log, m.head, m.oldest, m.max_message]);
     this.#interval = waitOf(m.ping_interval);
     this.since = Date.now();
+    this.#renewed = 0;
     clearTimeout(this.#timer);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
     const turn = this.#turn;
@@ -186,7 +173,9 @@ export class Connection {
 
   async #renew() {
     const turn = this.#turn;
-    this.#renewed = Date.now();
+    const begin = Date.now();
+    this.#expiring = false;
+    this.#renewed = Infinity;
     try {
       const token = await this.#getToken();
       if (turn === this.#turn && token) await this.#client.auth(token);
@@ -194,23 +183,22 @@ export class Connection {
       // The next connection asks again.
       this.#client.report(e);
     }
-    if (turn === this.#turn) this.#renewal = undefined;
+    if (turn === this.#turn) this.#renewed = begin;
   }
 
   /** By the clock: timers stand still while a machine sleeps, and run late in a hidden page. */
   #tick() {
     const now = Date.now();
     if (now - this.#heard >= this.#interval + (hidden() ? HIDDEN_SILENCE_MS : SILENCE_MS))
-      this.lose("silence");
-    else if (now - this.#pinged >= Math.min(PING_MS, this.#interval + TICK_MS)) this.#ping();
+      return this.lose("silence");
+    if (now - this.#pinged >= Math.min(PING_MS, this.#interval + TICK_MS)) this.#ping();
+    if (this.#expiring && now - this.#renewed >= RENEW_MS) this.#renew();
   }
 
-  async #ping() {
-    this.#pinged = Date.now();
-    if (this.#pinging) return;
-    this.#pinging = true;
-    await this.#client.ping().catch(() => {});
-    this.#pinging = false;
+  #ping() {
+    const begin = Date.now();
+    this.#pinged = Infinity;
+    this.#client.ping().catch(() => {}).then(() => (this.#pinged = begin));
   }
 
   /** Something happened to the page or to the network. */
@@ -240,25 +228,26 @@ export class Connection {
     this.#timer = setTimeout(fn, ms);
   }
 
-  #drop() {
+  /** What is `over` is not tried again: what was closed, and what has no use. */
+  lose(reason, code, over = code >= 4500 && code < 5000) {
     const ws = this.#ws;
-    clearTimeout(this.#timer);
-    clearTimeout(this.#renewal);
-    clearInterval(this.#ticker);
-    this.#ws = this.#turn = this.since = this.#renewal = undefined;
-    if (!ws) return;
-    ws.onopen = ws.onmessage = ws.onclose = null;
-    ws.close(1000);
-  }
-
-  lose(reason, code) {
     const now = Date.now();
+    clearInterval(this.#ticker);
     if (now - this.since >= HEALTHY_MS) this.#attempts = 0;
-    if (code >= 4500 && code < 5000) return this.close(reason, code);
-    const wait = Math.max(0, this.#slot - now) + this.backoff(this.#attempts++);
-    this.#drop();
+    const wait = over ? NaN : Math.max(0, this.#slot - now) + this.backoff(this.#attempts++);
+    this.#ws = this.#turn = this.since = this.#expiring = undefined;
+    if (ws) {
+      ws.onopen = ws.onmessage = ws.onclose = null;
+      ws.close(1000);
+    }
     this.#after(wait, () => this.#attempt());
+    if (over) {
+      clearTimeout(this.#timer);
+      this.#end.abort();
+      this.#stop?.abort();
+    }
     this.#client.lost(wait);
-    this.#set({ state: "disconnected", reason, code, retryAt: now + wait });
+    this.#set({ state: "disconnected", reason, code, ...(over || { retryAt: now + wait }) });
+    if (over) this.#client.ended(reason, code);
   }
 }

@@ -10,42 +10,39 @@ export function onAbort(signal, fn) {
 }
 
 export class Emitter {
-  // Lists are replaced, never changed: who is being called does not notice.
   #handlers = new Map();
-  #thrown;
+  #client;
 
-  /** thrown(error) is told what handlers throw. */
-  constructor(thrown) {
-    this.#thrown = thrown;
+  /** client.report(error, "thrown") is told what handlers throw. */
+  constructor(client) {
+    this.#client = client;
   }
 
   on(type, handler, { signal, once } = {}) {
+    // The same function twice is two handlers.
     const call = (e) => {
       if (once) off();
       handler(e);
     };
+    const handlers = this.#handlers.get(type) ?? new Set();
     let forget;
     const off = () => {
       forget?.();
-      this.#handlers.set(type, this.#of(type).filter((other) => other !== call));
+      handlers.delete(call);
     };
-    this.#handlers.set(type, [...this.#of(type), call]);
+    this.#handlers.set(type, handlers.add(call));
     forget = onAbort(signal, off);
     return off;
   }
 
-  #of(type) {
-    return this.#handlers.get(type) ?? [];
-  }
-
-  /** Tells how many handlers there were. */
+  /** Tells how many handlers there were; those that come or go meanwhile do not count. */
   emit(type, value) {
-    const handlers = this.#of(type);
+    const handlers = [...this.#handlers.get(type) ?? []];
     for (const handler of handlers) {
       try {
         handler(value);
       } catch (e) {
-        this.#thrown(e);
+        this.#client.report(e, "thrown");
       }
     }
     return handlers.length;

@@ -3,20 +3,17 @@
 // Whatever is refused or lost is told with it; bad messages are not, they end a connection.
 
 import { shaped } from "./message.js";
+import { MAX_WAIT_MS } from "./limits.js";
 
 export class PealError extends Error {
   name = "PealError";
 
   constructor(code, message, { retry_ms: retryMs, ...details } = {}) {
     super(message);
-    this.code = code;
-    this.details = details;
-    this.retryMs = retryMs;
+    Object.assign(this, { code, details, retryMs });
   }
 }
 
-// Longer than any slot of a server; a timer takes 31 bits.
-const MAX_WAIT_MS = 300000;
 
 /** A time to wait, as a server says it. */
 export function waitOf(ms) {

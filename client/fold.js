@@ -6,12 +6,8 @@
 // whole numbers in another order. Of two such elements `add` takes one, `remove` both.
 
 import { encode } from "./codec.js";
-import { matchesGlob } from "./topic.js";
-
-const MAX_ROW = 1 << 20;
-// What is above an element: with it no value has more than 29 levels, an element 27.
-const LEVELS_ABOVE = 5;
-const KNOWN_TYPES = 1000;
+import { KNOWN_TYPES, LEVELS_ABOVE, MAX_ROW } from "./limits.js";
+import { typeMatcher } from "./topic.js";
 
 /** Rules of a welcome -> type -> what they say. */
 const known = new WeakMap();
@@ -20,12 +16,8 @@ function ruleFor({ topic, type }, rules) {
   if (topic[0] === "$") return "set";
   let types = known.get(rules);
   if (!types || types.size > KNOWN_TYPES) known.set(rules, (types = new Map()));
-  let rule = types.get(type);
-  if (!rule) {
-    rule = rules.find(([glob]) => matchesGlob(glob, type))?.[1] ?? "touch";
-    types.set(type, rule);
-  }
-  return rule;
+  if (!types.has(type)) types.set(type, rules.find(([glob]) => typeMatcher([glob])(type))?.[1]);
+  return types.get(type);
 }
 
 const isMap = (x) => x instanceof Map ||
@@ -63,9 +55,6 @@ function merge(value, patch) {
   return same ? value : close(m);
 }
 
-const isEqual = (a, b) => Object.is(a, b) ||
-  (typeof a === "object" && typeof b === "object" && bytesOf(a) === bytesOf(b));
-
 /** The value with the element of `data` in its field, or without; undefined: it can't be. */
 function change(value, data, add) {
   const pairs = [...open(data)];
@@ -74,17 +63,16 @@ function change(value, data, add) {
   const m = open(value);
   const list = m.has(id) ? m.get(id)[1] : [];
   if (!Array.isArray(list)) return;
-  const others = list.filter((x) => !isEqual(x, element));
+  const bytes = bytesOf(element);
+  const others = list.filter((x) =>
+    !(Object.is(x, element) || (typeof x === "object" && bytesOf(x) === bytes)));
   if (add === others.length < list.length) return value ?? {};
-  if (add) {
-    try {
-      encode(element, LEVELS_ABOVE);
-    } catch {
-      return;
-    }
-    others.push(element);
+  try {
+    encode(element, LEVELS_ABOVE);
+  } catch {
+    return;
   }
-  m.set(id, [key, others]);
+  m.set(id, [key, add ? [...others, element] : others]);
   return close(m);
 }
 
@@ -126,6 +114,5 @@ export function fold(row, e, rules) {
   const value = next(before, data, rule);
   const made = value === undefined
     ? touched : { ...touched, deleted: rule !== "set" && touched.deleted, value };
-  if ((made === touched && row) || fits(made)) return made;
-  return { ...touched, value: before };
+  return fits(made) ? made : { ...touched, value: before };
 }

@@ -2,8 +2,10 @@
 // What a server may say: events, rows, numbers, checked before anything is done with them.
 // Whoever checks here throws; the connection that said it is given up.
 
+import { MAX_ROWS } from "./limits.js";
+
 /** Counted as `counter`; the message that was wrong is the error's cause. */
-export function check(ok, text = "a message makes no sense", counter = "malformed") {
+export function check(ok, text = "a message makes no sense", counter) {
   if (!ok) throw Object.assign(new Error(text), { counter });
 }
 
@@ -16,8 +18,9 @@ export const isUint = (x) => Number.isSafeInteger(x) && x >= 0;
 const kinds = { u: isUint, i: Number.isSafeInteger, s: (x) => typeof x === "string" };
 
 /** Each of `values` is what a letter of `shape` says: uint, int or str. */
-export const shaped = (shape, values) =>
-  check([...shape].every((kind, i) => kinds[kind](values[i])));
+export function shaped(shape, values) {
+  for (let i = 0; i < shape.length; i++) check(kinds[shape[i]](values[i]));
+}
 
 /** [seq, time, topic, version, type, actor, data, meta?] */
 export function event(a) {
@@ -28,10 +31,10 @@ export function event(a) {
   };
 }
 
-/** The events of an array from its element `first`, in order, beyond `after`, up to `upto`. */
-export function events(a, first, after, upto) {
+/** Events in order, beyond `after`, up to `upto`. */
+export function events(list, after, upto) {
   check(isUint(upto) && upto >= after);
-  return a.slice(first).map((raw) => {
+  return list.map((raw) => {
     const e = event(raw);
     if (e.seq) {
       check(e.seq > after && e.seq <= upto);
@@ -50,8 +53,6 @@ export function row(a) {
   };
 }
 
-// More than any page can hold: a round without an end is no snapshot.
-const MAX_ROWS = 1 << 20;
 
 /** Adds a part of a snapshot to the round before it; a round that is whole has `last`. */
 export function part(round = { rows: [] }, { seq, full, last, rows }) {

@@ -80,7 +80,9 @@ class Outbox {
     const { minDelay = MIN_DELAY_MS, maxDelay = MAX_DELAY_MS } = options;
     this.#o = { store, user, limit, bytes, minDelay, maxDelay };
     // A handler of errors that throws is not told of that.
-    this.#events = new Emitter((e) => (this.#reporting ? console.error(e) : this.#report(e)));
+    this.#events = new Emitter({
+      report: (e) => (this.#reporting ? console.error(e) : this.#report(e)),
+    });
     this.#store = new MemoryStore();
     this.#saving = this.ready = this.#open();
     const forget = client.connection.subscribe(() => this.#look());

@@ -26,7 +26,7 @@ class Client extends Requests {
   clock;
   counters = { reconnects: 0, gaps: 0, malformed: 0, lagged: 0, thrown: 0 };
   connection;
-  #events = new Emitter((e) => this.report(e, "thrown"));
+  #events = new Emitter(this);
   #chain;
   #subs = new Set();
   #id = 0;
@@ -178,8 +178,7 @@ class Client extends Requests {
     this.#events.emit("change");
     // A listener may have changed it again.
     if (state !== this.connection.getSnapshot()) return;
-    const { welcome } = this;
-    this.#events.emit(state.state, state.state === "connected" ? { ...state, welcome } : state);
+    this.#events.emit(state.state, { ...state, welcome: this.welcome });
   }
 
   welcomed(m) {

@@ -13,19 +13,18 @@ export class Requests {
   #waiting = [];
 
   /** Resolves with what read(answer) makes of the message `reply`, or of a whole snapshot. */
-  ask(reply, m, { signal } = {}, read = (answer) => answer) {
-    let forget = () => {};
+  async ask(reply, m, { signal } = {}, read = (answer) => answer) {
+    signal?.throwIfAborted();
+    const { state, retryAt } = this.connection.getSnapshot();
+    if (state === "disconnected") throw lost({}, retryAt - Date.now());
+    let forget;
     const answer = new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const { state, retryAt } = this.connection.getSnapshot();
-      if (state === "disconnected") throw lost({}, retryAt - Date.now());
       forget = onAbort(signal, () => reject(signal.reason));
       const request = { reply, m, resolve, reject, read, signal };
       if (this.connection.since) this.#send(request);
       else this.#waiting.push(request);
     });
-    answer.then(forget, forget);
-    return answer;
+    return answer.finally(forget);
   }
 
   #send(request) {
@@ -63,7 +62,6 @@ export class Requests {
 }
 
 /** What was sent and can have been done is `unknown`. */
-const lost = ({ op, id }, wait) =>
-  id && /append|emit/.test(op)
-    ? new PealError("unknown", "the connection broke")
-    : new PealError("unavailable", "no connection", wait >= 0 && { retry_ms: wait });
+const lost = ({ op, id }, wait) => (id && /append|emit/.test(op)
+  ? new PealError("unknown", "the connection broke")
+  : new PealError("unavailable", "no connection", wait >= 0 && { retry_ms: wait }));

@@ -3,14 +3,8 @@
 // Listeners are told once per frame, and what they get then stays as it is.
 
 import { fold } from "./fold.js";
+import { LATE_MS, MAX_TOPICS, SOON_MS, TOMBSTONES } from "./limits.js";
 
-// Deleted rows that are kept: what happens to their topics next folds on them.
-const TOMBSTONES = 10000;
-// Topics of one request.
-const MAX_TOPICS = 256;
-const SOON_MS = 16;
-// A page that got hidden has no frames.
-const LATE_MS = 250;
 
 /**
  * `client` as in peal.d.ts, and its report(error); listeners are those of `tell`, see view.js.
@@ -22,7 +16,7 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   let deleted = new Map();
   let complete = false;
   let seq = 0;
-  /** Topics of unknown rows -> events that wait for them. */
+  /** Topics of unknown rows -> the last event that needs them. */
   const unknown = new Map();
   let asking;
   /** Topics that changed since listeners were told, and since the snapshot. */
@@ -46,13 +40,13 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
     tell.emit("");
   };
   const soon = () => {
-    const seen = globalThis.document?.visibilityState === "visible";
-    if (seen) requestAnimationFrame(flush);
-    timer = setTimeout(flush, seen ? LATE_MS : SOON_MS);
+    if (timer) return;
+    (globalThis.requestAnimationFrame ?? setTimeout)(flush, SOON_MS);
+    timer = setTimeout(flush, LATE_MS);
   };
-  const now = (is) => {
-    is &&= sub.live && !unknown.size;
-    if (is !== complete && !timer) soon();
+  const look = () => {
+    const is = sub.live && !unknown.size;
+    if (is !== complete) soon();
     complete = is;
   };
 
@@ -64,24 +58,17 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
     (row.deleted ? deleted : rows).set(topic, row);
     if (deleted.size > TOMBSTONES) deleted.delete(deleted.keys().next().value);
     fresh.add(topic);
-    if (!timer) soon();
-  };
-  const apply = (e) => {
-    const row = known(e.topic);
-    if (!(row?.version >= e.version)) put(fold(row, e, client.welcome.fold.rules));
+    soon();
   };
   /** Topics that were deleted so long ago that nothing of them is here come back. */
   const ask = async () => {
     asking = true;
     const topics = [...unknown.keys()].slice(0, MAX_TOPICS);
     try {
-      (await client.state(topics, { minSeq: seq, signal })).rows.forEach(put);
-      for (const topic of topics) {
-        const events = unknown.get(topic) ?? [];
-        unknown.delete(topic);
-        if (known(topic)) events.forEach(apply);
-      }
-      now(true);
+      const state = await client.state(topics, { minSeq: seq, signal });
+      state.rows.forEach(put);
+      for (const topic of topics) if (unknown.get(topic) <= state.seq) unknown.delete(topic);
+      look();
     } catch {
       // The next mark asks again.
     }
@@ -100,25 +87,25 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   });
   sub.on("event", (e) => {
     const { topic, version } = e;
-    if (version > 1 && !known(topic) && !unknown.has(topic)) unknown.set(topic, []);
-    if (unknown.has(topic)) unknown.get(topic).push(e);
-    else if (version) apply(e);
+    const row = known(topic);
+    if ((version > 1 && !row) || (version && unknown.has(topic))) unknown.set(topic, e.seq);
+    else if (version) put(fold(row, e, client.welcome.fold.rules));
   });
   sub.on("mark", (mark) => {
     seq = mark.seq;
     if (unknown.size && !asking) ask();
-    now(true);
+    look();
   });
   sub.on("lagged", (lagged) => {
-    now(false);
+    look();
     tell.emit("lagged", lagged);
   });
   sub.on("error", (e) => {
-    now(!e.fatal && complete);
+    look();
     if (e.fatal) settle[1](e);
     if (!tell.emit("error", e)) client.report(e);
   });
-  const off = client.on("change", () => now(complete), { signal });
+  const off = client.on("change", look, { signal });
 
   return {
     ready,

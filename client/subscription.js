@@ -3,11 +3,9 @@
 // Its position moves when handlers have returned, so that going on from it misses nothing.
 
 import { Emitter, onAbort } from "./emitter.js";
-import { matcher, matchesGlob } from "./topic.js";
+import { BUFFER, HEALTHY_MS } from "./limits.js";
+import { matcher, typeMatcher } from "./topic.js";
 
-// What a loop may have before it.
-const BUFFER = 10000;
-const HEALTHY_MS = 5000;
 const FATAL = /bad_request|unauthorized|forbidden|not_found|too_large/;
 
 export class Subscription extends Emitter {
@@ -21,22 +19,23 @@ export class Subscription extends Emitter {
   #client;
   #o;
   #matches;
+  #types;
   #where;
   /** Of each loop, what it has not done yet: [item, position before it]. */
   #loops = new Set();
-  #full;
+  /** { error }, or none, once it is over. */
   #ended;
-  #error;
   #timer;
   #tries = 0;
   #liveAt;
   #forget;
 
   constructor(client, patterns, o) {
-    super((e) => client.report(e, "thrown"));
-    const { from, resume, signal } = o;
+    super(client);
+    const { from, resume, signal, types } = o;
     this.patterns = [].concat(patterns);
     this.#matches = matcher(this.patterns);
+    this.#types = typeMatcher(types ?? ["*"]);
     this.snapshots = from === "snapshot" || resume === "snapshot";
     if (from?.log) this.#where = from;
     this.#client = client;
@@ -62,8 +61,7 @@ export class Subscription extends Emitter {
   /** For good. */
   end(error) {
     if (this.#ended) return;
-    this.#ended = true;
-    this.#error = error;
+    this.#ended = { error };
     this.#forget?.();
     this.#leave();
     this.#client.forget(this);
@@ -81,92 +79,85 @@ export class Subscription extends Emitter {
   }
 
   /** What to ask the server for, from where it has got. */
-  request({ log, oldest, head }) {
+  request(welcome) {
     clearTimeout(this.#timer);
-    if (this.#where && this.#where.log !== log)
-      this.#skip({ reason: "log_changed", position: this.#where.seq, oldest, head });
+    this.#liveAt = undefined;
+    const { log } = welcome;
+    if (this.#where && this.#where.log !== log) this.#lag("log_changed", welcome, true);
+    const { types, conflate } = this.#o;
     const { seq, scope } = this.#where ?? {};
-    const m = {
-      op: "subscribe", topics: this.patterns, types: this.#o.types, conflate: this.#o.conflate,
-      log: this.#where && log,
+    return {
+      op: "subscribe", topics: this.patterns, types, conflate, log: this.#where && log,
+      ...(this.snapshots ? { from: "snapshot", since: seq, scope } : { from: seq ?? "now" }),
     };
-    return this.snapshots ? { ...m, from: "snapshot", since: seq, scope }
-      : { ...m, from: seq ?? "now" };
   }
 
   #at(seq, scope = this.#where?.scope) {
     this.#where = { log: this.#client.welcome.log, seq, scope };
   }
 
-  #hand(kind, value) {
+  /** To all handlers and loops; then the position is `seq`, if there is one. */
+  #hand(kind, value, seq, scope) {
+    const item = [{ kind, [kind]: value }, this.#where];
+    let slow;
     this.emit(kind, value);
     for (const loop of this.#loops) {
-      loop.push([{ kind, [kind]: value }, this.#where]);
-      if (loop.length > BUFFER) this.#full = true;
+      if (loop.push(item) > BUFFER) slow = true;
       loop.wake?.();
     }
+    if (seq) this.#at(seq, scope);
+    if (!slow || !this.open) return;
+    // That loop keeps what it has, and gets the rest from the position.
+    this.#leave();
+    this.#lag("slow_reader", this.#client.welcome);
   }
 
   /** An event that somebody on this connection asked for, or (sure) this subscription did. */
   take(e, sure) {
-    if (!this.open || !(sure || this.#wants(e))) return;
-    this.#hand("event", e);
-    if (e.seq) this.#at(e.seq);
-    this.#pause();
-  }
-
-  #wants({ topic, type }) {
-    return this.#matches(topic) &&
-      (this.#o.types?.some((g) => matchesGlob(g, type)) ?? true);
+    if (this.open && (sure || (this.#matches(e.topic) && this.#types(e.type))))
+      this.#hand("event", e, e.seq);
   }
 
   sync(sync, scope) {
-    if (!this.open) return;
-    this.#hand("sync", sync);
-    this.#at(sync.seq, scope);
-    this.#pause();
+    if (this.open) this.#hand("sync", sync, sync.seq, scope);
   }
 
   mark(seq) {
     if (!this.open) return;
     this.#at(seq);
-    const now = Date.now();
-    this.#liveAt = this.live ? this.#liveAt ?? now : undefined;
-    if (now - this.#liveAt >= HEALTHY_MS) this.#tries = 0;
+    if (this.live) this.#liveAt ??= Date.now();
     this.#client.marked();
     this.emit("mark", { seq });
   }
 
   /** The server has ended it, with or without leaving something out. */
-  lagged({ reason, position, oldest, head }) {
-    const lagged = { reason, position, oldest, head };
-    if (!this.snapshots && oldest > this.#where?.seq + 1) this.#skip(lagged);
-    else this.#lag(lagged);
+  lagged(m) {
+    this.#lag(m.reason, m, !this.snapshots && m.oldest > this.#where?.seq + 1);
     this.#later();
   }
 
-  #lag(lagged) {
-    this.#client.counters.lagged++;
-    this.#hand("lagged", lagged);
-  }
-
-  /** What is missing can't be had any more: on from what there is, or from now. */
-  #skip(lagged) {
+  /** What is missing follows from its position; or is lost, then from what there is, or now. */
+  #lag(reason, { oldest, head }, lost) {
+    const lagged = { reason, position: this.#where?.seq, oldest, head };
     // Whoever has just subscribed has no handlers yet.
-    queueMicrotask(() => this.#ended || this.#lag(lagged));
-    if (this.#o.from?.log && !this.snapshots) this.#at(lagged.oldest - 1);
+    queueMicrotask(() => {
+      if (this.#ended) return;
+      this.#client.counters.lagged++;
+      this.#hand("lagged", lagged);
+    });
+    if (!lost) return;
+    if (this.#o.from?.log && !this.snapshots) this.#at(oldest - 1);
     else this.#where = undefined;
   }
 
   failed(error) {
-    const { code, details: { oldest } } = error;
-    if (code === "not_found" && oldest && this.#where) {
-      this.lagged({ reason: "retention", position: this.#where.seq, oldest,
-        head: this.#client.welcome.head });
-    } else if (FATAL.test(code)) this.end(error);
+    const { code, retryMs, details: { oldest } } = error;
+    if (code === "not_found" && oldest && this.#where)
+      this.lagged({ ...this.#client.welcome, reason: "retention", oldest });
+    else if (FATAL.test(code)) this.end(error);
     else {
       this.#fail(error);
-      this.#later(error.retryMs);
+      this.#later(retryMs);
     }
   }
 
@@ -176,18 +167,10 @@ export class Subscription extends Emitter {
 
   /** At once the first time, then with backoff. */
   #later(ms = 0) {
-    this.#liveAt = undefined;
+    if (Date.now() - this.#liveAt >= HEALTHY_MS) this.#tries = 0;
     this.#timer = setTimeout(() => this.#client.open(this),
       ms + (this.#tries && this.#client.connection.backoff(this.#tries)));
     this.#tries++;
-  }
-
-  /** A loop does not keep up: what it has it keeps, the rest it gets from its position. */
-  #pause() {
-    if (!this.#full || !this.open) return;
-    this.#leave();
-    const { oldest, head } = this.#client.welcome;
-    this.#lag({ reason: "slow_reader", position: this.#where?.seq, oldest, head });
   }
 
   async *[Symbol.asyncIterator]() {
@@ -201,20 +184,16 @@ export class Subscription extends Emitter {
           loop.shift();
         }
         if (this.#ended) break;
-        this.#caughtUp();
+        if (!this.open && ![...this.#loops].some((other) => other.length)) {
+          this.open = true;
+          this.#client.open(this);
+        }
         await new Promise((resolve) => (loop.wake = resolve));
       }
-      if (this.#error) throw this.#error;
+      if (this.#ended.error) throw this.#ended.error;
     } finally {
       this.#loops.delete(loop);
       if (!this.#loops.size) this.unsubscribe();
     }
-  }
-
-  #caughtUp() {
-    if (this.open || [...this.#loops].some((loop) => loop.length)) return;
-    this.open = true;
-    this.#full = false;
-    this.#client.open(this);
   }
 }

@@ -255,6 +255,7 @@ test("lagged with an id: that one asks again from where it is", async (t) => {
   live(s, s.take("subscribe").id, 100);
   s.say([100, 105, ev(101)],
     { op: "lagged", id: ask.id, reason: "permissions", position: 105, oldest: 1, head: 110 });
+  await settle();
   assert.deepEqual(seen.take(), ["all 100: ", "event 101 a.b", "lagged permissions 105 1"]);
   assert.equal(b.client.counters.lagged, 1);
   assert.equal(other.live, true);

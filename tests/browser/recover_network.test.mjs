@@ -10,7 +10,7 @@ import { until } from "./lib/await.mjs";
 import { assertFollowed, openFollower, tell, told } from "./lib/follow.mjs";
 import { startHouse } from "./lib/house.mjs";
 import { seedOf, startLoad } from "./lib/load.mjs";
-import { launch } from "./lib/page.mjs";
+import { launch, openPage } from "./lib/page.mjs";
 import { startProxy } from "./lib/proxy.mjs";
 import { random } from "./lib/random.mjs";
 
@@ -38,6 +38,24 @@ test("connections that are reset again and again lose nothing", async (t) => {
     await connected(page, n);
   }
   await assertFollowed(page, house, await load.stop());
+});
+
+test("a view whose module could not be loaded is there when it can be", async (t) => {
+  const page = await openPage(t, browser, `${house.url}/test/blank.html`);
+  let refused = 0;
+  await page.route("**/rows.js", (route) => (refused++ < 1 ? route.abort() : route.continue()));
+  const said = await page.evaluate(async (token) => {
+    const { connect } = await import("/peal.js");
+    const client = connect(undefined, { getToken: () => token });
+    const errors = [];
+    client.on("error", (e) => errors.push(e.message));
+    const view = client.view("w.>");
+    const before = view.getSnapshot().complete;
+    await view.ready;
+    return { errors, before, complete: view.getSnapshot().complete };
+  }, house.token);
+  assert.equal(said.errors.length, 1, said.errors.join());
+  assert.deepEqual([refused, said.before, said.complete], [2, false, true]);
 });
 
 test("nor do those that are cut at any byte", async (t) => {
