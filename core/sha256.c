@@ -47,8 +47,9 @@ sha256_new_ctx(void)
 	return ctx;
 }
 
-void
-sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES])
+/* The calling thread's own. */
+static EVP_MD_CTX *
+sha256_thread_ctx(void)
 {
 	EVP_MD_CTX *ctx;
 
@@ -58,6 +59,14 @@ sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES])
 		ctx = sha256_new_ctx();
 		sha256_demand(pthread_setspecific(key, ctx) == 0);
 	}
+	return ctx;
+}
+
+void
+sha256(const void *p, size_t len, uint8_t out[SHA256_BYTES])
+{
+	EVP_MD_CTX *ctx = sha256_thread_ctx();
+
 	sha256_demand(EVP_DigestInit_ex2(ctx, md, NULL) &&
 		      EVP_DigestUpdate(ctx, p, len) &&
 		      EVP_DigestFinal_ex(ctx, out, NULL));
@@ -82,6 +91,15 @@ void
 sha256_final(struct sha256 *sum, uint8_t out[SHA256_BYTES])
 {
 	sha256_demand(EVP_DigestFinal_ex(sum->ctx, out, NULL));
+}
+
+void
+sha256_peek(const struct sha256 *sum, uint8_t out[SHA256_BYTES])
+{
+	EVP_MD_CTX *ctx = sha256_thread_ctx();
+
+	sha256_demand(EVP_MD_CTX_copy_ex(ctx, sum->ctx) &&
+		      EVP_DigestFinal_ex(ctx, out, NULL));
 }
 
 void

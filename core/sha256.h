@@ -30,6 +30,8 @@ struct sha256 {
 void sha256_init(struct sha256 *sum);
 void sha256_update(struct sha256 *sum, const void *p, size_t len);
 void sha256_final(struct sha256 *sum, uint8_t out[SHA256_BYTES]);
+/* What sha256_final() would give; the sum goes on. */
+void sha256_peek(const struct sha256 *sum, uint8_t out[SHA256_BYTES]);
 void sha256_deinit(struct sha256 *sum);
 
 #endif

@@ -30,7 +30,7 @@ chain_seal_fits(const struct segment *s)
 {
 	struct segment_predecessor at = s->extent;
 
-	format_chain(s->header.pred.chain, s->header.log_id, &at);
+	format_chain(&s->header, &at);
 	return at.first_seq == s->header.first_seq &&
 	       at.last_seq + 1 >= at.first_seq &&
 	       memcmp(at.chain, s->extent.chain, sizeof(at.chain)) == 0;
@@ -150,7 +150,8 @@ chain_same_extent(
 	       a->last_seq == b->last_seq &&
 	       a->valid_length == b->valid_length &&
 	       a->tail_crc == b->tail_crc &&
-	       memcmp(a->chain, b->chain, sizeof(a->chain)) == 0;
+	       memcmp(a->chain, b->chain, sizeof(a->chain)) == 0 &&
+	       memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
 /* Is what b's header says of a what a's header, the hash and a's seal say? */
@@ -161,7 +162,7 @@ chain_check_entry(
 	struct segment_predecessor entry = b->header.pred;
 	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = b->name };
 
-	format_chain(a->header.pred.chain, a->header.log_id, &entry);
+	format_chain(&a->header, &entry);
 	if (entry.number != a->header.number ||
 	    entry.first_seq != a->header.first_seq ||
 	    entry.last_seq + 1 != b->header.first_seq ||

@@ -108,7 +108,7 @@ format_put_segment(const struct segment_header *seg, uint8_t page[LOG_PAGE])
 {
 	memset(page, 0, LOG_PAGE);
 	put_le64(page + SEG_MAGIC, SEGMENT_MAGIC);
-	put_le32(page + SEG_VERSION, SEGMENT_VERSION);
+	put_le32(page + SEG_VERSION, seg->version);
 	put_le32(page + SEG_SALT, seg->salt);
 	memcpy(page + SEG_LOG_ID, seg->log_id, sizeof(seg->log_id));
 	put_le64(page + SEG_EPOCH, seg->epoch);
@@ -122,6 +122,7 @@ format_put_segment(const struct segment_header *seg, uint8_t page[LOG_PAGE])
 	put_le64(page + SEG_PRED_VALID_LENGTH, seg->pred.valid_length);
 	put_le32(page + SEG_PRED_TAIL_CRC, seg->pred.tail_crc);
 	memcpy(page + SEG_PRED_CHAIN, seg->pred.chain, 32);
+	memcpy(page + SEG_PRED_DIGEST, seg->pred.digest, LOG_DIGEST);
 	put_le32(page + SEG_CRC, crc32c(0, page, SEG_CRC));
 }
 
@@ -134,10 +135,11 @@ format_get_segment(
 	if (get_le64(page + SEG_MAGIC) != SEGMENT_MAGIC ||
 	    get_le32(page + SEG_CRC) != crc32c(0, page, SEG_CRC))
 		return FORMAT_SEGMENT_BAD;
-	if (v != SEGMENT_VERSION) {
+	if (v > SEGMENT_VERSION || v < SEGMENT_VERSION_OLDEST) {
 		*version = v;
 		return FORMAT_SEGMENT_NEWER;
 	}
+	seg->version = v;
 	seg->salt = get_le32(page + SEG_SALT);
 	memcpy(seg->log_id, page + SEG_LOG_ID, sizeof(seg->log_id));
 	seg->epoch = get_le64(page + SEG_EPOCH);
@@ -151,7 +153,20 @@ format_get_segment(
 	seg->pred.valid_length = get_le64(page + SEG_PRED_VALID_LENGTH);
 	seg->pred.tail_crc = get_le32(page + SEG_PRED_TAIL_CRC);
 	memcpy(seg->pred.chain, page + SEG_PRED_CHAIN, 32);
+	memcpy(seg->pred.digest, page + SEG_PRED_DIGEST, LOG_DIGEST);
 	return FORMAT_SEGMENT_GOOD;
+}
+
+uint32_t
+format_idle_len(uint32_t version)
+{
+	return version > 1 ? LOG_DIGEST : 0;
+}
+
+uint32_t
+format_seal_len(uint32_t version)
+{
+	return version > 1 ? FOOTER_BYTES : FOOTER_BYTES_1;
 }
 
 void
@@ -169,17 +184,19 @@ format_put_seal(const struct segment_footer *footer, uint64_t time_us,
 	put_le64(p + FOOTER_VALID_LENGTH, footer->valid_length);
 	put_le32(p + FOOTER_TAIL_CRC, footer->tail_crc);
 	memcpy(p + FOOTER_CHAIN, footer->chain, 32);
+	memcpy(p + FOOTER_DIGEST, footer->digest, LOG_DIGEST);
 }
 
 bool
-format_get_seal(const uint8_t page[LOG_PAGE], uint32_t salt,
+format_get_seal(const uint8_t page[LOG_PAGE], const struct segment_header *seg,
     struct segment_footer *footer, struct frame_header *frame)
 {
 	const uint8_t *p = page + LOG_FRAME_HEADER;
+	uint32_t len = format_seal_len(seg->version);
 
-	if (!format_get_frame(page, salt, frame) || frame->type != FRAME_SEAL ||
-	    frame->payload_len != FOOTER_BYTES ||
-	    frame->payload_crc != crc32c(salt, p, FOOTER_BYTES))
+	if (!format_get_frame(page, seg->salt, frame) ||
+	    frame->type != FRAME_SEAL || frame->payload_len != len ||
+	    frame->payload_crc != crc32c(seg->salt, p, len))
 		return false;
 	footer->first_seq = get_le64(p + FOOTER_FIRST_SEQ);
 	footer->last_seq = get_le64(p + FOOTER_LAST_SEQ);
@@ -187,23 +204,27 @@ format_get_seal(const uint8_t page[LOG_PAGE], uint32_t salt,
 	footer->valid_length = get_le64(p + FOOTER_VALID_LENGTH);
 	footer->tail_crc = get_le32(p + FOOTER_TAIL_CRC);
 	memcpy(footer->chain, p + FOOTER_CHAIN, 32);
+	memset(footer->digest, 0, LOG_DIGEST);
+	if (seg->version > 1)
+		memcpy(footer->digest, p + FOOTER_DIGEST, LOG_DIGEST);
 	return true;
 }
 
 void
-format_chain(const uint8_t before[32], const uint8_t log_id[16],
-    struct segment_predecessor *at)
+format_chain(const struct segment_header *seg, struct segment_predecessor *at)
 {
-	uint8_t text[32 + 16 + 4 * 8 + 4];
+	uint8_t text[32 + 16 + 4 * 8 + 4 + LOG_DIGEST];
+	size_t len = sizeof(text) - (seg->version > 1 ? 0 : LOG_DIGEST);
 
-	memcpy(text, before, 32);
-	memcpy(text + 32, log_id, 16);
+	memcpy(text, seg->pred.chain, 32);
+	memcpy(text + 32, seg->log_id, 16);
 	put_le64(text + 48, at->number);
 	put_le64(text + 56, at->first_seq);
 	put_le64(text + 64, at->last_seq);
 	put_le64(text + 72, at->valid_length);
 	put_le32(text + 80, at->tail_crc);
-	sha256(text, sizeof(text), at->chain);
+	memcpy(text + 84, at->digest, LOG_DIGEST);
+	sha256(text, len, at->chain);
 }
 
 bool

@@ -17,6 +17,7 @@ enum {
 	LOG_PAGE = 4096,
 	LOG_FRAME_HEADER = 64,
 	LOG_EVENT_HEADER = 8, /* u32 length, u32 CRC32C, then the bytes */
+	LOG_DIGEST = 32,      /* SHA-256 */
 };
 
 enum frame_type {
@@ -37,9 +38,12 @@ struct segment_predecessor {
 	    valid_length;  /* bytes of the file up to its last frame's end */
 	uint32_t tail_crc; /* header CRC of its last frame */
 	uint8_t chain[32]; /* SHA-256 chain up to and including it */
+	/* Of its frames, see log/audit.h; zeros: of version 1 */
+	uint8_t digest[LOG_DIGEST];
 };
 
 struct segment_header {
+	uint32_t version; /* 1 or 2 */
 	uint8_t log_id[16];
 	uint64_t epoch;
 	uint64_t number; /* from 1 on, without a gap */
@@ -57,6 +61,7 @@ struct segment_footer {
 	uint64_t valid_length;
 	uint32_t tail_crc;
 	uint8_t chain[32];
+	uint8_t digest[LOG_DIGEST];
 };
 
 /*

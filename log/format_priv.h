@@ -27,8 +27,9 @@
 #define PACK_MAGIC    UINT64_C(0x7a67732e6c616570)
 
 enum {
-	SEGMENT_VERSION = 1,
-	SEGMENT_HEADERS = 2, /* copies, a page each, from offset 0 on */
+	SEGMENT_VERSION = 2,
+	SEGMENT_VERSION_OLDEST = 1, /* without digests; read, never written */
+	SEGMENT_HEADERS = 2,	    /* copies, a page each, from offset 0 on */
 	SEGMENT_FRAMES = SEGMENT_HEADERS * LOG_PAGE, /* offset of the first */
 	/* Two headers, a frame, a page for an idle frame, the seal. */
 	SEGMENT_BYTES_MIN = SEGMENT_FRAMES + 3 * LOG_PAGE,
@@ -51,7 +52,8 @@ enum {
 	SEG_PRED_VALID_LENGTH = 96,
 	SEG_PRED_TAIL_CRC = 104,
 	SEG_PRED_CHAIN = 112,
-	SEG_END = 144,
+	SEG_PRED_DIGEST = 144,
+	SEG_END = 176,
 	SEG_CRC = LOG_PAGE - 4,
 };
 
@@ -83,12 +85,14 @@ enum {
 	FOOTER_VALID_LENGTH = 24,
 	FOOTER_TAIL_CRC = 32,
 	FOOTER_CHAIN = 40,
-	FOOTER_BYTES = 72,
+	FOOTER_BYTES_1 = 72, /* of version 1 */
+	FOOTER_DIGEST = 72,
+	FOOTER_BYTES = 104,
 };
 
-_Static_assert(SEG_PRED_CHAIN + 32 == SEG_END, "segment header");
+_Static_assert(SEG_PRED_DIGEST + LOG_DIGEST == SEG_END, "segment header");
 _Static_assert(FRAME_FLUSH + 8 == LOG_FRAME_HEADER, "frame header");
-_Static_assert(FOOTER_CHAIN + 32 == FOOTER_BYTES, "footer");
+_Static_assert(FOOTER_DIGEST + LOG_DIGEST == FOOTER_BYTES, "footer");
 _Static_assert(LOG_FRAME_HEADER + FOOTER_BYTES <= LOG_PAGE, "seal");
 
 struct frame_header {
@@ -129,16 +133,21 @@ void format_stamp(uint8_t *frame, uint32_t salt, uint64_t durable_seq,
 MUST_CHECK bool format_get_frame(
     const uint8_t *p, uint32_t salt, struct frame_header *frame);
 
+/* Bytes of an IDLE frame's payload, and of the seal's, by the version. */
+uint32_t format_idle_len(uint32_t version);
+uint32_t format_seal_len(uint32_t version);
+
 /* A whole seal page, but for what format_stamp() sets. */
 void format_put_seal(const struct segment_footer *footer, uint64_t time_us,
     uint8_t page[LOG_PAGE]);
-/* false when the page is no seal that verifies under salt. */
-MUST_CHECK bool format_get_seal(const uint8_t page[LOG_PAGE], uint32_t salt,
-    struct segment_footer *footer, struct frame_header *frame);
+/* false when the page is no seal of seg's that verifies. */
+MUST_CHECK bool format_get_seal(const uint8_t page[LOG_PAGE],
+    const struct segment_header *seg, struct segment_footer *footer,
+    struct frame_header *frame);
 
-/* The chain hash of the segment at, put into at->chain, from the one before. */
-void format_chain(const uint8_t before[32], const uint8_t log_id[16],
-    struct segment_predecessor *at);
+/* The chain hash of the segment seg, which is at, put into at->chain. */
+void format_chain(
+    const struct segment_header *seg, struct segment_predecessor *at);
 
 bool format_is_zero(const uint8_t *p, size_t len);
 

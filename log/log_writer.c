@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/audit.h"
 #include "log/format_priv.h"
 #include "log/index.h"
 #include "log/log_writer.h"
@@ -51,6 +52,8 @@ struct log_writer {
 	uint32_t prev_len;
 	uint32_t tail_crc;
 	struct index index;
+	struct audit audit;
+	uint64_t unsummed; /* bytes that were synced last */
 
 	/* What the next segment's header says of the one before. */
 	struct segment_predecessor pred;
@@ -81,6 +84,7 @@ log_writer_open(const struct sysio *io, int dirfd, const struct log_tail *tail,
 	lw->flush = 1;
 	lw->last_time_us = tail->last_time_us;
 	lw->fd = -1;
+	lw->seg.version = SEGMENT_VERSION;
 	memcpy(lw->seg.log_id, tail->log_id, sizeof(lw->seg.log_id));
 	lw->seg.epoch = tail->epoch;
 	lw->seg.incarnation = tail->incarnation;
@@ -107,6 +111,7 @@ log_writer_free(struct log_writer *lw)
 		(void)sysio_close(lw->io, lw->fd);
 	pthread_mutex_destroy(&lw->spare_lock);
 	index_deinit(&lw->index);
+	audit_deinit(&lw->audit);
 	free(lw);
 	return NULL;
 }
@@ -226,15 +231,13 @@ log_writer_refuse(struct reason *why)
 static void
 log_writer_settle(struct log_writer *lw)
 {
-	uint8_t before[32];
-
-	memcpy(before, lw->pred.chain, sizeof(before));
 	lw->pred.number = lw->seg.number;
 	lw->pred.first_seq = lw->seg.first_seq;
 	lw->pred.last_seq = lw->last_seq;
 	lw->pred.valid_length = lw->valid;
 	lw->pred.tail_crc = lw->tail_crc;
-	format_chain(before, lw->seg.log_id, &lw->pred);
+	audit_now(&lw->audit, lw->pred.digest);
+	format_chain(&lw->seg, &lw->pred);
 }
 
 static int
@@ -251,6 +254,7 @@ log_writer_seal(struct log_writer *lw, struct reason *why)
 	footer.valid_length = lw->pred.valid_length;
 	footer.tail_crc = lw->pred.tail_crc;
 	memcpy(footer.chain, lw->pred.chain, sizeof(footer.chain));
+	memcpy(footer.digest, lw->pred.digest, sizeof(footer.digest));
 	format_put_seal(&footer, lw->last_time_us, page);
 	format_stamp(page, lw->seg.salt, lw->last_seq, lw->prev_len, lw->flush);
 	err = sysio_pwrite(
@@ -344,6 +348,7 @@ log_writer_roll(struct log_writer *lw, uint64_t first_seq, struct reason *why)
 	lw->prev_len = 0;
 	lw->tail_crc = 0;
 	index_clear(&lw->index);
+	audit_begin(&lw->audit, &lw->seg);
 	return 0;
 }
 
@@ -354,6 +359,7 @@ log_writer_stamp(struct log_writer *lw, uint8_t *frame, uint64_t durable_seq)
 	uint32_t len = LOG_FRAME_HEADER + frame_payload_len(frame);
 
 	assert(lw->fd >= 0);
+	assert(lw->unsummed == 0);
 	assert(durable_seq < first_seq);
 	assert(lw->stamped + len <= lw->seg.capacity - LOG_PAGE);
 	format_stamp(frame, lw->seg.salt, durable_seq, lw->prev_len, lw->flush);
@@ -368,7 +374,7 @@ log_writer_stamp(struct log_writer *lw, uint8_t *frame, uint64_t durable_seq)
 }
 
 int
-log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
+log_writer_sync(struct log_writer *lw, const struct iovec *iov, int n,
     uint64_t last_seq, struct reason *why)
 {
 	uint64_t end = ALIGN_UP(lw->stamped, LOG_PAGE);
@@ -397,13 +403,36 @@ log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
 	lw->written = lw->stamped = end;
 	lw->last_seq = last_seq;
 	lw->flush++;
+	lw->unsummed = bytes;
 	return 0;
+}
+
+void
+log_writer_sum(struct log_writer *lw, const struct iovec *iov, int n)
+{
+	for (int i = 0; i < n; i++) {
+		assert(lw->unsummed >= iov[i].iov_len);
+		lw->unsummed -= iov[i].iov_len;
+		audit_add(&lw->audit, iov[i].iov_base, iov[i].iov_len);
+	}
+	assert(lw->unsummed == 0);
+}
+
+int
+log_writer_flush(struct log_writer *lw, const struct iovec *iov, int n,
+    uint64_t last_seq, struct reason *why)
+{
+	int err = log_writer_sync(lw, iov, n, last_seq, why);
+
+	if (err == 0)
+		log_writer_sum(lw, iov, n);
+	return err;
 }
 
 int
 log_writer_idle(struct log_writer *lw, uint64_t last_seq, struct reason *why)
 {
-	uint8_t frame[LOG_FRAME_HEADER];
+	uint8_t frame[LOG_FRAME_HEADER + LOG_DIGEST];
 	struct iovec iov = { frame, sizeof(frame) };
 
 	if (lw->failed)
@@ -412,8 +441,9 @@ log_writer_idle(struct log_writer *lw, uint64_t last_seq, struct reason *why)
 	/* The reserved page is used up only by an idle frame itself. */
 	if (lw->fd < 0 || lw->stamped + LOG_PAGE > lw->seg.capacity - LOG_PAGE)
 		return 0;
-	frame_compose(
-	    frame, FRAME_IDLE, 0, last_seq + 1, lw->last_time_us, 0, 0);
+	frame_compose(frame, FRAME_IDLE, 0, last_seq + 1, lw->last_time_us, 0,
+	    LOG_DIGEST);
+	audit_now(&lw->audit, frame + LOG_FRAME_HEADER);
 	log_writer_stamp(lw, frame, last_seq);
 	return log_writer_flush(lw, &iov, 1, last_seq, why);
 }

@@ -74,15 +74,23 @@ void log_writer_stamp(
     struct log_writer *lw, uint8_t *frame, uint64_t durable_seq);
 
 /*
- * Write the stamped frames (iov, back to back on disk; used up; n at most
- * 512), pad to the page, fdatasync.  After an error nothing may be retried.
+ * Write the stamped frames (iov, back to back on disk; n at most 512), pad to the page, fdatasync.  After an error nothing may be retried.
  */
-MUST_CHECK int log_writer_flush(struct log_writer *lw, struct iovec *iov, int n,
-    uint64_t last_seq, struct reason *why);
+MUST_CHECK int log_writer_flush(struct log_writer *lw, const struct iovec *iov,
+    int n, uint64_t last_seq, struct reason *why);
 
 /*
- * Stamp, write and flush one IDLE frame: durable_seq = last.  Needs no room;
- * nothing is done where no segment is open, or where the last page that is
+ * The same in two steps, for who has something to do as soon as the frames
+ * are durable: what was synced must be summed before the next frame is
+ * stamped, with the same iov.
+ */
+MUST_CHECK int log_writer_sync(struct log_writer *lw, const struct iovec *iov,
+    int n, uint64_t last_seq, struct reason *why);
+void log_writer_sum(struct log_writer *lw, const struct iovec *iov, int n);
+
+/*
+ * Stamp, write and flush one IDLE frame: durable_seq = last, and the digest
+ * of all before it.  Needs no room; nothing is done where no segment is open, or where the last page that is
  * left has been used for one.
  */
 MUST_CHECK int log_writer_idle(

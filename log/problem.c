@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,6 +32,10 @@ static const struct {
 	[LOG_DAMAGED_BASE] = { "damaged base",
 	    "put the file back from a backup: what was removed below the "
 	    "floor is nowhere else" },
+	[LOG_EDITED] = { "edited history",
+	    "copy the log's directory, find out who wrote to it, and put the "
+	    "segment back from a backup; 'peal log cat' reads what is there "
+	    "now" },
 };
 
 const char *
@@ -52,26 +57,40 @@ log_problem_next(const char *sentence)
 	return kinds[LOG_DAMAGED_SEGMENT].next;
 }
 
+/* Which events it touches, as the end of a sentence. */
+static void
+log_problem_events(const struct log_problem *p, char *buf, size_t size)
+{
+	bool edited = p->kind == LOG_EDITED;
+
+	buf[0] = '\0';
+	if (p->first_seq == 0)
+		return;
+	if (p->last_seq == UINT64_MAX)
+		snprintf(buf, size, "; events from %" PRIu64 " on are %s",
+		    p->first_seq, edited ? "edited" : "damaged or missing");
+	else if (edited && p->first_seq == p->last_seq)
+		snprintf(buf, size, "; the first edited event is %" PRIu64,
+		    p->first_seq);
+	else
+		snprintf(buf, size, "; %s %" PRIu64 " to %" PRIu64 "%s",
+		    edited ? "the first edited event is one of" : "events",
+		    p->first_seq, p->last_seq,
+		    edited ? "" : " are damaged or missing");
+}
+
 const char *
 log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE])
 {
 	const char *dot = strrchr(problem->segment, '.');
 	const char *what = dot && !strncmp(dot, ".seg", 4) ? "segment " : "";
-	char where[40] = "", events[80] = "";
+	char where[40] = "", events[110] = "";
 
 	if (problem->offset != 0)
 		snprintf(
 		    where, sizeof(where), ", offset %" PRIu64, problem->offset);
-	if (problem->first_seq != 0 && problem->last_seq == UINT64_MAX)
-		snprintf(events, sizeof(events),
-		    "; events from %" PRIu64 " on are damaged or missing",
-		    problem->first_seq);
-	else if (problem->first_seq != 0)
-		snprintf(events, sizeof(events),
-		    "; events %" PRIu64 " to %" PRIu64
-		    " are damaged or missing",
-		    problem->first_seq, problem->last_seq);
+	log_problem_events(problem, events, sizeof(events));
 	snprintf(buf, LOG_PROBLEM_SENTENCE, "%s: %s'%s'%s: %s%s",
 	    kinds[problem->kind].name, what, problem->segment, where,
 	    problem->text, events);

@@ -18,6 +18,7 @@ enum log_problem_kind {
 	LOG_MISSING_SEGMENT,
 	LOG_FOREIGN_SEGMENT, /* of another log or history, or misnamed */
 	LOG_DAMAGED_BASE,
+	LOG_EDITED, /* frames that verify, and not those that were written */
 };
 
 struct log_problem {
@@ -25,7 +26,7 @@ struct log_problem {
 	const char *segment; /* or another file's name */
 	uint64_t offset;     /* in it; 0: the file as a whole */
 	uint64_t first_seq;  /* damaged or missing events; 0: none */
-	uint64_t last_seq;
+	uint64_t last_seq;   /* edited: the first of those is among them */
 	const char *text;
 };
 
@@ -39,6 +40,10 @@ struct log_problem_sink {
 enum {
 	LOG_PROBLEM_SENTENCE = 240 /* as struct reason */
 };
+
+/* Of every LOG_EDITED that a scan has found. */
+#define LOG_EDITED_TEXT \
+	"the frames before it are not those whose SHA-256 was written down"
 
 /* "KIND: segment 'NAME', offset N: TEXT; events A to B …"; returns buf. */
 const char *log_problem_sentence(

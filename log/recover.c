@@ -45,6 +45,7 @@ struct recovery {
 	uint64_t valid_length;
 	uint64_t torn_end; /* last byte behind that is not zero; 0: none */
 	uint32_t tail_crc;
+	uint8_t digest[LOG_DIGEST];
 };
 
 static void
@@ -126,7 +127,32 @@ recover_judge(struct recovery *rc, const struct segment *s,
 		at.last_seq = s->extent.last_seq;
 		log_problem_tell(&rc->sink, &at,
 		    "its frames end otherwise than its seal or successor says");
+	} else if (sc->edit.found) {
+		at.kind = LOG_EDITED;
+		at.offset = sc->edit.at;
+		at.first_seq = sc->edit.first_seq;
+		at.last_seq = sc->edit.last_seq;
+		log_problem_tell(&rc->sink, &at, LOG_EDITED_TEXT);
 	}
+}
+
+/* What the next segment's header will say of s, which sc has walked through. */
+static void
+recover_take_end(struct recovery *rc, const struct segment *s,
+    const struct scan *sc, const struct scan_ahead *ahead)
+{
+	/* A seal says it also where an IDLE frame is lost. */
+	bool sealed = s->seal == SEAL_GOOD;
+
+	rc->next_seq = sc->next_seq;
+	rc->time_us = sc->time_us;
+	rc->valid_length = sealed ? s->extent.valid_length : sc->at;
+	rc->tail_crc = sealed ? s->extent.tail_crc : sc->tail_crc;
+	rc->torn_end = sealed ? 0 : ahead->end;
+	if (sealed)
+		memcpy(rc->digest, s->extent.digest, LOG_DIGEST);
+	else
+		scan_digest(sc, rc->digest);
 }
 
 /*
@@ -179,7 +205,6 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	struct scan_ahead ahead;
 	struct frame_header frame;
 	struct scan sc;
-	bool sealed;
 	int err;
 
 	/* A packed one is not aligned, and was compared with what it packs. */
@@ -193,6 +218,7 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	err = scan_init(&sc, rc->io, f.fd, s, false);
 	if (err < 0)
 		return err;
+	scan_audit(&sc, s);
 	do {
 		err = scan_next(&sc, &frame, rc->why);
 	} while (err == SCAN_FRAME);
@@ -201,14 +227,10 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	if (err == 0)
 		err = recover_compare(rc, s, &sc);
 	if (err == 0) {
+		if (s->extent.number != 0 && scan_agrees(&sc, &s->extent))
+			scan_compare(&sc, &s->extent);
 		recover_judge(rc, s, &sc, &ahead);
-		rc->next_seq = sc.next_seq;
-		rc->time_us = sc.time_us;
-		/* A seal says it also where an IDLE frame is lost. */
-		sealed = s->seal == SEAL_GOOD;
-		rc->valid_length = sealed ? s->extent.valid_length : sc.at;
-		rc->tail_crc = sealed ? s->extent.tail_crc : sc.tail_crc;
-		rc->torn_end = sealed ? 0 : ahead.end;
+		recover_take_end(rc, s, &sc, &ahead);
 		*frames = sc.frames;
 	}
 	scan_deinit(&sc);
@@ -395,7 +417,9 @@ recover_fill_tail(struct recovery *rc, struct log_tail *tail)
 	pred->last_seq = tail->last_seq;
 	pred->valid_length = rc->valid_length;
 	pred->tail_crc = rc->tail_crc;
-	format_chain(h->pred.chain, h->log_id, pred);
+	if (h->version > 1)
+		memcpy(pred->digest, rc->digest, LOG_DIGEST);
+	format_chain(h, pred);
 }
 
 /* Set aside what no frame of the log is. */

@@ -25,6 +25,17 @@ scan_rewind(struct scan *sc, const struct segment *seg)
 	sc->frames = 0;
 	sc->time_us = 0;
 	sc->tail_crc = 0;
+	if (sc->audited)
+		scan_audit(sc, seg);
+}
+
+void
+scan_audit(struct scan *sc, const struct segment *seg)
+{
+	sc->audited = &seg->header;
+	sc->agreed = seg->header.first_seq;
+	sc->edit = (struct scan_edit){ 0 };
+	audit_begin(&sc->audit, &seg->header);
 }
 
 int
@@ -45,6 +56,7 @@ scan_init(struct scan *sc, const struct sysio *io, int fd,
 		limit = MIN(limit, seg->extent.valid_length);
 	*sc = (struct scan){ .win = win,
 		.salt = seg->header.salt,
+		.idle_len = format_idle_len(seg->header.version),
 		.limit = limit,
 		.keep = keep };
 	memcpy(sc->name, seg->name, sizeof(sc->name));
@@ -56,6 +68,7 @@ void
 scan_deinit(struct scan *sc)
 {
 	window_deinit(&sc->win);
+	audit_deinit(&sc->audit);
 	free(sc->payload);
 	sc->payload = NULL;
 }
@@ -66,18 +79,26 @@ scan_jump(struct scan *sc, uint64_t offset, uint64_t seq)
 	sc->at = sc->frame_at = offset;
 	sc->next_seq = seq;
 	sc->linked = false;
+	sc->audited = NULL;
+}
+
+static ssize_t
+scan_want(struct scan *sc, uint64_t offset, size_t want, const uint8_t **p,
+    struct reason *why)
+{
+	ssize_t n = window_want(&sc->win, offset, want, p);
+
+	if (n < 0)
+		return reason_set(why, (int)n, "cannot read '%s' at %llu",
+		    sc->name, (unsigned long long)offset);
+	return n;
 }
 
 static ssize_t
 scan_get(
     struct scan *sc, uint64_t offset, const uint8_t **p, struct reason *why)
 {
-	ssize_t n = window_get(&sc->win, offset, p);
-
-	if (n < 0)
-		return reason_set(why, (int)n, "cannot read '%s' at %llu",
-		    sc->name, (unsigned long long)offset);
-	return n;
+	return scan_want(sc, offset, LOG_PAGE, p, why);
 }
 
 /* 1: the payload verifies (and is kept); 0: it does not. */
@@ -120,7 +141,8 @@ scan_carries_on(
 
 	if (f->first_seq != sc->next_seq || f->durable_seq >= f->first_seq)
 		return false;
-	if ((f->type == FRAME_EVENTS) != (f->n_events > 0))
+	if ((f->type == FRAME_EVENTS) != (f->n_events > 0) ||
+	    (f->type == FRAME_IDLE && f->payload_len != sc->idle_len))
 		return false;
 	if (!sc->linked)
 		return true;
@@ -157,12 +179,64 @@ scan_try(struct scan *sc, uint64_t offset, struct frame_header *f,
 		    sc->name, f->type, (unsigned long long)offset);
 	if (!scan_carries_on(sc, offset, f))
 		return 0;
+	/* All of it at once where that is possible: it is read twice. */
+	n = scan_want(sc, offset, LOG_FRAME_HEADER + f->payload_len, &p, why);
+	if (n < 0)
+		return (int)n;
 	good = scan_payload(sc, offset + LOG_FRAME_HEADER, f, why);
 	if (good <= 0)
 		return good;
 	sc->frame_at = offset;
 	sc->at = offset + LOG_FRAME_HEADER + f->payload_len;
 	return 1;
+}
+
+static void
+scan_note_edit(struct scan *sc, uint64_t at, uint64_t first)
+{
+	if (!sc->edit.found)
+		sc->edit =
+		    (struct scan_edit){ true, at, first, sc->next_seq - 1 };
+}
+
+/* Does the IDLE frame that was just stepped over have the digest so far? */
+static int
+scan_compare_mark(struct scan *sc, struct reason *why)
+{
+	const uint8_t *p;
+	ssize_t n;
+
+	audit_now(&sc->audit, sc->mark);
+	if (sc->idle_len == 0)
+		return 0;
+	n = scan_want(sc, sc->frame_at + LOG_FRAME_HEADER, LOG_DIGEST, &p, why);
+	if (n < LOG_DIGEST)
+		return n < 0 ? (int)n : -EUCLEAN;
+	if (memcmp(p, sc->mark, LOG_DIGEST) != 0)
+		scan_note_edit(sc, sc->frame_at, sc->agreed);
+	else if (!sc->edit.found)
+		sc->agreed = sc->next_seq;
+	return 0;
+}
+
+/* Sum up the frame that was just stepped over. */
+static int
+scan_sum(struct scan *sc, const struct frame_header *f, struct reason *why)
+{
+	uint64_t at = sc->frame_at;
+	const uint8_t *p;
+	int err = f->type == FRAME_IDLE ? scan_compare_mark(sc, why) : 0;
+
+	while (err == 0 && at < sc->at) {
+		ssize_t n = scan_want(sc, at, (size_t)(sc->at - at), &p, why);
+
+		if (n <= 0)
+			return n < 0 ? (int)n : -EUCLEAN;
+		n = (ssize_t)MIN((uint64_t)n, sc->at - at);
+		audit_add(&sc->audit, p, (size_t)n);
+		at += (uint64_t)n;
+	}
+	return err;
 }
 
 int
@@ -181,6 +255,12 @@ scan_next(struct scan *sc, struct frame_header *frame, struct reason *why)
 		good = scan_try(sc, ALIGN_UP(sc->at, LOG_PAGE), &f, why);
 	if (good <= 0)
 		return good < 0 ? good : SCAN_STOP;
+	if (sc->audited) {
+		int err = scan_sum(sc, &f, why);
+
+		if (err < 0)
+			return err;
+	}
 	sc->next_seq += f.n_events;
 	sc->linked = true;
 	sc->prev_len = LOG_FRAME_HEADER + f.payload_len;
@@ -328,4 +408,26 @@ bool
 scan_complete(const struct scan *sc, const struct segment_predecessor *at)
 {
 	return sc->next_seq == at->last_seq + 1;
+}
+
+void
+scan_digest(const struct scan *sc, uint8_t digest[LOG_DIGEST])
+{
+	if (sc->audited)
+		audit_now(&sc->audit, digest);
+	else
+		memset(digest, 0, LOG_DIGEST);
+}
+
+void
+scan_compare(struct scan *sc, const struct segment_predecessor *at)
+{
+	uint8_t digest[LOG_DIGEST];
+
+	if (!sc->audited || sc->audited->version < 2)
+		return;
+	scan_digest(sc, digest);
+	/* IDLE frames that agree may have been made to. */
+	if (!scan_agrees(sc, at) || memcmp(digest, at->digest, LOG_DIGEST) != 0)
+		scan_note_edit(sc, sc->at, sc->audited->first_seq);
 }

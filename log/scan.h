@@ -13,6 +13,7 @@
 
 #include "core/macros.h"
 #include "core/sysio.h"
+#include "log/audit.h"
 #include "log/format_priv.h"
 #include "log/segment.h"
 #include "log/window.h"
@@ -23,6 +24,7 @@ struct scan {
 	struct window win;
 	char name[SEGMENT_NAME_SIZE];
 	uint32_t salt;
+	uint32_t idle_len; /* of an IDLE frame's payload */
 	uint64_t limit;	   /* no frame reaches beyond */
 	uint64_t at;	   /* end of the last frame that verified */
 	uint64_t frame_at; /* its beginning */
@@ -39,6 +41,16 @@ struct scan {
 	bool keep;
 	uint8_t *payload;
 	size_t payload_cap;
+	/* Digest of what was scanned, where that was asked for. */
+	const struct segment_header *audited; /* of this segment; or NULL */
+	struct audit audit;
+	uint8_t mark[LOG_DIGEST]; /* as it was before the last IDLE frame */
+	uint64_t agreed; /* events before were those of a digest in the log */
+	struct scan_edit {
+		bool found;  /* a digest that is not that of the frames */
+		uint64_t at; /* offset where it was due */
+		uint64_t first_seq, last_seq; /* the first edited is of them */
+	} edit;
 };
 
 /*
@@ -49,6 +61,11 @@ struct scan {
 MUST_CHECK int scan_init(struct scan *sc, const struct sysio *io, int fd,
     const struct segment *seg, bool keep);
 void scan_deinit(struct scan *sc);
+/*
+ * Sum up seg, which outlives the scan, from its first frame on, and compare
+ * with what its IDLE frames say.  Until scan_jump(), which leaves some out.
+ */
+void scan_audit(struct scan *sc, const struct segment *seg);
 
 /* Back to the first frame. */
 void scan_rewind(struct scan *sc, const struct segment *seg);
@@ -99,5 +116,12 @@ bool scan_agrees(const struct scan *sc, const struct segment_predecessor *at);
  * is an IDLE frame, which nothing depends on any more.
  */
 bool scan_complete(const struct scan *sc, const struct segment_predecessor *at);
+/* The digest of all that was scanned; zeros where it is not summed up. */
+void scan_digest(const struct scan *sc, uint8_t digest[LOG_DIGEST]);
+/*
+ * Compare the digest of a segment, all of whose frames were scanned, with what
+ * its seal or its successor says: sc->edit is set where they differ.
+ */
+void scan_compare(struct scan *sc, const struct segment_predecessor *at);
 
 #endif

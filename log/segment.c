@@ -96,8 +96,9 @@ segment_read_headers(
 		switch (format_get_segment(page, &h, &version)) {
 		case FORMAT_SEGMENT_NEWER:
 			return reason_set(why, -ENOTSUP,
-			    "segment '%s' has format version %u, this program knows %d",
-			    seg->name, version, SEGMENT_VERSION);
+			    "segment '%s' has format version %u, this program knows %d and %d",
+			    seg->name, version, SEGMENT_VERSION_OLDEST,
+			    SEGMENT_VERSION);
 		case FORMAT_SEGMENT_BAD:
 			continue;
 		case FORMAT_SEGMENT_GOOD:
@@ -154,7 +155,7 @@ segment_read_seal(const struct segment_file *sf, struct segment *seg,
 		    why, (int)n, "cannot read the seal of '%s'", seg->name);
 	if (n < LOG_PAGE)
 		return 0;
-	if (format_get_seal(page, seg->header.salt, &seg->footer, &frame))
+	if (format_get_seal(page, &seg->header, &seg->footer, &frame))
 		seg->seal = SEAL_GOOD;
 	else if (format_is_zero(page, LOG_PAGE))
 		seg->seal = SEAL_NONE;
@@ -167,6 +168,7 @@ segment_read_seal(const struct segment_file *sf, struct segment *seg,
 	seg->extent.valid_length = seg->footer.valid_length;
 	seg->extent.tail_crc = seg->footer.tail_crc;
 	memcpy(seg->extent.chain, seg->footer.chain, 32);
+	memcpy(seg->extent.digest, seg->footer.digest, LOG_DIGEST);
 	return 0;
 }
 

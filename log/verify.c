@@ -16,20 +16,8 @@
 #include "core/reason.h"
 #include "log/base.h"
 #include "log/chain.h"
-#include "log/scan.h"
-#include "log/verify.h"
+#include "log/verify_priv.h"
 #include "log/witness.h"
-
-struct verify {
-	const struct sysio *io;
-	int dirfd;
-	struct log_verify *v;
-	struct reason *why;
-	struct log_problem_sink sink;
-	const struct segment *seg;
-	struct scan scan;
-	uint64_t looked_again; /* offset of the stop that was retried */
-};
 
 /* The payload of an EVENTS frame that was just scanned. */
 static void
@@ -136,6 +124,7 @@ verify_frames(struct verify *vf)
 			vf->v->frames++;
 			vf->v->bytes += LOG_FRAME_HEADER + f.payload_len;
 			vf->v->last_seq = sc->next_seq - 1;
+			verify_audit_frame(vf, &f);
 			if (f.type == FRAME_EVENTS)
 				verify_events(vf, &f);
 		}
@@ -176,13 +165,13 @@ verify_gone(struct verify *vf, const struct segment *s)
 }
 
 static int
-verify_segment(struct verify *vf, const struct segment *s)
+verify_segment(struct verify *vf, struct segment *s, const struct segment *next)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { vf->io, -1 };
 	uint64_t told_before = vf->sink.told;
 	int err;
 
-	f.fd = sysio_openat(vf->io, vf->dirfd, s->name, O_RDONLY, 0);
+	f.fd = segment_open(vf->io, vf->dirfd, s, vf->why);
 	if (f.fd == -ENOENT)
 		return verify_gone(vf, s);
 	if (f.fd < 0)
@@ -192,9 +181,12 @@ verify_segment(struct verify *vf, const struct segment *s)
 		return err;
 	vf->seg = s;
 	vf->looked_again = 0;
+	scan_audit(&vf->scan, s);
 	err = verify_frames(vf);
 	if (err == 0)
 		verify_count(vf, told_before);
+	if (err == 0)
+		err = verify_audit_segment(vf, next);
 	scan_deinit(&vf->scan);
 	return err;
 }
@@ -273,17 +265,25 @@ verify_run(
 		err = verify_base(vf, &list->floor);
 	v->first_seq = n > 0 ? list->v[0].name_first_seq : list->floor.seq;
 	v->last_seq = v->first_seq - 1;
+	if (err == 0 && v->anchor_seq != 0 && v->anchor_seq < v->first_seq)
+		return reason_set(vf->why, -ERANGE,
+		    "the log begins with event %" PRIu64
+		    ", behind the anchor's",
+		    v->first_seq);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		told = vf->sink.told;
 		if (list->v[i].headed &&
 		    list->v[i].name_first_seq >= v->first_seq)
-			err = verify_segment(vf, &list->v[i]);
+			err = verify_segment(vf, &list->v[i],
+			    i + 1 < n ? &list->v[i + 1] : NULL);
 		v->segments++;
 		if (v->progress)
 			v->progress(v->arg, i + 1, n);
 	}
 	if (err == 0 && vf->sink.told == told)
 		verify_end(vf, list, n, wit);
+	if (err == 0)
+		verify_audit_end(vf);
 	return err;
 }
 
@@ -310,7 +310,7 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 	if (err < 0)
 		return err;
 	verify->segments = verify->frames = verify->events = 0;
-	verify->bytes = 0;
+	verify->bytes = verify->head_seq = 0;
 	err = verify_run(&vf, &list, &wit);
 	verify->problems = vf.sink.told;
 	segment_list_deinit(&list);

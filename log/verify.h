@@ -12,6 +12,7 @@
 
 #include "core/macros.h"
 #include "core/sysio.h"
+#include "log/format.h"
 #include "log/problem.h"
 
 struct reason;
@@ -19,6 +20,9 @@ struct reason;
 struct log_verify {
 	/* Asked. */
 	uint64_t limit_seq; /* as for log_reader_open() */
+	/* A head as below that somebody has kept; seq 0: none. */
+	uint64_t anchor_seq;
+	uint8_t anchor[LOG_DIGEST];
 	void (*problem)(void *arg, const struct log_problem *problem);
 	void (*note)(const char *sentence); /* odd and harmless; or NULL */
 	/* After each segment; or NULL. */
@@ -32,12 +36,19 @@ struct log_verify {
 	uint64_t bytes;	 /* of frames that verify */
 	uint64_t first_seq;
 	uint64_t last_seq; /* the newest that verifies */
+	/*
+	 * The newest event and the digest that speaks for all up to it, where
+	 * there is no problem; seq 0: there is no event.
+	 */
+	uint64_t head_seq;
+	uint8_t head[LOG_DIGEST];
 };
 
 /*
  * Verify the log in dirfd.  Returns 0 when all was read, with or without
  * problems; below zero: -errno.  -EIO is no problem of the log's but of the
- * disk's, and ends the verification.
+ * disk's, and ends the verification; -ERANGE: the log does not go back to the
+ * anchor.
  */
 MUST_CHECK int log_verify(const struct sysio *io, int dirfd,
     struct log_verify *verify, struct reason *why);

@@ -51,13 +51,20 @@ window_read(struct window *win, uint64_t from)
 ssize_t
 window_get(struct window *win, uint64_t offset, const uint8_t **p)
 {
+	return window_want(win, offset, LOG_PAGE, p);
+}
+
+ssize_t
+window_want(struct window *win, uint64_t offset, size_t want, const uint8_t **p)
+{
 	uint64_t from = offset & ~(uint64_t)(LOG_PAGE - 1);
 	size_t ahead;
 	ssize_t n;
 
 	if (offset >= win->bytes)
 		return 0;
-	ahead = (size_t)MIN(win->bytes - offset, (uint64_t)LOG_PAGE);
+	want = MIN(want, win->size - (size_t)(offset - from));
+	ahead = (size_t)MIN(win->bytes - offset, (uint64_t)want);
 	if (offset < win->at || offset + ahead > win->at + win->len) {
 		win->len = 0;
 		n = window_read(win, from);

@@ -41,5 +41,8 @@ void window_deinit(struct window *win);
  */
 MUST_CHECK ssize_t window_get(
     struct window *win, uint64_t offset, const uint8_t **p);
+/* The same, and want bytes at least where the file and the piece have room. */
+MUST_CHECK ssize_t window_want(
+    struct window *win, uint64_t offset, size_t want, const uint8_t **p);
 
 #endif

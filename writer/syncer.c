@@ -2,7 +2,7 @@
 
 /*
  * The syncer.  A round is: take frames, stamp, write, fdatasync, witness,
- * publish, wake.  The order of these steps is the promise of the project, and
+ * publish, wake, sum.  The order of these steps is the promise of the project, and
  * syncer_round() is where it can be read.
  */
 
@@ -182,7 +182,7 @@ make_durable(struct syncer *sy, struct reason *why)
 	int err;
 
 	atomic_store(&sy->flush_began_ns, began);
-	err = log_writer_flush(
+	err = log_writer_sync(
 	    sy->parts.log, sy->runs, (int)sy->n_runs, sy->last_seq, why);
 	atomic_store(&sy->flush_began_ns, 0);
 	if (err < 0)
@@ -339,10 +339,12 @@ syncer_round(struct syncer *sy, struct reason *why)
 	publish(sy, before);
 	if (sy->log_frames)
 		record_batch(sy);
-	gather_release(sy->parts.gather);
 	sy->serial += sy->n_items;
 	atomic_store(&sy->done_serial, sy->serial);
 	wake_sequencer(sy);
+	/* Nobody waits for it. */
+	log_writer_sum(sy->parts.log, sy->runs, (int)sy->n_runs);
+	gather_release(sy->parts.gather);
 	return (int)sy->n_items;
 }
 

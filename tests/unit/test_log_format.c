@@ -100,7 +100,7 @@ both_headers_are_as_documented(void **state)
 
 	assert_memory_equal(p, p + 4096, 4096);
 	assert_memory_equal(p, "peal.seg", 8);
-	assert_int_equal(get_le32(p + 8), 1);
+	assert_int_equal(get_le32(p + 8), 2);
 	assert_int_not_equal(get_le32(p + 12), 0);
 	assert_memory_equal(p + 16, im->fx.tail.log_id, 16);
 	assert_int_equal(get_le64(p + 32), 1);
@@ -136,8 +136,9 @@ frames_and_padding_are_as_documented(void **state)
 	const struct image *im = *state;
 	uint32_t salt = get_le32(im->first + 12), one, two;
 	const uint8_t *p = im->first + 8192;
-	uint8_t event[LOGFIX_EVENT_MAX];
+	uint8_t event[LOGFIX_EVENT_MAX], digest[32];
 	size_t len = logfix_event(1, event);
+	struct sha256 sum = { NULL };
 
 	one = check_frame(p, salt, 1, 1, 1, 0);
 	assert_int_equal(get_le64(p + 32), 1000001);
@@ -152,7 +153,13 @@ frames_and_padding_are_as_documented(void **state)
 	assert_int_equal(get_le64(p + one + 56), 1);
 	assert_zero(p + one + two, 4096 - one - two);
 	/* The IDLE frame, a flush of its own. */
-	assert_int_equal(check_frame(p + 4096, salt, 2, 0, 5, 4), 64);
+	assert_int_equal(check_frame(p + 4096, salt, 2, 0, 5, 4), 64 + 32);
+	sha256_init(&sum);
+	sha256_update(&sum, im->first, 4096);
+	sha256_update(&sum, p, one + two);
+	sha256_final(&sum, digest);
+	sha256_deinit(&sum);
+	assert_memory_equal(p + 4096 + 64, digest, 32);
 	assert_int_equal(get_le32(p + 4096 + 44), two);
 	assert_int_equal(get_le64(p + 4096 + 56), 2);
 	check_frame(p + 8192, salt, 1, 10, 5, 4);
@@ -178,11 +185,13 @@ the_seal_is_as_documented(void **state)
 	uint32_t salt = get_le32(im->first + 12);
 	uint32_t last_len = 64 + get_le32(last + 8);
 	uint64_t end = im->second_seq - 1, frames = 2;
-	uint8_t text[84] = { 0 }, chain[32];
+	uint8_t text[116] = { 0 }, chain[32];
+	struct sha256 sum = { NULL };
+	uint32_t len;
 
 	for (const uint8_t *q = im->first + 12288; q <= last; q += 4096)
 		frames++;
-	assert_int_equal(check_frame(p, salt, 3, 0, end + 1, end), 64 + 72);
+	assert_int_equal(check_frame(p, salt, 3, 0, end + 1, end), 64 + 104);
 	assert_int_equal(get_le32(p + 44), last_len);
 	assert_int_equal(get_le64(p + 56), get_le64(last + 56) + 1);
 	p += 64;
@@ -199,9 +208,22 @@ the_seal_is_as_documented(void **state)
 	put_le64(text + 64, end);
 	put_le64(text + 72, (uint64_t)(last - im->first) + last_len);
 	put_le32(text + 80, get_le32(last + 4));
+	sha256_init(&sum);
+	sha256_update(&sum, im->first, 4096);
+	for (const uint8_t *q = im->first + 8192; q <= last;
+	     q += (len + 4095) / 4096 * 4096) {
+		len = 64 + get_le32(q + 8);
+		/* The second frame of the first flush. */
+		if (q == im->first + 8192)
+			len += 64 + get_le32(q + len + 8);
+		sha256_update(&sum, q, len);
+	}
+	sha256_final(&sum, text + 84);
+	sha256_deinit(&sum);
+	assert_memory_equal(p + 72, text + 84, 32);
 	sha256(text, sizeof(text), chain);
 	assert_memory_equal(p + 40, chain, 32);
-	assert_zero(p + 72, 4096 - 64 - 72);
+	assert_zero(p + 104, 4096 - 64 - 104);
 }
 
 static void
@@ -215,7 +237,7 @@ the_next_header_repeats_the_footer(void **state)
 	assert_int_equal(get_le64(p + 48), im->second_seq);
 	assert_int_equal(get_le64(p + 72), 1);
 	assert_memory_equal(p + 80, footer, 16);
-	assert_memory_equal(p + 96, footer + 24, 48);
+	assert_memory_equal(p + 96, footer + 24, 80);
 	assert_int_equal(get_le32(p + 4092), crc32c(0, p, 4092));
 	assert_int_not_equal(get_le32(p + 12), get_le32(im->first + 12));
 	check_frame(p + 8192, get_le32(p + 12), 1, 2, im->second_seq,
