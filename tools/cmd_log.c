@@ -15,7 +15,6 @@
 #include "core/reason.h"
 #include "core/topic.h"
 #include "log/segment.h"
-#include "log/verify.h"
 #include "tools/cmd.h"
 #include "tools/cmd_log.h"
 #include "tools/log_walk.h"
@@ -217,16 +216,7 @@ log_cat_main(int argc, char **argv)
 	return tool_end(&c.t, log_cat(&c));
 }
 
-/* --- verify --- */
-
-static void
-log_verify_problem(void *arg, const struct log_problem *problem)
-{
-	const struct tool *t = arg;
-	char sentence[LOG_PROBLEM_SENTENCE];
-
-	tool_note(t, "%s", log_problem_sentence(problem, sentence));
-}
+/* --- the table --- */
 
 void
 cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
@@ -237,62 +227,6 @@ cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
 		    segments, done == segments ? "\r\033[K" : "");
 }
 
-static void
-log_verify_print(const struct tool *t, const struct log_verify *v)
-{
-	if (t->json)
-		printf("{\"problems\":%" PRIu64 ",\"segments\":%" PRIu64
-		       ",\"frames\":%" PRIu64 ",\"events\":%" PRIu64
-		       ",\"bytes\":%" PRIu64 ",\"first_seq\":%" PRIu64
-		       ",\"last_seq\":%" PRIu64 "}\n",
-		    v->problems, v->segments, v->frames, v->events, v->bytes,
-		    v->first_seq, v->last_seq);
-	else if (v->problems)
-		printf("%" PRIu64 " problems; %" PRIu64
-		       " events up to seq %" PRIu64 " are whole\n",
-		    v->problems, v->events, v->last_seq);
-	else
-		printf("%" PRIu64 " events from seq %" PRIu64 " to %" PRIu64
-		       " in %" PRIu64 " segments are what they were\n",
-		    v->events, v->first_seq, v->last_seq, v->segments);
-}
-
-static int
-log_verify_main(int argc, char **argv)
-{
-	static const struct tool_usage usage = {
-		.name = "log verify",
-		.text = "Check the chain of segments, every frame and every "
-			"event. Exit code 3 where\nsomething acknowledged is "
-			"damaged or missing; each problem is named.",
-		.common = TOOL_HOUSE | TOOL_JSON,
-	};
-	CLEANUP(closep) int dirfd = -1;
-	struct log_walk_bounds bounds;
-	struct log_verify verify;
-	struct reason why;
-	struct tool t;
-	int status;
-
-	if (!tool_begin(&t, &usage, argc, argv, &status))
-		return status;
-	log_walk_bounds(&t.house, &bounds);
-	verify = (struct log_verify){ .limit_seq = bounds.limit,
-		.problem = log_verify_problem,
-		.progress = cmd_log_progress,
-		.arg = &t };
-	dirfd = log_walk_open(&t.house, &why);
-	if (dirfd < 0 || log_verify(&sysio_posix, dirfd, &verify, &why) < 0) {
-		status = tool_fail(&t, &why);
-	} else {
-		log_verify_print(&t, &verify);
-		status = verify.problems ? TOOL_DAMAGED : TOOL_OK;
-	}
-	return tool_end(&t, status);
-}
-
-/* --- the table --- */
-
 static const struct log_command {
 	const char *name;
 	int (*run)(int argc, char **argv);
@@ -300,7 +234,7 @@ static const struct log_command {
 } log_commands[] = {
 	{ "ls", log_ls_main, "list the segments" },
 	{ "cat", log_cat_main, "print events" },
-	{ "verify", log_verify_main, "check every frame and event" },
+	{ "verify", cmd_log_verify, "check every frame and event" },
 	{ "backup", cmd_log_backup, "copy it to another place" },
 	{ "restore", cmd_log_restore, "put a backup in its place" },
 };
