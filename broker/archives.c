@@ -496,7 +496,7 @@ archives_identify(struct query *q, struct archive_id *id,
 	store_status(q->store, &st);
 	memcpy(log, st.log, PROTO_LOG_NAME);
 	if (!archives_parse_log(log, id))
-		return reason_set(why, -EINVAL, "the log has no name yet");
+		return reason_say(why, -EINVAL, "the log has no name yet");
 	err = archives_rules_version(q, &id->rules_version);
 	return err < 0 ? reason_set(why, err, "the rules cannot be read") : 0;
 }
@@ -572,7 +572,7 @@ archives_write_state(struct archives *ar, struct query *q, struct spool *s,
 		got = archives_identify(q, &after, log_after, why);
 	if (got == 0 && (strcmp(log, log_after) != 0 ||
 			    after.rules_version != known->id.rules_version))
-		got = reason_set(why, -EAGAIN, "the rows are another log's");
+		got = reason_say(why, -EAGAIN, "the rows are another log's");
 	if (got == 0 && made.seq > 0) {
 		known->id.seq = made.seq;
 		known->id.floor = made.floor;
@@ -580,7 +580,7 @@ archives_write_state(struct archives *ar, struct query *q, struct spool *s,
 	}
 	spool_abandon(s);
 	if (got != 0)
-		return got < 0 ? got : reason_set(why, -EIO, "no room");
+		return got < 0 ? got : reason_say(why, -EIO, "no room");
 	if (known->id.seq == 0)
 		return 0;
 	pthread_mutex_lock(&ar->lock);

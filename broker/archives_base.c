@@ -88,7 +88,7 @@ archives_pack_base(
 	int got = past_rows(q, seq, s, &made, why);
 
 	if (got == 0 && !archives_parse_log(made.log, &id))
-		got = reason_set(why, -EINVAL, "the log has no name yet");
+		got = reason_say(why, -EINVAL, "the log has no name yet");
 	if (got < 0)
 		return got;
 	id.rules_version = made.rules_version;
@@ -97,7 +97,7 @@ archives_pack_base(
 	if (got == 0)
 		got = archive_end(w, &bytes, why);
 	if (got != 0)
-		return got < 0 ? got : reason_set(why, -EIO, "no room");
+		return got < 0 ? got : reason_say(why, -EIO, "no room");
 	got = sysio_openat(&sysio_posix, ar->dirfd, BASE_TMP, O_RDONLY, 0);
 	if (got < 0)
 		return reason_set(why, got, "cannot open '" BASE_TMP "'");

@@ -73,13 +73,13 @@ await_reply(
 	while ((got = frame_next(fs, &value)) == FRAME_NONE) {
 		got = frame_fill(fs);
 		if (got == FRAME_IO_CLOSED)
-			return reason_set(why, -EPIPE, "the writer has gone");
+			return reason_say(why, -EPIPE, "the writer has gone");
 		if (got != FRAME_IO_DONE)
 			return reason_set(why, got < 0 ? got : -ETIMEDOUT,
 			    "the writer does not answer");
 	}
 	if (got != FRAME_ONE || proto_reply_parse(value, reply, why))
-		return reason_set(why, -EPROTO, "the writer's answer is none");
+		return reason_say(why, -EPROTO, "the writer's answer is none");
 	return 0;
 }
 
@@ -101,7 +101,7 @@ ask(struct frame_stream *fs, uint64_t *seq, struct reason *why)
 	if (err < 0)
 		return err;
 	if (!slice_is(reply.op, "retain"))
-		return reason_set(why, -EPROTO, "the writer refuses: %.*s",
+		return reason_say(why, -EPROTO, "the writer refuses: %.*s",
 		    (int)proto_get_str(reply.body, "message").len,
 		    (const char *)proto_get_str(reply.body, "message").p);
 	*seq = proto_get_uint(reply.body, "seq").v;
@@ -132,7 +132,7 @@ bring(struct frame_stream *fs, uint64_t seq, int fd, struct reason *why)
 		return err;
 	/* Somebody else was quicker, or it has ended: it will ask again. */
 	if (!slice_is(reply.op, "ok"))
-		return reason_set(why, -EAGAIN, "the writer refuses: %.*s",
+		return reason_say(why, -EAGAIN, "the writer refuses: %.*s",
 		    (int)proto_get_str(reply.body, "message").len,
 		    (const char *)proto_get_str(reply.body, "message").p);
 	return 0;

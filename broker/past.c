@@ -664,7 +664,7 @@ past_rows(struct query *q, uint64_t seq, struct spool *s,
 		code = past_build(&p);
 	} while (code == PAST_BAD_BASE);
 	if (code)
-		return reason_set(why, -EIO, "%s", no.text);
+		return reason_say(why, -EIO, "%s", no.text);
 	made->rules_version = rules_version(p.rules);
 	made->floor = p.base ? archive_id(p.base)->floor : 0;
 	memcpy(made->log, p.log, sizeof(made->log));

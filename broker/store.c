@@ -38,7 +38,7 @@ open_dirs(struct store *st, struct reason *why)
 		return reason_set(why, -errno, "cannot open '%s'", dir);
 	err = fs_lock(st->dirfd, STATE_DIR "/LOCK", &st->lock, &holder, why);
 	if (err == FS_LOCK_HELD)
-		return reason_set(why, -EBUSY,
+		return reason_say(why, -EBUSY,
 		    "'%s' is held by another broker, pid %ld", path, holder);
 	return err;
 }

@@ -134,7 +134,7 @@ store_rules_get(const struct store_env *e, MDB_txn *txn, uint64_t slot,
 	p = val.mv_data;
 	if (val.mv_size < 4 || val.mv_size > RULES_MAX ||
 	    get_le32(p) != crc32c(0, p + 4, val.mv_size - 4))
-		return reason_set(why, -EBADMSG, "its rules are damaged");
+		return reason_say(why, -EBADMSG, "its rules are damaged");
 	len = val.mv_size - 4;
 	text = malloc(len + 1);
 	if (!text)
@@ -222,7 +222,7 @@ check_length(const struct store_env *e, struct reason *why)
 	if (err < 0)
 		return reason_set(why, err, "cannot tell its length");
 	if (is < must)
-		return reason_set(why, -EBADMSG, "it has %llu bytes of %llu",
+		return reason_say(why, -EBADMSG, "it has %llu bytes of %llu",
 		    (unsigned long long)is, (unsigned long long)must);
 	return 0;
 }
@@ -250,7 +250,7 @@ open_txn(
 		if (rc < 0) {
 			mdb_txn_abort(txn);
 			return rc == -EPROTO
-				   ? reason_set(why, -EBADMSG,
+				   ? reason_say(why, -EBADMSG,
 					 "it is of another version")
 				   : reason_set(
 					 why, rc, "its positions don't verify");

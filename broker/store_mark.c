@@ -39,7 +39,7 @@ boot_id(char id[BOOT_ID + 1], struct reason *why)
 	n = fread(id, 1, BOOT_ID, f);
 	(void)fclose(f);
 	if (n != BOOT_ID)
-		return reason_set(why, -EPROTO, "'%s' is no boot id", path);
+		return reason_say(why, -EPROTO, "'%s' is no boot id", path);
 	id[BOOT_ID] = '\0';
 	return 0;
 }

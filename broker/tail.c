@@ -220,7 +220,7 @@ read_ring(
 		*got = hand_on(t, n, fn, arg, why);
 	}
 	if (found == RING_TOO_SMALL)
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "the ring has an event of %zu bytes", need);
 	return found;
 }

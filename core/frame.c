@@ -338,13 +338,13 @@ frame_vacant(const char *path, int type, struct reason *why)
 		return reason_set(why, -errno, "cannot look at '%s'", path);
 	}
 	if (!S_ISSOCK(st.st_mode))
-		return reason_set(
+		return reason_say(
 		    why, -EEXIST, "cannot listen at '%s': not a socket", path);
 	err = frame_try_connect(path, type | SOCK_NONBLOCK, &fd);
 	if (err == -ECONNREFUSED || err == -ENOENT)
 		return 0;
 	if (err == 0 && frame_peer(fd, &uid, &gid, &pid) == 0)
-		return reason_set(why, -EADDRINUSE,
+		return reason_say(why, -EADDRINUSE,
 		    "cannot listen at '%s': process %ld does", path, pid);
 	/* A full backlog or another socket type: somebody lives there. */
 	return reason_set(why, -EADDRINUSE, "cannot listen at '%s'", path);

@@ -106,7 +106,7 @@ fs_read(const struct sysio *io, int dirfd, const char *name, size_t max,
 	if (err < 0)
 		return reason_set(why, err, "cannot stat '%s'", name);
 	if (size > max)
-		return reason_set(why, -EFBIG,
+		return reason_say(why, -EFBIG,
 		    "'%s' has %llu bytes, more than %zu", name,
 		    (unsigned long long)size, max);
 	bytes = malloc(size + 1);
@@ -166,7 +166,7 @@ fs_read_path(const char *path, size_t max, uint8_t **buf, size_t *len,
 		return reason_set(why, -errno, "cannot open '%s'", path);
 	n = fs_drain(fd, max, &bytes);
 	if (n == -EFBIG)
-		return reason_set(
+		return reason_say(
 		    why, -EFBIG, "'%s' has more than %zu bytes", path, max);
 	if (n < 0)
 		return reason_set(why, (int)n, "cannot read '%s'", path);
@@ -182,7 +182,7 @@ fs_mkdirs(const char *path, mode_t mode, struct reason *why)
 	struct stat st;
 
 	if (!*path)
-		return reason_set(why, -ENOENT, "cannot use an empty path");
+		return reason_say(why, -ENOENT, "cannot use an empty path");
 	if (snprintf(part, sizeof(part), "%s", path) >= (int)sizeof(part))
 		return reason_set(why, -ENAMETOOLONG, "path '%s'", path);
 	for (char *p = part + 1;; p++) {

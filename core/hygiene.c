@@ -278,7 +278,7 @@ apply(const struct program *p, struct reason *why)
 	if (rc < 0)
 		return reason_set(why, -errno, "cannot filter system calls");
 	if (rc > 0)
-		return reason_set(why, -EBUSY,
+		return reason_say(why, -EBUSY,
 		    "cannot filter system calls: thread %ld has a filter of "
 		    "its own",
 		    rc);

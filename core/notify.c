@@ -88,11 +88,11 @@ notify_check_fd(int fd, struct reason *why)
 	int listening = 0;
 
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "LISTEN_FDS names descriptor %d, which is not open", fd);
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) < 0 ||
 	    !listening)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "LISTEN_FDS names descriptor %d, which is no listening "
 		    "socket",
 		    fd);
@@ -110,12 +110,12 @@ notify_listen_fds(struct reason *why)
 	if (!count || !owner)
 		return 0;
 	if (!notify_number(owner, &pid))
-		return reason_set(
+		return reason_say(
 		    why, -EINVAL, "LISTEN_PID='%.40s' is no number", owner);
 	if (pid != (unsigned long long)getpid())
 		return 0; /* a parent's, which we have inherited */
 	if (!notify_number(count, &n) || n > NOTIFY_FDS_MAX)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "LISTEN_FDS='%.40s' is no number up to %d", count,
 		    NOTIFY_FDS_MAX);
 	for (unsigned i = 0; i < n; i++) {

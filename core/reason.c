@@ -11,10 +11,19 @@
 
 #include "core/reason.h"
 
+/* An argument may be why->text. */
+static void
+reason_format(struct reason *why, const char *fmt, va_list ap)
+{
+	char text[sizeof(why->text)];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	memcpy(why->text, text, sizeof(text));
+}
+
 int
 reason_set(struct reason *why, int err, const char *fmt, ...)
 {
-	char text[sizeof(why->text)]; /* an argument may be why->text */
 	const char *cause;
 	va_list ap;
 	size_t len;
@@ -22,14 +31,26 @@ reason_set(struct reason *why, int err, const char *fmt, ...)
 	if (!why)
 		return err;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	reason_format(why, fmt, ap);
 	va_end(ap);
-	len = strlen(text);
+	len = strlen(why->text);
 	if (err < 0) {
 		cause = strerrordesc_np(-err);
-		snprintf(text + len, sizeof(text) - len, ": %s",
+		snprintf(why->text + len, sizeof(why->text) - len, ": %s",
 		    cause ? cause : "unknown error");
 	}
-	memcpy(why->text, text, sizeof(text));
+	return err;
+}
+
+int
+reason_say(struct reason *why, int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!why)
+		return err;
+	va_start(ap, fmt);
+	reason_format(why, fmt, ap);
+	va_end(ap);
 	return err;
 }

@@ -18,4 +18,10 @@ struct reason {
  */
 int reason_set(struct reason *why, int err, const char *fmt, ...) PRINTF(3, 4);
 
+/*
+ * The same where the sentence says all: it was no call that failed, or its
+ * text is in it.  Nothing is appended.
+ */
+int reason_say(struct reason *why, int err, const char *fmt, ...) PRINTF(3, 4);
+
 #endif

@@ -130,11 +130,11 @@ check_plain(const char *text, struct reason *why)
 	if (text[0] == '\0' || (path && path[0] == '/'))
 		return 0;
 	if (path)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "gateway.listen_plain: '%s' is no absolute path", path);
 	r = listen_parse(text, &sa, &len, why);
 	if (r == 0 && !is_loopback(&sa))
-		r = reason_set(why, -EINVAL,
+		r = reason_say(why, -EINVAL,
 		    "gateway.listen_plain is for a proxy on this host: '%s' "
 		    "is neither a loopback address nor unix:PATH",
 		    text);

@@ -129,7 +129,7 @@ read_file(struct site *s, int dirfd, const char *name, const char *path,
 	int err;
 
 	if (s->n == FILES_MAX)
-		return reason_set(
+		return reason_say(
 		    why, -EFBIG, "there are more than %d files", FILES_MAX);
 	err = fs_read(
 	    &sysio_posix, dirfd, name, BYTES_MAX - s->bytes, &buf, &len, why);

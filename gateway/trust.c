@@ -119,7 +119,7 @@ trust_parse(const char *text, struct trust **out, struct reason *why)
 		memcpy(word, text, MIN(len, sizeof(word) - 1));
 		word[MIN(len, sizeof(word) - 1)] = '\0';
 		if (len >= sizeof(word) || !take_word(t, word))
-			return reason_set(why, -EINVAL,
+			return reason_say(why, -EINVAL,
 			    "gateway.trusted: '%s' is neither an address, nor "
 			    "a network such as 10.0.0.0/8, nor unix",
 			    word);

@@ -211,7 +211,7 @@ base_read_back(
 	if (same < 0)
 		return same;
 	if (!same || memcmp(sha, want, sizeof(sha)) != 0)
-		return reason_set(why, -EIO,
+		return reason_say(why, -EIO,
 		    "'" BASE_TMP
 		    "' was synced, and the disk holds other bytes");
 	return 0;
@@ -345,7 +345,7 @@ base_read_trailer(struct base *b, struct reason *why)
 	    get_le32(t + BASE_AT_CRC) != crc32c(0, t, BASE_AT_CRC))
 		return base_is_damaged(b, "its trailer does not verify", why);
 	if (get_le32(t + BASE_AT_VERSION) != BASE_VERSION)
-		return reason_set(why, -ENOTSUP,
+		return reason_say(why, -ENOTSUP,
 		    "base '%s' has format version %u, this program knows %d",
 		    b->name, get_le32(t + BASE_AT_VERSION), BASE_VERSION);
 	memcpy(b->id.log_id, t + BASE_AT_LOG_ID, sizeof(b->id.log_id));

@@ -91,7 +91,7 @@ log_epoch_begin(
 	if (err < 0)
 		return err;
 	if (tail.last_seq == 0)
-		return reason_set(why, -ENOENT, "the log has no event");
+		return reason_say(why, -ENOENT, "the log has no event");
 	tail.epoch =
 	    MAX(MAX(tail.epoch, ep->after) + 1, ep->now_us / UINT64_C(1000000));
 	ep->epoch = tail.epoch;

@@ -58,7 +58,7 @@ floor_read(const struct sysio *io, int dirfd, struct log_floor *floor,
 	if (!floor_verifies(bytes, n))
 		return FLOOR_BAD;
 	if (get_le32(bytes + FLOOR_AT_VERSION) != FLOOR_VERSION)
-		return reason_set(why, -ENOTSUP,
+		return reason_say(why, -ENOTSUP,
 		    "'" FLOOR_NAME
 		    "' has format version %u, this program knows %d",
 		    get_le32(bytes + FLOOR_AT_VERSION), FLOOR_VERSION);

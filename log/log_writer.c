@@ -72,7 +72,7 @@ log_writer_open(const struct sysio *io, int dirfd, const struct log_tail *tail,
 
 	segment_bytes = ALIGN_UP(segment_bytes, LOG_PAGE);
 	if (segment_bytes < SEGMENT_BYTES_MIN)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "a segment cannot have less than %d bytes",
 		    SEGMENT_BYTES_MIN);
 	lw = calloc(1, sizeof(*lw));
@@ -224,7 +224,7 @@ log_writer_fail(
 static int
 log_writer_refuse(struct reason *why)
 {
-	return reason_set(why, -EIO, "the log failed before");
+	return reason_say(why, -EIO, "the log failed before");
 }
 
 /* What is now known of the open segment, for its seal and its successor. */

@@ -205,7 +205,7 @@ manifest_read_file(const struct jsondoc_value *v, struct manifest_file *f)
 static int
 manifest_refuse(struct reason *why, const char *what)
 {
-	return reason_set(
+	return reason_say(
 	    why, -EPROTO, "'%s' is no manifest: %s", MANIFEST_NAME, what);
 }
 
@@ -245,7 +245,7 @@ manifest_read(
 	if (!jsondoc_uint(jsondoc_get(v, "peal_backup"), &version))
 		return manifest_refuse(why, "'peal_backup' is missing");
 	if (version != MANIFEST_VERSION)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "the backup is of version %" PRIu64
 		    ", this program knows %d",
 		    version, MANIFEST_VERSION);

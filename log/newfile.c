@@ -57,7 +57,7 @@ newfile_copy(struct newfile *f, int fd, uint64_t from, uint64_t len,
 		if (n < 0)
 			err = reason_set(why, (int)n, "cannot read '%s'", what);
 		else if (n == 0)
-			err = reason_set(why, -ENODATA,
+			err = reason_say(why, -ENODATA,
 			    "'%s' ends at byte %" PRIu64, what, from);
 		else
 			n = (ssize_t)MIN((uint64_t)n, end - from);

@@ -116,7 +116,7 @@ packed_read(struct packed *pk, struct reason *why)
 	if (n != sizeof(h) || !packed_take_header(pk, h, bytes))
 		return PACKED_DAMAGED;
 	if (get_le32(h + PACK_AT_VERSION) != PACK_VERSION)
-		return reason_set(why, -ENOTSUP,
+		return reason_say(why, -ENOTSUP,
 		    "a packed segment has format version %u, this program "
 		    "knows %d",
 		    get_le32(h + PACK_AT_VERSION), PACK_VERSION);

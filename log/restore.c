@@ -259,7 +259,7 @@ log_restore(const struct sysio *io, int fromfd, int tofd,
 	int err = sysio_list(io, tofd, restore_any, NULL);
 
 	if (err > 0)
-		return reason_set(why, -ENOTEMPTY, "something is there");
+		return reason_say(why, -ENOTEMPTY, "something is there");
 	if (err < 0)
 		return reason_set(why, err, "cannot list the directory");
 	err = manifest_load(io, fromfd, &rs.m, why);

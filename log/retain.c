@@ -204,7 +204,7 @@ retain_remove(const struct sysio *io, int dirfd, struct reason *why)
 	if (got < 0)
 		return got;
 	if (got == FLOOR_BAD)
-		return reason_set(
+		return reason_say(
 		    why, -EUCLEAN, "'" FLOOR_NAME "' does not verify");
 	do {
 		rv.floor = floor.seq;

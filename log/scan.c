@@ -174,7 +174,7 @@ scan_try(struct scan *sc, uint64_t offset, struct frame_header *f,
 	    f->type == FRAME_SEAL)
 		return 0;
 	if (f->type != FRAME_EVENTS && f->type != FRAME_IDLE)
-		return reason_set(why, -ENOTSUP,
+		return reason_say(why, -ENOTSUP,
 		    "segment '%s' has a frame of type %d at %llu, which this program does not know",
 		    sc->name, f->type, (unsigned long long)offset);
 	if (!scan_carries_on(sc, offset, f))

@@ -95,7 +95,7 @@ segment_read_headers(
 
 		switch (format_get_segment(page, &h, &version)) {
 		case FORMAT_SEGMENT_NEWER:
-			return reason_set(why, -ENOTSUP,
+			return reason_say(why, -ENOTSUP,
 			    "segment '%s' has format version %u, this program knows %d and %d",
 			    seg->name, version, SEGMENT_VERSION_OLDEST,
 			    SEGMENT_VERSION);
@@ -206,7 +206,7 @@ segment_read(const struct sysio *io, int dirfd, const char *name,
 		return -ENOMEM;
 	if (!segment_parse_name(
 		name, &seg.name_first_seq, &seg.name_incarnation))
-		return reason_set(
+		return reason_say(
 		    why, -EINVAL, "'%s' is no segment's name", name);
 	snprintf(seg.name, sizeof(seg.name), "%s", name);
 	sf.fd = sysio_openat(io, dirfd, name, O_RDONLY, 0);

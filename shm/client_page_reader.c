@@ -151,7 +151,7 @@ take_columns(struct client_reader *rd, uint32_t n, struct reason *why)
 		if (err < 0)
 			return reason_set(why, err, "it ends in column %u", i);
 		if (!column_valid(&c, rd->slot_bytes))
-			return reason_set(why, -EPROTO, "column %u is bad", i);
+			return reason_say(why, -EPROTO, "column %u is bad", i);
 		take_column(rd, &c);
 	}
 	return 0;
@@ -178,16 +178,16 @@ take_head(struct client_reader *rd, off_t size, struct reason *why)
 	struct client_page_head h;
 
 	if (size < (off_t)sizeof(h) || read_at(rd->fd, &h, sizeof(h), 0) < 0)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%lld bytes are less than a head", (long long)size);
 	if (h.magic != CLIENT_MAGIC)
-		return reason_set(why, -EPROTO, "wrong magic");
+		return reason_say(why, -EPROTO, "wrong magic");
 	if (h.version != CLIENT_VERSION ||
 	    h.column_bytes != sizeof(struct client_column))
-		return reason_set(why, -EPROTO, "it is of version %u, not %d",
+		return reason_say(why, -EPROTO, "it is of version %u, not %d",
 		    h.version, CLIENT_VERSION);
 	if (!head_valid(&h, size))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "its head does not fit its %lld bytes", (long long)size);
 	rd->slots_at = h.slots_at;
 	rd->slot_bytes = h.slot_bytes;
@@ -218,7 +218,7 @@ client_reader_open(
 	if (rd->fd < 0 || fstat(rd->fd, &st) < 0)
 		return reason_set(why, -errno, "cannot open '%s'", name);
 	if (!S_ISREG(st.st_mode))
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "'%s' is no page of clients", name);
 	err = take_head(rd, st.st_size, &inner);
 	if (err < 0)

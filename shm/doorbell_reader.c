@@ -89,7 +89,7 @@ receive_attachment(int sock, struct ring_attach_reply *reply,
 
 	got = frame_recv_fds(sock, reply, sizeof(*reply), fds, &n);
 	if (got == 0)
-		return reason_set(
+		return reason_say(
 		    why, -ECONNREFUSED, "the writer hung up on 'ring.sock'");
 	if (got < 0)
 		return reason_set(
@@ -106,7 +106,7 @@ receive_attachment(int sock, struct ring_attach_reply *reply,
 		(void)close(fds[i]);
 	if (err < 0)
 		return err;
-	return reason_set(why, -EPROTO,
+	return reason_say(why, -EPROTO,
 	    "the answer on 'ring.sock' is not of version %d", RING_VERSION);
 }
 
@@ -117,7 +117,7 @@ map_page(struct doorbell *bell, int fd, struct reason *why)
 	void *page;
 
 	if (fstat(fd, &st) < 0 || st.st_size < RING_PAGE)
-		return reason_set(why, -EPROTO, "the status page is too short");
+		return reason_say(why, -EPROTO, "the status page is too short");
 	page = mmap(NULL, RING_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return reason_set(why, -errno, "cannot map the status page");
@@ -205,7 +205,7 @@ doorbell_answer(
 	if (err < 0)
 		return err;
 	if (!same_ring(&reply, ring_reader_info(rd)))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "the ring handed over is not the one announced");
 	*ring = TAKE(rd);
 	return 0;

@@ -37,14 +37,14 @@ check_sizes(const struct ring_header *head, struct reason *why)
 {
 	if (!is_power_of_two(head->slots) || head->slots < 8 ||
 	    head->slots > SLOTS_LIMIT)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "%" PRIu32 " slots: a ring has a power of two of them, "
 		    "8 to %" PRIu32,
 		    head->slots, SLOTS_LIMIT);
 	if (!is_power_of_two(head->payload_bytes) ||
 	    head->payload_bytes < page_bytes() ||
 	    head->payload_bytes > SIZE_LIMIT)
-		return reason_set(why, -EINVAL,
+		return reason_say(why, -EINVAL,
 		    "a payload of %" PRIu64 " bytes: a ring has a power of "
 		    "two, %" PRIu64 " to %" PRIu64,
 		    head->payload_bytes, page_bytes(), SIZE_LIMIT);
@@ -116,31 +116,31 @@ ring_map_header(
 	if (fstat(fd, &st) < 0)
 		return reason_set(why, -errno, "cannot stat %s", name);
 	if (!S_ISREG(st.st_mode))
-		return reason_set(why, -EPROTO, "%s is no file", name);
+		return reason_say(why, -EPROTO, "%s is no file", name);
 	n = pread(fd, &h, sizeof(h), 0);
 	if (n < 0)
 		return reason_set(why, -errno, "cannot read %s", name);
 	if ((size_t)n < sizeof(h))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s is no ring: %zd bytes are less than a header", name, n);
 	if (h.magic != RING_MAGIC)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s is no ring: it begins with %016" PRIx64, name, h.magic);
 	if (h.version != RING_VERSION)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s is a ring of version %" PRIu32 ", not %d", name,
 		    h.version, RING_VERSION);
 	if (h.header_bytes != sizeof(h) || h.crc != ring_map_crc(&h))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s has a damaged header: its CRC does not match", name);
 	if (check_sizes(&h, &sizes) < 0)
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "%s is damaged: %s", name, sizes.text);
 	if (!parts_fit(&h))
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "%s is damaged: its parts overlap", name);
 	if ((uint64_t)st.st_size < h.file_bytes)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s is cut off: %" PRIu64 " of %" PRIu64 " bytes", name,
 		    (uint64_t)st.st_size, h.file_bytes);
 	*head = h;

@@ -81,7 +81,7 @@ reader_open(
 	(void)ring_reader_seek_oldest(rd);
 	if (rd->broken) {
 		(void)ring_reader_free(rd);
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "%s is damaged: its oldest record is not where its "
 		    "counters say",
 		    name);

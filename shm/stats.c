@@ -183,25 +183,25 @@ stats_view_init(
 	struct stats_entry entry;
 
 	if (!area || size < sizeof(head))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "no counters: %zu bytes are less than a head", size);
 	memcpy(&head, area, sizeof(head));
 	if (head.magic != STATS_MAGIC)
-		return reason_set(why, -EPROTO, "no counters: wrong magic");
+		return reason_say(why, -EPROTO, "no counters: wrong magic");
 	if (head.version < STATS_OLDEST || head.version > STATS_VERSION ||
 	    head.entry_bytes != sizeof(struct stats_entry))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "counters of version %u, not %d", head.version,
 		    STATS_VERSION);
 	if (head.entries > STATS_ENTRIES || cells_at(head.entries) > size ||
 	    !is_text(head.process, sizeof(head.process)))
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "damaged counters: %u entries in %zu bytes", head.entries,
 		    size);
 	for (unsigned i = 0; i < head.entries; i++) {
 		entry_copy(area, i, &entry);
 		if (!entry_valid(&entry, size))
-			return reason_set(
+			return reason_say(
 			    why, -EPROTO, "damaged counters: entry %u", i);
 	}
 	*view = (struct stats_view){

@@ -191,7 +191,7 @@ page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return reason_set(why, -errno, "cannot open '%s'", name);
 	if (!S_ISREG(st.st_mode) || st.st_size <= 0 || st.st_size > PAGE_MAX)
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "'%s' is no counter page", name);
 	page->size = (size_t)st.st_size;
 	/* Ours, where it succeeds, ends with the descriptor. */
@@ -201,7 +201,7 @@ page_open(int dirfd, const char *name, bool copy, struct stats_page **out,
 		return reason_set(why, err, "cannot read '%s'", name);
 	err = stats_view_init(&page->view, page->area, page->size, &inner);
 	if (err < 0)
-		return reason_set(why, err, "'%s': %s", name, inner.text);
+		return reason_say(why, err, "'%s': %s", name, inner.text);
 	*out = TAKE(page);
 	return 0;
 }

@@ -81,7 +81,7 @@ append_bench_answers(struct append_bench *b, uint64_t *done, struct reason *why)
 
 	while ((got = writer_client_reply(&b->wc, &reply, why)) > 0) {
 		if (reply.code != PROTO_OK)
-			return reason_set(why, -EIO, "%s: %.*s",
+			return reason_say(why, -EIO, "%s: %.*s",
 			    proto_code_name(reply.code), (int)reply.message.len,
 			    (const char *)reply.message.p);
 		bench_hist_add(
@@ -107,13 +107,13 @@ append_bench_peal(
 		}
 		err = writer_client_wait(&b->wc, -1, why);
 		if (err == WRITER_CLOSED)
-			return reason_set(why, -EPIPE, "the writer went away");
+			return reason_say(why, -EPIPE, "the writer went away");
 		if (err >= 0)
 			err = append_bench_answers(b, &done, why);
 		if (err < 0)
 			return err;
 		if (tool_stopped())
-			return reason_set(why, -EINTR, "stopped");
+			return reason_say(why, -EINTR, "stopped");
 	}
 	result->events_per_s =
 	    (double)b->events * NS_PER_S / (double)(time_mono_ns() - begin);

@@ -85,7 +85,7 @@ bench_broker_move(struct broker_bench *b, struct reason *why)
 	if (err < 0)
 		return err;
 	if (reply.code != PROTO_OK)
-		return reason_set(why, -EIO, "an append was refused");
+		return reason_say(why, -EIO, "an append was refused");
 	b->head = reply.seq;
 	return bench_staff_folded(&b->staff, b->head, true, why);
 }

@@ -109,7 +109,7 @@ fold_bare(struct broker_bench *b, double *ns_each, struct reason *why)
 	if (got < 0)
 		return got;
 	if (bare.events != b->head)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "the log has %llu events, not %llu",
 		    (unsigned long long)bare.events,
 		    (unsigned long long)b->head);

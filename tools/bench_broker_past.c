@@ -51,7 +51,7 @@ past_await_archives(struct broker_bench *b, struct reason *why)
 			return 0;
 		(void)poll(NULL, 0, 50);
 	} while (time_mono_ns() < deadline && !tool_stopped());
-	return reason_set(why, -ETIMEDOUT, "no archives are written");
+	return reason_say(why, -ETIMEDOUT, "no archives are written");
 }
 
 static void
@@ -83,7 +83,7 @@ past_states(struct broker_bench *b, const char *how, const struct slice *topics,
 
 		err = bench_rows_local(&b->t, &r, why);
 		if (err >= 0 && r.seq != MAX(at, 1))
-			err = reason_set(why, -EPROTO,
+			err = reason_say(why, -EPROTO,
 			    "the state at %llu came instead of that at %llu",
 			    (unsigned long long)r.seq, (unsigned long long)at);
 		bench_hist_add(&all, r.all_ns, 1);

@@ -89,12 +89,12 @@ snap_answers(struct snap_producer *p, struct reason *why)
 	int got = writer_client_wait(&p->wc, 0, why);
 
 	if (got == WRITER_CLOSED)
-		return reason_set(why, -EPIPE, "the writer went away");
+		return reason_say(why, -EPIPE, "the writer went away");
 	now = time_mono_ns();
 	while (
 	    got >= 0 && (got = writer_client_reply(&p->wc, &reply, why)) > 0) {
 		if (reply.code != PROTO_OK)
-			return reason_set(why, -EIO, "%s: %.*s",
+			return reason_say(why, -EIO, "%s: %.*s",
 			    proto_code_name(reply.code), (int)reply.message.len,
 			    (const char *)reply.message.p);
 		if (phase < SNAP_QUIT)
@@ -226,7 +226,7 @@ snap_one(struct broker_bench *b, snap_read *read, const char *how, bool new,
 	if (err >= 0)
 		err = bench_staff_welcome(&b->staff, &w, why);
 	if (err >= 0 && (r->rows != w.rows || r->seq != b->head))
-		err = reason_set(why, -EPROTO,
+		err = reason_say(why, -EPROTO,
 		    "%llu rows came at seq %llu, and not %llu at seq %llu",
 		    (unsigned long long)r->rows, (unsigned long long)r->seq,
 		    (unsigned long long)w.rows, (unsigned long long)b->head);

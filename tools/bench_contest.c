@@ -101,7 +101,7 @@ contest_usage(
 	if (err >= 0)
 		err = bench_house_usage(t, "peal-writer", &u->others, why);
 	if (err >= 0 && (!u->clients.processes || !u->others.processes))
-		err = reason_set(why, -ESRCH,
+		err = reason_say(why, -ESRCH,
 		    "no peal-gateway and peal-writer of this house run here");
 	if (err >= 0)
 		err = bench_house_usage(t, "peal-broker", &broker, why);
@@ -258,7 +258,7 @@ contest_find(struct bench_contest *b, struct reason *why)
 	plan->key = house_path(&t->house, "tls/key.pem", b->key);
 	plan->cafile = t->cafile ? t->cafile : plan->cert;
 	if (!*plan->cert)
-		return reason_set(
+		return reason_say(
 		    why, -EINVAL, "which house? say --data DIR, or --own");
 	free(b->token);
 	b->token = NULL;

@@ -71,12 +71,12 @@ publish_answers(struct publisher *p, int wait_ms, struct reason *why)
 	int got = writer_client_wait(&p->wc, wait_ms, why);
 
 	if (got == WRITER_CLOSED)
-		return reason_set(why, -EPIPE, "the writer went away");
+		return reason_say(why, -EPIPE, "the writer went away");
 	if (got < 0)
 		return got;
 	while ((got = writer_client_reply(&p->wc, &reply, why)) > 0) {
 		if (reply.code != PROTO_OK)
-			return reason_set(why, -EIO, "%s: %.*s",
+			return reason_say(why, -EIO, "%s: %.*s",
 			    proto_code_name(reply.code), (int)reply.message.len,
 			    (const char *)reply.message.p);
 		p->answered++;

@@ -102,7 +102,7 @@ bench_house_await(int fd, struct reason *why)
 		if (strstr(text, "peal: ready ") && strchr(text, '\n'))
 			return 0;
 	}
-	return reason_set(why, -ETIMEDOUT, "'peal up' did not get ready");
+	return reason_say(why, -ETIMEDOUT, "'peal up' did not get ready");
 }
 
 int

@@ -211,10 +211,10 @@ load_answers(struct writer_client *wc, uint64_t *answered, struct reason *why)
 	int got = writer_client_wait(wc, -1, why);
 
 	if (got == WRITER_CLOSED)
-		return reason_set(why, -EPIPE, "the writer went away");
+		return reason_say(why, -EPIPE, "the writer went away");
 	while (got >= 0 && (got = writer_client_reply(wc, &reply, why)) > 0) {
 		if (reply.code != PROTO_OK)
-			return reason_set(why, -EIO, "%s: %.*s",
+			return reason_say(why, -EIO, "%s: %.*s",
 			    proto_code_name(reply.code), (int)reply.message.len,
 			    (const char *)reply.message.p);
 		(*answered)++;
@@ -244,7 +244,7 @@ load_fill(struct writer_client *wc, struct bench_load *load, struct reason *why)
 		}
 		err = load_answers(wc, &answered, why);
 		if (err >= 0 && tool_stopped())
-			return reason_set(why, -EINTR, "stopped");
+			return reason_say(why, -EINTR, "stopped");
 	}
 	return err;
 }

@@ -183,7 +183,7 @@ peer_await(struct bench_peer *p, struct reason *why)
 		(void)poll(NULL, 0, 10);
 	}
 	peer_last_words(p, text, sizeof(text));
-	return reason_set(why, -ETIMEDOUT, "%s did not get ready: %s",
+	return reason_say(why, -ETIMEDOUT, "%s did not get ready: %s",
 	    p->kind->program, text);
 }
 

@@ -108,7 +108,7 @@ peer_answers(struct peer_publisher *p, struct reason *why)
 	while ((n = recv(p->fd, in, sizeof(in), 0)) > 0)
 		peer_count(p, in, (size_t)n);
 	if (n == 0)
-		return reason_set(why, -EPIPE, "%s hung up on its publisher",
+		return reason_say(why, -EPIPE, "%s hung up on its publisher",
 		    p->kind->program);
 	if (errno != EAGAIN)
 		return reason_set(

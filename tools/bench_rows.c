@@ -163,13 +163,13 @@ rows_frame(struct frame_stream *fs, struct slice *msg, struct reason *why)
 	while ((got = frame_next(fs, msg)) == FRAME_NONE) {
 		io = frame_fill(fs);
 		if (io == FRAME_IO_AGAIN)
-			return reason_set(why, -ETIMEDOUT, "nothing comes");
+			return reason_say(why, -ETIMEDOUT, "nothing comes");
 		if (io == FRAME_IO_CLOSED)
-			return reason_set(why, -EPIPE, "the server went away");
+			return reason_say(why, -EPIPE, "the server went away");
 		if (io < 0)
 			return reason_set(why, io, "cannot receive");
 		if (tool_stopped())
-			return reason_set(why, -EINTR, "stopped");
+			return reason_say(why, -EINTR, "stopped");
 	}
 	return got == FRAME_ONE ? 0 : REFUSE(why, "a frame is too long");
 }

@@ -191,13 +191,13 @@ staff_alive(struct bench_staff *s, enum bench_role role, struct reason *why)
 	int status;
 
 	if (tool_stopped())
-		return reason_set(why, -EINTR, "stopped");
+		return reason_say(why, -EINTR, "stopped");
 	if (s->pid[role] &&
 	    waitpid(s->pid[role], &status, WNOHANG) == s->pid[role])
 		s->pid[role] = 0;
 	return s->pid[role]
 		   ? 0
-		   : reason_set(why, -ESRCH, "%s has ended", staff_names[role]);
+		   : reason_say(why, -ESRCH, "%s has ended", staff_names[role]);
 }
 
 /* Questions must cost little of what is measured, and end it in time. */

@@ -137,7 +137,7 @@ storm_kill(const struct tool *t, struct reason *why)
 	/* Who left the ring in a hurry may still have a seat. */
 	n = bench_house_pids(t, "peal-gateway", pids, RING_SEATS, why);
 	if (n == 0)
-		n = reason_set(why, -ESRCH, "there is no gateway to kill");
+		n = reason_say(why, -ESRCH, "there is no gateway to kill");
 	if (n < 0)
 		return n;
 	busiest = pids[0];
@@ -172,7 +172,7 @@ storm_blow(const struct storm *s, struct bench_window *w, struct reason *why)
 			break;
 		err = bench_window_fault(w, why);
 		if (err >= 0 && passed_ms > STORM_BACK_MS)
-			err = reason_set(why, -ETIMEDOUT,
+			err = reason_say(why, -ETIMEDOUT,
 			    "%" PRIu64 " of %u clients are back",
 			    bench_window_live(w), w->plan.clients);
 	}

@@ -147,7 +147,7 @@ bench_window_fault(const struct bench_window *w, struct reason *why)
 			return -EIO;
 		}
 	if (tool_stopped())
-		return reason_set(why, -EINTR, "stopped");
+		return reason_say(why, -EINTR, "stopped");
 	return 0;
 }
 
@@ -173,7 +173,7 @@ bench_window_await_live(const struct bench_window *w, struct reason *why)
 		(void)poll(NULL, 0, 5);
 		err = bench_window_fault(w, why);
 		if (err >= 0 && time_mono_ns() > deadline)
-			err = reason_set(why, -ETIMEDOUT,
+			err = reason_say(why, -ETIMEDOUT,
 			    "only %" PRIu64 " of %u clients are live",
 			    bench_window_live(w), all);
 	}

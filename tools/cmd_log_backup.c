@@ -63,7 +63,7 @@ backup_open_target(struct tool *t, int from, int *lock, struct reason *why)
 	else
 		err = fs_lock(fd, "LOCK", lock, &holder, why);
 	if (err == FS_LOCK_HELD)
-		err = reason_set(why, -EBUSY,
+		err = reason_say(why, -EBUSY,
 		    "pid %ld is making a backup in '%s'", holder, t->argv[0]);
 	if (err < 0) {
 		(void)close(fd);
@@ -188,7 +188,7 @@ restore_made(struct restore_command *c, struct reason *why)
 	}
 	err = log_restore(&sysio_posix, from, c->place.fd, &c->r, why);
 	if (err == -ENOENT)
-		return reason_set(
+		return reason_say(
 		    why, -ENOENT, "no backup is in '%s'", c->t.argv[0]);
 	return err == LOG_RESTORED ? log_place_swap(&c->place, why) : err;
 }

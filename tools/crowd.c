@@ -245,7 +245,7 @@ crowd_look(struct crowd *c, const char *run, const struct crowd_ask *ask,
 	snprintf(path, sizeof(path), "%s/stat/" CLIENT_DIRECTORY, run);
 	dir = opendir(path);
 	if (!dir && errno == ENOENT)
-		return reason_set(why, -ENOENT,
+		return reason_say(why, -ENOENT,
 		    "no gateway tells of its clients in '%s'", run);
 	if (!dir)
 		return reason_set(why, -errno, "cannot read '%s'", path);

@@ -70,7 +70,7 @@ demo_connect(struct demo *d, struct reason *why)
 		return err;
 	}
 	if (d->log[0] && strcmp(d->log, log) != 0)
-		return reason_set(
+		return reason_say(
 		    why, -ESTALE, "another log (%s) serves here now", log);
 	memcpy(d->log, log, sizeof(d->log));
 	return 0;

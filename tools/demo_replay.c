@@ -172,7 +172,7 @@ replay_again(struct replay *r, struct reason *why)
 	if (err < 0)
 		return err;
 	if (r->found == 0)
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "'%.150s' holds no events", r->options->path);
 	r->round++;
 	r->found = 0;

@@ -70,7 +70,7 @@ take_process(struct hists *hs, const struct watch_process *p, const char *glob,
 		    !is_wanted(glob, p->view.process, item.name))
 			continue;
 		if (hs->n == HISTS_MAX)
-			return reason_set(why, -E2BIG,
+			return reason_say(why, -E2BIG,
 			    "there are more than %d histograms", HISTS_MAX);
 		if (add(hs, p, &item, &one) < 0)
 			return reason_set(why, -ENOMEM, "out of memory");

@@ -198,7 +198,7 @@ import_answer(
 
 	if (reply->id < im->base || reply->id >= im->next ||
 	    slot->state != IMPORT_SENT)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "the writer answers a request that is not open");
 	if (reply->code == PROTO_OK) {
 		if (reply->duplicate)
@@ -308,7 +308,7 @@ import_reconnect(struct import *im, struct reason *why)
 		(void)poll(NULL, 0, 50);
 	}
 	if (strcmp(log, im->progress.log) != 0)
-		return reason_set(
+		return reason_say(
 		    why, -ESTALE, "another log (%s) serves here now", log);
 	return 0;
 }

@@ -107,6 +107,6 @@ log_walk(const struct house *h, uint64_t first, uint64_t last,
 			return err < 0 ? err : LOG_WALK_STOPPED;
 	}
 	if (got == LOG_READ_GONE)
-		return reason_set(why, -ENOENT, "%s", why->text);
+		return reason_say(why, -ENOENT, "%s", why->text);
 	return got == LOG_READ_DAMAGED ? LOG_WALK_DAMAGED : got;
 }

@@ -69,7 +69,7 @@ walk_all(struct walk *w, struct reason *why)
 			err = 0;
 			break;
 		case RING_TOO_SMALL:
-			return reason_set(why, -EFBIG,
+			return reason_say(why, -EFBIG,
 			    "the event at ordinal %llu has %zu bytes",
 			    (unsigned long long)ordinal, need);
 		default:

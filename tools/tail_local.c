@@ -164,7 +164,7 @@ tail_local_again(struct tail_local *l, struct reason *why)
 	info = ring_reader_info(l->rd);
 	if (memcmp(info->log_id, l->log_id, sizeof(l->log_id)) != 0 ||
 	    info->epoch != l->epoch)
-		return reason_set(
+		return reason_say(
 		    why, -ESTALE, "another log has taken this one's place");
 	l->ended = false;
 	l->incarnation = info->incarnation;
@@ -223,7 +223,7 @@ tail_local_read(struct tail_local *l, struct reason *why)
 		err = tail_local_catch_up(l, why);
 		return err < 0 ? err : 1;
 	case RING_TOO_SMALL:
-		return reason_set(
+		return reason_say(
 		    why, -EPROTO, "the ring has an event of %zu bytes", need);
 	default:
 		return reason_set(why, err, "the ring contradicts itself");

@@ -96,7 +96,7 @@ tail_remote_welcome(
 	struct follow *f = &r->follow;
 
 	if (f->log_changed)
-		return reason_set(why, -ESTALE,
+		return reason_say(why, -ESTALE,
 		    "another log serves there now: the position means "
 		    "nothing in it");
 	if (!f->positioned && r->tail->from != TAIL_NOW) {

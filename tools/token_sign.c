@@ -354,7 +354,7 @@ token_sign_compose(const struct token_sign_key *key,
 	mp_buf_bytes(jwt, ".", 1);
 	if (!(key->pkey ? token_sign_pkey(key, slice_of(text, len), jwt)
 			: token_sign_hmac(key, slice_of(text, len), jwt)))
-		return reason_set(why, -EIO, "OpenSSL cannot sign");
+		return reason_say(why, -EIO, "OpenSSL cannot sign");
 	if (jwt->len > TOKEN_BYTES) {
 		(void)reason_set(why, 0,
 		    "the token would have %zu bytes, more than %d", jwt->len,

@@ -77,7 +77,7 @@ up_make_private(const char *path, struct reason *why)
 	if (lstat(path, &st) < 0)
 		return reason_set(why, -errno, "cannot use '%s'", path);
 	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid())
-		return reason_set(why, -EPERM,
+		return reason_say(why, -EPERM,
 		    "'%s' is not a directory of this account", path);
 	if ((st.st_mode & 077) && chmod(path, 0700) < 0)
 		return reason_set(why, -errno, "cannot close '%s'", path);

@@ -68,7 +68,7 @@ up_listen_bind(const struct addrinfo *ai, struct up_address *address, int *out,
 		    address->host, address->port);
 	if (getnameinfo((struct sockaddr *)&bound, len, NULL, 0, address->port,
 		sizeof(address->port), NI_NUMERICSERV) != 0)
-		return reason_set(why, -EINVAL, "cannot tell the port");
+		return reason_say(why, -EINVAL, "cannot tell the port");
 	*out = TAKE_FD(fd);
 	return 0;
 }
@@ -83,7 +83,7 @@ up_listen_open(struct up_address *address, int *fd, struct reason *why)
 
 	err = getaddrinfo(address->host, address->port, &hints, &list);
 	if (err)
-		return reason_set(why, -EADDRNOTAVAIL,
+		return reason_say(why, -EADDRNOTAVAIL,
 		    "cannot listen on '%s' (%s)", address->host,
 		    gai_strerror(err));
 	err = up_listen_bind(list, address, fd, why);

@@ -283,7 +283,7 @@ vitals_gather(struct vitals *v, struct reason *why)
 static int
 vitals_refused(const struct writer_reply *reply, struct reason *why)
 {
-	return reason_set(why, -EACCES, "the writer refuses vitals: %.*s (%s)",
+	return reason_say(why, -EACCES, "the writer refuses vitals: %.*s (%s)",
 	    (int)MIN(reply->message.len, 150u), (const char *)reply->message.p,
 	    proto_code_name(reply->code));
 }

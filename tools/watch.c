@@ -25,7 +25,7 @@ watch_whole(struct watch *w, struct reason *why)
 {
 	if (guard_replaced() == w->replaced)
 		return 0;
-	return reason_set(
+	return reason_say(
 	    why, -EPROTO, "'%s' was cut short while it was read", w->ring_path);
 }
 
@@ -213,7 +213,7 @@ watch_page_fits(
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if ((uint64_t)st.st_size > WATCH_BYTES - w->bytes)
-		return reason_set(why, -EFBIG,
+		return reason_say(why, -EFBIG,
 		    "'%s' was not looked at: with it there are more than %d "
 		    "bytes of counters",
 		    name, WATCH_BYTES);

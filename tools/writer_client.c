@@ -105,7 +105,7 @@ writer_client_hello(struct writer_client *wc, char log[PROTO_LOG_NAME],
 	while (time_mono_ns() < deadline) {
 		err = writer_client_wait(wc, 100, why);
 		if (err == WRITER_CLOSED)
-			return reason_set(why, -EPIPE, "the writer went away");
+			return reason_say(why, -EPIPE, "the writer went away");
 		if (err < 0)
 			return err;
 		err = frame_next(&wc->fs, &value);
@@ -114,7 +114,7 @@ writer_client_hello(struct writer_client *wc, char log[PROTO_LOG_NAME],
 		if (err == FRAME_TOO_LONG)
 			return REFUSE(why, "the writer's answer is too long");
 	}
-	return reason_set(why, -ETIMEDOUT, "the writer does not answer");
+	return reason_say(why, -ETIMEDOUT, "the writer does not answer");
 }
 
 static void

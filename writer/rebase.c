@@ -113,7 +113,7 @@ write_base(const struct rebase *rb, const struct state *st, struct reason *why)
 	if (got < 0)
 		return reason_set(why, got, "cannot read the rows");
 	if (bytes >= room)
-		return reason_set(why, -ENOSPC,
+		return reason_say(why, -ENOSPC,
 		    "the rows have %" PRIu64 " bytes, %" PRIu64 " are free",
 		    bytes, room);
 	memcpy(id.log_id, rb->floor.log_id, sizeof(id.log_id));
@@ -147,13 +147,13 @@ rebase_run(const struct rebase *rb, struct reason *why)
 	if (got < 0)
 		return got;
 	if (got == FLOOR_BAD || now.seq >= rb->floor.seq)
-		return reason_set(
+		return reason_say(
 		    why, -EINVAL, "the floor is not where it was");
 	memcpy(tail.log_id, rb->floor.log_id, sizeof(tail.log_id));
 	tail.oldest_seq = now.seq;
 	got = load_past(rb->io, rb->dirfd, &tail, rb->max_keys, &st, why);
 	if (got == LOAD_DAMAGED)
-		return reason_set(why, -EUCLEAN, "%s", why->text);
+		return reason_say(why, -EUCLEAN, "%s", why->text);
 	if (got == 0)
 		got = write_base(rb, &st, why);
 	return got ? got : floor_write(rb->io, rb->dirfd, &rb->floor, why);

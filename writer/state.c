@@ -67,7 +67,7 @@ replay_event(struct state *st, const struct event *ev, struct reason *why)
 	uint64_t version;
 
 	if (ev->seq != st->head_seq + 1)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "seq %llu stands where %llu belongs",
 		    (unsigned long long)ev->seq,
 		    (unsigned long long)st->head_seq + 1);
@@ -75,7 +75,7 @@ replay_event(struct state *st, const struct event *ev, struct reason *why)
 	if (!version)
 		return -ENOMEM;
 	if (version != ev->version)
-		return reason_set(why, -EPROTO,
+		return reason_say(why, -EPROTO,
 		    "seq %llu has version %llu where its topic is at %llu",
 		    (unsigned long long)ev->seq,
 		    (unsigned long long)ev->version,

@@ -109,7 +109,7 @@ roll(struct syncer *sy, uint64_t first_seq, struct reason *why)
 	int err;
 
 	if (!log_writer_has_spare(sy->parts.log))
-		return reason_set(why, -ENOSPC,
+		return reason_say(why, -ENOSPC,
 		    "no spare segment is ready for seq %llu",
 		    (unsigned long long)first_seq);
 	err = log_writer_roll(sy->parts.log, first_seq, why);
