@@ -436,7 +436,8 @@ expire(struct clients *c, uint64_t now_us, struct reason *why)
 	pthread_mutex_unlock(&c->lock);
 	if (!due)
 		return 0;
-	err = clients_disk_expire(c->disk, before, &found, why);
+	if (before)
+		err = clients_disk_expire(c->disk, before, &found, why);
 	pthread_mutex_lock(&c->lock);
 	if (!err)
 		c->expired_us = now_us;

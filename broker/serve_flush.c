@@ -20,6 +20,7 @@
 struct serve_flush {
 	struct job job;
 	struct serve *sv;
+	uint64_t now_us;
 	int err;
 	struct reason why;
 };
@@ -29,7 +30,7 @@ run(struct job *job)
 {
 	struct serve_flush *f = CONTAINER_OF(job, struct serve_flush, job);
 
-	f->err = clients_flush(f->sv->parts.clients, time_wall_us(), &f->why);
+	f->err = clients_flush(f->sv->parts.clients, f->now_us, &f->why);
 }
 
 static void
@@ -72,6 +73,7 @@ serve_flush_now(struct serve *sv)
 	if (!f)
 		return; /* the timer comes again */
 	f->sv = sv;
+	f->now_us = timekeeper_ask(&sv->timekeeper);
 	f->job.pace = JOBS_QUICK;
 	f->job.run = run;
 	f->job.done = done;
@@ -84,7 +86,9 @@ on_timer(void *arg)
 {
 	struct serve *sv = arg;
 
-	if (!sv->flushing && clients_due(sv->parts.clients, time_wall_us()))
+	uint64_t now_us = timekeeper_ask(&sv->timekeeper);
+
+	if (!sv->flushing && clients_due(sv->parts.clients, now_us))
 		serve_flush_now(sv);
 }
 
@@ -94,6 +98,8 @@ serve_flush_init(struct serve *sv)
 	int err =
 	    loop_timer_init(sv->parts.loop, &sv->flush_timer, on_timer, sv);
 
+	/* A clock that is wrong must not take everybody's position away. */
+	timekeeper_doubt(&sv->timekeeper);
 	return err ? err : loop_timer_set(&sv->flush_timer, EVERY_US, 1);
 }
 

@@ -18,6 +18,7 @@
 #include "core/frame.h"
 #include "core/loop.h"
 #include "core/proto.h"
+#include "core/timekeeper.h"
 #include "core/topic_set.h"
 
 enum {
@@ -86,6 +87,7 @@ struct serve {
 
 	/* serve_flush.c */
 	struct loop_timer flush_timer;
+	struct timekeeper timekeeper; /* of what is too old to be kept */
 	struct jobs_lane flush_lane;
 	struct serve_flush *flushing; /* NULL: none is under way */
 	bool flush_again;

@@ -50,6 +50,8 @@ STATS_WRITER(packed, COUNTER, "segments", "that were compressed")
 STATS_WRITER(retain_failed, COUNTER, "tries", "to give up the oldest events")
 STATS_WRITER(witness_failed, COUNTER, "files", "witness writes that failed")
 STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")
+STATS_WRITER(clock_behind, COUNTER, "requests",
+    "stored at an earlier event's time: the clock was behind")
 STATS_WRITER(stalls, COUNTER, "flushes", "flushes that took over a second")
 STATS_WRITER(wakeups, COUNTER, "wakeups", "doorbells that were rung")
 STATS_WRITER(

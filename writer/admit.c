@@ -125,18 +125,36 @@ own_pairs(struct slice meta, struct mp_buf *out)
 	return kept;
 }
 
+/*
+ * The time of an event that its request can't have: of an import, which may be
+ * earlier; else what the clock says, where that is not believed, or behind the
+ * newest event's.  false: there is none.
+ */
+static bool
+own_time(const struct admit *ad, const struct proto_uint *own, uint64_t *time)
+{
+	uint64_t wall = ad->wall_us ? ad->wall_us : ad->now_us;
+
+	*time = own->set ? own->v : wall;
+	if (own->set)
+		return *time < ad->time_us;
+	return wall > ad->time_us ? wall - ad->time_us > US_PER_S
+				  : ad->time_us - wall > US_PER_S;
+}
+
 /* Meta as stored: the application's pairs, then key, schema and time. */
 static void
 build_meta(struct admit *ad, struct admit_event *ev)
 {
 	const struct proto_append_event *in = &ev->in;
 	struct mp_buf *b = &ad->scratch;
-	bool late = in->time_us.set && in->time_us.v < ad->time_us;
+	uint64_t time;
+	bool apart = own_time(ad, &in->time_us, &time);
 	uint32_t n;
 
 	ev->meta_at = b->len;
 	n = own_pairs(in->meta, NULL) + (in->key.p != NULL) + in->schema.set +
-	    late;
+	    apart;
 	if (n) {
 		mp_pack_map(b, n);
 		own_pairs(in->meta, b);
@@ -144,8 +162,8 @@ build_meta(struct admit *ad, struct admit_event *ev)
 			mp_pair_str(b, "key", in->key);
 		if (in->schema.set)
 			mp_pair_uint(b, "schema", in->schema.v);
-		if (late)
-			mp_pair_uint(b, "time", in->time_us.v);
+		if (apart)
+			mp_pair_uint(b, "time", time);
 	}
 	ev->meta_len = b->len - ev->meta_at;
 }

@@ -48,6 +48,7 @@ struct admit {
 	struct slice account; /* actor of events that name none */
 	bool may_system;      /* may write '$' topics */
 	uint64_t now_us;
+	uint64_t wall_us; /* what the clock says, believed or not; 0: now_us */
 
 	/* out */
 	uint32_t n;

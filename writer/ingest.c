@@ -64,9 +64,10 @@ static void
 look_at_clock(struct ingest *in)
 {
 	in->now_ns = time_clock_ns(CLOCK_BOOTTIME);
+	in->wall_us = time_wall_us();
 	in->now_us =
-	    writer_clock_now(&in->clock, time_wall_us(), in->now_ns / 1000);
-	in->counts.clock_leaps = in->clock.leaps;
+	    timekeeper_now(&in->timekeeper, in->wall_us, in->now_ns / 1000);
+	in->counts.clock_leaps = in->timekeeper.leaps;
 }
 
 /* Take the requests that are in memory, as many as bounds allow. */
@@ -261,8 +262,8 @@ ingest_new(
 	in->parts = *parts;
 	TAILQ_INIT(&in->all);
 	TAILQ_INIT(&in->waiting);
-	writer_clock_init(
-	    &in->clock, time_wall_us(), time_clock_ns(CLOCK_BOOTTIME) / 1000);
+	timekeeper_init(&in->timekeeper, time_wall_us(),
+	    time_clock_ns(CLOCK_BOOTTIME) / 1000);
 	quota_init(
 	    &in->quota, parts->ring_slots, parts->ring_bytes, time_mono_ns());
 	err = acceptor_open(
@@ -328,6 +329,12 @@ ingest_fail(struct ingest *in, const char *why)
 		p->stalled.len = 0;
 		settle(p);
 	}
+}
+
+void
+ingest_watch_clock(struct ingest *in)
+{
+	look_at_clock(in);
 }
 
 void

@@ -54,6 +54,9 @@ bool ingest_drain(struct ingest *in);
 /* A flush failed: `unknown` to all that wait. */
 void ingest_fail(struct ingest *in, const char *why);
 
+/* From time to time: a leap is noticed though nobody appends. */
+void ingest_watch_clock(struct ingest *in);
+
 struct ingest_counts {
 	uint64_t appends; /* requests stored */
 	uint64_t events;
@@ -64,6 +67,7 @@ struct ingest_counts {
 	uint64_t emits;
 	uint64_t producers;
 	uint64_t clock_leaps;
+	uint64_t clock_behind; /* requests with an earlier event's time */
 	uint64_t stalls;
 };
 

@@ -13,8 +13,8 @@
 #include "core/frame.h"
 #include "core/loop.h"
 #include "core/proto.h"
+#include "core/timekeeper.h"
 #include "writer/admit.h"
-#include "writer/clock.h"
 #include "writer/ingest.h"
 #include "writer/quota.h"
 #include "writer/replies.h"
@@ -59,9 +59,10 @@ struct ingest {
 	bool draining;
 	struct admit admit;
 	struct mp_buf canonical;
-	struct writer_clock clock;
-	uint64_t now_us; /* time of the requests that are being taken */
-	uint64_t now_ns; /* the same, CLOCK_BOOTTIME */
+	struct timekeeper timekeeper;
+	uint64_t wall_us; /* what the clock says, and what of it is believed: */
+	uint64_t now_us;  /* time of the requests that are being taken */
+	uint64_t now_ns;  /* the same, CLOCK_BOOTTIME */
 	struct quota quota;
 	struct ingest_counts counts;
 };

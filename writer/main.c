@@ -160,6 +160,7 @@ on_tick(void *arg)
 	ring_writer_set_oldest(w->boot.ring, retainer_oldest(w->retainer));
 	doorbell_hub_copy(w->bells);
 	diag_tick();
+	ingest_watch_clock(w->ingest);
 	report_counters(&parts);
 	checkpointer_reap(&w->checkpointer, syncer_durable_seq(w->syncer));
 	if (notify_watchdog_us())

@@ -53,6 +53,7 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_refused_storage_full, in.storage_full);
 	stats_set(st, STATS_WRITER_emits, in.emits);
 	stats_set(st, STATS_WRITER_clock_leaps, in.clock_leaps);
+	stats_set(st, STATS_WRITER_clock_behind, in.clock_behind);
 	stats_set(st, STATS_WRITER_flushes, sy.flushes);
 	stats_set(st, STATS_WRITER_flush_bytes, sy.flush_bytes);
 	stats_set(st, STATS_WRITER_flush_ns, sy.flush_ns);

@@ -103,8 +103,10 @@ pack_refusal(struct mp_buf *b, struct proto_uint id, enum proto_code code,
 }
 
 static void
-count_outcome(struct ingest_counts *c, const struct sequence_outcome *out)
+count_outcome(struct ingest *in, const struct sequence_outcome *out)
 {
+	struct ingest_counts *c = &in->counts;
+
 	switch (out->code) {
 	case PROTO_OK:
 		if (out->duplicate) {
@@ -112,6 +114,7 @@ count_outcome(struct ingest_counts *c, const struct sequence_outcome *out)
 		} else {
 			c->appends++;
 			c->events += out->n;
+			c->clock_behind += out->time_us > in->now_us + US_PER_S;
 		}
 		break;
 	case PROTO_CONFLICT:
@@ -150,10 +153,11 @@ handle_append(struct producer *p, const struct proto_request *req, size_t size)
 	in->admit.account = slice_cstr(p->account);
 	in->admit.may_system = p->may_system;
 	in->admit.now_us = in->now_us;
+	in->admit.wall_us = in->wall_us;
 	if (sequence_append(in->parts.sequencer, &in->admit, &out, &why) ==
 	    SEQUENCE_WAIT)
 		return REQUEST_STALLED;
-	count_outcome(&in->counts, &out);
+	count_outcome(in, &out);
 	b = replies_begin(&p->replies);
 	if (out.code == PROTO_OK)
 		pack_appended(b, req->id, &out);
@@ -209,7 +213,7 @@ static uint64_t
 keys_seconds(const struct ingest *in)
 {
 	uint64_t reach = keys_reach_us(in->parts.sequencer->state->keys);
-	uint64_t now = time_wall_us();
+	uint64_t now = in->now_us;
 
 	if (!reach)
 		return UINT64_C(315360000);

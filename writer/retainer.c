@@ -20,6 +20,7 @@
 #include "core/diag.h"
 #include "core/reason.h"
 #include "core/time.h"
+#include "core/timekeeper.h"
 #include "log/retain.h"
 #include "writer/rebase.h"
 #include "writer/retainer.h"
@@ -47,6 +48,7 @@ struct retainer {
 	_Atomic uint64_t failed;
 	struct sysio io; /* ends with stop */
 	/* The thread's own. */
+	struct timekeeper timekeeper;
 	struct log_floor floor; /* to come, where something is wanted */
 };
 
@@ -101,7 +103,7 @@ look(struct retainer *r)
 {
 	const struct retain_policy policy = { .keep_bytes = r->opt.keep_bytes,
 		.keep_us = r->opt.keep_us,
-		.now_us = time_wall_us() };
+		.now_us = timekeeper_ask(&r->timekeeper) };
 	struct reason why = { "out of memory" };
 	int got;
 
@@ -237,6 +239,7 @@ retainer_start(const struct retainer_options *opt, struct retainer **out,
 	if (!r)
 		return -ENOMEM;
 	r->opt = *opt;
+	timekeeper_doubt(&r->timekeeper);
 	r->io = sysio_posix;
 	r->io.ctx = r;
 	r->io.pread = pread_unless_stopped;

@@ -127,11 +127,12 @@ await_here() {
 	done
 }
 
+# house_env has assignments for the environment of what is started, if any.
 # house_up [OPTION...]: start everything; $port is where clients connect.
 house_up() {
 	# What an earlier one said is not to be taken for this one's.
 	: >"$work/up.out"
-	"$peal" up --data "$data" --listen 127.0.0.1:0 "$@" \
+	env ${house_env-} "$peal" up --data "$data" --listen 127.0.0.1:0 "$@" \
 	    >"$work/up.out" 2>"$work/up.err" &
 	up=$!
 	await sh -c "grep -q '^peal: ready' '$work/up.out' ||
@@ -207,8 +208,8 @@ house_writer() {
 	mkdir -p "$data/log" "$data/run"
 	# What an earlier one said is not to be taken for this one's.
 	: >"$work/writer.err"
-	"$top_builddir/peal-writer" -o log.directory="$data/log" \
-	    -o log.unsafe_filesystem=yes \
+	env ${house_env-} "$top_builddir/peal-writer" \
+	    -o log.directory="$data/log" -o log.unsafe_filesystem=yes \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
 	    -o ring.slots=16384 -o ring.payload_bytes=4M "$@" \
 	    2>"$work/writer.err" &

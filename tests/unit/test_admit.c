@@ -18,6 +18,7 @@
 #include "core/mpvalid.h"
 #include "core/reason.h"
 #include "core/sysio.h"
+#include "core/time.h"
 #include "log/format.h"
 #include "log/log_reader.h"
 #include "writer/gather.h"
@@ -220,6 +221,63 @@ time_never_decreases_and_the_original_is_kept(void **state)
 	assert_int_equal(ev.seq, 2);
 	assert_int_equal(proto_get_uint(ev.meta, "time").v, 400);
 	assert_true(slice_is(ev.actor, "tester"));
+	teardown(&f);
+}
+
+/* The event that was appended last, and that nobody has taken yet. */
+static void
+take(struct fx *f, struct event *ev)
+{
+	struct gather_item item;
+
+	assert_int_equal(gather_peek(f->sq.gather, &item), GATHER_FRAME);
+	assert_int_equal(
+	    event_decode(
+		slice_of(item.frame + LOG_FRAME_HEADER + LOG_EVENT_HEADER,
+		    item.len - LOG_FRAME_HEADER - LOG_EVENT_HEADER),
+		ev, NULL),
+	    0);
+	gather_step(f->sq.gather);
+}
+
+static void
+what_the_clock_says_is_kept_where_it_is_not_the_time(void **state)
+{
+	static const struct {
+		uint64_t now, wall, time;
+		bool kept;
+	} cases[] = {
+		{ NOW, 0, NOW, false },
+		{ NOW, NOW, NOW, false },
+		/* Not believed: ahead by a second, and by more. */
+		{ NOW, NOW + US_PER_S, NOW, false },
+		{ NOW, NOW + US_PER_S + 1, NOW, true },
+		{ NOW, 5 * NOW, NOW, true },
+		/* Behind the newest event. */
+		{ NOW - US_PER_S, NOW - US_PER_S, NOW, false },
+		{ NOW - US_PER_S - 1, NOW - US_PER_S - 1, NOW, true },
+		{ 1, 1, NOW, true },
+		{ NOW + 1, NOW + 1, NOW + 1, false },
+	};
+	struct fx f;
+
+	setup(&f);
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct proto_uint kept;
+		struct event ev;
+
+		f.ad.now_us = cases[i].now;
+		f.ad.wall_us = cases[i].wall;
+		assert_int_equal(ONE(&f, "a", ""), PROTO_OK);
+		assert_int_equal(f.out.time_us, cases[i].time);
+		take(&f, &ev);
+		assert_int_equal(ev.time_us, cases[i].time);
+		kept = proto_get_uint(ev.meta, "time");
+		if (kept.set != cases[i].kept)
+			fail_msg("case %u", i);
+		if (kept.set)
+			assert_int_equal(kept.v, cases[i].wall);
+	}
 	teardown(&f);
 }
 
@@ -429,6 +487,8 @@ main(void)
 		cmocka_unit_test(checks_test_topics_that_are_not_written),
 		cmocka_unit_test(keys_come_before_expectations),
 		cmocka_unit_test(time_never_decreases_and_the_original_is_kept),
+		cmocka_unit_test(
+		    what_the_clock_says_is_kept_where_it_is_not_the_time),
 		cmocka_unit_test(limits_refuse_and_leave_no_trace),
 		cmocka_unit_test(system_topics_are_for_those_who_may),
 		cmocka_unit_test(random_requests_do_what_the_model_says),
