@@ -16,7 +16,10 @@ enum {
 	EVENTS_MIN = 60
 };
 
-/* Two starts and what lies between; the second is killed. */
+/*
+ * Three starts and what lies between; the second is killed.  The oldest
+ * segments go twice, and what may be packed is.
+ */
 int
 cutfix_workload(struct seqfix *sf)
 {
@@ -29,11 +32,15 @@ cutfix_workload(struct seqfix *sf)
 	if (!err)
 		err = seqfix_start(sf, false);
 	if (!err)
+		err = seqfix_retain(sf, 2 * SEQFIX_SEGMENT);
+	if (!err)
 		err = seqfix_work(sf, 6);
 	if (!err)
 		err = seqfix_start(sf, false);
 	if (!err)
 		err = seqfix_work(sf, 4);
+	if (!err)
+		err = seqfix_retain(sf, 3 * SEQFIX_SEGMENT);
 	/* Some dice give requests of one event. */
 	while (!err && sf->ledger->n < EVENTS_MIN)
 		err = seqfix_work(sf, 1);
@@ -68,6 +75,7 @@ cutfix_calls(uint64_t number)
 
 	fm = cutfix_run(number, 0, &ledger);
 	assert_true(filemodel_calls(fm) > 200 && ledger.n > 50);
+	assert_true(filemodel_size(fm, FLOOR_NAME) > 0);
 	return filemodel_calls(fm);
 }
 

@@ -23,7 +23,6 @@
 #include "writer/syncer.h"
 
 enum {
-	KEYS_KEPT = 1000,
 	FIRST_TIME_US = 1000000,
 };
 
@@ -142,7 +141,7 @@ seqfix_start(struct seqfix *sf, bool with_space)
 	if (err == RECOVER_DAMAGED)
 		return SEQFIX_DAMAGED;
 	if (!err)
-		err = load_state(io, sf->dirfd, &sf->tail, KEYS_KEPT, NULL,
+		err = load_state(io, sf->dirfd, &sf->tail, SEQFIX_KEYS, NULL,
 		    &sf->st, &sf->why);
 	if (err == LOAD_DAMAGED)
 		return SEQFIX_DAMAGED;

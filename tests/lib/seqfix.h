@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/reason.h"
+#include "log/floor.h"
 #include "log/recover.h"
 #include "log/witness.h"
 #include "tests/lib/filemodel.h"
@@ -26,6 +27,7 @@ enum {
 	SEQFIX_PROMISES = 64,
 	SEQFIX_SEGMENT = 32 << 10,
 	SEQFIX_DAMAGED = 3, /* of seqfix_start() */
+	SEQFIX_KEYS = 1000,
 };
 
 struct seqfix {
@@ -105,6 +107,28 @@ MUST_CHECK int seqfix_idle(struct seqfix *sf);
  * IDLE frame.  0, -errno, or SEQFIX_WRONG.
  */
 MUST_CHECK int seqfix_work(struct seqfix *sf, unsigned n);
+
+/* What is wrong with rows; all zero: nothing. */
+struct seqfix_lie {
+	uint64_t epoch, seq; /* of the archive: as much more, less */
+	uint8_t log;
+	bool backwards;
+	unsigned of; /* the row that the rest is about */
+	uint64_t version, last_seq;
+	bool left_out, twice;
+};
+
+/* The rows of the event before floor, on disk: a descriptor or -errno. */
+MUST_CHECK int seqfix_rows(struct seqfix *sf, struct filemodel *disk,
+    const struct log_floor *floor, const struct seqfix_lie *lie);
+/* As rebase_run(), with such rows. */
+MUST_CHECK int seqfix_rebase(struct seqfix *sf, const struct log_floor *floor,
+    const struct seqfix_lie *lie);
+/*
+ * Give up the oldest segments, as long as more than keep_bytes of them are
+ * there, and pack what may be packed.  0, -errno or SEQFIX_WRONG.
+ */
+MUST_CHECK int seqfix_retain(struct seqfix *sf, uint64_t keep_bytes);
 
 /*
  * Are log, state, keys and ring after a start what the ledger says?  false,

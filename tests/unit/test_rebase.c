@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * What retention must not lose, with the writer's own state and rows that
+ * agree with the log or do not.  PEAL_TEST_SEED repeats a run.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/base.h"
+#include "log/retain.h"
+#include "tests/lib/cutfix.h"
+#include "tests/lib/seed.h"
+#include "writer/rebase.h"
+
+enum {
+	KEEP = 2 * SEQFIX_SEGMENT,
+	ROUNDS = 30,
+};
+
+static const struct seqfix_lie none = { .of = 0 };
+static uint64_t seed;
+
+/* A writer that has filled some segments, and a floor that it may take. */
+struct filled {
+	struct filemodel *fm;
+	struct ledger ledger;
+	struct seqfix sf;
+	struct log_floor floor;
+};
+
+static int
+setup(void **state)
+{
+	static struct filled f;
+	const struct retain_policy policy = { .keep_bytes = KEEP };
+
+	f = (struct filled){ .fm = filemodel_new(seed) };
+	seqfix_init(&f.sf, f.fm, &f.ledger, seed);
+	assert_int_equal(seqfix_start(&f.sf, false), 0);
+	assert_int_equal(seqfix_work(&f.sf, ROUNDS), 0);
+	assert_int_equal(retain_look(filemodel_io(f.fm), f.sf.dirfd, &policy,
+			     &f.floor, &f.sf.why),
+	    RETAIN_FLOOR);
+	*state = &f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct filled *f = *state;
+
+	seqfix_stop(&f->sf);
+	f->fm = filemodel_free(f->fm);
+	return 0;
+}
+
+/* The floor that is written. */
+static uint64_t
+floor_now(struct seqfix *sf)
+{
+	struct log_floor floor;
+
+	assert_true(
+	    floor_read(filemodel_io(sf->fm), sf->dirfd, &floor, &sf->why) >= 0);
+	return floor.seq;
+}
+
+static void
+versions_and_keys_outlive_the_events_that_made_them(void **state)
+{
+	struct filled *f = *state;
+	uint64_t oldest = f->floor.seq;
+
+	assert_int_equal(seqfix_retain(&f->sf, KEEP), 0);
+	assert_true(oldest > 10);
+	assert_int_equal(floor_now(&f->sf), oldest);
+	/* Neither a checkpoint nor an index helps. */
+	for (int i = 0; i < 2; i++) {
+		if (filemodel_size(f->fm, CHECKPOINT_NAME) >= 0)
+			filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
+		assert_int_equal(seqfix_start(&f->sf, false), 0);
+		assert_int_equal(f->sf.tail.oldest_seq, oldest);
+		if (!seqfix_good(&f->sf))
+			fail_msg("%s", f->sf.why.text);
+		assert_int_equal(seqfix_work(&f->sf, 2), 0);
+	}
+}
+
+/* One floor upon another: the second base is made from the first. */
+static void
+a_base_is_made_of_the_base_before(void **state)
+{
+	struct filled *f = *state;
+	uint64_t before = 1;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(seqfix_retain(&f->sf, KEEP), 0);
+		assert_true(floor_now(&f->sf) > before);
+		before = floor_now(&f->sf);
+		assert_int_equal(seqfix_work(&f->sf, 10), 0);
+	}
+	assert_int_equal(seqfix_start(&f->sf, false), 0);
+	if (!seqfix_good(&f->sf) || !seqfix_goes_on(&f->sf))
+		fail_msg("%s", f->sf.why.text);
+}
+
+/* What is said of rows that the log does not bear out. */
+static void
+refuse(struct filled *f, struct seqfix_lie lie, const char *text)
+{
+	int got = seqfix_rebase(&f->sf, &f->floor, &lie);
+
+	if (got != REBASE_REFUSED || !strstr(f->sf.why.text, text))
+		fail_msg("%d, not '%s': %s", got, text, f->sf.why.text);
+	assert_int_equal(floor_now(&f->sf), 1);
+	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
+}
+
+static void
+rows_that_the_log_does_not_bear_out_are_refused(void **state)
+{
+	struct filled *f = *state;
+
+	refuse(f, (struct seqfix_lie){ .log = 1 }, "another log or epoch");
+	refuse(f, (struct seqfix_lie){ .epoch = 1 }, "another log or epoch");
+	refuse(f, (struct seqfix_lie){ .seq = 1 }, "the rows are of seq");
+	refuse(f, (struct seqfix_lie){ .version = 1 }, "has version");
+	refuse(f, (struct seqfix_lie){ .last_seq = 1 }, "has version");
+	refuse(f, (struct seqfix_lie){ .left_out = true }, "topics");
+	refuse(f, (struct seqfix_lie){ .twice = true }, "out of order");
+	refuse(f, (struct seqfix_lie){ .backwards = true }, "out of order");
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
+	assert_int_equal(floor_now(&f->sf), f->floor.seq);
+}
+
+static void
+a_floor_never_goes_back(void **state)
+{
+	struct filled *f = *state;
+
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EINVAL);
+	assert_int_equal(floor_now(&f->sf), f->floor.seq);
+}
+
+static void
+rows_that_find_no_room_leave_all_as_it_was(void **state)
+{
+	struct filled *f = *state;
+
+	filemodel_set_room(f->fm, 100);
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -ENOSPC);
+	assert_int_equal(floor_now(&f->sf), 1);
+	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
+}
+
+/* Up to call number cut of retaining; it is a process of its own. */
+static struct filemodel *
+cut_at(struct filled *f, uint64_t call, bool wrongly)
+{
+	struct filemodel *fm = filemodel_clone(f->fm);
+	struct seqfix sf = f->sf;
+	int err = 0;
+
+	sf.fm = fm;
+	sf.dirfd = filemodel_root(fm);
+	filemodel_cut_at(fm, filemodel_calls(fm) + call);
+	if (wrongly)
+		err =
+		    floor_write(filemodel_io(fm), sf.dirfd, &f->floor, &sf.why);
+	if (err == 0 && seqfix_retain(&sf, KEEP) == 0)
+		return filemodel_free(fm);
+	return fm;
+}
+
+/* NULL, or what is wrong with what a cut has left. */
+static const char *
+complain(struct filled *f, struct filemodel *cut, unsigned k)
+{
+	CLEANUP(filemodel_freep) struct filemodel *fm = filemodel_clone(cut);
+	static struct reason why;
+
+	filemodel_restart(fm, cutfix_fate(k), seed + k);
+	return cutfix_verdict(fm, &f->ledger, NULL, &why) == CUTFIX_GOOD
+		   ? NULL
+		   : why.text;
+}
+
+static void
+a_power_cut_at_any_call_loses_neither_events_nor_their_effects(void **state)
+{
+	struct filled *f = *state;
+	struct filemodel *cut;
+	uint64_t call = 1;
+
+	for (; (cut = cut_at(f, call, false)); call++) {
+		for (unsigned k = 0; k < 8; k++) {
+			const char *wrong = complain(f, cut, k);
+
+			if (wrong)
+				fail_msg("call %d, fate %u: %s", (int)call, k,
+				    wrong);
+		}
+		(void)filemodel_free(cut);
+	}
+	print_message("# %d calls\n", (int)call);
+	assert_true(call > 40);
+}
+
+/* The same with a floor that moves before its base is there. */
+static void
+a_floor_before_its_base_is_found_out(void **state)
+{
+	struct filled *f = *state;
+	unsigned found = 0;
+
+	for (uint64_t call = 8; call < 30; call++) {
+		struct filemodel *cut = cut_at(f, call, true);
+
+		for (unsigned k = 0; cut && k < 8; k++)
+			found += complain(f, cut, k) != NULL;
+		(void)filemodel_free(cut);
+	}
+	assert_true(found > 20);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(versions_and_keys_outlive_the_events_that_made_them),
+		TEST(a_base_is_made_of_the_base_before),
+		TEST(rows_that_the_log_does_not_bear_out_are_refused),
+		TEST(a_floor_never_goes_back),
+		TEST(rows_that_find_no_room_leave_all_as_it_was),
+		TEST(
+		    a_power_cut_at_any_call_loses_neither_events_nor_their_effects),
+		TEST(a_floor_before_its_base_is_found_out),
+	};
+
+	seed = seed_draw();
+	return cmocka_run_group_tests_name("rebase", tests, NULL, NULL);
+}
