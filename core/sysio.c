@@ -81,6 +81,13 @@ posix_renameat(
 }
 
 static int
+posix_linkat(
+    void *ctx, int dirfd, const char *from, int todirfd, const char *to)
+{
+	return NEGATIVE_ERRNO(linkat(dirfd, from, todirfd, to, 0));
+}
+
+static int
 posix_unlinkat(void *ctx, int dirfd, const char *name)
 {
 	return NEGATIVE_ERRNO(unlinkat(dirfd, name, 0));
@@ -164,6 +171,7 @@ const struct sysio sysio_posix = {
 	.fallocate = posix_fallocate_,
 	.ftruncate = posix_ftruncate,
 	.renameat = posix_renameat,
+	.linkat = posix_linkat,
 	.unlinkat = posix_unlinkat,
 	.mkdirat = posix_mkdirat,
 	.size = posix_size,
@@ -300,6 +308,13 @@ sysio_renameat(const struct sysio *io, int dirfd, const char *from, int todirfd,
     const char *to)
 {
 	return io->renameat(io->ctx, dirfd, from, todirfd, to);
+}
+
+int
+sysio_link(const struct sysio *io, int dirfd, const char *from, int todirfd,
+    const char *to)
+{
+	return io->linkat(io->ctx, dirfd, from, todirfd, to);
 }
 
 int

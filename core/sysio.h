@@ -30,6 +30,8 @@ struct sysio {
 	int (*ftruncate)(void *ctx, int fd, off_t len);
 	int (*renameat)(void *ctx, int dirfd, const char *from, int todirfd,
 	    const char *to);
+	int (*linkat)(void *ctx, int dirfd, const char *from, int todirfd,
+	    const char *to);
 	int (*unlinkat)(void *ctx, int dirfd, const char *name);
 	int (*mkdirat)(void *ctx, int dirfd, const char *name, mode_t mode);
 	int (*size)(void *ctx, int fd, uint64_t *bytes);
@@ -75,6 +77,9 @@ int sysio_rename(
     const struct sysio *io, int dirfd, const char *from, const char *to);
 int sysio_renameat(const struct sysio *io, int dirfd, const char *from,
     int todirfd, const char *to);
+/* A second name for the same file. */
+int sysio_link(const struct sysio *io, int dirfd, const char *from, int todirfd,
+    const char *to);
 int sysio_unlink(const struct sysio *io, int dirfd, const char *name);
 int sysio_mkdir(
     const struct sysio *io, int dirfd, const char *name, mode_t mode);

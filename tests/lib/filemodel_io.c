@@ -230,6 +230,27 @@ fm_renameat(void *ctx, int dirfd, const char *from, int todirfd, const char *to)
 }
 
 static int
+fm_linkat(void *ctx, int dirfd, const char *from, int todirfd, const char *to)
+{
+	struct filemodel *fm = ctx;
+	int dir = fm->fds[dirfd].file, todir = fm->fds[todirfd].file;
+	enum fm_step step = fm_begin_whole(fm);
+	struct fm_name set;
+	int at;
+
+	if (step == FM_FAIL)
+		return fm->fail_err;
+	at = filemodel_find(fm->now, dir, from);
+	if (at < 0)
+		return -ENOENT;
+	if (filemodel_find(fm->now, todir, to) >= 0)
+		return -EEXIST;
+	set = filemodel_name(todir, to, fm->now[at].file);
+	filemodel_change(fm, &set, 1);
+	return step == FM_LAST ? -EIO : 0;
+}
+
+static int
 fm_unlinkat(void *ctx, int dirfd, const char *name)
 {
 	struct filemodel *fm = ctx;
@@ -323,6 +344,7 @@ filemodel_wire(struct filemodel *fm)
 		.fallocate = fm_fallocate,
 		.ftruncate = fm_ftruncate,
 		.renameat = fm_renameat,
+		.linkat = fm_linkat,
 		.unlinkat = fm_unlinkat,
 		.mkdirat = fm_mkdirat,
 		.size = fm_size,
