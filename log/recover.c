@@ -79,33 +79,15 @@ static void PRINTF(2, 3) recover_note(struct recovery *rc, const char *fmt, ...)
 static int
 recover_check_headerless(struct recovery *rc, const struct segment *s)
 {
-	CLEANUP(sysio_fdp) struct sysio_fd f = { rc->io, -1 };
-	struct log_problem at = { .segment = s->name };
-	uint64_t offset = SEGMENT_FRAMES;
-	const uint8_t *p;
-	struct window win;
-	ssize_t n;
-	int err;
+	struct log_problem at = { .segment = s->name,
+		.first_seq = s->name_first_seq,
+		.last_seq = UINT64_MAX };
+	int got = segment_has_bytes(rc->io, rc->dirfd, s, rc->why);
 
-	f.fd = sysio_openat(rc->io, rc->dirfd, s->name, O_RDONLY, 0);
-	if (f.fd < 0)
-		return reason_set(rc->why, f.fd, "cannot open '%s'", s->name);
-	err = window_init(&win, rc->io, f.fd, s->file_bytes);
-	if (err < 0)
-		return err;
-	while ((n = window_get(&win, offset, &p)) > 0 &&
-	       format_is_zero(p, (size_t)n))
-		offset += (uint64_t)n;
-	window_deinit(&win);
-	if (n < 0)
-		return reason_set(rc->why, (int)n, "cannot read '%s'", s->name);
-	if (n > 0) {
-		at.first_seq = s->name_first_seq;
-		at.last_seq = UINT64_MAX;
+	if (got > 0)
 		log_problem_tell(
 		    &rc->sink, &at, "neither copy of its header is valid");
-	}
-	return 0;
+	return MIN(got, 0);
 }
 
 /* Judge the stop of sc, whose segment is s. */

@@ -272,6 +272,27 @@ scan_next(struct scan *sc, struct frame_header *frame, struct reason *why)
 	return SCAN_FRAME;
 }
 
+uint32_t
+scan_good_events(const struct scan *sc, const struct frame_header *f)
+{
+	const uint8_t *p = sc->payload;
+	size_t left = f->payload_len;
+	uint32_t n = 0;
+
+	while (n < f->n_events && left >= LOG_EVENT_HEADER) {
+		uint32_t len = get_le32(p);
+
+		p += LOG_EVENT_HEADER;
+		left -= LOG_EVENT_HEADER;
+		if (len > left || crc32c(0, p, len) != get_le32(p - 4))
+			return n;
+		p += len;
+		left -= len;
+		n++;
+	}
+	return n == f->n_events && left > 0 ? n - 1 : n;
+}
+
 /* The first header that verifies among the n bytes at p: where, or n. */
 static size_t
 scan_find(

@@ -84,6 +84,12 @@ enum scan_next {
 MUST_CHECK int scan_next(
     struct scan *sc, struct frame_header *frame, struct reason *why);
 
+/*
+ * Of the EVENTS frame that was just scanned, its payload kept: how many events
+ * verify, from the first on; all of them only where nothing else is in it.
+ */
+uint32_t scan_good_events(const struct scan *sc, const struct frame_header *f);
+
 /* What stands behind the last frame that verified, up to the file's end. */
 struct scan_ahead {
 	uint64_t end; /* behind the last byte that is not zero; 0: all are */

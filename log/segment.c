@@ -15,6 +15,7 @@
 #include "log/format_priv.h"
 #include "log/pack.h"
 #include "log/segment.h"
+#include "log/window.h"
 
 enum {
 	FIRST_DIGITS = 20,
@@ -377,4 +378,30 @@ segment_list_used(const struct segment_list *list)
 	const struct segment *last = list->n > 0 ? &list->v[list->n - 1] : NULL;
 
 	return last && !last->headed && !last->cut ? list->n - 1 : list->n;
+}
+
+int
+segment_has_bytes(const struct sysio *io, int dirfd, const struct segment *s,
+    struct reason *why)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	uint64_t offset = SEGMENT_FRAMES;
+	const uint8_t *p;
+	struct window win;
+	ssize_t n;
+	int err;
+
+	f.fd = sysio_openat(io, dirfd, s->name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot open '%s'", s->name);
+	err = window_init(&win, io, f.fd, s->file_bytes);
+	if (err < 0)
+		return err;
+	while ((n = window_get(&win, offset, &p)) > 0 &&
+	       format_is_zero(p, (size_t)n))
+		offset += (uint64_t)n;
+	window_deinit(&win);
+	if (n < 0)
+		return reason_set(why, (int)n, "cannot read '%s'", s->name);
+	return n > 0;
 }

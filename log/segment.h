@@ -97,4 +97,11 @@ void segment_list_deinit(struct segment_list *list);
  */
 size_t segment_list_used(const struct segment_list *list);
 
+/*
+ * 1: behind its headers s, which has none, has bytes that are not zero; it was
+ * used.  0: it was not.
+ */
+MUST_CHECK int segment_has_bytes(const struct sysio *io, int dirfd,
+    const struct segment *s, struct reason *why);
+
 #endif

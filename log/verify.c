@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/bytes.h"
-#include "core/crc32c.h"
 #include "core/reason.h"
 #include "log/base.h"
 #include "log/chain.h"
@@ -25,23 +23,10 @@ verify_events(struct verify *vf, const struct frame_header *f)
 {
 	struct log_problem at = { LOG_DAMAGED_FRAME, .segment = vf->seg->name,
 		.offset = vf->scan.frame_at };
-	const uint8_t *p = vf->scan.payload;
-	size_t left = f->payload_len;
-	uint32_t n = 0;
+	uint32_t n = scan_good_events(&vf->scan, f);
 
-	while (n < f->n_events && left >= LOG_EVENT_HEADER) {
-		uint32_t len = get_le32(p);
-
-		p += LOG_EVENT_HEADER;
-		left -= LOG_EVENT_HEADER;
-		if (len > left || crc32c(0, p, len) != get_le32(p - 4))
-			break;
-		p += len;
-		left -= len;
-		n++;
-	}
 	vf->v->events += n;
-	if (n == f->n_events && left == 0)
+	if (n == f->n_events)
 		return;
 	at.first_seq = f->first_seq + n;
 	at.last_seq = f->first_seq + f->n_events - 1;
@@ -250,6 +235,21 @@ verify_base(struct verify *vf, const struct log_floor *floor)
 	return got < 0 ? reason_set(vf->why, got, "%s", what.text) : 0;
 }
 
+/* The newest file has no header, and need not have one before it is used. */
+static int
+verify_headless(struct verify *vf, const struct segment *s)
+{
+	struct log_problem at = { .segment = s->name,
+		.first_seq = s->name_first_seq,
+		.last_seq = UINT64_MAX };
+	int got = segment_has_bytes(vf->io, vf->dirfd, s, vf->why);
+
+	if (got > 0)
+		log_problem_tell(
+		    &vf->sink, &at, "neither copy of its header is valid");
+	return MIN(got, 0);
+}
+
 static int
 verify_run(
     struct verify *vf, struct segment_list *list, const struct log_witness *wit)
@@ -261,6 +261,8 @@ verify_run(
 
 	err = chain_check(
 	    vf->io, vf->dirfd, list, n, v->note, &vf->sink, vf->why);
+	if (err == 0 && n < list->n)
+		err = verify_headless(vf, &list->v[n]);
 	if (err == 0)
 		err = verify_base(vf, &list->floor);
 	v->first_seq = n > 0 ? list->v[0].name_first_seq : list->floor.seq;
