@@ -205,7 +205,8 @@ verify_follow_step(struct verify *v, struct reason *why)
 static int
 verify_replay(struct verify *v, struct reason *why)
 {
-	static const char *const patterns[] = { ">", "$acl.>", "$revoke.>" };
+	static const char *const patterns[] = { ">", "$acl.>", "$revoke.>",
+		"$log.>" };
 	struct slice welcome, log;
 	struct mp_buf b = { 0 };
 	int err;

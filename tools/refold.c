@@ -115,6 +115,7 @@ refold_row(struct refold *rf, struct slice bytes, struct reason *why)
 	if (map_get(rf->rows, row.topic))
 		return REFUSE(why, "there are two rows of '%.*s'",
 		    (int)MIN(row.topic.len, 100u), (const char *)row.topic.p);
+	log_loss_see(&rf->loss, row.topic);
 	r = refold_new(rf, row.topic);
 	err = r ? refold_keep(rf, r, &row) : -ENOMEM;
 	return err < 0 ? reason_set(why, err, "cannot keep a row") : 0;
@@ -136,18 +137,19 @@ refold_event(struct refold *rf, struct slice bytes, struct reason *why)
 		    (unsigned long long)ev.seq, (unsigned long long)rf->seq);
 	rf->seq = ev.seq;
 	rf->events++;
+	log_loss_see(&rf->loss, ev.topic);
 	r = map_get(rf->rows, ev.topic);
 	if (!r) {
 		r = refold_new(rf, ev.topic);
 		if (!r)
 			return reason_set(why, -ENOMEM, "cannot keep a row");
-		r->partial = ev.version != 1;
+		r->partial = !log_loss_allows(&rf->loss, 0, ev.version);
 		return refold_apply(rf, r, NULL, &ev, why);
 	}
 	err = row_decode(slice_of(r->bytes, r->len), &before, why);
 	if (err < 0)
 		return err;
-	if (ev.version != before.version + 1)
+	if (!log_loss_allows(&rf->loss, before.version, ev.version))
 		return REFUSE(why,
 		    "event %llu is version %llu of '%.*s', after version %llu",
 		    (unsigned long long)ev.seq, (unsigned long long)ev.version,

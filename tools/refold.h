@@ -17,6 +17,7 @@
 #include "core/fold.h"
 #include "core/macros.h"
 #include "core/mp.h"
+#include "log/loss.h"
 
 struct map;
 struct reason;
@@ -28,7 +29,8 @@ struct refold {
 	struct map *rows;
 	struct fold fold;
 	struct mp_buf scratch;
-	uint64_t seq; /* of the last event that was folded */
+	struct log_loss loss; /* versions may skip what is lost */
+	uint64_t seq;	      /* of the last event that was folded */
 	uint64_t events;
 	uint64_t unfoldable; /* events that only touched */
 	uint64_t too_large;

@@ -171,7 +171,7 @@ up_house_token(struct tool *t, char **token, struct reason *why)
 	/* The system's topics are in no pattern that does not name them. */
 	static const char *const all[] = { ">" };
 	static const char *const readable[] = { ">", "$stat.>", "$acl.>",
-		"$revoke.>" };
+		"$revoke.>", "$log.>" };
 	const char *aud = conf_text(t->house.conf, CONF_auth_audience);
 	const char *iss = conf_text(t->house.conf, CONF_auth_issuer);
 	const struct token_sign_claims claims = {

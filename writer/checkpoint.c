@@ -275,6 +275,7 @@ get_topics(struct stream *s, struct state *st, uint64_t n)
 		topic.p = get(s, topic.len);
 		if (!topic.p)
 			return "is cut short";
+		log_loss_see(&st->loss, topic);
 		if (versions_set(st->versions,
 			hash_bytes(&st->topic_key, topic.p, topic.len), topic,
 			v) < 0)

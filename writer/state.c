@@ -59,6 +59,15 @@ stored_key(const struct event *ev)
 	return slice_of(NULL, 0);
 }
 
+/* A repaired log has lost versions of some topics. */
+static int
+replay_skip(struct state *st, uint64_t hash, const struct event *ev)
+{
+	struct version v = { .version = ev->version, .last_seq = ev->seq };
+
+	return versions_set(st->versions, hash, ev->topic, v);
+}
+
 static int
 replay_event(struct state *st, const struct event *ev, struct reason *why)
 {
@@ -74,12 +83,15 @@ replay_event(struct state *st, const struct event *ev, struct reason *why)
 	version = versions_bump(st->versions, hash, ev->topic, ev->seq, &undo);
 	if (!version)
 		return -ENOMEM;
-	if (version != ev->version)
+	if (!log_loss_allows(&st->loss, version - 1, ev->version))
 		return reason_say(why, -EPROTO,
 		    "seq %llu has version %llu where its topic is at %llu",
 		    (unsigned long long)ev->seq,
 		    (unsigned long long)ev->version,
 		    (unsigned long long)version);
+	if (version != ev->version && replay_skip(st, hash, ev) < 0)
+		return -ENOMEM;
+	log_loss_see(&st->loss, ev->topic);
 	st->head_seq = ev->seq;
 	st->last_time_us = ev->time_us;
 	return 0;

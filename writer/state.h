@@ -14,6 +14,7 @@
 #include "core/hash.h"
 #include "core/macros.h"
 #include "core/sha256.h"
+#include "log/loss.h"
 #include "writer/keys.h"
 #include "writer/versions.h"
 
@@ -27,7 +28,8 @@ struct state {
 	struct hash_key topic_key; /* the ring's */
 	uint64_t head_seq;
 	uint64_t last_time_us;
-	struct sha256 sum; /* kept for its context */
+	struct log_loss loss; /* versions may skip what is lost */
+	struct sha256 sum;    /* kept for its context */
 };
 
 /* An empty state under keys that io draws. */

@@ -183,6 +183,26 @@ events_out_of_order_are_refused(void **state)
 	    refold_event(&f->rf, SLICE_STR("\xc0"), &why), -EPROTO);
 }
 
+/* In a repaired log: from what says so to the end of that repair. */
+static void
+versions_may_skip_what_was_lost_and_nothing_else(void **state)
+{
+	struct folding *f = *state;
+	struct reason why = { "" };
+
+	must_fold(f, 1, "a", 1, "note_set");
+	assert_int_equal(fold(f, 2, "a", 3, "note_set", &why), -EPROTO);
+	must_fold(f, 3, "$log.7.lost", 1, "event_lost");
+	must_fold(f, 4, "a", 5, "note_set");
+	assert_int_equal(fold(f, 5, "a", 5, "note_set", &why), -EPROTO);
+	/* An earlier repair ends behind the losses of a later one. */
+	must_fold(f, 6, "$log.6", 1, "log_repaired");
+	must_fold(f, 7, "a", 8, "note_set");
+	must_fold(f, 8, "$log.7", 1, "log_repaired");
+	assert_int_equal(fold(f, 9, "a", 10, "note_set", &why), -EPROTO);
+	must_fold(f, 10, "a", 9, "note_set");
+}
+
 static void
 system_topics_are_named_by_their_first_token(void **state)
 {
@@ -211,6 +231,7 @@ main(void)
 		TEST(what_is_not_served_is_left_and_dropped_only_when_deleted),
 		TEST(a_topic_whose_beginning_is_gone_is_not_compared),
 		TEST(events_out_of_order_are_refused),
+		TEST(versions_may_skip_what_was_lost_and_nothing_else),
 		TEST(system_topics_are_named_by_their_first_token),
 	};
 
