@@ -16,16 +16,20 @@ static const struct {
 } kinds[] = {
 	[LOG_DAMAGED_SEGMENT] = { "damaged segment",
 	    "copy the log's directory, look at the disk, and put the segment "
-	    "back from a backup; 'peal log cat' reads what is whole" },
+	    "back from a backup; where none has it, 'peal log repair' says "
+	    "what is whole, and goes on without the rest" },
 	[LOG_DAMAGED_FRAME] = { "damaged frame",
 	    "copy the log's directory, look at the disk, and put the segment "
-	    "back from a backup; 'peal log cat' reads what is whole" },
+	    "back from a backup; where none has it, 'peal log repair' says "
+	    "what is whole, and goes on without the rest" },
 	[LOG_LOST_TAIL] = { "lost tail",
 	    "find out whether an older copy of the log was put here or a "
 	    "segment was removed, and put the newest back; an old ring still "
-	    "has the last events: see 'peal ring'" },
+	    "has the last events: see 'peal ring'; where they are nowhere, "
+	    "'peal log repair' goes on without them" },
 	[LOG_MISSING_SEGMENT] = { "missing segment",
-	    "put the segment back, from quarantine/ or a backup" },
+	    "put the segment back, from quarantine/ or a backup; where none "
+	    "has it, 'peal log repair' goes on without it" },
 	[LOG_FOREIGN_SEGMENT] = { "foreign segment",
 	    "move the file out of the log's directory, and put back the one "
 	    "that belongs there" },
