@@ -237,6 +237,7 @@ static const struct log_command {
 	{ "verify", cmd_log_verify, "check every frame and event" },
 	{ "backup", cmd_log_backup, "copy it to another place" },
 	{ "restore", cmd_log_restore, "put a backup in its place" },
+	{ "repair", cmd_log_repair, "give up what is damaged" },
 };
 
 static void

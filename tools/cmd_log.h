@@ -11,6 +11,7 @@
 void cmd_log_progress(void *arg, uint64_t done, uint64_t segments);
 
 int cmd_log_backup(int argc, char **argv);
+int cmd_log_repair(int argc, char **argv);
 int cmd_log_restore(int argc, char **argv);
 int cmd_log_verify(int argc, char **argv);
 

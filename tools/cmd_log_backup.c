@@ -211,6 +211,8 @@ restore_run(struct restore_command *c)
 		return TOOL_HELD;
 	}
 	if (err == LOG_PLACE_READY)
+		err = log_place_make(&c->place, &why);
+	if (err == 0)
 		err = restore_made(c, &why);
 	if (err == LOG_RESTORED)
 		restore_print(c);

@@ -14,6 +14,9 @@
 #include "tools/house.h"
 #include "tools/log_place.h"
 
+/* Of a whole log that is about to change places, or has. */
+#define SWAP ".swap"
+
 /* arg: the directory's descriptor. */
 static int
 remove_name(void *arg, const char *name)
@@ -55,7 +58,6 @@ names(struct log_place *p, const struct house *h, const char *suffix,
 	if (len + strlen(suffix) + sizeof(".new") >= sizeof(p->path))
 		return reason_set(why, -ENAMETOOLONG, "'%.100s…'", log);
 	snprintf(p->path, sizeof(p->path), "%.*s", (int)len, log);
-	snprintf(p->made, sizeof(p->made), "%.*s.new", (int)len, log);
 	snprintf(p->kept, sizeof(p->kept), "%.*s%s", (int)len, log, suffix);
 	return 0;
 }
@@ -92,11 +94,45 @@ log_place_begin(struct log_place *p, const struct house *h, const char *suffix,
 	err = names(p, h, suffix, why);
 	if (err == 0)
 		err = lock_old(p, why);
-	if (err != 0)
-		return err;
+	return err;
+}
+
+/*
+ * Between two renames of an earlier swap the whole one that had to go, or was
+ * to come, has a name of its own: it is kept, too.
+ */
+static int
+keep_found(struct log_place *p, const char *swap, struct reason *why)
+{
+	if (access(swap, F_OK) < 0)
+		return 0;
+	snprintf(p->found, sizeof(p->found), "%.*s.1",
+	    (int)(sizeof(p->found) - sizeof(".1")),
+	    p->kept[0] ? p->kept : p->path);
+	if (access(p->found, F_OK) == 0)
+		return reason_set(
+		    why, -EEXIST, "cannot keep '%s' as '%s'", swap, p->found);
+	return rename(swap, p->found) < 0
+		   ? reason_set(why, -errno, "cannot rename '%s' to '%s'", swap,
+			 p->found)
+		   : 0;
+}
+
+int
+log_place_make(struct log_place *p, struct reason *why)
+{
+	char swap[PATH_MAX + sizeof(SWAP)];
+	int err;
+
 	if (p->kept[0] && access(p->kept, F_OK) == 0)
 		return reason_set(
 		    why, -EEXIST, "cannot keep the old log as '%s'", p->kept);
+	snprintf(swap, sizeof(swap), "%s" SWAP, p->path);
+	err = keep_found(p, swap, why);
+	if (err < 0)
+		return err;
+	snprintf(p->made, sizeof(p->made), "%.*s.new",
+	    (int)(sizeof(p->made) - sizeof(".new")), p->path);
 	err = remove_made(p);
 	if (err < 0)
 		return reason_set(why, err, "cannot remove '%s'", p->made);
@@ -171,6 +207,42 @@ sync_parent(const struct log_place *p)
 	return fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
 }
 
+/* Both are there: they change places, and the old one gets its name. */
+static int
+exchange(struct log_place *p, struct reason *why)
+{
+	char swap[PATH_MAX + sizeof(SWAP)];
+
+	/* From here on nobody takes it for what an attempt left. */
+	snprintf(swap, sizeof(swap), "%s" SWAP, p->path);
+	if (rename(p->made, swap) < 0)
+		return reason_set(
+		    why, -errno, "cannot rename '%s' to '%s'", p->made, swap);
+	p->made[0] = '\0';
+	if (renameat2(AT_FDCWD, swap, AT_FDCWD, p->path, RENAME_EXCHANGE) < 0)
+		return reason_set(why, -errno,
+		    "cannot exchange '%s', which is whole, for '%s'", swap,
+		    p->path);
+	if (rename(swap, p->kept) < 0)
+		return reason_set(
+		    why, -errno, "cannot rename '%s' to '%s'", swap, p->kept);
+	return 0;
+}
+
+/* Nothing is there, or an empty directory, which another takes the place of. */
+static int
+move_in(struct log_place *p, struct reason *why)
+{
+	if (p->old >= 0)
+		(void)unlinkat(p->old, "LOCK", 0);
+	p->kept[0] = '\0';
+	if (rename(p->made, p->path) < 0)
+		return reason_set(why, -errno, "cannot rename '%s' to '%s'",
+		    p->made, p->path);
+	p->made[0] = '\0';
+	return 0;
+}
+
 int
 log_place_swap(struct log_place *p, struct reason *why)
 {
@@ -180,22 +252,10 @@ log_place_swap(struct log_place *p, struct reason *why)
 		return err;
 	if (fsync(p->fd) < 0)
 		return reason_set(why, -errno, "cannot sync '%s'", p->made);
-	if (p->kept[0] && !log_place_taken(p)) {
-		/* A directory takes the place of an empty one. */
-		(void)unlinkat(p->old, "LOCK", 0);
-		p->kept[0] = '\0';
-	}
-	if (p->kept[0] && rename(p->path, p->kept) < 0)
-		return reason_set(why, -errno, "cannot rename '%s' to '%s'",
-		    p->path, p->kept);
-	if (rename(p->made, p->path) < 0) {
-		err = -errno;
-		if (p->kept[0])
-			(void)rename(p->kept, p->path);
-		return reason_set(
-		    why, err, "cannot rename '%s' to '%s'", p->made, p->path);
-	}
-	p->made[0] = '\0';
+	err = p->kept[0] && log_place_taken(p) ? exchange(p, why)
+					       : move_in(p, why);
+	if (err < 0)
+		return err;
 	err = sync_parent(p);
 	return err < 0 ? reason_set(why, err,
 			     "cannot sync the directory of '%s'", p->path)

@@ -31,7 +31,7 @@ static const struct peal_command peal_commands[] = {
 	{ "revert", cmd_revert, "bring a topic back to what it was" },
 	{ "verify", cmd_verify, "compare the state with the log" },
 	{ "log", cmd_log,
-	    "the log on the disk: list, check, back up, restore" },
+	    "the log on the disk: list, check, back up, restore, repair" },
 	{ "ring", cmd_ring, "the ring: header, counters, events, proof" },
 	{ "readers", cmd_readers, "who reads the ring, and how far behind" },
 	{ "clients", cmd_clients, "who is connected, and how far behind" },
