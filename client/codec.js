@@ -155,39 +155,36 @@ function wide(high, low) {
 
 const binary = (n) => bytes.subarray(take(n), at);
 
-// Topics, types, actors and keys come again and again: a string that is there already is
-// found sooner than made, and a Map has its hash. More slots were slower: they are not in the
-// processor's cache.
+// Topics, types, actors and keys come again and again: one that is there already is found
+// sooner than made, and a Map has its hash. Only ASCII is kept, where bytes are characters.
+// More slots were slower: they are not in the processor's cache.
 const KNOWN = 47;
+const HASHED = 8;
 const SLOT_BITS = 10;
 const known = Array(1 << SLOT_BITS).fill("");
 
+// For each length an array of characters, so that none has to be made. They become a string at
+// once: what is put together piece by piece V8 keeps as a rope, with each of its pieces.
+const characters = Array.from({ length: KNOWN + 1 }, (_, n) => Array(n).fill(0));
+
 function string(n) {
   const from = take(n);
-  let slot = n;
-  let i = from;
   if (n > KNOWN) return text.decode(bytes.subarray(from, at));
-  for (; i < at; i++) slot = Math.imul(slot ^ bytes[i], 0x9e3779b1);
+  let slot = n;
+  for (let i = Math.max(from, at - HASHED); i < at; i++)
+    slot = Math.imul(slot ^ bytes[i], 0x9e3779b1);
   slot >>>= 32 - SLOT_BITS;
   const there = known[slot];
   if (there.length === n) {
-    for (i = from; i < at && bytes[i] === there.charCodeAt(i - from); ) i++;
-    if (i === at) return there;
+    let i = 0;
+    while (i < n && there.charCodeAt(i) === bytes[from + i]) i++;
+    if (i === n) return there;
   }
-  const s = short(from);
-  // Whatever has a character for each byte is ASCII.
-  return s.length === n ? (known[slot] = s) : s;
-}
-
-/**
- * By hand where it is ASCII: that is quicker than TextDecoder. At once, since what is put
- * together piece by piece V8 keeps as a rope, with each of its pieces.
- */
-function short(i) {
-  const from = i;
-  const units = [];
-  for (; i < at && bytes[i] < 128; i++) units.push(bytes[i]);
-  return i === at ? String.fromCharCode(...units) : text.decode(bytes.subarray(from, at));
+  const units = characters[n];
+  let bits = 0;
+  for (let i = 0; i < n; i++) bits |= units[i] = bytes[from + i];
+  return bits < 128 ? (known[slot] = String.fromCharCode(...units))
+    : text.decode(bytes.subarray(from, at));
 }
 
 function array(n, level) {

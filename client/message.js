@@ -13,9 +13,11 @@ export function check(ok, text = "a message makes no sense", counter) {
 export const follow = (after, seq) =>
   check(after === seq, `the chain broke: ${after} after ${seq}`, "gaps");
 
-export const isUint = (x) => Number.isSafeInteger(x) && x >= 0;
+const isInt = Number.isSafeInteger;
+const isText = (x) => typeof x === "string";
+export const isUint = (x) => isInt(x) && x >= 0;
 
-const kinds = { u: isUint, i: Number.isSafeInteger, s: (x) => typeof x === "string" };
+const kinds = { u: isUint, i: isInt, s: isText };
 
 /** Each of `values` is what a letter of `shape` says: uint, int or str. */
 export function shaped(shape, values) {
@@ -24,7 +26,9 @@ export function shaped(shape, values) {
 
 /** [seq, time, topic, version, type, actor, data, meta?] */
 export function event(a) {
-  shaped("uisuss", a);
+  // Not by shaped(): that takes a tenth of decoding.
+  check(isUint(a[0]) && isInt(a[1]) && isText(a[2]) && isUint(a[3]) && isText(a[4]) &&
+    isText(a[5]));
   return {
     seq: a[0], time: a[1], topic: a[2], version: a[3], type: a[4], actor: a[5], data: a[6],
     meta: a[7],

@@ -297,6 +297,19 @@ test(`any bytes are refused or mean what the other finds, seed ${seed}`, () => {
   for (let i = 0; i < rounds * 10; i++) judge(bytes(1 + int(40)));
 });
 
+test("strings that are like others are themselves", () => {
+  // Bytes that are another's characters; ends, lengths, slots that are another's.
+  const alike = ["\u00c3\u00a9", "\u00e9", "\u00c3", "topic.one.status", "topic.two.status",
+    "a.one.status", "abcdefgh", "xabcdefgh", "", "\0", "\0\0", "\u007f", "\u0080",
+    ...Array.from({ length: 5000 }, (_, n) => `key${n}`)];
+  for (let round = 0; round < 3; round++) {
+    for (const s of alike) {
+      const message = Uint8Array.from(peer.encode([s, s, { [s]: s }]));
+      assert.deepEqual(decode(message), [s, s, { [s]: s }]);
+    }
+  }
+});
+
 test("a string takes the room of its characters", () => {
   v8.setFlagsFromString("--expose-gc");
   const collect = vm.runInNewContext("gc");
