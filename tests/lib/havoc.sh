@@ -5,7 +5,7 @@
 # PEAL_SECONDS, PEAL_SEED, PEAL_GAP (ms between two blows), PEAL_RATE (requests
 # a second of each producer) and PEAL_CLIENTS name other sizes.
 
-seconds=${PEAL_SECONDS:-${havoc_seconds:-50}}
+seconds=${PEAL_SECONDS:-${havoc_seconds:-35}}
 seed=${PEAL_SEED:-$(date +%s)}
 gap=${PEAL_GAP:-300}
 rate=${PEAL_RATE:-60}
@@ -31,18 +31,21 @@ havoc_house() {
 
 # writer_under COMMAND...: the writer of the next havoc runs under it.
 writer_under() {
-	printf '%s\0' "$@" >"$work/under"
-	cat "$work/under" "$work/writer.command" >"$work/writer.new"
-	mv "$work/writer.new" "$work/writer.command"
+	mv "$work/writer.command" "$work/writer.alone"
+	{
+		printf '%s\0' "$@"
+		cat "$work/writer.alone"
+	} >"$work/writer.command"
 }
 
-# Everybody begins; harm does when the clients are there.
+# havoc_begin [OPTION...]: everybody begins; harm does when the clients are
+# there.  Options are those of the program.
 havoc_begin() {
 	echo "# PEAL_SEED=$seed"
 	rm -f "$work/ready" "$work/calm" "$work/until" "$work/head"
 	"$programs/havoc" -W "$work/writer.command" -B "$work/broker.command" \
 	    -G "$work/gateway.command" -n 2 -p "$port" -S "$seed" \
-	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" \
+	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" "$@" \
 	    >"$work/havoc" 2>"$work/havoc.err" &
 	havoc=$!
 	"$programs/contend" -s "$data/run/writer.sock" -p "$port" \

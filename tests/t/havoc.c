@@ -33,6 +33,7 @@ enum {
 	HAVOC_LISTEN_FD = 3, /* as sd_listen_fds(3) has it */
 	HAVOC_TICK_MS = 5,
 	HAVOC_GRACE_MS = 30000,
+	HAVOC_STORAGE = 75, /* exit code: storage failed */
 };
 
 struct process {
@@ -54,6 +55,7 @@ struct havoc {
 	int64_t gap_ms, until_ms, next_ms;
 	const char *go, *calm;
 	bool harm, over;
+	bool storage_fails; /* and ends the writer, as it should */
 	unsigned all_at_once;
 	char fault[200];
 };
@@ -119,12 +121,14 @@ havoc_start(struct havoc *h, struct process *p)
 
 /* --- ending --- */
 
-/* None of them may end alone, but one that misses the others. */
+/* None may end alone, but who misses the others, or whose storage fails. */
 static void
 havoc_ended(struct havoc *h, struct process *p, int status)
 {
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-	bool mild = code == 1 && p != &h->p[HAVOC_WRITER];
+	bool mild = p != &h->p[HAVOC_WRITER]
+			? code == 1
+			: h->storage_fails && code == HAVOC_STORAGE;
 
 	p->at_ms = wire_now_ms() + (int64_t)havoc_random(h, 1000);
 	p->stopped = false;
@@ -356,7 +360,7 @@ havoc_options(struct havoc *h, int argc, char **argv)
 	unsigned gateways = 2;
 	int o;
 
-	while ((o = getopt(argc, argv, "W:B:G:n:p:S:s:e:g:c:")) != -1) {
+	while ((o = getopt(argc, argv, "W:B:G:n:p:S:s:e:g:c:f")) != -1) {
 		uint64_t number = strtoull(optarg ? optarg : "", NULL, 10);
 
 		switch (o) {
@@ -387,6 +391,9 @@ havoc_options(struct havoc *h, int argc, char **argv)
 		case 'g':
 			h->go = optarg;
 			break;
+		case 'f':
+			h->storage_fails = true;
+			break;
 		case 'c':
 			h->calm = optarg;
 			break;
@@ -416,7 +423,7 @@ main(int argc, char **argv)
 	    h.n == 2 || h.listen_fd < 0 || h.go == NULL || h.calm == NULL)
 		havoc_die("usage: havoc -W WRITER -B BROKER -G GATEWAY "
 			  "-p PORT -g GOFILE -c CALMFILE -s SECONDS "
-			  "[-n GATEWAYS] [-S SEED] [-e MILLISECONDS]");
+			  "[-n GATEWAYS] [-S SEED] [-e MILLISECONDS] [-f]");
 	sigaction(SIGTERM, &tell, NULL);
 	havoc_loop(&h);
 	havoc_end(&h);
