@@ -178,7 +178,8 @@ class Client extends Requests {
     this.#events.emit("change");
     // A listener may have changed it again.
     if (state !== this.connection.getSnapshot()) return;
-    this.#events.emit(state.state, { ...state, welcome: this.welcome });
+    const { welcome } = this;
+    this.#events.emit(state.state, state.state === "connected" ? { ...state, welcome } : state);
   }
 
   welcomed(m) {

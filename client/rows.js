@@ -16,7 +16,7 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   let deleted = new Map();
   let complete = false;
   let seq = 0;
-  /** Topics of unknown rows -> the last event that needs them. */
+  /** Topics of unknown rows -> events that wait for them. */
   const unknown = new Map();
   let asking;
   /** Topics that changed since listeners were told, and since the snapshot. */
@@ -60,14 +60,18 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
     fresh.add(topic);
     soon();
   };
+  const apply = (e) => put(fold(known(e.topic), e, client.welcome.fold.rules));
   /** Topics that were deleted so long ago that nothing of them is here come back. */
   const ask = async () => {
     asking = true;
     const topics = [...unknown.keys()].slice(0, MAX_TOPICS);
     try {
-      const state = await client.state(topics, { minSeq: seq, signal });
-      state.rows.forEach(put);
-      for (const topic of topics) if (unknown.get(topic) <= state.seq) unknown.delete(topic);
+      (await client.state(topics, { minSeq: seq, signal })).rows.forEach(put);
+      for (const topic of topics) {
+        const events = unknown.get(topic) ?? [];
+        unknown.delete(topic);
+        if (known(topic)) events.forEach(apply);
+      }
       look();
     } catch {
       // The next mark asks again.
@@ -87,9 +91,9 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   });
   sub.on("event", (e) => {
     const { topic, version } = e;
-    const row = known(topic);
-    if ((version > 1 && !row) || (version && unknown.has(topic))) unknown.set(topic, e.seq);
-    else if (version) put(fold(row, e, client.welcome.fold.rules));
+    if (version > 1 && !known(topic) && !unknown.has(topic)) unknown.set(topic, []);
+    if (unknown.has(topic)) unknown.get(topic).push(e);
+    else if (version) apply(e);
   });
   sub.on("mark", (mark) => {
     seq = mark.seq;

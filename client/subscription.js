@@ -105,7 +105,7 @@ export class Subscription extends Emitter {
       if (loop.push(item) > BUFFER) slow = true;
       loop.wake?.();
     }
-    if (seq) this.#at(seq, scope);
+    if (seq >= 0) this.#at(seq, scope);
     if (!slow || !this.open) return;
     // That loop keeps what it has, and gets the rest from the position.
     this.#leave();
@@ -115,7 +115,7 @@ export class Subscription extends Emitter {
   /** An event that somebody on this connection asked for, or (sure) this subscription did. */
   take(e, sure) {
     if (this.open && (sure || (this.#matches(e.topic) && this.#types(e.type))))
-      this.#hand("event", e, e.seq);
+      this.#hand("event", e, e.seq || undefined);
   }
 
   sync(sync, scope) {

@@ -134,6 +134,16 @@ test("a snapshot that is cut off is asked for anew, one round later as a differe
     assert.deepEqual(seen.take(), ["all 92: a.b", "diff 99: a.c"]);
   });
 
+test("the snapshot of an empty log has a position, too", async (t) => {
+  const { b, sub, s, ask } = await subscribed(t, "a.>", { from: "snapshot" });
+  snapshot(s, ask.id, 0, [], { scope: "sc" });
+  assert.deepEqual(sub.position, { log: LOG, seq: 0, scope: "sc" });
+  s.say([0, 0, ev(0)]);
+  assert.deepEqual(sub.position, { log: LOG, seq: 0, scope: "sc" });
+  const again = await back(b);
+  assert.deepEqual([again.since, again.scope], [0, "sc"]);
+});
+
 test("coming back twice with no event in between keeps position and scope", async (t) => {
   const { b, sub, seen, s, ask } = await subscribed(t, "a.>", { from: "snapshot" });
   snapshot(s, ask.id, 90, [], { scope: "sc" });
