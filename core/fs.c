@@ -257,9 +257,9 @@ fs_lock(int dirfd, const char *name, int *out, long *holder, struct reason *why)
 	char text[32] = "";
 	int len;
 
-	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	fd = sysio_openat(&sysio_posix, dirfd, name, O_RDWR | O_CREAT, 0640);
 	if (fd < 0)
-		return reason_set(why, -errno, "cannot open lock '%s'", name);
+		return reason_set(why, fd, "cannot open lock '%s'", name);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return reason_set(
@@ -287,9 +287,9 @@ fs_lock_held(int dirfd, const char *name)
 	CLEANUP(closep) int fd = -1;
 	struct flock query = whole_file;
 
-	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
+	fd = sysio_openat(&sysio_posix, dirfd, name, O_RDONLY, 0);
 	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
+		return fd == -ENOENT ? 0 : fd;
 	if (fcntl(fd, F_OFD_GETLK, &query) < 0)
 		return -errno;
 	return query.l_type != F_UNLCK;

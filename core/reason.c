@@ -5,6 +5,7 @@
  * line that failed fills it in, nobody rewrites it on the way up.
  */
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,7 +36,9 @@ reason_set(struct reason *why, int err, const char *fmt, ...)
 	va_end(ap);
 	len = strlen(why->text);
 	if (err < 0) {
-		cause = strerrordesc_np(-err);
+		/* What core/sysio says of pipes, devices and sockets. */
+		cause = err == -EMEDIUMTYPE ? "it is no regular file"
+					    : strerrordesc_np(-err);
 		snprintf(why->text + len, sizeof(why->text) - len, ": %s",
 		    cause ? cause : "unknown error");
 	}

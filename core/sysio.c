@@ -19,12 +19,26 @@
 
 #define NEGATIVE_ERRNO(call) ((call) < 0 ? -errno : 0)
 
+/*
+ * Whatever lies there under that name: a pipe must not be waited for, and what
+ * is made must not be made elsewhere.
+ */
 static int
 posix_openat(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
 {
-	int fd = openat(dirfd, name, flags | O_CLOEXEC, mode);
+	int here = flags & O_CREAT ? O_NOFOLLOW : 0;
+	int fd = openat(dirfd, name,
+	    flags | here | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, mode);
+	struct stat st;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return errno == ENXIO ? -EMEDIUMTYPE : -errno;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISDIR(st.st_mode)) {
+		(void)close(fd);
+		return -EMEDIUMTYPE;
+	}
+	return fd;
 }
 
 static int

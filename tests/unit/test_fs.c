@@ -374,6 +374,30 @@ a_lock_ends_with_the_process_that_held_it(void **state)
 	(void)close(ready[1]);
 }
 
+static void
+a_pipe_is_refused_and_not_waited_for(void **state)
+{
+	struct tmpdir *dir = *state;
+	struct reason why = { "" };
+	uint8_t *bytes = NULL;
+	long holder;
+	size_t len;
+	int fd;
+
+	assert_int_equal(mkfifoat(dir->fd, "pipe", 0600), 0);
+	assert_int_equal(
+	    fs_read(&sysio_posix, dir->fd, "pipe", 100, &bytes, &len, &why),
+	    -EMEDIUMTYPE);
+	assert_string_equal(
+	    why.text, "cannot open 'pipe': it is no regular file");
+	assert_int_equal(fs_lock_held(dir->fd, "pipe"), -EMEDIUMTYPE);
+	assert_int_equal(
+	    fs_lock(dir->fd, "pipe", &fd, &holder, &why), -EMEDIUMTYPE);
+	assert_int_equal(
+	    sysio_openat(&sysio_posix, dir->fd, "pipe", O_WRONLY, 0),
+	    -EMEDIUMTYPE);
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
@@ -397,6 +421,7 @@ main(void)
 		IN_DIRECTORY(a_leftover_of_a_crash_is_not_written_into),
 		IN_DIRECTORY(a_path_is_replaced_as_a_name_is),
 		IN_DIRECTORY(reading_is_bounded),
+		IN_DIRECTORY(a_pipe_is_refused_and_not_waited_for),
 		IN_DIRECTORY(a_pipe_is_read_to_its_end),
 		IN_DIRECTORY(directories_are_made_on_the_way),
 		IN_DIRECTORY(a_lock_keeps_others_out_and_names_its_holder),
