@@ -97,6 +97,15 @@ ring_gather(struct ring_command *c, struct ring_facts *f, struct reason *why)
 }
 
 static void
+ring_print_range(const char *what, uint64_t first, uint64_t last)
+{
+	if (first <= last)
+		printf("%s %" PRIu64 " to %" PRIu64, what, first, last);
+	else
+		printf("%s none", what);
+}
+
+static void
 ring_print(const struct ring_command *c, const struct ring_facts *f)
 {
 	const struct ring_status *s = &f->status;
@@ -110,14 +119,16 @@ ring_print(const struct ring_command *c, const struct ring_facts *f)
 	    tool_time(f->info->created_us, time));
 	printf("room         %u events, %" PRIu64 " bytes\n", f->info->slots,
 	    f->info->payload_bytes);
-	printf("holds        seq %" PRIu64 " to %" PRIu64 ", ordinals %" PRIu64
-	       " to %" PRIu64 "\n",
-	    f->first_seq, s->tail_seq, s->valid_ord, s->tail_ord);
-	printf("log holds    seq %" PRIu64 " to %" PRIu64 "\n", s->oldest_seq,
-	    s->tail_seq);
-	printf("heartbeat    %" PRIu64 " ms ago, published %" PRIu64
-	       " ms ago\n",
-	    ring_age_ms(s->heartbeat_ns), ring_age_ms(s->publish_ns));
+	ring_print_range("holds        seq", f->first_seq, s->tail_seq);
+	ring_print_range(", ordinals", s->valid_ord, s->tail_ord);
+	ring_print_range("\nlog holds    seq", s->oldest_seq, s->tail_seq);
+	printf("\nheartbeat    %" PRIu64 " ms ago, ",
+	    ring_age_ms(s->heartbeat_ns));
+	if (s->publish_ns)
+		printf("published %" PRIu64 " ms ago\n",
+		    ring_age_ms(s->publish_ns));
+	else
+		printf("nothing published since it began\n");
 	printf("invariants   %u of %d hold\n", RING_CHECKS - f->broken_n,
 	    RING_CHECKS);
 }
@@ -186,7 +197,11 @@ ring_print_json(struct ring_command *c, const struct ring_facts *f)
 	mp_pair_uint(&b, "tail_ord", s->tail_ord);
 	mp_pair_uint(&b, "epoch", f->info->epoch);
 	mp_pair_uint(&b, "heartbeat_ms", ring_age_ms(s->heartbeat_ns));
-	mp_pair_uint(&b, "publish_ms", ring_age_ms(s->publish_ns));
+	mp_pack_cstr(&b, "publish_ms");
+	if (s->publish_ns)
+		mp_pack_uint(&b, ring_age_ms(s->publish_ns));
+	else
+		mp_pack_nil(&b);
 	ring_pack_broken(&b, f);
 	ring_pack_counters(&b, &f->counters);
 	err = b.failed ? -1 : show_value(&show, slice_of(b.p, b.len));

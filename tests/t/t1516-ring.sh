@@ -48,8 +48,10 @@ spoil() {
 	[ "$(wc -c <"$data/run/ring")" -eq "$size" ]
 }
 
-plan 25
-house_up --gateways 2 -o ring.slots=4096 -o ring.payload_bytes=1M
+plan 27
+house_up --gateways 2 --no-vitals -o ring.slots=4096 -o ring.payload_bytes=1M
+exits 'a ring that never had an event says so' 0 'nothing published since it began' ring
+exits 'to programs, too' 0 '"publish_ms":null' ring --json
 cp "$sample" "$work/events.jsonl"
 "$peal" import --data "$data" "$work/events.jsonl" >/dev/null 2>&1 ||
 	bail 'nothing was imported'
