@@ -121,24 +121,32 @@ nothing_runs() {
 		! is_active peal-gateway.socket
 }
 
-# complaints UNIT: what its process itself said of errors, this time.
+# now: a place in the journal.
+now() {
+	in_root journalctl --sync
+	in_root journalctl -q --no-pager -n 1 --show-cursor |
+		sed -n 's/^-- cursor: //p'
+}
+
+# complaints UNIT PLACE: what its processes said of errors from there on.  Not
+# by the invocation: the journal cannot look that of a unit up that is gone.
 complaints() {
 	in_root journalctl --sync
-	in_root journalctl -q --no-pager -o cat -p err \
-	    "_SYSTEMD_INVOCATION_ID=$(property "$1" InvocationID)"
+	in_root journalctl -q --no-pager -o cat -p err --after-cursor="$2" \
+	    "_SYSTEMD_UNIT=$1"
 }
 
 # refuses UNIT STATUS WORD...: it fails with that, for good, and says why in
 # one line that has all of these words.
 refuses() {
-	unit=$1 want=$2
+	unit=$1 want=$2 place=$(now)
 	shift 2
 	in_root systemctl start --no-block "$unit"
 	failed_with "$unit" "$want" || {
 		in_root systemctl status --no-pager "$unit"
 		return 1
 	}
-	complaints "$unit" >"$work/complaints"
+	complaints "$unit" "$place" >"$work/complaints"
 	cat "$work/complaints"
 	[ "$(wc -l <"$work/complaints")" -eq 1 ] || return 1
 	for word; do
@@ -215,7 +223,7 @@ full_disk() {
 		rm -rf /var/lib/peal/log' && return $full
 }
 
-prepare() {
+make_certificate() {
 	in_root sh -ec '
 		cd /etc/peal/tls
 		openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
@@ -224,6 +232,11 @@ prepare() {
 		    -keyout key.pem -out cert.pem
 		chgrp peal-gateway cert.pem key.pem
 		chmod 640 cert.pem key.pem
+	'
+}
+
+prepare() {
+	make_certificate && in_root sh -ec '
 		openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \
 		    -out /root/issuer.key
 		openssl pkey -in /root/issuer.key -pubout \
@@ -325,23 +338,62 @@ no_secrets() {
 		[ -s "$work/export" ] && ! grep -qFf "$work/secrets" "$work/export"
 }
 
-restarted_by() {
-	[ "$(property peal-writer.service NRestarts)" -gt "$1" ] &&
-		is_active peal-writer
+# drop_in UNIT LINE...: what a file of the administrator would add to [Service].
+drop_in() {
+	unit=$1
+	shift
+	in_root sh -ec 'mkdir -p "/etc/systemd/system/$1.d"
+		file=/etc/systemd/system/$1.d/test.conf
+		shift
+		printf "%s\n" "[Service]" "$@" >"$file"
+		systemctl daemon-reload' sh "$unit" "$@"
 }
 
-watchdog() {
-	in_root sh -ec 'mkdir -p /etc/systemd/system/peal-writer.service.d
-		printf "%s\n" "[Service]" WatchdogSec=2 \
-		    >/etc/systemd/system/peal-writer.service.d/quick.conf
-		systemctl daemon-reload
-		systemctl restart peal-writer' || return 1
-	was=$(property peal-writer.service NRestarts)
-	in_root sh -c "kill -STOP $(property peal-writer.service MainPID)"
-	await_here restarted_by "$was" &&
-		journal peal-writer | grep -q 'Watchdog timeout' &&
-		in_root rm -r /etc/systemd/system/peal-writer.service.d &&
+drop_out() {
+	in_root rm "/etc/systemd/system/$1.d/test.conf" &&
 		in_root systemctl daemon-reload
+}
+
+restarted_by() {
+	[ "$(property "$1" NRestarts)" -gt "$2" ] && is_active "$1"
+}
+
+# watchdog UNIT: it is stopped, as a loop is that hangs.
+watchdog() {
+	drop_in "$1" WatchdogSec=2 && in_root systemctl restart "$2" || return 1
+	was=$(property "$2" NRestarts)
+	in_root sh -c "kill -STOP $(property "$2" MainPID)"
+	await_here restarted_by "$2" "$was" &&
+		journal "$2" | grep -q 'Watchdog timeout' && drop_out "$1" &&
+		in_root systemctl restart "$2" && await_here is_active "$2"
+}
+
+watchdogs() {
+	watchdog peal-writer.service peal-writer.service &&
+		watchdog peal-broker.service peal-broker.service &&
+		watchdog peal-gateway@.service peal-gateway@1.service
+}
+
+served_certificate() {
+	in_root sh -c 'openssl s_client -connect 127.0.0.1:8443 </dev/null |
+		openssl x509 -noout -fingerprint' 2>/dev/null
+}
+
+serves_certificate() {
+	[ "$(served_certificate)" = "$1" ]
+}
+
+# A new certificate counts without a restart, from within the sandbox.
+reload() {
+	pid=$(property peal-gateway@1.service MainPID)
+	was=$(served_certificate)
+	make_certificate || return 1
+	now=$(in_root openssl x509 -noout -fingerprint -in /etc/peal/tls/cert.pem)
+	[ -n "$was" ] && [ "$was" != "$now" ] && serves_certificate "$was" &&
+		in_root systemctl reload peal-writer peal-broker peal-gateway@1 &&
+		await_here serves_certificate "$now" &&
+		[ "$(property peal-gateway@1.service MainPID)" = "$pid" ] &&
+		all_active
 }
 
 # Each has closed a filter of its own over that of its unit, and has no core.
@@ -504,6 +556,38 @@ stops_cleanly() {
 	done
 }
 
+tries() {
+	journal peal-writer.service | grep -c '^this disk fails$'
+}
+
+# Storage that fails is tried three times more, and then left.
+retries_storage() {
+	drop_in peal-writer.service RestartSec=100ms ExecStart= \
+	    "ExecStart=/bin/sh -c 'echo this disk fails; exit 75'" &&
+		in_root systemctl reset-failed || return 1
+	in_root systemctl start --no-block peal-writer
+	await_here sh_failed peal-writer.service
+	[ "$(property peal-writer.service ExecMainStatus)" = 75 ] &&
+		[ "$(tries)" -eq 4 ] || {
+		echo "$(tries) tries"
+		return 1
+	}
+	drop_out peal-writer.service && in_root systemctl reset-failed
+}
+
+# Another writer has the log: its pid is named, and nobody tries again.
+refuses_held() {
+	in_root sh -ec 'program=$(systemctl show -P ExecStart peal-writer |
+			sed "s/.* path=\([^ ]*\) .*/\1/")
+		systemd-run --quiet --unit=other-writer -p Type=notify \
+		    -p User=peal-writer -p Group=peal \
+		    "$program" -c /etc/peal/peal.conf' || return 1
+	refuses peal-writer.service 73 \
+	    "$(property other-writer.service MainPID)"
+	held=$?
+	in_root systemctl stop other-writer && return $held
+}
+
 # A byte of an event that was acknowledged, in the oldest segment.
 refuses_damage() {
 	in_root sh -ec 'segment=$(ls /var/lib/peal/log/*.seg | head -n 1)
@@ -566,13 +650,16 @@ passes 'each unit is restarted under load and a client misses nothing' \
 	restarts_under_load
 passes 'the journal has fields' fields
 passes 'and no part of a token' no_secrets
-passes 'a writer that stands still is started again' watchdog
+passes 'a process that stands still is started again' watchdogs
+passes 'a new certificate counts at a reload' reload
 passes 'each has narrowed itself down' narrowed
 passes 'a gateway reads the ring and little else' confined
 passes 'metrics are scraped from here alone, and read alone' measured
 passes 'a gateway that was killed is told of' died_is_told
 passes 'the tools take the group alone' reads_without_root
 passes 'all stop in good order' stops_cleanly
+passes 'storage that fails is tried three times more' retries_storage
+passes 'a log that another writer has is refused with 73, once' refuses_held
 passes 'a damaged log is refused with 3, and not tried again' refuses_damage
 passes 'a purge leaves nothing' purge
 passes 'the version before is installed and runs' install_previous
