@@ -231,6 +231,47 @@ a_segment_from_another_history_of_the_log_is_found_out(void **state)
 	    m, LOG_FOREIGN_SEGMENT, "contradicts the header of");
 }
 
+/* Events 1 to 9 in three segments; the second was left in a crash. */
+static void
+fill_with_a_crash(struct logfix *fx, unsigned first)
+{
+	fx->segment_bytes = sizeof(((struct modelfix_copy *)0)->bytes);
+	logfix_start(fx);
+	logfix_fill(fx, 1, first);
+	logfix_fill(fx, 1, 6 - first);
+	assert_int_equal(log_writer_prepare(fx->lw, &fx->why), LOG_PREPARED);
+	assert_int_equal(log_writer_roll(fx->lw, 7, &fx->why), 0);
+	logfix_fill(fx, 1, 2);
+	logfix_stop(fx);
+	logfix_start(fx);
+	logfix_fill(fx, 1, 1);
+}
+
+/* What no seal says, the hash in its successor's header does. */
+static void
+nor_does_one_behind_a_segment_left_in_a_crash(void **state)
+{
+	struct modelfix *m = *state;
+	CLEANUP(filemodel_freep) struct filemodel *other = NULL;
+	char name[SEGMENT_NAME_SIZE];
+	struct logfix fx;
+	struct modelfix_copy c;
+
+	other = filemodel_new(1);
+	m->fx.segment_bytes = sizeof(c.bytes);
+	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
+	fill_with_a_crash(&m->fx, 2);
+	fill_with_a_crash(&fx, 3);
+	memcpy(name, modelfix_named(m, 9), sizeof(name));
+	filemodel_edit(other, name, modelfix_take_copy, &c);
+	memcpy(c.bytes + SEG_LOG_ID, m->fx.tail.log_id, 16);
+	put_le32(c.bytes + SEG_CRC, crc32c(0, c.bytes, SEG_CRC));
+	memcpy(c.bytes + LOG_PAGE, c.bytes, LOG_PAGE);
+	logfix_deinit(&fx);
+	modelfix_put_file(m, name, &c);
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "does not carry on");
+}
+
 static void
 a_truncated_segment_is_damage(void **state)
 {
@@ -504,6 +545,7 @@ main(void)
 		MODEL_TEST(a_segment_of_another_log_is_found_out),
 		MODEL_TEST(
 		    a_segment_from_another_history_of_the_log_is_found_out),
+		MODEL_TEST(nor_does_one_behind_a_segment_left_in_a_crash),
 		MODEL_TEST(a_truncated_segment_is_damage),
 		MODEL_TEST(a_damaged_seal_is_replaced_by_the_frames),
 		MODEL_TEST(

@@ -376,6 +376,32 @@ forged_numbers_are_survived(void **state)
 	filemodel_free(log.fm);
 }
 
+/* A frame that says of its place what is not so is none, good CRCs or not. */
+static void
+a_frame_that_does_not_carry_on_is_refused(void **state)
+{
+	static const struct forgery forgeries[] = {
+		{ .at = FRAME_PREV_LEN, .len = 4, .value = 64 },
+		{ .at = FRAME_FIRST_SEQ, .len = 8, .value = 2 },
+		{ .at = FRAME_DURABLE_SEQ, .len = 8, .value = 1 },
+		{ .at = FRAME_N_EVENTS, .len = 2, .value = 0 },
+	};
+	struct small_log log;
+
+	small_log(seed, &log);
+	for (unsigned i = 0; i < ARRAY_LEN(forgeries); i++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *fm = filemodel_clone(log.fm);
+		struct forgery f = forgeries[i];
+
+		f.in_frame = true;
+		filemodel_edit(fm, log.names[0], forge, &f);
+		if (judge(fm, log.events) != REFUSED)
+			fail_msg("a forged field at %u", f.at);
+	}
+	filemodel_free(log.fm);
+}
+
 static void
 count_problem(void *arg, const struct log_problem *problem)
 {
@@ -455,6 +481,7 @@ main(void)
 		cmocka_unit_test(any_length_may_be_left),
 		cmocka_unit_test(the_last_frame_may_be_cut_anywhere),
 		cmocka_unit_test(forged_numbers_are_survived),
+		cmocka_unit_test(a_frame_that_does_not_carry_on_is_refused),
 		cmocka_unit_test(
 		    verification_names_what_a_rotten_frame_takes_along),
 		cmocka_unit_test(
