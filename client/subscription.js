@@ -35,7 +35,7 @@ export class Subscription extends Emitter {
     const { from, resume, signal, types } = o;
     this.patterns = [].concat(patterns);
     this.#matches = matcher(this.patterns);
-    this.#types = typeMatcher(types ?? ["*"]);
+    this.#types = types ? typeMatcher(types) : () => true;
     this.snapshots = from === "snapshot" || resume === "snapshot";
     if (from?.log) this.#where = from;
     this.#client = client;
@@ -98,11 +98,11 @@ export class Subscription extends Emitter {
 
   /** To all handlers and loops; then the position is `seq`, if there is one. */
   #hand(kind, value, seq, scope) {
-    const item = [{ kind, [kind]: value }, this.#where];
+    const before = this.#where;
     let slow;
     this.emit(kind, value);
     for (const loop of this.#loops) {
-      if (loop.push(item) > BUFFER) slow = true;
+      if (loop.push([{ kind, [kind]: value }, before]) > BUFFER) slow = true;
       loop.wake?.();
     }
     if (seq >= 0) this.#at(seq, scope);
