@@ -11,6 +11,7 @@ gap=${PEAL_GAP:-300}
 rate=${PEAL_RATE:-60}
 clients=${PEAL_CLIENTS:-12}
 deadline=$((seconds + 120))
+truth= # where judges read the log, where that is another place
 
 # command_of NAME PID: how peal up has started it.
 command_of() {
@@ -38,6 +39,27 @@ writer_under() {
 	} >"$work/writer.command"
 }
 
+# Every segment that there is has one more name, outside the log: what retention
+# removes and packing replaces stays, so that judges see all of it.
+keep_names() {
+	for segment in "$data"/log/*.seg; do
+		ln "$segment" "$work/kept/" 2>/dev/null
+	done
+	for segment in "$data"/log/quarantine/*.seg; do
+		rm -f "$work/kept/${segment##*/}"
+	done
+}
+
+keep_all() {
+	mkdir "$work/kept"
+	truth=$work/kept
+	while keep_names; do
+		"$lib/await" 0.1 false
+	done &
+	keeper=$!
+	others="$others $keeper"
+}
+
 # havoc_begin [OPTION...]: everybody begins; harm does when the clients are
 # there.  Options are those of the program.
 havoc_begin() {
@@ -50,15 +72,16 @@ havoc_begin() {
 	havoc=$!
 	"$programs/contend" -s "$data/run/writer.sock" -p "$port" \
 	    -C "$cafile" -t "$token" -n 3 -m 2 -r "$rate" -S "$seed" \
-	    -d "$deadline" -x "$work/calm" -l "$data/log" \
+	    -d "$deadline" -x "$work/calm" -q "$work/quiet" \
+	    -l "${truth:-$data/log}" \
 	    >"$work/contend" 2>&1 &
 	contend=$!
 	follow -n "$clients" -P '>' -P 'load.3.>' -P 'load.*.5' -f 0 \
-	    -U "$work/until" -d "$deadline" -l "$data/log" -r "$work/ready" \
+	    -U "$work/until" -d "$deadline" -l "${truth:-$data/log}" -r "$work/ready" \
 	    >"$work/follow" 2>&1 &
 	follow=$!
 	"$programs/roam" -p "$port" -C "$cafile" -t "$token" -n "$clients" \
-	    -S "$seed" -l "$data/log" -r "$work/roaming" -s "$work/head" \
+	    -S "$seed" -l "${truth:-$data/log}" -r "$work/roaming" -s "$work/head" \
 	    -d "$deadline" -R >"$work/roam" 2>&1 &
 	roam=$!
 	others="$others $havoc $contend $follow $roam"
@@ -80,12 +103,15 @@ told() {
 # When harm is over: log, state and clients are the same.
 havoc_judge() {
 	await test -e "$work/calm" || bail 'it never came to calm'
+	await test -e "$work/quiet" || bail 'it never came to an end'
+	[ -z "$truth" ] || keep_names
+	rm "$work/quiet"
 	told 'producers were told nothing that the log does not hold' \
 	    $contend contend
 	passes 'some of it unanswered, in conflict, again, and by a used key' \
 	    grep -zq 'dup[a-z]*=[1-9].* con[a-z]*=[1-9].* reused=[1-9].*unknown=[1-9]' \
 	    "$work/contend"
-	"$programs/events" "$data/log" >"$work/all" || bail 'no events'
+	"$programs/events" "${truth:-$data/log}" >"$work/all" || bail 'no events'
 	wc -l <"$work/all" >"$work/end"
 	cp "$work/end" "$work/end2"
 	mv "$work/end" "$work/until"
@@ -93,7 +119,8 @@ havoc_judge() {
 	told 'each client got each event once, in order, unbroken' \
 	    $follow follow
 	told 'no client with views was told anything wrong' $roam roam
-	"$peal" log cat --data "$data" --json >"$work/events"
+	"$peal" log cat --json -c /dev/null \
+	    -o log.directory="${truth:-$data/log}" >"$work/events"
 	passes 'the state that is served is the fold of the log' \
 	    await_here served_is_fold
 	kill -TERM $havoc

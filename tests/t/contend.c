@@ -36,7 +36,8 @@ struct contend {
 	uint64_t rate; /* requests a second of each */
 	uint64_t seed;
 	int64_t begun_ms, deadline_ms;
-	const char *stop; /* the file that ends it */
+	const char *stop;  /* the file that ends it */
+	const char *quiet; /* is made then, and gone before the judgement */
 	const char *log;
 	struct history *history;
 	atomic_bool stopping;
@@ -504,7 +505,7 @@ contend_options(struct contend *all, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "s:p:C:t:n:m:r:S:d:x:l:")) != -1) {
+	while ((o = getopt(argc, argv, "s:p:C:t:n:m:r:S:d:x:q:l:")) != -1) {
 		uint64_t number = strtoull(optarg ? optarg : "", NULL, 10);
 
 		switch (o) {
@@ -538,6 +539,9 @@ contend_options(struct contend *all, int argc, char **argv)
 		case 'x':
 			all->stop = optarg;
 			break;
+		case 'q':
+			all->quiet = optarg;
+			break;
 		case 'l':
 			all->log = optarg;
 			break;
@@ -545,6 +549,19 @@ contend_options(struct contend *all, int argc, char **argv)
 			exit(2);
 		}
 	}
+}
+
+static void
+contend_await_judgement(const struct contend *all)
+{
+	FILE *f = all->quiet != NULL ? fopen(all->quiet, "we") : NULL;
+
+	if (f == NULL)
+		return;
+	fclose(f);
+	while (
+	    access(all->quiet, F_OK) == 0 && wire_now_ms() < all->deadline_ms)
+		(void)poll(NULL, 0, CONTEND_PAUSE_MS);
 }
 
 /* A thread for each, until told to stop; then all that is open is answered. */
@@ -572,6 +589,7 @@ contend_run(struct contend *all)
 	all->stopping = true;
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(c[i].thread, NULL);
+	contend_await_judgement(all);
 	status = contend_report(all, c, n);
 	free(c);
 	return status;
@@ -596,7 +614,7 @@ main(int argc, char **argv)
 		fprintf(stderr,
 		    "usage: contend -s SOCKET -p PORT -C CAFILE -t TOKENFILE "
 		    "-x STOPFILE -l LOGDIR -d SECONDS [-n LOCALS] "
-		    "[-m REMOTES] [-r RATE] [-S SEED]\n");
+		    "[-m REMOTES] [-r RATE] [-S SEED] [-q QUIETFILE]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -12,7 +12,7 @@ if [ -z "${PEAL_DISKS-}" ]; then
 	PEAL_DISKS=yes exec unshare --mount --pid --fork --kill-child \
 	    --mount-proc /bin/sh "$0" "$@"
 fi
-havoc_seconds=15
+havoc_seconds=12
 . "$(dirname "$0")/../lib/house.sh"
 . "$(dirname "$0")/../lib/havoc.sh"
 

@@ -4,7 +4,7 @@
 # outcome is not known, nothing is published or answered before its flush, and
 # what was answered is there afterwards.  Then havoc with such flushes.
 . "$(dirname "$0")/../lib/house.sh"
-havoc_seconds=8
+havoc_seconds=6
 . "$(dirname "$0")/../lib/havoc.sh"
 
 strace -o /dev/null true 2>/dev/null ||
