@@ -250,6 +250,19 @@ verify_headless(struct verify *vf, const struct segment *s)
 	return MIN(got, 0);
 }
 
+/*
+ * A copy of another segment, or one whose place others take, says nothing of
+ * this log: that it is there was told with its name, and that is all.
+ */
+static bool
+verify_skips(const struct verify *vf, const struct segment *s)
+{
+	if (!s->headed || s->name_first_seq < vf->v->first_seq)
+		return true;
+	return vf->sink.told > 0 && (s->header.first_seq != s->name_first_seq ||
+					s->header.first_seq <= vf->v->last_seq);
+}
+
 static int
 verify_run(
     struct verify *vf, struct segment_list *list, const struct log_witness *wit)
@@ -274,8 +287,7 @@ verify_run(
 		    v->first_seq);
 	for (size_t i = 0; err == 0 && i < n; i++) {
 		told = vf->sink.told;
-		if (list->v[i].headed &&
-		    list->v[i].name_first_seq >= v->first_seq)
+		if (!verify_skips(vf, &list->v[i]))
 			err = verify_segment(vf, &list->v[i],
 			    i + 1 < n ? &list->v[i + 1] : NULL);
 		v->segments++;

@@ -66,6 +66,9 @@ check_place(const struct conf *conf, struct boot *b, struct reason *why)
 		return reason_set(why, BOOT_CONFIG,
 		    "the log '%s' belongs to user %u, and this is user %u",
 		    path, (unsigned)st.st_uid, (unsigned)geteuid());
+	if (faccessat(b->log_dir, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return reason_set(
+		    why, -errno, "cannot write to the log '%s'", path);
 	b->unsafe = fs_unsafe(b->log_dir);
 	if (!b->unsafe)
 		return 0;
@@ -86,6 +89,9 @@ lock_log(const char *path, struct boot *b, struct reason *why)
 	long holder = 0;
 	int got = fs_lock(b->log_dir, "LOCK", &b->lock, &holder, why);
 
+	if (got < 0)
+		return reason_say(
+		    why, got, "the log '%s': %s", path, why->text);
 	if (got == FS_LOCK_HELD)
 		return reason_set(why, BOOT_HELD,
 		    "the log '%s' is held by another writer, pid %ld", path,

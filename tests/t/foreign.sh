@@ -76,7 +76,7 @@ refuses() {
 	restored
 }
 
-plan 56
+plan 77
 house_writer -o log.pack=no
 produce -n 3000 -b 2 -B 2000 -w 64 -l "$data/log" >/dev/null ||
 	bail 'the log could not be made'
@@ -105,6 +105,66 @@ stops link LOCK 1 'symbolic links'
 lies pipe LOCK
 passes 'pipe for LOCK: peal log verify does not wait' verify
 restored
+
+# Segments that are away, or where they do not belong: the writer ends with 3
+# and changes nothing, and who verifies counts no event twice.
+away() {
+	mv "$data/log/$middle" "$work/away"
+}
+
+copied() {
+	cp -p "$data/log/$middle" "$data/log/$later"
+}
+
+doubled() {
+	cp -p "$data/log/$middle" "$data/log/${middle%-*}-0000000007.seg"
+}
+
+renamed() {
+	mv "$data/log/$middle" "$data/log/${middle%-*}-0000000007.seg"
+}
+
+# misplaced WHAT TEXT EVENTS
+misplaced() {
+	"$1"
+	before=$(fingerprint "$data/log")
+	exits "a segment that is $1 is refused with 3" 3 "$2" start
+	cp "$work/out" "$work/said"
+	passes "a segment that is $1: what to do is said" \
+	    grep -q 'what to do: ' "$work/said"
+	passes "a segment that is $1: nothing is changed" \
+	    [ "$(fingerprint "$data/log")" = "$before" ]
+	exits "a segment that is $1: what is whole is counted" 3 \
+	    "; $3 events up to seq 6000 are whole" verify
+	cp "$work/out" "$work/said"
+	passes "a segment that is $1: no other damage is told" \
+	    sh -c "! grep -q 'lost tail' '$work/said'"
+	restored
+}
+
+last=$(ls "$data/log"/*.seg | sed -n 3p)
+last=$(basename "$last" | sed 's/^0*//; s/-.*//')
+first=$(echo "$middle" | sed 's/^0*//; s/-.*//')
+misplaced away "events $first to $((last - 1)) are damaged or missing" \
+    $((6000 - last + first))
+misplaced copied "foreign segment: segment '$later'" 6000
+misplaced doubled "before it has 2" 6000
+misplaced renamed "by its header it is '$middle'" 6000
+
+# Nobody may write there.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	chmod 755 "$work" "$data"
+	chmod 555 "$data/log"
+	chown -R 65534 "$data/log"
+	exits 'a directory that may not be written to is refused, by name' 1 \
+	    "cannot write to the log '$data/log'" \
+	    setpriv --reuid=65534 --clear-groups -- \
+	    "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	    -o log.unsafe_filesystem=yes
+	restored
+else
+	verdict 'a directory that may not be written to # SKIP we are not root' 0
+fi
 
 index=${middle%.seg}.idx
 for file in writer.ckpt "$index" pack.tmp; do
