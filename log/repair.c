@@ -236,7 +236,8 @@ repair_plan(struct repair *rp)
 	if (err < 0)
 		return err;
 	r->epoch = MAX(r->was_epoch + 1, r->now_us / UINT64_C(1000000));
-	if (verify.problems == 0 && r->n_lost == 0)
+	if (verify.problems == 0 && r->n_lost == 0 &&
+	    (r->linked > 0 || r->events_kept > 0 || rp->list.floor.seq == 1))
 		return LOG_REPAIR_NONE;
 	if (r->linked == 0 && r->events_kept == 0 && r->events_lost == 0)
 		return reason_say(rp->why, LOG_REPAIR_REFUSED,
@@ -325,7 +326,8 @@ repair_bare_tail(const struct repair *rp, struct log_tail *tail)
 	const struct log_floor *floor = &rp->list.floor;
 	struct segment_predecessor *pred = &tail->predecessor;
 
-	*tail = (struct log_tail){ .last_seq = floor->seq - 1,
+	*tail = (struct log_tail){ .epoch = rp->r->was_epoch,
+		.last_seq = floor->seq - 1,
 		.incarnation = 1,
 		.oldest_seq = floor->seq,
 		.next_segment = MAX(floor->number, UINT64_C(1)) };
@@ -353,7 +355,6 @@ repair_tail(struct repair *rp, int tofd, struct log_tail *tail)
 			       : reason_say(rp->why, -EUCLEAN,
 				     "what is whole is not: %s", rp->why->text);
 	/* Its names are those of no segment that was. */
-	tail->epoch = rp->r->was_epoch;
 	for (size_t i = 0; i < rp->n; i++)
 		tail->incarnation = MAX(tail->incarnation,
 		    rp->list.v[i].headed ? rp->list.v[i].header.incarnation + 1

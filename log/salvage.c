@@ -132,6 +132,8 @@ salvage_segment(struct salvage *sv, size_t i, bool *bad, struct reason *why)
 		return err;
 	*bad = *bad || s.header.first_seq != sv->next_seq;
 	err = salvage_frames(sv, &s, &sc, bad, why);
+	/* One that was begun and no more is no end of a log. */
+	*bad = *bad || sc.frames == 0;
 	scan_deinit(&sc);
 	return err;
 }

@@ -351,6 +351,40 @@ one_that_also_lost_frames_loses_those(void **state)
 }
 
 static void
+a_copy_without_headers_adds_nothing(void **state)
+{
+	struct modelfix *m = *state;
+	struct modelfix_copy copy;
+
+	modelfix_fill_segments(m);
+	filemodel_edit(m->fm, modelfix_named(m, 13), modelfix_take_copy, &copy);
+	memset(copy.bytes, 0, SEGMENT_FRAMES);
+	modelfix_put_file(m, "00000000000000000014-0000000001.seg", &copy);
+	expect_repair(m, "none", 2);
+}
+
+/* Segments may have become smaller since. */
+static void
+a_frame_fits_where_it_did(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_repair r;
+
+	m->fx.segment_bytes = SEGMENT;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	logfix_fill(&m->fx, 1, 80);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(0), 1);
+	m->fx.segment_bytes = SEGMENT_BYTES_MIN;
+	assert_int_equal(plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_string_equal(ranges(&r), "1..3");
+	m->fx.segment_bytes = SEGMENT;
+	(void)sysio_close(m->fx.io, make(m, &r, 1));
+	log_repair_deinit(&r);
+}
+
+static void
 of_a_newest_one_that_is_noise_nobody_knows_what_was_in_it(void **state)
 {
 	struct modelfix *m = *state;
@@ -416,6 +450,26 @@ what_retention_left_is_repaired_above_its_floor(void **state)
 }
 
 static void
+nor_is_it_given_up_with_the_last_segment_above_it(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_repair r;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 2 * SEGMENT);
+	assert_int_equal(modelfix_nth(m, 0), 37);
+	filemodel_put_aside(m->fm, modelfix_named(m, 49), NULL);
+	modelfix_wipe(
+	    m, modelfix_named(m, 37), SEGMENT_FRAMES, SEGMENT - SEGMENT_FRAMES);
+	expect_refused(m, "nothing of the log is whole");
+	modelfix_store_witness(m, LAST);
+	assert_int_equal(plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_string_equal(ranges(&r), "37..60");
+	(void)sysio_close(m->fx.io, make(m, &r, 37));
+	log_repair_deinit(&r);
+}
+
+static void
 a_packed_segment_is_repaired_as_any(void **state)
 {
 	struct modelfix *m = *state;
@@ -438,6 +492,7 @@ a_repaired_log_can_be_repaired_again(void **state)
 	struct modelfix second;
 	struct log_repair r;
 	char name[SEGMENT_NAME_SIZE + 8];
+	int fd;
 
 	modelfix_fill_segments(m);
 	modelfix_spoil(m, modelfix_named(m, 25), modelfix_page(1), 1);
@@ -451,7 +506,12 @@ a_repaired_log_can_be_repaired_again(void **state)
 	assert_true(r.was_epoch == NOW_S && r.epoch == NOW_S + 1);
 	assert_int_equal(r.lost[0].first, 25);
 	assert_int_equal(r.n_lost, 1);
+	fd = fresh(m, "second");
+	if (log_repair_make(m->fx.io, second.fx.dirfd, fd, &r, &m->fx.why) != 0)
+		fail_msg("%s", m->fx.why.text);
+	assert_int_equal(r.epoch_seq, r.last_seq + 1);
 	log_repair_deinit(&r);
+	(void)sysio_close(m->fx.io, fd);
 	(void)sysio_close(m->fx.io, second.fx.dirfd);
 }
 
@@ -522,6 +582,20 @@ no_call_that_fails_is_overlooked(void **state)
 	assert_true(tried > 50);
 }
 
+static uint64_t
+any_segment(struct modelfix *m, uint64_t *seed)
+{
+	struct segment_list list;
+	uint64_t first = 0;
+
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	if (list.n > 0)
+		first = list.v[filemodel_next(seed) % list.n].name_first_seq;
+	segment_list_deinit(&list);
+	return first;
+}
+
 /* Some of the log's bytes, files or both are gone or wrong. */
 static unsigned
 damage(struct modelfix *m, uint64_t *seed)
@@ -529,7 +603,7 @@ damage(struct modelfix *m, uint64_t *seed)
 	unsigned n = 1 + filemodel_next(seed) % 4, done = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		uint64_t first = 1 + filemodel_next(seed) % 5 * EACH;
+		uint64_t first = any_segment(m, seed);
 		uint64_t at = filemodel_next(seed) % SEGMENT;
 		size_t len = 1 + filemodel_next(seed) % 3000;
 		const char *name = modelfix_named(m, first);
@@ -543,6 +617,56 @@ damage(struct modelfix *m, uint64_t *seed)
 			modelfix_spoil(m, name, at, MIN(len, SEGMENT - at));
 	}
 	return done;
+}
+
+/* Crashes on the way, with and without an IDLE frame, and torn tails. */
+static void
+fill_and_crash(struct modelfix *m, uint64_t *seed)
+{
+	for (unsigned i = 0; i < 6; i++) {
+		logfix_start(&m->fx);
+		logfix_fill(&m->fx, 1 + filemodel_next(seed) % 6, 3);
+		if (filemodel_next(seed) % 2)
+			assert_int_equal(logfix_idle(&m->fx), 0);
+		else if (logfix_stamp(&m->fx, 2) == 0 &&
+			 logfix_stamp(&m->fx, 2) == 0)
+			assert_int_equal(logfix_flush(&m->fx), 0);
+	}
+	assert_int_equal(logfix_append(&m->fx, 1), 0);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	modelfix_store_witness(m, m->fx.durable_seq);
+}
+
+static void
+nor_where_writers_have_crashed(void **state)
+{
+	struct modelfix *m = *state;
+	uint64_t seed = seed_draw();
+	unsigned planned = 0;
+
+	m->fx.segment_bytes = SEGMENT;
+	fill_and_crash(m, &seed);
+	logfix_stop(&m->fx);
+	for (unsigned i = 0; i < 300; i++) {
+		struct modelfix c = *m;
+		struct log_repair r;
+		int got;
+
+		c.fm = filemodel_clone(m->fm);
+		c.fx.io = filemodel_io(c.fm);
+		(void)damage(&c, &seed);
+		got = plan(&c, &r);
+		if (got == LOG_REPAIR_PLANNED) {
+			planned++;
+			assert_int_equal(r.last_seq, m->fx.durable_seq);
+			(void)sysio_close(c.fx.io, make(&c, &r, 1));
+		} else if (got != LOG_REPAIR_NONE) {
+			fail_msg("%u: %d, %s", i, got, c.fx.why.text);
+		}
+		log_repair_deinit(&r);
+		(void)filemodel_free(c.fm);
+	}
+	assert_true(planned > 100);
 }
 
 static void
@@ -598,15 +722,19 @@ main(void)
 		TEST(a_segment_without_headers_loses_nothing),
 		TEST(nor_does_the_newest_one),
 		TEST(one_that_also_lost_frames_loses_those),
+		TEST(a_copy_without_headers_adds_nothing),
+		TEST(a_frame_fits_where_it_did),
 		TEST(of_a_newest_one_that_is_noise_nobody_knows_what_was_in_it),
 		TEST(what_is_behind_a_torn_tail_does_not_come_back),
 		TEST(what_retention_left_is_repaired_above_its_floor),
+		TEST(nor_is_it_given_up_with_the_last_segment_above_it),
 		TEST(a_packed_segment_is_repaired_as_any),
 		TEST(a_repaired_log_can_be_repaired_again),
 		TEST(what_needs_somebody_who_looks_is_refused),
 		TEST(a_log_of_which_nothing_is_left_is_refused),
 		TEST(no_call_that_fails_is_overlooked),
 		TEST(whatever_is_damaged_no_event_becomes_another),
+		TEST(nor_where_writers_have_crashed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
