@@ -23,6 +23,7 @@
 #include "log/pack.h"
 #include "log/problem.h"
 #include "log/scan.h"
+#include "log/sums.h"
 
 enum {
 	TRIES = 5
@@ -94,6 +95,26 @@ backup_check_old(struct backup *bk, const struct segment_header *h)
 	return 0;
 }
 
+/* Is what was walked over what was written?  Its head is the backup's then. */
+static void
+backup_audit(struct backup *bk, const struct segment *s, struct scan *sc)
+{
+	struct log_problem at = { LOG_EDITED, .segment = s->name };
+
+	if (sc->next_seq > s->header.first_seq) {
+		bk->new.has_head = true;
+		scan_head(sc, bk->new.head);
+	}
+	if (s->extent.number != 0 && scan_agrees(sc, &s->extent))
+		scan_compare(sc, &s->extent);
+	if (!sc->edit.found || bk->sink.told > 0)
+		return;
+	at.offset = sc->edit.at;
+	at.first_seq = sc->edit.first_seq;
+	at.last_seq = sc->edit.last_seq;
+	log_problem_tell(&bk->sink, &at, LOG_EDITED_TEXT);
+}
+
 /*
  * Walk the frames of s as far as they may be looked at; *end is where they
  * end and *last the seq of the last event.
@@ -109,6 +130,7 @@ backup_scan(struct backup *bk, const struct segment *s, int fd, uint64_t *end,
 
 	if (err < 0)
 		return err;
+	scan_audit(&sc, s);
 	do {
 		*end = sc.at;
 		*last = sc.next_seq - 1;
@@ -127,6 +149,7 @@ backup_scan(struct backup *bk, const struct segment *s, int fd, uint64_t *end,
 		 bk->b->limit_seq != UINT64_MAX &&
 		 sc.next_seq <= bk->b->limit_seq)
 		log_problem_tell(&bk->sink, &at, "no valid frame");
+	backup_audit(bk, s, &sc);
 	scan_deinit(&sc);
 	return err < 0 ? err : 0;
 }
@@ -214,57 +237,10 @@ backup_copy(struct backup *bk, const struct segment *s, int fd, uint64_t end,
 	return err;
 }
 
+/* A file of the log as it is. */
 static int
-backup_segment(struct backup *bk, struct segment *s)
+backup_whole(struct backup *bk, int fd, struct manifest_file *f)
 {
-	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
-	const struct manifest_file *old;
-	struct manifest_file file = { .capacity = s->header.capacity,
-		.first_seq = s->header.first_seq };
-	uint64_t end;
-	int err;
-
-	segment_name(
-	    file.name, s->header.first_seq, s->header.incarnation, ".seg");
-	old = manifest_find(&bk->old, file.name);
-	if (backup_has(bk, s, old)) {
-		bk->b->kept += old->bytes;
-		bk->b->seq = old->last_seq;
-		return manifest_add(&bk->new, old);
-	}
-	f.fd = segment_open(bk->io, bk->dirfd, s, bk->why);
-	if (f.fd < 0)
-		return reason_set(bk->why, f.fd, "cannot open '%s'", s->name);
-	err = backup_scan(bk, s, f.fd, &end, &file.last_seq);
-	if (err < 0 || bk->sink.told > 0)
-		return err;
-	if (old && old->last_seq > file.last_seq)
-		return backup_refuse_end(bk, old->last_seq, file.last_seq);
-	/* A segment that has just begun is nothing yet. */
-	if (end == SEGMENT_FRAMES)
-		return 0;
-	file.sealed = s->seal == SEAL_GOOD && end == s->footer.valid_length;
-	err = backup_copy(bk, s, f.fd, end, &file);
-	if (err < 0)
-		return err;
-	bk->b->seq = file.last_seq;
-	return manifest_add(&bk->new, &file);
-}
-
-/* Has the floor moved since the list was read? */
-static int
-backup_floor_moved(const struct backup *bk)
-{
-	struct log_floor floor;
-	int got = floor_read(bk->io, bk->dirfd, &floor, bk->why);
-
-	return got < 0 ? got : floor.seq != bk->list.floor.seq;
-}
-
-static int
-backup_copy_base(struct backup *bk, int fd)
-{
-	struct manifest_file *f = &bk->base;
 	struct newfile to;
 	uint64_t bytes;
 	int err = sysio_size(bk->io, fd, &bytes);
@@ -282,6 +258,78 @@ backup_copy_base(struct backup *bk, int fd)
 	newfile_deinit(&to);
 	bk->b->copied += err == 0 ? bytes : 0;
 	return err;
+}
+
+/* The sums of s: those that the backup has were made earlier. */
+static int
+backup_sums(struct backup *bk, const struct segment *s)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
+	CLEANUP(sysio_fdp) struct sysio_fd there = { bk->io, -1 };
+	const struct manifest_file *old;
+	struct manifest_file file = { .bytes = 0 };
+	int err;
+
+	sums_name(file.name, &s->header);
+	old = manifest_find(&bk->old, file.name);
+	if (old && backup_is_there(bk, old, &there)) {
+		bk->b->kept += old->bytes;
+		return manifest_add(&bk->new, old);
+	}
+	f.fd = sysio_openat(bk->io, bk->dirfd, file.name, O_RDONLY, 0);
+	if (f.fd < 0)
+		return 0; /* a cache */
+	err = backup_whole(bk, f.fd, &file);
+	return err < 0 ? err : manifest_add(&bk->new, &file);
+}
+
+static int
+backup_segment(struct backup *bk, struct segment *s)
+{
+	CLEANUP(sysio_fdp) struct sysio_fd f = { bk->io, -1 };
+	const struct manifest_file *old;
+	struct manifest_file file = { .capacity = s->header.capacity,
+		.first_seq = s->header.first_seq };
+	uint64_t end;
+	int err;
+
+	segment_name(
+	    file.name, s->header.first_seq, s->header.incarnation, ".seg");
+	old = manifest_find(&bk->old, file.name);
+	if (backup_has(bk, s, old)) {
+		bk->b->kept += old->bytes;
+		bk->b->seq = old->last_seq;
+		err = manifest_add(&bk->new, old);
+		return err < 0 ? err : backup_sums(bk, s);
+	}
+	f.fd = segment_open(bk->io, bk->dirfd, s, bk->why);
+	if (f.fd < 0)
+		return reason_set(bk->why, f.fd, "cannot open '%s'", s->name);
+	err = backup_scan(bk, s, f.fd, &end, &file.last_seq);
+	if (err < 0 || bk->sink.told > 0)
+		return err;
+	if (old && old->last_seq > file.last_seq)
+		return backup_refuse_end(bk, old->last_seq, file.last_seq);
+	/* A segment that has just begun is nothing yet. */
+	if (end == SEGMENT_FRAMES)
+		return 0;
+	file.sealed = s->seal == SEAL_GOOD && end == s->footer.valid_length;
+	err = backup_copy(bk, s, f.fd, end, &file);
+	if (err < 0)
+		return err;
+	bk->b->seq = file.last_seq;
+	err = manifest_add(&bk->new, &file);
+	return err < 0 ? err : backup_sums(bk, s);
+}
+
+/* Has the floor moved since the list was read? */
+static int
+backup_floor_moved(const struct backup *bk)
+{
+	struct log_floor floor;
+	int got = floor_read(bk->io, bk->dirfd, &floor, bk->why);
+
+	return got < 0 ? got : floor.seq != bk->list.floor.seq;
 }
 
 /*
@@ -314,7 +362,7 @@ backup_base(struct backup *bk)
 		return err;
 	old = manifest_find(&bk->old, bk->base.name);
 	if (!old || !backup_is_there(bk, old, &there))
-		return backup_copy_base(bk, base_fd(base));
+		return backup_whole(bk, base_fd(base), &bk->base);
 	bk->b->kept += old->bytes;
 	bk->base = *old;
 	return 0;
@@ -340,6 +388,11 @@ backup_finish(struct backup *bk)
 		return backup_refuse_end(bk, bk->old.seq, bk->b->seq);
 	bk->new.seq = bk->b->seq;
 	bk->new.taken_us = bk->b->now_us;
+	/* All that there is may have been there. */
+	if (!bk->new.has_head && bk->has_old && bk->old.seq == bk->b->seq) {
+		bk->new.has_head = bk->old.has_head;
+		memcpy(bk->new.head, bk->old.head, sizeof(bk->new.head));
+	}
 	memcpy(bk->new.log_id, l->v[0].header.log_id, 16);
 	for (size_t i = 0; i < l->n && l->v[i].headed; i++)
 		bk->new.epoch = l->v[i].header.epoch;

@@ -17,14 +17,15 @@
 
 #include "log/format.h"
 
-/* "peal.seg", "peal.idx", "peal.wit", "peal.flr", "peal.bas" and
- * "peal.sgz". */
+/* "peal.seg", "peal.idx", "peal.wit", "peal.flr", "peal.bas",
+ * "peal.sgz" and "peal.sum". */
 #define SEGMENT_MAGIC UINT64_C(0x6765732e6c616570)
 #define INDEX_MAGIC   UINT64_C(0x7864692e6c616570)
 #define WITNESS_MAGIC UINT64_C(0x7469772e6c616570)
 #define FLOOR_MAGIC   UINT64_C(0x726c662e6c616570)
 #define BASE_MAGIC    UINT64_C(0x7361622e6c616570)
 #define PACK_MAGIC    UINT64_C(0x7a67732e6c616570)
+#define SUMS_MAGIC    UINT64_C(0x6d75732e6c616570)
 
 enum {
 	SEGMENT_VERSION = 2,

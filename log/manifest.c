@@ -18,6 +18,7 @@
 #include "log/base.h"
 #include "log/manifest.h"
 #include "log/segment.h"
+#include "log/sums.h"
 
 enum {
 	MANIFEST_VERSION = 1,
@@ -117,9 +118,15 @@ manifest_store(const struct sysio *io, int dirfd, const struct manifest *m,
 	    &b, "{\"peal_backup\":%d,\n\"log\":\"", MANIFEST_VERSION);
 	manifest_print_hex(&b, m->log_id, sizeof(m->log_id));
 	manifest_print(&b,
-	    "\",\"epoch\":%" PRIu64 ",\"seq\":%" PRIu64 ",\"taken_us\":%" PRIu64
-	    ",\n\"files\":[",
+	    "\",\"epoch\":%" PRIu64 ",\"seq\":%" PRIu64
+	    ",\"taken_us\":%" PRIu64,
 	    m->epoch, m->seq, m->taken_us);
+	if (m->has_head) {
+		manifest_print(&b, ",\n\"head\":\"");
+		manifest_print_hex(&b, m->head, sizeof(m->head));
+		manifest_print(&b, "\"");
+	}
+	manifest_print(&b, ",\n\"files\":[");
 	for (size_t i = 0; i < m->n; i++) {
 		manifest_print(&b, i > 0 ? ",\n" : "\n");
 		manifest_print_file(&b, &m->files[i]);
@@ -199,7 +206,8 @@ manifest_read_file(const struct jsondoc_value *v, struct manifest_file *f)
 	       jsondoc_uint(jsondoc_get(v, "bytes"), &f->bytes) &&
 	       manifest_hex(
 		   jsondoc_get(v, "sha256"), f->sha256, sizeof(f->sha256)) &&
-	       (base_parse_name(f->name, &seq) || manifest_read_segment(v, f));
+	       (base_parse_name(f->name, &seq) || sums_is_name(f->name) ||
+		   manifest_read_segment(v, f));
 }
 
 static int
@@ -256,6 +264,10 @@ manifest_read(
 	    !jsondoc_uint(jsondoc_get(v, "taken_us"), &m->taken_us))
 		return manifest_refuse(
 		    why, "'epoch', 'seq' or 'taken_us' is no number");
+	m->has_head = jsondoc_get(v, "head") != NULL;
+	if (m->has_head &&
+	    !manifest_hex(jsondoc_get(v, "head"), m->head, sizeof(m->head)))
+		return manifest_refuse(why, "'head' is no SHA-256");
 	return manifest_read_files(jsondoc_get(v, "files"), m, why);
 }
 

@@ -43,6 +43,8 @@ struct manifest {
 	uint64_t epoch;
 	uint64_t seq;		     /* the newest event */
 	uint64_t taken_us;	     /* wall clock */
+	bool has_head;		     /* backups of old have none */
+	uint8_t head[SHA256_BYTES];  /* the log's digest at seq */
 	struct manifest_file *files; /* in the order of their names */
 	size_t n, cap;
 };

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/mp.h"
@@ -18,6 +19,7 @@
 #include "log/newfile.h"
 #include "log/restore.h"
 #include "log/scan.h"
+#include "log/sums.h"
 
 struct restore {
 	const struct sysio *io;
@@ -26,6 +28,10 @@ struct restore {
 	struct reason *why;
 	struct manifest m;
 	bool ended; /* what follows is left out */
+	/* The segment that was restored last, and what its frames are. */
+	struct segment last;
+	uint8_t digest[LOG_DIGEST];
+	uint8_t head[LOG_DIGEST]; /* at the newest event */
 };
 
 /* A file that is there is one too many. */
@@ -42,6 +48,48 @@ restore_damaged(struct restore *rs, const char *name, const char *what)
 {
 	return reason_set(rs->why, LOG_RESTORE_DAMAGED,
 	    "the backup is damaged: '%s' %s", name, what);
+}
+
+/* The first edited event of s is one of first to last, or its sums know. */
+static int
+restore_edited(
+    struct restore *rs, const struct segment *s, uint64_t first, uint64_t last)
+{
+	CLEANUP(sums_deinit) struct sums sums = { 0 };
+	uint64_t seq = 0;
+	char text[100];
+
+	if (sums_read(rs->io, rs->fromfd, &s->header, &sums) == SUMS_READ) {
+		int err =
+		    sums_compare(rs->io, rs->tofd, s, &sums, &seq, rs->why);
+
+		if (err < 0)
+			return err;
+	}
+	if (seq != 0)
+		first = last = seq;
+	snprintf(text, sizeof(text),
+	    "was edited: the first such event is one of %" PRIu64
+	    " to %" PRIu64,
+	    first, last);
+	if (first == last)
+		snprintf(text, sizeof(text),
+		    "was edited: the first such event is %" PRIu64, first);
+	return restore_damaged(rs, s->name, text);
+}
+
+/* Is the segment before s the one that s carries on from? */
+static int
+restore_check_last(struct restore *rs, const struct segment *s)
+{
+	const struct segment *last = &rs->last;
+
+	if (!last->headed || last->header.version < 2 ||
+	    s->header.pred.number != last->header.number ||
+	    memcmp(s->header.pred.digest, rs->digest, LOG_DIGEST) == 0)
+		return 0;
+	return restore_edited(
+	    rs, last, last->header.first_seq, s->header.first_seq - 1);
 }
 
 /* The bytes of f as they are in the backup, at their places in to. */
@@ -115,6 +163,7 @@ restore_scan(struct restore *rs, const struct segment *s, int fd, uint64_t *cut)
 	if (err < 0)
 		return err;
 	*cut = 0;
+	scan_audit(&sc, s);
 	while ((err = scan_next(&sc, &frame, rs->why)) == SCAN_FRAME) {
 		if (restore_is_behind(rs, &sc, &frame)) {
 			*cut = sc.frame_at;
@@ -124,8 +173,17 @@ restore_scan(struct restore *rs, const struct segment *s, int fd, uint64_t *cut)
 		}
 		rs->r->seq = sc.next_seq - 1;
 	}
+	if (*cut == 0 && scan_agrees(&sc, &s->extent))
+		scan_compare(&sc, &s->extent);
+	rs->last = *s;
+	scan_digest(&sc, rs->digest);
+	scan_head(&sc, rs->head);
+	err = MIN(err, 0);
+	if (err == 0 && sc.edit.found)
+		err =
+		    restore_edited(rs, s, sc.edit.first_seq, sc.edit.last_seq);
 	scan_deinit(&sc);
-	return err < 0 ? err : 0;
+	return err;
 }
 
 /* Take away what is behind offset cut of the segment open as fd. */
@@ -177,6 +235,9 @@ restore_segment(struct restore *rs, const struct manifest_file *f)
 		return err;
 	if (!s.headed || s.header.capacity != f->capacity)
 		return restore_damaged(rs, f->name, "has no header");
+	err = restore_check_last(rs, &s);
+	if (err != 0)
+		return err;
 	if (f == rs->m.files)
 		err = restore_floor(rs, &s.header);
 	if (err < 0)
@@ -200,13 +261,17 @@ restore_files(struct restore *rs)
 	for (size_t i = 0; err == 0 && i < rs->m.n; i++) {
 		const struct manifest_file *f = &rs->m.files[i];
 
-		if (f->capacity == 0)
+		if (f->capacity > 0)
+			err = rs->ended ? 0 : restore_segment(rs, f);
+		else if (!rs->ended || !sums_is_name(f->name))
 			err = restore_file(rs, f);
-		else if (!rs->ended)
-			err = restore_segment(rs, f);
 		if (err == 0 && rs->r->progress)
 			rs->r->progress(rs->r->arg, i + 1, rs->m.n);
 	}
+	if (err == 0 && !rs->ended && rs->m.has_head &&
+	    memcmp(rs->m.head, rs->head, LOG_DIGEST) != 0)
+		return restore_edited(
+		    rs, &rs->last, rs->m.files[0].first_seq, rs->m.seq);
 	if (err == 0 && rs->r->seq == 0) {
 		reason_set(
 		    rs->why, 0, "the backup has no event as old as that");

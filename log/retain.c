@@ -169,7 +169,7 @@ retain_is_below(const char *name, uint64_t floor)
 	if (base_parse_name(name, &seq))
 		return seq + 1 != floor;
 	if (!dot || (strcmp(dot, ".seg") != 0 && strcmp(dot, ".idx") != 0 &&
-			strcmp(dot, ".segz") != 0))
+			strcmp(dot, ".segz") != 0 && strcmp(dot, ".sum") != 0))
 		return false;
 	snprintf(stem, sizeof(stem), "%.*s.seg", (int)(dot - name), name);
 	return segment_parse_name(stem, &seq, &inc) && seq < floor;

@@ -35,6 +35,7 @@ scan_audit(struct scan *sc, const struct segment *seg)
 	sc->audited = &seg->header;
 	sc->agreed = seg->header.first_seq;
 	sc->edit = (struct scan_edit){ 0 };
+	sc->idle = false;
 	audit_begin(&sc->audit, &seg->header);
 }
 
@@ -181,8 +182,10 @@ scan_try(struct scan *sc, uint64_t offset, struct frame_header *f,
 		return 0;
 	/* All of it at once where that is possible: it is read twice. */
 	n = scan_want(sc, offset, LOG_FRAME_HEADER + f->payload_len, &p, why);
-	if (n < 0)
-		return (int)n;
+	if (n < LOG_FRAME_HEADER)
+		return n < 0 ? (int)n : 0;
+	if (sc->keep)
+		memcpy(sc->head, p, LOG_FRAME_HEADER);
 	good = scan_payload(sc, offset + LOG_FRAME_HEADER, f, why);
 	if (good <= 0)
 		return good;
@@ -203,16 +206,19 @@ scan_note_edit(struct scan *sc, uint64_t at, uint64_t first)
 static int
 scan_compare_mark(struct scan *sc, struct reason *why)
 {
+	uint8_t digest[LOG_DIGEST];
 	const uint8_t *p;
 	ssize_t n;
 
-	audit_now(&sc->audit, sc->mark);
+	audit_now(&sc->audit, digest);
+	if (!sc->idle)
+		memcpy(sc->mark, digest, LOG_DIGEST);
 	if (sc->idle_len == 0)
 		return 0;
 	n = scan_want(sc, sc->frame_at + LOG_FRAME_HEADER, LOG_DIGEST, &p, why);
 	if (n < LOG_DIGEST)
 		return n < 0 ? (int)n : -EUCLEAN;
-	if (memcmp(p, sc->mark, LOG_DIGEST) != 0)
+	if (memcmp(p, digest, LOG_DIGEST) != 0)
 		scan_note_edit(sc, sc->frame_at, sc->agreed);
 	else if (!sc->edit.found)
 		sc->agreed = sc->next_seq;
@@ -227,6 +233,7 @@ scan_sum(struct scan *sc, const struct frame_header *f, struct reason *why)
 	const uint8_t *p;
 	int err = f->type == FRAME_IDLE ? scan_compare_mark(sc, why) : 0;
 
+	sc->idle = f->type == FRAME_IDLE;
 	while (err == 0 && at < sc->at) {
 		ssize_t n = scan_want(sc, at, (size_t)(sc->at - at), &p, why);
 
@@ -438,6 +445,15 @@ scan_digest(const struct scan *sc, uint8_t digest[LOG_DIGEST])
 		audit_now(&sc->audit, digest);
 	else
 		memset(digest, 0, LOG_DIGEST);
+}
+
+void
+scan_head(const struct scan *sc, uint8_t digest[LOG_DIGEST])
+{
+	if (sc->audited && sc->idle)
+		memcpy(digest, sc->mark, LOG_DIGEST);
+	else
+		scan_digest(sc, digest);
 }
 
 void

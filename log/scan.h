@@ -37,14 +37,16 @@ struct scan {
 	uint64_t frames;
 	uint64_t time_us;
 	uint32_t tail_crc;
-	/* Payload of the last frame, where it is kept. */
+	/* Header and payload of the last frame, where they are kept. */
 	bool keep;
+	uint8_t head[LOG_FRAME_HEADER];
 	uint8_t *payload;
 	size_t payload_cap;
 	/* Digest of what was scanned, where that was asked for. */
 	const struct segment_header *audited; /* of this segment; or NULL */
 	struct audit audit;
-	uint8_t mark[LOG_DIGEST]; /* as it was before the last IDLE frame */
+	bool idle;		  /* IDLE frames are behind the last event */
+	uint8_t mark[LOG_DIGEST]; /* before these */
 	uint64_t agreed; /* events before were those of a digest in the log */
 	struct scan_edit {
 		bool found;  /* a digest that is not that of the frames */
@@ -56,7 +58,7 @@ struct scan {
 /*
  * Scan the segment open as fd (borrowed), a file of bytes, up to limit: its
  * extent where that is known, else up to the seal's page.  keep: hold on to
- * each frame's payload.  To be ended with scan_deinit().
+ * each frame's bytes.  To be ended with scan_deinit().
  */
 MUST_CHECK int scan_init(struct scan *sc, const struct sysio *io, int fd,
     const struct segment *seg, bool keep);
@@ -124,6 +126,8 @@ bool scan_agrees(const struct scan *sc, const struct segment_predecessor *at);
 bool scan_complete(const struct scan *sc, const struct segment_predecessor *at);
 /* The digest of all that was scanned; zeros where it is not summed up. */
 void scan_digest(const struct scan *sc, uint8_t digest[LOG_DIGEST]);
+/* The same at the last frame with events. */
+void scan_head(const struct scan *sc, uint8_t digest[LOG_DIGEST]);
 /*
  * Compare the digest of a segment, all of whose frames were scanned, with what
  * its seal or its successor says: sc->edit is set where they differ.

@@ -109,9 +109,10 @@ verify_frames(struct verify *vf)
 			vf->v->frames++;
 			vf->v->bytes += LOG_FRAME_HEADER + f.payload_len;
 			vf->v->last_seq = sc->next_seq - 1;
-			verify_audit_frame(vf, &f);
-			if (f.type == FRAME_EVENTS)
+			if (f.type == FRAME_EVENTS) {
 				verify_events(vf, &f);
+				verify_audit_frame(vf, &f);
+			}
 		}
 	}
 	return got < 0 ? got : 0;
@@ -119,13 +120,13 @@ verify_frames(struct verify *vf)
 
 /* Where all frames verify, the seal has counted the same. */
 static void
-verify_count(struct verify *vf, uint64_t told_before)
+verify_count(struct verify *vf)
 {
 	const struct segment *s = vf->seg;
 	struct log_problem at = { .segment = s->name,
 		.offset = s->header.capacity - LOG_PAGE };
 
-	if (s->seal == SEAL_GOOD && vf->sink.told == told_before &&
+	if (s->seal == SEAL_GOOD && vf->sink.told == vf->told_before &&
 	    scan_agrees(&vf->scan, &s->extent) &&
 	    vf->scan.frames != s->footer.frames)
 		log_problem_tell(&vf->sink, &at,
@@ -153,9 +154,9 @@ static int
 verify_segment(struct verify *vf, struct segment *s, const struct segment *next)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { vf->io, -1 };
-	uint64_t told_before = vf->sink.told;
 	int err;
 
+	vf->told_before = vf->sink.told;
 	f.fd = segment_open(vf->io, vf->dirfd, s, vf->why);
 	if (f.fd == -ENOENT)
 		return verify_gone(vf, s);
@@ -169,7 +170,7 @@ verify_segment(struct verify *vf, struct segment *s, const struct segment *next)
 	scan_audit(&vf->scan, s);
 	err = verify_frames(vf);
 	if (err == 0)
-		verify_count(vf, told_before);
+		verify_count(vf);
 	if (err == 0)
 		err = verify_audit_segment(vf, next);
 	scan_deinit(&vf->scan);

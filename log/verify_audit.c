@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "log/sums.h"
 #include "log/verify_priv.h"
 #include "log/witness.h"
 
@@ -40,28 +41,13 @@ verify_anchor(struct verify *vf)
 		    "the frames before it are not those of the anchor");
 }
 
-/* The log's end, as far as was walked, is that of the segment at hand. */
-static void
-verify_take_head(struct verify *vf, const uint8_t digest[LOG_DIGEST])
-{
-	vf->v->head_seq = vf->scan.next_seq - 1;
-	memcpy(vf->v->head, digest, LOG_DIGEST);
-	vf->head_due = false;
-}
-
 void
 verify_audit_frame(struct verify *vf, const struct frame_header *f)
 {
-	const struct scan *sc = &vf->scan;
 	uint64_t anchor = vf->v->anchor_seq;
 
-	if (f->type == FRAME_EVENTS) {
-		vf->head_due = true;
-		if (anchor >= f->first_seq && anchor < sc->next_seq)
-			verify_anchor(vf);
-	} else if (vf->head_due && sc->audited) {
-		verify_take_head(vf, sc->mark);
-	}
+	if (anchor >= f->first_seq && anchor < vf->scan.next_seq)
+		verify_anchor(vf);
 }
 
 /* What the next segment says, where the seal says otherwise. */
@@ -72,27 +58,67 @@ verify_next(struct verify *vf, const struct segment *next)
 		scan_compare(&vf->scan, &next->header.pred);
 }
 
-int
-verify_audit_segment(struct verify *vf, const struct segment *next)
+/*
+ * Where the digest is not that of the segment's sums, or something is wrong
+ * with it anyway, they know better which event it is.
+ */
+static int
+verify_sums(struct verify *vf)
+{
+	CLEANUP(sums_deinit) struct sums sums = { 0 };
+	struct scan_edit *edit = &vf->scan.edit;
+	uint8_t digest[LOG_DIGEST];
+	uint64_t seq = 0;
+	int err;
+
+	if (sums_read(vf->io, vf->dirfd, &vf->seg->header, &sums) != SUMS_READ)
+		return 0;
+	scan_digest(&vf->scan, digest);
+	if (memcmp(digest, sums.digest, LOG_DIGEST) == 0 && !edit->found)
+		return 0;
+	err = sums_compare(vf->io, vf->dirfd, vf->seg, &sums, &seq, vf->why);
+	if (err < 0)
+		return err;
+	if (seq != 0)
+		*edit = (struct scan_edit){ true, edit->at, seq, seq };
+	else if (vf->sink.told == vf->told_before && !edit->found)
+		verify_tell_edit(vf, 0, 1, 0,
+		    "frames without events are not those of its sums");
+	return 0;
+}
+
+/* Compare the digest of all frames with whatever says what it should be. */
+static void
+verify_digest(struct verify *vf, const struct segment *next)
 {
 	struct scan *sc = &vf->scan;
-	uint8_t digest[LOG_DIGEST];
 
 	if (!sc->audited)
-		return 0;
-	if (vf->head_due) {
-		scan_digest(sc, digest);
-		verify_take_head(vf, digest);
+		return;
+	if (sc->next_seq > vf->seg->header.first_seq) {
+		vf->v->head_seq = sc->next_seq - 1;
+		scan_head(sc, vf->v->head);
 	}
 	if (scan_agrees(sc, &vf->seg->extent)) {
 		scan_compare(sc, &vf->seg->extent);
 		if (next)
 			verify_next(vf, next);
 	}
+}
+
+int
+verify_audit_segment(struct verify *vf, const struct segment *next)
+{
+	struct scan *sc = &vf->scan;
+	int err = 0;
+
+	verify_digest(vf, next);
+	if (vf->seg->extent.number != 0)
+		err = verify_sums(vf);
 	if (sc->edit.found)
 		verify_tell_edit(vf, sc->edit.at, sc->edit.first_seq,
 		    sc->edit.last_seq, LOG_EDITED_TEXT);
-	return 0;
+	return err;
 }
 
 void

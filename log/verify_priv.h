@@ -20,10 +20,10 @@ struct verify {
 	struct segment *seg;
 	struct scan scan;
 	uint64_t looked_again; /* offset of the stop that was retried */
-	bool head_due;	       /* events came behind the last head */
+	uint64_t told_before;  /* problems, of segments before this one */
 };
 
-/* A frame was stepped over. */
+/* A frame with events was stepped over. */
 void verify_audit_frame(struct verify *vf, const struct frame_header *f);
 /*
  * The segment's frames have ended; next is the segment behind it, or NULL.

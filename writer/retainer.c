@@ -22,6 +22,7 @@
 #include "core/time.h"
 #include "core/timekeeper.h"
 #include "log/retain.h"
+#include "log/sums.h"
 #include "writer/rebase.h"
 #include "writer/retainer.h"
 
@@ -177,6 +178,23 @@ pack(struct retainer *r)
 	return false;
 }
 
+/* Sums of what has none, before it is packed. */
+static bool
+sum(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+	int got = SUMS_MADE;
+
+	while (got == SUMS_MADE && !atomic_load(&r->stop) &&
+	       !atomic_load(&r->handed))
+		got = sums_make(&r->io, r->opt.dirfd, &why);
+	if (got == SUMS_MADE || got == SUMS_NOTHING || atomic_load(&r->stop))
+		return true;
+	diag_limited("sums", "no sums are made: %s", why.text);
+	atomic_fetch_add(&r->failed, 1);
+	return false;
+}
+
 static bool
 turn(struct retainer *r)
 {
@@ -188,7 +206,10 @@ turn(struct retainer *r)
 		(void)close(fd);
 		atomic_store(&r->busy, false);
 	}
-	return good && look(r) && (!r->opt.pack || pack(r));
+	if (!good || !look(r))
+		return false;
+	good = sum(r);
+	return (!r->opt.pack || pack(r)) && good;
 }
 
 static void

@@ -160,6 +160,8 @@ passes 'and only the newest base stays' await_here sh -c \
 state before
 kill -KILL "$(writer)" "$(broker)"
 passes 'killed and restarted, the state is the same' await_here same_state
+passes 'one base is there' await_here sh -c \
+    "[ \$(find '$data/log' -name 'base-*.zst' | wc -l) -eq 1 ]"
 house_down
 
 rm -rf "$data/broker" "$data/log/writer.ckpt"

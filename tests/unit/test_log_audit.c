@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "log/retain.h"
+#include "log/sums.h"
 #include "log/verify.h"
 #include "tests/lib/editor.h"
 #include "tests/lib/modelfix.h"
@@ -351,6 +353,190 @@ who_makes_all_digests_anew_is_found_by_a_head_that_was_kept(void **state)
 	assert_non_null(strstr(fd.sentence, "not those of the anchor"));
 }
 
+static void
+make_sums(struct modelfix *m)
+{
+	int got;
+
+	do {
+		got = sums_make(m->fx.io, m->fx.dirfd, &m->fx.why);
+	} while (got == SUMS_MADE);
+	if (got != SUMS_NOTHING)
+		fail_msg("%d: %s", got, m->fx.why.text);
+}
+
+static const char *
+sums_of(struct modelfix *m, size_t n)
+{
+	static char name[SEGMENT_NAME_SIZE];
+
+	snprintf(
+	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, n)));
+	strcpy(strchr(name, '.'), ".sum");
+	return name;
+}
+
+static void
+sums_name_the_event_however_much_is_made_anew(void **state)
+{
+	struct modelfix *m = *state;
+	struct deed deed = { change, 0, EDITOR_CRCS };
+
+	fill(m);
+	make_sums(m);
+	expect_whole(m);
+	for (; deed.digests <= EDITOR_SEAL; deed.digests++) {
+		deed.seq = modelfix_nth(m, MIDDLE);
+		for (; deed.seq < modelfix_nth(m, MIDDLE + 1); deed.seq++) {
+			edit(m, MIDDLE, &deed);
+			expect_edited(m, deed.seq, deed.seq);
+			edit(m, MIDDLE, &deed);
+			expect_whole(m);
+		}
+	}
+	/* To the end of the log: nothing else is left that tells it. */
+	deed.digests = EDITOR_SEAL;
+	deed.seq = modelfix_nth(m, MIDDLE) + 7;
+	rewrite_from(m, MIDDLE, &deed);
+	expect_edited(m, deed.seq, deed.seq);
+	for (size_t n = 0; n < newest(m); n++)
+		filemodel_put_aside(m->fm, sums_of(m, n), NULL);
+	expect_whole(m);
+}
+
+static void
+swap(struct editor *ed, uint64_t seq)
+{
+	unsigned at = editor_frame_of(ed, seq);
+
+	editor_swap(ed, at, editor_frame_of(ed, seq + 6));
+}
+
+static void
+leave_out(struct editor *ed, uint64_t seq)
+{
+	editor_remove(ed, editor_frame_of(ed, seq));
+}
+
+/* In the place of another, so that as many are there as were. */
+static void
+put_in(struct editor *ed, uint64_t seq)
+{
+	unsigned at = editor_frame_of(ed, seq);
+
+	editor_remove(ed, editor_frame_of(ed, seq + 9));
+	editor_repeat(ed, editor_frame_of(ed, seq + 3), at);
+}
+
+static void
+what_changes_places_is_left_out_or_put_in_is_found(void **state)
+{
+	void (*const deeds[])(
+	    struct editor * ed, uint64_t seq) = { swap, leave_out, put_in };
+	static struct deed deed;
+	struct modelfix *m = *state;
+	struct modelfix_edit back = { 0, sizeof(deed.copy), NULL };
+	static uint8_t was[sizeof(deed.copy)];
+	const char *name;
+
+	fill(m);
+	make_sums(m);
+	deed.seq = modelfix_nth(m, MIDDLE) + 3;
+	deed.what = change;
+	edit(m, MIDDLE, &deed);
+	deed.digests = EDITOR_SEAL;
+	edit(m, MIDDLE, &deed);
+	expect_whole(m);
+	memcpy(was, deed.copy, sizeof(was));
+	back.bytes = was;
+	name = modelfix_named(m, modelfix_nth(m, MIDDLE));
+	for (size_t i = 0; i < 2 * ARRAY_LEN(deeds); i++) {
+		deed.what = deeds[i / 2];
+		deed.digests = i % 2 ? EDITOR_SEAL : EDITOR_CRCS;
+		filemodel_edit(m->fm, name, do_deed, &deed);
+		expect_edited(m, deed.seq, deed.seq);
+		filemodel_edit(m->fm, name, modelfix_apply_edit, &back);
+		expect_whole(m);
+	}
+}
+
+static void
+an_edited_event_is_found_in_a_packed_segment(void **state)
+{
+	struct deed deed = { change, 0, EDITOR_CRCS };
+	struct modelfix *m = *state;
+	int got;
+
+	fill(m);
+	make_sums(m);
+	deed.seq = modelfix_nth(m, MIDDLE) + 10;
+	edit(m, MIDDLE, &deed);
+	do {
+		got = retain_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
+	} while (got == RETAIN_PACKED);
+	assert_int_equal(got, RETAIN_NOTHING);
+	assert_non_null(
+	    strstr(modelfix_named(m, modelfix_nth(m, MIDDLE)), ".segz"));
+	expect_edited(m, deed.seq, deed.seq);
+}
+
+static void
+sums_are_a_cache(void **state)
+{
+	struct deed deed = { change, 0, EDITOR_CRCS };
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE];
+	int64_t size;
+
+	fill(m);
+	make_sums(m);
+	snprintf(name, sizeof(name), "%s", sums_of(m, MIDDLE));
+	size = filemodel_size(m->fm, name);
+	assert_int_equal(size,
+	    80 + 4 +
+		4 * (modelfix_nth(m, MIDDLE + 1) - modelfix_nth(m, MIDDLE)));
+	for (int64_t at = 0; at < size; at++) {
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+		expect_whole(m);
+		modelfix_spoil(m, name, (uint64_t)at, 1);
+	}
+	modelfix_spoil(m, name, 90, 1);
+	deed.seq = modelfix_nth(m, MIDDLE);
+	edit(m, MIDDLE, &deed);
+	expect_edited(m, deed.seq, 36);
+	edit(m, MIDDLE, &deed);
+	/* Those that are gone come back, also where a crash was. */
+	filemodel_put_aside(m->fm, name, NULL);
+	modelfix_expect_recovered(m, LAST);
+	logfix_fill(&m->fx, 20, 3);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	make_sums(m);
+	deed.seq = LAST - 1;
+	for (size_t n = newest(m) - 1; deed.digests < EDITOR_MARKS; n--) {
+		if (modelfix_nth(m, n) >= LAST)
+			continue;
+		edit(m, n, &deed);
+		expect_edited(m, LAST - 1, LAST - 1);
+		deed.digests = EDITOR_MARKS;
+	}
+}
+
+static void
+no_sums_are_made_of_what_was_edited(void **state)
+{
+	struct deed deed = { change, 0, EDITOR_CRCS };
+	struct modelfix *m = *state;
+
+	fill(m);
+	deed.seq = modelfix_nth(m, MIDDLE) + 1;
+	edit(m, MIDDLE, &deed);
+	assert_int_equal(
+	    sums_make(m->fx.io, m->fx.dirfd, &m->fx.why), SUMS_MADE);
+	assert_int_equal(
+	    sums_make(m->fx.io, m->fx.dirfd, &m->fx.why), SUMS_DAMAGED);
+	assert_int_equal(filemodel_size(m->fm, sums_of(m, MIDDLE)), -1);
+}
+
 int
 main(void)
 {
@@ -367,6 +553,11 @@ main(void)
 		    a_head_that_was_kept_tells_whether_all_before_is_the_same),
 		MODEL_TEST(
 		    who_makes_all_digests_anew_is_found_by_a_head_that_was_kept),
+		MODEL_TEST(sums_name_the_event_however_much_is_made_anew),
+		MODEL_TEST(what_changes_places_is_left_out_or_put_in_is_found),
+		MODEL_TEST(an_edited_event_is_found_in_a_packed_segment),
+		MODEL_TEST(sums_are_a_cache),
+		MODEL_TEST(no_sums_are_made_of_what_was_edited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
