@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,7 @@ struct append_result {
 	double events_per_s;
 	double p50_us;
 	double p99_us;
+	double p999_us;
 };
 
 struct append_bench {
@@ -41,11 +43,13 @@ struct append_bench {
 	uint64_t inflight;
 	uint64_t size;
 	uint64_t events; /* in a run */
+	uint64_t rate;	 /* a second; 0: as fast as may be */
 	bool own;
 	struct writer_client wc;
 	struct bench_bare bare;
 	struct mp_buf data;
 	struct mp_buf request;
+	/* When it was sent, at a rate when it was due. */
 	uint64_t sent_ns[BENCH_INFLIGHT_MAX];
 	struct append_result peal[BENCH_PAIRS];
 	struct append_result lone[BENCH_PAIRS]; /* the bare loop */
@@ -55,7 +59,7 @@ struct append_bench {
 /* --- peal --- */
 
 static int
-append_bench_send(struct append_bench *b, uint64_t id)
+append_bench_send(struct append_bench *b, uint64_t id, uint64_t due_ns)
 {
 	char topic[24];
 	struct writer_append append = { .type = SLICE_STR("measured"),
@@ -65,7 +69,7 @@ append_bench_send(struct append_bench *b, uint64_t id)
 	append.topic = slice_cstr(topic);
 	b->request.len = 0;
 	writer_client_pack(&b->request, id, &append);
-	b->sent_ns[id % b->inflight] = time_mono_ns();
+	b->sent_ns[id % b->inflight] = due_ns ? due_ns : time_mono_ns();
 	return b->request.failed ? -ENOMEM
 				 : writer_client_send(&b->wc,
 				       slice_of(b->request.p, b->request.len));
@@ -91,6 +95,39 @@ append_bench_answers(struct append_bench *b, uint64_t *done, struct reason *why)
 	return got;
 }
 
+static void
+append_bench_result(const struct append_bench *b, struct append_result *result)
+{
+	result->p50_us = (double)bench_hist_percentile(&b->hist, 50) / 1e3;
+	result->p99_us = (double)bench_hist_percentile(&b->hist, 99) / 1e3;
+	result->p999_us = (double)bench_hist_percentile(&b->hist, 99.9) / 1e3;
+}
+
+/* When request id is due in a run that began then; 0: at once. */
+static uint64_t
+append_bench_due(const struct append_bench *b, uint64_t begin, uint64_t id)
+{
+	return b->rate ? begin + id * NS_PER_S / b->rate : 0;
+}
+
+/* Send what is due and may be sent; returns how long to wait for more, in ms. */
+static int
+append_bench_send_due(struct append_bench *b, uint64_t begin, uint64_t *sent,
+    uint64_t done, struct reason *why)
+{
+	while (*sent < b->events && *sent - done < b->inflight) {
+		uint64_t due = append_bench_due(b, begin, *sent);
+		int err;
+
+		if (due > time_mono_ns())
+			return 1;
+		err = append_bench_send(b, (*sent)++, due);
+		if (err < 0)
+			return reason_set(why, err, "cannot send");
+	}
+	return INT_MAX;
+}
+
 static int
 append_bench_peal(
     struct append_bench *b, struct append_result *result, struct reason *why)
@@ -100,12 +137,10 @@ append_bench_peal(
 
 	b->hist = (struct bench_hist){ 0 };
 	while (done < b->events) {
-		while (sent < b->events && sent - done < b->inflight) {
-			err = append_bench_send(b, sent++);
-			if (err < 0)
-				return reason_set(why, err, "cannot send");
-		}
-		err = writer_client_wait(&b->wc, -1, why);
+		err = append_bench_send_due(b, begin, &sent, done, why);
+		if (err < 0)
+			return err;
+		err = writer_client_wait(&b->wc, err, why);
 		if (err == WRITER_CLOSED)
 			return reason_say(why, -EPIPE, "the writer went away");
 		if (err >= 0)
@@ -117,8 +152,7 @@ append_bench_peal(
 	}
 	result->events_per_s =
 	    (double)b->events * NS_PER_S / (double)(time_mono_ns() - begin);
-	result->p50_us = (double)bench_hist_percentile(&b->hist, 50) / 1e3;
-	result->p99_us = (double)bench_hist_percentile(&b->hist, 99) / 1e3;
+	append_bench_result(b, result);
 	return 0;
 }
 
@@ -144,8 +178,7 @@ append_bench_bare(
 		return err;
 	result->events_per_s =
 	    (double)(flushes * records) * NS_PER_S / (double)MAX(ns, 1);
-	result->p50_us = (double)bench_hist_percentile(&b->hist, 50) / 1e3;
-	result->p99_us = (double)bench_hist_percentile(&b->hist, 99) / 1e3;
+	append_bench_result(b, result);
 	return 0;
 }
 
@@ -217,28 +250,33 @@ append_bench_print(const struct append_bench *b)
 	double p50 = MEDIAN(b->peal, p50_us), p99 = MEDIAN(b->peal, p99_us);
 	double bare_p50 = MEDIAN(b->lone, p50_us);
 	double bare_p99 = MEDIAN(b->lone, p99_us);
+	double p999 = MEDIAN(b->peal, p999_us);
+	double bare_p999 = MEDIAN(b->lone, p999_us);
 	double rate_ratio, p50_ratio;
 
 	append_bench_ratios(b, &rate_ratio, &p50_ratio);
 	if (b->t.json) {
 		printf("{\"bench\":\"append\",\"inflight\":%" PRIu64
 		       ",\"size\":%" PRIu64 ",\"events\":%" PRIu64
+		       ",\"rate\":%" PRIu64
 		       ",\"events_per_s\":%.0f,\"p50_us\":%.1f,"
-		       "\"p99_us\":%.1f,\"bare_records\":%" PRIu64
+		       "\"p99_us\":%.1f,\"p99_9_us\":%.1f,"
+		       "\"bare_records\":%" PRIu64
 		       ",\"bare_events_per_s\":%.0f,\"bare_p50_us\":%.1f,"
-		       "\"bare_p99_us\":%.1f,\"rate_ratio\":%.3f,"
-		       "\"p50_ratio\":%.3f}\n",
-		    b->inflight, b->size, b->events, eps, p50, p99,
-		    append_bench_records(b), bare_eps, bare_p50, bare_p99,
-		    rate_ratio, p50_ratio);
+		       "\"bare_p99_us\":%.1f,\"bare_p99_9_us\":%.1f,"
+		       "\"rate_ratio\":%.3f,\"p50_ratio\":%.3f}\n",
+		    b->inflight, b->size, b->events, b->rate, eps, p50, p99,
+		    p999, append_bench_records(b), bare_eps, bare_p50, bare_p99,
+		    bare_p999, rate_ratio, p50_ratio);
 		return;
 	}
-	printf("median: %.0f events/s, p50 %.1f us, p99 %.1f us with %" PRIu64
-	       " in flight, %" PRIu64 " bytes of data\n",
-	    eps, p50, p99, b->inflight, b->size);
-	printf("bare:   %.0f records/s, p50 %.1f us, p99 %.1f us with %" PRIu64
-	       " to a pwrite + fdatasync\n",
-	    bare_eps, bare_p50, bare_p99, append_bench_records(b));
+	printf("median: %.0f events/s, p50 %.1f us, p99 %.1f us, p99.9 %.1f us "
+	       "with %" PRIu64 " in flight, %" PRIu64 " bytes of data\n",
+	    eps, p50, p99, p999, b->inflight, b->size);
+	printf(
+	    "bare:   %.0f records/s, p50 %.1f us, p99 %.1f us, p99.9 %.1f us "
+	    "with %" PRIu64 " to a pwrite + fdatasync\n",
+	    bare_eps, bare_p50, bare_p99, bare_p999, append_bench_records(b));
 	printf("ratio:  %.2f of the bare rate, %.2f times the bare p50 "
 	       "(median of %d pairs)\n",
 	    rate_ratio, p50_ratio, BENCH_PAIRS);
@@ -279,6 +317,8 @@ append_bench_main(struct append_bench *b)
 	struct reason why;
 	int err = 0;
 
+	if (b->rate && b->inflight == 1)
+		b->inflight = BENCH_INFLIGHT_MAX;
 	if (!b->events)
 		b->events = b->inflight == 1 ? 1000 : 100000;
 	b->bare.fd = -1;
@@ -329,6 +369,14 @@ bench_append(int argc, char **argv)
 			    "100000 with many in flight)",
 		    .min = 1,
 		    .max = UINT32_MAX },
+		{ .name = "rate",
+		    .kind = TOOL_UINT,
+		    .value = &b->rate,
+		    .arg = "R",
+		    .help = "events a second, by a schedule from which each is "
+			    "timed (default: as many as can be)",
+		    .min = 1,
+		    .max = 10000000 },
 		{ .name = "own",
 		    .kind = TOOL_FLAG,
 		    .value = &b->own,
