@@ -60,6 +60,7 @@ struct log_writer {
 	uint64_t next_number;
 
 	/* Shared with the thread that prepares. */
+	_Atomic uint64_t left;	    /* room that a spare leaves to others */
 	pthread_mutex_t spare_lock; /* whoever touches SPARE_NAME holds it */
 	atomic_int spare_fd;	    /* -1: none */
 };
@@ -93,6 +94,7 @@ log_writer_open(const struct sysio *io, int dirfd, const struct log_tail *tail,
 	lw->next_number = tail->next_segment;
 	pthread_mutex_init(&lw->spare_lock, NULL);
 	atomic_init(&lw->spare_fd, -1);
+	atomic_init(&lw->left, 0);
 	*out = lw;
 	return 0;
 }
@@ -150,7 +152,7 @@ log_writer_make_spare(struct log_writer *lw, struct reason *why)
 	if (err < 0)
 		return reason_set(
 		    why, err, "cannot ask for the room on the disk");
-	if (room < lw->segment_bytes + ROOM_MARGIN)
+	if (room < lw->segment_bytes + ROOM_MARGIN + atomic_load(&lw->left))
 		err = -ENOSPC;
 	else
 		err = log_writer_zero_fill(lw->io, f.fd, lw->segment_bytes);
@@ -177,6 +179,12 @@ log_writer_prepare(struct log_writer *lw, struct reason *why)
 	if (err == -ENOSPC || err == -EDQUOT)
 		return LOG_NO_ROOM;
 	return err < 0 ? err : LOG_PREPARED;
+}
+
+void
+log_writer_leave(struct log_writer *lw, uint64_t bytes)
+{
+	atomic_store(&lw->left, bytes);
 }
 
 int

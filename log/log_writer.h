@@ -46,6 +46,10 @@ enum log_prepare {
  * called from another thread than the rest; slow.  Below zero: -errno.
  */
 MUST_CHECK int log_writer_prepare(struct log_writer *lw, struct reason *why);
+/*
+ * From now on a spare leaves so much more room on the disk.  From any thread.
+ */
+void log_writer_leave(struct log_writer *lw, uint64_t bytes);
 /* 1 when a spare is ready. */
 int log_writer_has_spare(const struct log_writer *lw);
 

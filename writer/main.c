@@ -229,6 +229,8 @@ start_retainer(struct writer *w, struct reason *why)
 		.oldest = w->boot.tail.oldest_seq,
 		.keep_bytes = keep_bytes(w),
 		.pack = conf_bool(w->conf, CONF_log_pack),
+		.reserve = conf_uint(w->conf, CONF_log_segment_bytes),
+		.log = w->boot.log,
 		.keep_us = conf_uint(w->conf, CONF_log_keep_time) * US_PER_S,
 		.max_keys = conf_uint(w->conf, CONF_writer_keys),
 	};

@@ -21,6 +21,8 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/timekeeper.h"
+#include "log/log_writer.h"
+#include "log/reserve.h"
 #include "log/retain.h"
 #include "log/sums.h"
 #include "writer/rebase.h"
@@ -51,6 +53,7 @@ struct retainer {
 	/* The thread's own. */
 	struct timekeeper timekeeper;
 	struct log_floor floor; /* to come, where something is wanted */
+	bool released;		/* the reserve; its room is left free */
 };
 
 /*
@@ -95,6 +98,44 @@ say(struct retainer *r, const char *what, const struct reason *why)
 	come_to_nothing(r);
 }
 
+/* Where there is hardly room for rows and base, the reserve makes some. */
+static void
+release(struct retainer *r)
+{
+	struct reason why;
+
+	if (r->opt.reserve == 0 ||
+	    !reserve_is_needed(&r->io, r->opt.dirfd, r->opt.reserve))
+		return;
+	/* First: a spare that is just being made would take the room. */
+	log_writer_leave(r->opt.log, r->opt.reserve);
+	if (reserve_release(&r->io, r->opt.dirfd, &why) == 0) {
+		r->released = true;
+		diag_note("the reserve is given up, so that the oldest events "
+			  "can be");
+	} else if (!r->released) {
+		log_writer_leave(r->opt.log, 0);
+	}
+}
+
+/* The reserve is made anew when there is room, and nothing wants it. */
+static void
+stock(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+	int got;
+
+	if (r->opt.reserve == 0 || atomic_load(&r->wanted))
+		return;
+	got = reserve_keep(&r->io, r->opt.dirfd, r->opt.reserve, &why);
+	if (got == RESERVE_THERE && r->released) {
+		r->released = false;
+		log_writer_leave(r->opt.log, 0);
+	} else if (got < 0 && !atomic_load(&r->stop)) {
+		diag_limited("reserve", "there is no reserve: %s", why.text);
+	}
+}
+
 /*
  * Is there something to give up?  What is wanted stays so until it comes: the
  * broker takes its time.  false: the log is not right.
@@ -112,6 +153,7 @@ look(struct retainer *r)
 		return true;
 	got = retain_look(&r->io, r->opt.dirfd, &policy, &r->floor, &why);
 	if (got == RETAIN_FLOOR) {
+		release(r);
 		atomic_store(&r->wanted, r->floor.seq - 1);
 		return true;
 	}
@@ -236,13 +278,20 @@ static void *
 run(void *arg)
 {
 	struct retainer *r = arg;
+	bool waited = false;
 
 	/* Where that is not allowed it competes with the others. */
 	(void)setpriority(PRIO_PROCESS, 0, NICE_LEAST);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_IDLE);
 	(void)clean(r);
 	while (!atomic_load(&r->stop)) {
-		if (turn(r))
+		bool good = turn(r);
+
+		/* Not at once: a start has more to write than that. */
+		if (waited)
+			stock(r);
+		waited = true;
+		if (good)
 			wait_for(r, LOOK_MS);
 		else
 			rest(r);

@@ -14,6 +14,7 @@
 
 #include "core/macros.h"
 
+struct log_writer;
 struct reason;
 struct retainer;
 
@@ -23,6 +24,8 @@ struct retainer_options {
 	uint64_t keep_bytes; /* of segments */
 	uint64_t keep_us;    /* of time; 0: any */
 	bool pack;	     /* what is sealed */
+	uint64_t reserve;    /* bytes; 0: none is kept */
+	struct log_writer *log; /* leaves room meanwhile; outlives it, too */
 	uint64_t max_keys;
 };
 
