@@ -50,9 +50,14 @@ static int
 names(struct log_place *p, const struct house *h, const char *suffix,
     struct reason *why)
 {
+	char real[PATH_MAX];
 	const char *log = house_log_dir(h);
-	size_t len = strlen(log);
+	size_t len;
 
+	/* A link stays one: the log changes places where it is. */
+	if (realpath(log, real))
+		log = real;
+	len = strlen(log);
 	while (len > 1 && log[len - 1] == '/')
 		len--;
 	if (len + strlen(suffix) + sizeof(".new") >= sizeof(p->path))
@@ -118,6 +123,25 @@ keep_found(struct log_place *p, const char *swap, struct reason *why)
 		   : 0;
 }
 
+/* What is mounted has its name from the mount, and no other disk's. */
+static int
+check_disk(const struct log_place *p, struct reason *why)
+{
+	struct stat old, made;
+
+	if (p->old < 0)
+		return 0;
+	if (fstat(p->old, &old) < 0 || fstat(p->fd, &made) < 0)
+		return reason_set(why, -errno, "cannot look at '%s'", p->path);
+	if (old.st_dev == made.st_dev)
+		return 0;
+	return reason_say(why, -EXDEV,
+	    "'%s' is a mount point, which no other log can take the place of: "
+	    "put the log into a directory of that disk, and name it in "
+	    "log.directory",
+	    p->path);
+}
+
 int
 log_place_make(struct log_place *p, struct reason *why)
 {
@@ -140,7 +164,7 @@ log_place_make(struct log_place *p, struct reason *why)
 		return reason_set(why, -errno, "cannot make '%s'", p->made);
 	p->fd = open(p->made, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return p->fd < 0 ? reason_set(why, -errno, "cannot open '%s'", p->made)
-			 : 0;
+			 : check_disk(p, why);
 }
 
 static int

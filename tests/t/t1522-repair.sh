@@ -4,7 +4,7 @@
 # it leaves the old log or the new one.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 34
+plan 39
 
 options='-o log.segment_bytes=4M -o log.pack=no'
 backup=$work/backup
@@ -153,6 +153,31 @@ if strace -o /dev/null true 2>/dev/null; then
 else
 	count=$((count + 1))
 	echo "ok $count - # SKIP no strace that may trace"
+fi
+
+# --- where the log is ---
+
+mkdir "$work/linked" "$work/disk"
+cp -a "$data/log" "$work/disk/log"
+ln -s "$work/disk/log" "$work/linked/log"
+exits 'a log behind a link is repaired where it is' 0 "'$work/disk/log' is" \
+	"$peal" log repair --data "$work/linked" --accept-loss "$ranges"
+passes 'and kept there' [ -e "$(echo "$work"/disk/log.damaged-*)/LOCK" ]
+exits 'the link leads to the new one' 0 "$((head + 1)) events" \
+	"$peal" log verify --data "$work/linked"
+rm -rf "$work/linked" "$work/disk"
+if unshare --mount true 2>/dev/null; then
+	mkdir -p "$work/mounts/log"
+	exits 'one that is a disk of its own is refused' 1 'is a mount point' \
+		unshare --mount sh -c "mount -t tmpfs tmpfs '$work/mounts/log' &&
+		cp -a '$data'/log/* '$work/mounts/log' &&
+		'$peal' log repair --data '$work/mounts' --accept-loss $ranges"
+	passes 'which leaves nothing beside it' [ ! -e "$work/mounts/log.new" ]
+else
+	for skipped in 1 2; do
+		count=$((count + 1))
+		echo "ok $count - # SKIP nothing may be mounted here"
+	done
 fi
 
 # --- done ---
