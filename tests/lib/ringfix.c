@@ -31,7 +31,8 @@ ringfix_event(uint64_t seq, bool ephemeral, uint8_t *buf)
 	uint32_t len = ringfix_bytes(seq, ephemeral, buf);
 
 	return (struct ring_event){
-		.seq = seq,
+		/* That of an ephemeral event is the ring's to fill in. */
+		.seq = ephemeral ? 0 : seq,
 		.time_us = seq * 3 + 1,
 		.topic_hash = ~seq,
 		.version = ephemeral ? 0 : seq % 100 + 1,

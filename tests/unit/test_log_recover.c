@@ -11,10 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "core/bytes.h"
 #include "log/format_priv.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
@@ -122,6 +124,65 @@ a_damaged_frame_before_others_is_damage(void **state)
 	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 5 to 8 are");
 	modelfix_spoil(m, name, modelfix_page(2) + 80, 1);
 	modelfix_expect_recovered(m, 10);
+}
+
+/*
+ * Frames of the damaged flush know of less than those behind it: the most
+ * that any of them says counts.
+ */
+static void
+any_frame_behind_damage_may_be_the_one_that_knows(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 1, 1);
+	assert_int_equal(logfix_stamp(&m->fx, 1), 0);
+	assert_int_equal(logfix_stamp(&m->fx, 1), 0);
+	assert_int_equal(logfix_flush(&m->fx), 0);
+	logfix_fill(&m->fx, 1, 1);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(1) + 70, 1);
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 2 to 3");
+}
+
+/* One event whose frame, stamped next, has bytes of them. */
+static void
+stamp_large(struct modelfix *m, uint32_t bytes)
+{
+	uint32_t payload = bytes - LOG_FRAME_HEADER;
+	uint8_t *frame = calloc(1, bytes);
+
+	assert_non_null(frame);
+	put_le32(frame + LOG_FRAME_HEADER, payload - LOG_EVENT_HEADER);
+	frame_compose(frame, FRAME_EVENTS, 1, m->fx.next_seq, 1, 0, payload);
+	assert_int_equal(logfix_stamp_frame(&m->fx, frame), 0);
+}
+
+/* The log is read in pieces of 256 KiB; what lies over their seam is seen. */
+static void
+a_frame_over_the_seam_of_two_pieces_is_seen(void **state)
+{
+	const uint64_t piece = 256 << 10, seam = SEGMENT_FRAMES + piece;
+	struct modelfix *m = *state;
+
+	for (unsigned before = 1; before < LOG_FRAME_HEADER; before += 31) {
+		struct modelfix whole = { .fm = filemodel_new(before) };
+		uint64_t begin = seam - before;
+
+		m = &whole;
+		logfix_init(&m->fx, filemodel_io(m->fm), filemodel_root(m->fm));
+		m->fx.segment_bytes = 1 << 20;
+		logfix_start(&m->fx);
+		logfix_fill(&m->fx, 1, 1);
+		stamp_large(m, (uint32_t)(begin - modelfix_page(1)));
+		stamp_large(m, 1000);
+		assert_int_equal(logfix_flush(&m->fx), 0);
+		modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(0),
+		    begin - modelfix_page(0));
+		modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 1 to 1");
+		logfix_deinit(&m->fx);
+		m->fm = filemodel_free(m->fm);
+	}
 }
 
 static void
@@ -329,6 +390,8 @@ main(void)
 		MODEL_TEST(a_torn_first_frame_goes_aside_with_its_segment),
 		MODEL_TEST(without_room_a_torn_tail_is_not_copied),
 		MODEL_TEST(a_damaged_frame_before_others_is_damage),
+		MODEL_TEST(any_frame_behind_damage_may_be_the_one_that_knows),
+		MODEL_TEST(a_frame_over_the_seam_of_two_pieces_is_seen),
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_an_idle_frame_followed),
 		MODEL_TEST(a_rotten_idle_frame_is_a_torn_tail),

@@ -164,6 +164,36 @@ rows_that_find_no_room_leave_all_as_it_was(void **state)
 	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
 }
 
+/* A disk that says that it has them, and has not. */
+static void
+a_base_that_is_not_on_the_disk_moves_no_floor(void **state)
+{
+	struct filled *f = *state;
+
+	filemodel_lie(f->fm);
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EIO);
+	assert_non_null(strstr(f->sf.why.text, "the disk holds other bytes"));
+	assert_int_equal(floor_now(&f->sf), 1);
+}
+
+/* Left by a writer that could save none since; a floor has passed it. */
+static void
+a_checkpoint_below_the_floor_is_not_used(void **state)
+{
+	struct filled *f = *state;
+
+	assert_true(filemodel_size(f->fm, CHECKPOINT_NAME) > 0);
+	filemodel_put_aside(f->fm, CHECKPOINT_NAME, "old");
+	assert_int_equal(seqfix_work(&f->sf, 2 * ROUNDS), 0);
+	assert_int_equal(seqfix_retain(&f->sf, KEEP), 0);
+	if (filemodel_size(f->fm, CHECKPOINT_NAME) >= 0)
+		filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
+	filemodel_put_aside(f->fm, "old", CHECKPOINT_NAME);
+	assert_int_equal(seqfix_start(&f->sf, false), 0);
+	if (!seqfix_good(&f->sf))
+		fail_msg("%s", f->sf.why.text);
+}
+
 /* Up to call number cut of retaining; it is a process of its own. */
 static struct filemodel *
 cut_at(struct filled *f, uint64_t call, bool wrongly)
@@ -245,6 +275,8 @@ main(void)
 		TEST(rows_that_the_log_does_not_bear_out_are_refused),
 		TEST(a_floor_never_goes_back),
 		TEST(rows_that_find_no_room_leave_all_as_it_was),
+		TEST(a_base_that_is_not_on_the_disk_moves_no_floor),
+		TEST(a_checkpoint_below_the_floor_is_not_used),
 		TEST(
 		    a_power_cut_at_any_call_loses_neither_events_nor_their_effects),
 		TEST(a_floor_before_its_base_is_found_out),

@@ -6,10 +6,12 @@
  */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -181,6 +183,43 @@ a_pass_of_the_whole_ring_leaves_nothing_until_its_commit(void **state)
 		assert_int_equal(ev.seq, seq);
 	}
 	assert_int_equal(ringfix_next(fx, &ev), RING_EMPTY);
+}
+
+static struct ringfix *overtaken;
+static uint8_t *barrier;
+
+/* In the midst of a reader's copy the writer goes round. */
+static void
+go_round(int sig)
+{
+	assert_int_equal(mprotect(barrier, 4096, PROT_READ | PROT_WRITE), 0);
+	ringfix_publish(overtaken, overtaken->opt.slots);
+}
+
+static void
+bytes_that_are_overwritten_while_they_are_copied_are_not_used(void **state)
+{
+	struct ringfix *fx = *state;
+	struct sigaction act = { .sa_handler = go_round }, old;
+	uint8_t *buf = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ring_event ev;
+	uint32_t n = 0;
+	size_t need;
+
+	assert_ptr_not_equal(buf, MAP_FAILED);
+	barrier = buf + 4096;
+	overtaken = fx;
+	ringfix_publish_long(fx, 1000);
+	assert_int_equal(mprotect(barrier, 4096, PROT_NONE), 0);
+	assert_int_equal(sigaction(SIGSEGV, &act, &old), 0);
+	assert_int_equal(ring_reader_read(fx->reader, &ev, 1, barrier - 100,
+			     4096, &n, &need),
+	    RING_LAPPED);
+	assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(fx->seq, 1 + fx->opt.slots);
+	(void)munmap(buf, 8192);
 }
 
 static void
@@ -536,6 +575,8 @@ main(void)
 		    the_reader_is_lapped_by_one_byte_more_than_there_is_payload),
 		TEST(a_pass_that_has_begun_has_lapped_already),
 		TEST(a_pass_of_the_whole_ring_leaves_nothing_until_its_commit),
+		TEST(
+		    bytes_that_are_overwritten_while_they_are_copied_are_not_used),
 		TEST(an_event_over_the_end_of_the_payload_is_one_slice),
 		TEST(seek_finds_the_first_durable_event_behind_a_seq),
 		TEST(

@@ -220,6 +220,19 @@ a_ring_that_contradicts_itself_is_found_out(void **state)
 	}
 }
 
+/* Nothing stands behind the last record that would contradict its length. */
+static void
+a_length_that_passes_the_tail_is_not_believed(void **state)
+{
+	struct ringfix *fx = *state;
+	uint8_t buf[RINGFIX_EVENT];
+	struct ring_event ev = ringfix_event(1, false, buf);
+
+	ringfix_publish(fx, 1);
+	overwrite_record(fx, 1, 6, ring_pair(ev.len + 1, ev.crc));
+	assert_int_equal(ringfix_next(fx, &ev), -EPROTO);
+}
+
 static void
 a_lap_beyond_the_tail_is_not_believed(void **state)
 {
@@ -427,6 +440,7 @@ main(void)
 		TEST(sizes_that_no_ring_has_are_refused),
 		TEST(a_file_that_is_cut_off_is_refused),
 		TEST(a_ring_that_contradicts_itself_is_found_out),
+		TEST(a_length_that_passes_the_tail_is_not_believed),
 		TEST(a_lap_beyond_the_tail_is_not_believed),
 		TEST(sizes_that_no_ring_can_have_are_not_made),
 		TEST(without_room_for_the_ring_none_is_made),

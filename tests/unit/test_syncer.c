@@ -499,6 +499,43 @@ threads_store_and_publish_in_order(void **state)
 	close(wake);
 }
 
+/* The first error ends the thread, and whoever waits is told. */
+static void
+a_thread_whose_flush_fails_says_so_and_ends(void **state)
+{
+	struct fx *f = *state;
+	struct syncer_parts parts = { .gather = f->g,
+		.log = f->lw,
+		.ring = f->rw,
+		.witness = f->wit,
+		.last_seq = f->seq };
+	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
+	struct ring_status status;
+	uint64_t woken;
+
+	spare(f);
+	f->threads = true;
+	f->sy = syncer_free(f->sy);
+	parts.wake_fd = eventfd(0, EFD_CLOEXEC);
+	assert_int_equal(syncer_new(&parts, &f->sy), 0);
+	gather(f, 1, 100, false);
+	f->fail_with = -EIO;
+	assert_int_equal(syncer_start(f->sy, &f->why), 0);
+	/* Blocks until it is woken. */
+	assert_int_equal(
+	    read(parts.wake_fd, &woken, sizeof(woken)), sizeof(woken));
+	syncer_join(f->sy);
+	assert_true(syncer_failed(f->sy));
+	assert_true(strlen(syncer_failure(f->sy)) > 0);
+	assert_int_equal(syncer_done_serial(f->sy), 0);
+	assert_int_equal(
+	    ring_reader_open(tmpdir_path(f->dir, "ring"), &rd, &f->why), 0);
+	ring_reader_status(rd, &status);
+	assert_int_equal(status.state, RING_FAILED);
+	assert_int_equal(status.tail_seq, 0);
+	close(parts.wake_fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -513,6 +550,7 @@ main(void)
 		TEST(segments_are_rolled_where_a_frame_does_not_fit),
 		TEST(a_new_ring_is_preloaded_from_the_log),
 		TEST(threads_store_and_publish_in_order),
+		TEST(a_thread_whose_flush_fails_says_so_and_ends),
 	};
 
 	return cmocka_run_group_tests_name("syncer", tests, NULL, NULL);
