@@ -19,12 +19,12 @@ struct reason;
 struct retainer;
 
 struct retainer_options {
-	int dirfd;	     /* the log's; outlives the retainer */
-	uint64_t oldest;     /* as recovery found it */
-	uint64_t keep_bytes; /* of segments */
-	uint64_t keep_us;    /* of time; 0: any */
-	bool pack;	     /* what is sealed */
-	uint64_t reserve;    /* bytes; 0: none is kept */
+	int dirfd;		/* the log's; outlives the retainer */
+	uint64_t oldest;	/* as recovery found it */
+	uint64_t keep_bytes;	/* of segments */
+	uint64_t keep_us;	/* of time; 0: any */
+	bool pack;		/* what is sealed */
+	uint64_t reserve;	/* bytes; 0: none is kept */
 	struct log_writer *log; /* leaves room meanwhile; outlives it, too */
 	uint64_t max_keys;
 };
