@@ -205,6 +205,13 @@ produce() {
 # house_writer [OPTION...]: a writer alone, with small segments, restarted by
 # nobody; $writer is its process id.
 house_writer() {
+	house_writer_serves "$@" && return
+	sed 's/^/# /' "$work/writer.err"
+	bail 'peal-writer ended'
+}
+
+# The same where it may not want to; fails when it has ended.
+house_writer_serves() {
 	mkdir -p "$data/log" "$data/run"
 	# What an earlier one said is not to be taken for this one's.
 	: >"$work/writer.err"
@@ -217,10 +224,7 @@ house_writer() {
 	others="$others $writer"
 	await sh -c "grep -q 'serving:' '$work/writer.err' ||
 	    ! kill -0 $writer" 2>/dev/null
-	if ! kill -0 "$writer" 2>/dev/null; then
-		sed 's/^/# /' "$work/writer.err"
-		bail 'peal-writer ended'
-	fi
+	kill -0 "$writer" 2>/dev/null
 }
 
 # ends PID: wait for a process of ours and keep its status in $status.

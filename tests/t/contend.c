@@ -608,13 +608,15 @@ main(int argc, char **argv)
 	int status;
 
 	contend_options(&all, argc, argv);
-	if (all.to.socket == NULL || all.to.wire.port == 0 ||
-	    all.to.wire.cafile == NULL || all.token == NULL ||
+	if (all.to.socket == NULL || all.locals + all.remotes == 0 ||
+	    (all.remotes > 0 &&
+		(all.to.wire.port == 0 || all.to.wire.cafile == NULL ||
+		    all.token == NULL)) ||
 	    all.stop == NULL || all.log == NULL) {
 		fprintf(stderr,
-		    "usage: contend -s SOCKET -p PORT -C CAFILE -t TOKENFILE "
-		    "-x STOPFILE -l LOGDIR -d SECONDS [-n LOCALS] "
-		    "[-m REMOTES] [-r RATE] [-S SEED] [-q QUIETFILE]\n");
+		    "usage: contend -s SOCKET -x STOPFILE -l LOGDIR "
+		    "-d SECONDS [-n LOCALS] "
+		    "[-m REMOTES -p PORT -C CAFILE -t TOKENFILE] [-r RATE] [-S SEED] [-q QUIETFILE]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -1,47 +1,14 @@
 #!/bin/sh
 # Havoc on real file systems, small ones in a file: ext4 and xfs.  In the middle
 # of it the disk is full: appends are refused until there is room again, and
-# what was answered holds.  Mounts are in a namespace of their own, as are all
-# processes: whatever ends this test ends and unmounts all of it.
-if [ -z "${PEAL_DISKS-}" ]; then
-	unshare --mount --pid --fork --kill-child --mount-proc true \
-	    2>/dev/null || {
-		echo '1..0 # SKIP namespaces cannot be made here'
-		exit 0
-	}
-	PEAL_DISKS=yes exec unshare --mount --pid --fork --kill-child \
-	    --mount-proc /bin/sh "$0" "$@"
-fi
+# what was answered holds.
+. "$(dirname "$0")/../lib/image.sh"
 havoc_seconds=12
 . "$(dirname "$0")/../lib/house.sh"
 . "$(dirname "$0")/../lib/havoc.sh"
 
 command -v python3 >/dev/null || skip_all 'there is no python3'
-PATH=$PATH:/usr/sbin:/sbin
-mount -t tmpfs -o size=256m tmpfs /dev/shm 2>/dev/null ||
-	skip_all 'file systems cannot be mounted here'
-
-# mount_image TYPE MKFS...: a file system of that type, at $data; the image has
-# no name any more, and goes with the mount.
-mount_image() {
-	type=$1
-	shift
-	command -v "$1" >/dev/null || {
-		missing="there is no $1"
-		return 1
-	}
-	truncate -s 320M "$work/image"
-	"$@" "$work/image" >"$work/mkfs" 2>&1 || {
-		cat "$work/mkfs"
-		bail "$1 failed"
-	}
-	mkdir -p "$data"
-	mount -t "$type" -o loop "$work/image" "$data" 2>"$work/mount" || {
-		missing="$type cannot be mounted here"
-		return 1
-	}
-	rm "$work/image"
-}
+image_begin
 
 room() {
 	df -k --output=avail "$data" | tail -n 1
@@ -68,10 +35,12 @@ refused() {
 
 # disk TYPE MKFS...
 disk() {
-	if ! mount_image "$@"; then
+	if ! image_mount "$data" "$@"; then
 		echo "# skipped $1: $missing"
 		return
 	fi
+	# Without its name it goes with the mount.
+	rm "$work/image"
 	disks="$disks $1"
 	echo "# $1"
 	havoc_house

@@ -132,6 +132,7 @@ havoc_ended(struct havoc *h, struct process *p, int status)
 
 	p->at_ms = wire_now_ms() + (int64_t)havoc_random(h, 1000);
 	p->stopped = false;
+	(void)kill(-p->pid, SIGKILL);
 	p->pid = 0;
 	if (p->hit ? code == 0 || WIFSIGNALED(status) : mild) {
 		p->alone += !p->hit;
@@ -168,6 +169,8 @@ havoc_kill(struct process *p)
 		return;
 	p->hit = true;
 	p->kills++;
+	/* With who traces it, and may be about to. */
+	(void)kill(-p->pid, SIGKILL);
 	(void)kill(p->pid, SIGKILL);
 }
 

@@ -10,6 +10,15 @@ havoc_seconds=6
 strace -o /dev/null true 2>/dev/null ||
 	skip_all 'strace is missing or may not trace here'
 command -v python3 >/dev/null || skip_all 'there is no python3'
+"$lib/await" 600 false &
+sleeper=$!
+others="$others $sleeper"
+strace -o /dev/null -p $sleeper 2>"$work/strace.err" &
+others="$others $!"
+await grep -qi 'attach' "$work/strace.err" || bail 'strace says nothing'
+grep -q 'Process .* attached' "$work/strace.err" ||
+	skip_all 'strace may not attach here'
+kill $sleeper
 
 append() {
 	"$peal" append --data "$data" "broken.$1" thing_set 1
@@ -163,8 +172,9 @@ havoc_judge
 data=$work/failing
 havoc_house
 writer_under strace -D -f --seccomp-bpf -o /dev/null -e trace=fdatasync \
-    -e inject=fdatasync:error=EIO:when=60
-echo '# the sixtieth flush of each writer fails'
+    -e inject=fdatasync:error=EIO:when=25
+echo '# the 25th flush of each writer fails'
+gap=1000
 havoc_begin -f
 havoc_judge
 passes 'writers ended because of it' \
