@@ -22,6 +22,11 @@ flip() {
 		dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
 }
 
+# within FILE: an offset in the hundredth event of one type.
+within() {
+	LC_ALL=C grep -abo '_updated' "$1" | sed -n '100s/:.*//p'
+}
+
 # What the repair says is lost, as it is typed.
 lost() {
 	repair --json 2>/dev/null |
@@ -62,8 +67,9 @@ newest=$(segment '$')
 passes 'there are several segments' [ "$(segment 2)" != "$newest" ]
 
 # One in a segment that no start looks into, one in the newest.
-flip "$(segment 2)" 1000003
-flip "$newest" 300007
+flip "$(segment 2)" "$(within "$(segment 2)")"
+within=$(within "$newest")
+flip "$newest" "$within"
 fingerprint "$data/log" >"$work/damaged"
 ranges=$(lost)
 exits 'the damage is told with what is lost and what to type' 3 \
@@ -232,7 +238,7 @@ bad=$(basename "$(ls "$kept"/*.seg | sed -n 2p)")
 	bail 'no restoration'
 mkdir "$work/mended"
 cp -a "$kept" "$work/mended/log"
-flip "$work/mended/log/$(basename "$newest")" 300007
+flip "$work/mended/log/$(basename "$newest")" "$within"
 exits 'a damaged segment is one problem' 3 "$bad" \
 	"$peal" log verify --data "$work/mended"
 cp "$work/elsewhere/log/$bad" "$work/mended/log/$bad"
