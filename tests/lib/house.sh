@@ -29,8 +29,9 @@ house_clean() {
 	for run in "$work"/*/run; do
 		[ ! -L "$run" ] || rm -rf "$(readlink "$run")"
 	done
+	# Who was killed may still hold it.
 	for place in ${mounted-}; do
-		umount "$place" 2>/dev/null
+		umount -l "$place" 2>/dev/null
 	done
 	rm -rf "$work"
 	exit $status

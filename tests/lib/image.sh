@@ -41,5 +41,6 @@ image_mount() {
 }
 
 image_again() {
-	mount -t "$type" -o loop "$work/image" "$where" 2>"$work/mount"
+	mount -t "$type" -o loop "$work/image" "$where" 2>"$work/mount" &&
+		mounted=$where
 }
