@@ -42,7 +42,7 @@ steps() {
 	END {
 		gsub(/\/\*([^*]|\*[^\/])*\*\//, "", body)
 		gsub(/[ \t]+/, " ", body)
-		call = "(atomic_|ring_|seat_ring|drain)[a-z_]*\\([^;{]*"
+		call = "(atomic_|ring_|seat_ring|seat_put|frame_send_fds|drain)[a-z_]*\\([^;{]*"
 		while (match(body, call)) {
 			text = substr(body, RSTART)
 			fn = text
@@ -58,7 +58,8 @@ steps() {
 				print "load " word(first) " " order(text)
 			else if (fn ~ /^ring_(store|load|load_acquire)$/)
 				print substr(fn, 6) " " word(first)
-			else if (fn ~ /^ring_(slot|bytes)_|^seat_ring$|^drain$/ ||
+			else if (fn ~ /^ring_(slot|bytes)_|^seat_(ring|put)$/ ||
+			    fn ~ /^(drain|frame_send_fds)$/ ||
 			    fn ~ /^ring_reader_(valid|level|rung)$/)
 				print fn
 		}
@@ -83,6 +84,7 @@ shm/ring_reader.c reader_collect
 shm/ring_reader.c ring_reader_read
 shm/ring_reader_seek.c reader_probe
 shm/ring_reader_seek.c reader_window
+shm/doorbell_hub.c doorbell_hub_add
 shm/doorbell_hub.c doorbell_hub_ring
 shm/doorbell_hub.c seat_ring
 shm/doorbell_reader.c doorbell_park
@@ -131,6 +133,9 @@ reader_window
 	load valid_ord relaxed
 	fence acquire
 	load_acquire tail_ord
+doorbell_hub_add
+	seat_put
+	frame_send_fds
 doorbell_hub_ring
 	load tail_ord
 	fence seq_cst
@@ -201,6 +206,9 @@ wrong 'a look at valid that is left out is missed' shm/ring_reader.c \
     sed '/^ring_reader_read/,/^}/s/ring_reader_valid(rd)/0/'
 wrong 'a fence in a comment is none' shm/ring_writer.c \
     sed 's|atomic_thread_fence(memory_order_release);|/* & */|'
+wrong 'a seat that is taken after the reply is refused' shm/doorbell_hub.c \
+    sed '/^doorbell_hub_add/,/^}/{
+	s/seat_put(/xxx(/; s/frame_send_fds(/seat_put(/; s/xxx(/frame_send_fds(/; }'
 wrong 'stores that changed places are refused' shm/ring_writer.c \
     sed 's/ring_bytes_in(/ring_xxx(/; s/ring_slot_store(/ring_bytes_in(/
 	s/ring_xxx(/ring_slot_store(/'

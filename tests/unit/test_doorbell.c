@@ -24,6 +24,7 @@
 #include "core/frame.h"
 #include "core/reason.h"
 #include "shm/doorbell.h"
+#include "shm/ring_layout_priv.h"
 #include "shm/stats.h"
 #include "tests/lib/ringfix.h"
 
@@ -434,6 +435,7 @@ neither_ring_nor_status_page_can_be_bent_by_a_reader(void **state)
 	struct bellfix *fx = *state;
 	char reply[64];
 	char request[32] = "PEALRING\1\0\0\0\0\0\0\0gateway";
+	uint64_t missed = UINT64_C(1) << 40;
 	char path[128];
 	unsigned n = 3;
 	int sock, fds[3];
@@ -452,6 +454,12 @@ neither_ring_nor_status_page_can_be_bent_by_a_reader(void **state)
 	assert_int_equal(ftruncate(fds[2], 0), -1);
 	assert_int_equal(ftruncate(fds[2], 8192), -1);
 	assert_int_equal(fcntl(fds[2], F_ADD_SEALS, F_SEAL_WRITE), -1);
+	/* What it makes up there moves a counter by a thousand at most. */
+	assert_int_equal(pwrite(fds[2], &missed, sizeof(missed),
+			     offsetof(struct ring_status_page, missed)),
+	    sizeof(missed));
+	doorbell_hub_copy(fx->hub);
+	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1000);
 	for (unsigned i = 0; i < 3; i++)
 		(void)close(fds[i]);
 	(void)close(sock);

@@ -91,6 +91,13 @@ whatever_else_touches_a_known_key_is_refused(void **state)
 	    look_up(ks, (unsigned[]){ 11, 10, 12 }, 3, print_a, &req, v),
 	    KEYS_REUSED);
 	assert_int_equal(
+	    look_up(ks, (unsigned[]){ 10, 12, 11 }, 3, print_a, &req, v),
+	    KEYS_REUSED);
+	/* the same but for one: another actor's, say */
+	assert_int_equal(
+	    look_up(ks, (unsigned[]){ 10, 11, 98 }, 3, print_a, &req, v),
+	    KEYS_REUSED);
+	assert_int_equal(
 	    look_up(ks, (unsigned[]){ 10, 11, 12, 13 }, 4, print_a, &req, v),
 	    KEYS_REUSED);
 	assert_int_equal(
