@@ -325,7 +325,7 @@ fields() {
 
 # No part of the token that was let in, nor of one that was not.
 no_secrets() {
-	in_root sh -c 'sed "s/.\$/A/" /root/token >/root/forged
+	in_root sh -c 'sed "s/A\$/Q/; t; s/.\$/A/" /root/token >/root/forged
 		timeout 60 peal tail --url https://127.0.0.1:8443 \
 		    --token-file /root/forged --cafile /etc/peal/tls/cert.pem \
 		    --count 1 --json ">"' >"$work/forged" 2>&1
