@@ -121,32 +121,24 @@ nothing_runs() {
 		! is_active peal-gateway.socket
 }
 
-# now: a place in the journal.
-now() {
-	in_root journalctl --sync
-	in_root journalctl -q --no-pager -n 1 --show-cursor |
-		sed -n 's/^-- cursor: //p'
-}
-
-# complaints UNIT PLACE: what its processes said of errors from there on.  Not
-# by the invocation: the journal cannot look that of a unit up that is gone.
+# complaints UNIT: what its processes themselves ever said of errors.  Not by
+# the invocation: the journal cannot look that of a unit up that is gone.
 complaints() {
 	in_root journalctl --sync
-	in_root journalctl -q --no-pager -o cat -p err --after-cursor="$2" \
-	    "_SYSTEMD_UNIT=$1"
+	in_root journalctl -q --no-pager -o cat -p err "_SYSTEMD_UNIT=$1"
 }
 
 # refuses UNIT STATUS WORD...: it fails with that, for good, and says why in
 # one line that has all of these words.
 refuses() {
-	unit=$1 want=$2 place=$(now)
+	unit=$1 want=$2 before=$(complaints "$1" | wc -l)
 	shift 2
 	in_root systemctl start --no-block "$unit"
 	failed_with "$unit" "$want" || {
 		in_root systemctl status --no-pager "$unit"
 		return 1
 	}
-	complaints "$unit" "$place" >"$work/complaints"
+	complaints "$unit" | tail -n +$((before + 1)) >"$work/complaints"
 	cat "$work/complaints"
 	[ "$(wc -l <"$work/complaints")" -eq 1 ] || return 1
 	for word; do
