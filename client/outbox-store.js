@@ -270,6 +270,11 @@ export class DiskStore {
     return held.some((lock) => lock.name === this.#pageLock(page));
   }
 
+  /** When that page does not live any more. */
+  gone(page, signal) {
+    return this.#locks.request(this.#pageLock(page), { mode: "shared", signal }, () => {});
+  }
+
   say(message) {
     this.#channel.postMessage(message);
   }

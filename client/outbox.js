@@ -58,6 +58,9 @@ class Outbox {
   #gone = new Set();
   #promises = new Map();
   #untold = new Map();
+  /** Pages whose end is awaited. */
+  #watched = new Set();
+  #hears = false;
   /** record -> what is shown of it, by state. */
   #shown = new WeakMap();
   #events;
@@ -117,7 +120,10 @@ class Outbox {
 
   on(type, handler, o) {
     const off = this.#events.on(type, handler, o);
-    if (type === "settled") this.ready.then(() => this.#tellUntold());
+    if (type === "settled") {
+      this.#hears = true;
+      this.ready.then(() => this.#tellUntold());
+    }
     return off;
   }
 
@@ -338,6 +344,7 @@ class Outbox {
     if (record.page === this.#page) return this.#tell(gone, outcome);
     return this.#store.alive(record.page).then((alive) => {
       if (!alive) this.#tell(gone, outcome);
+      else this.#watch(record.page);
     }, (e) => this.#report(e));
   }
 
@@ -354,11 +361,36 @@ class Outbox {
     }
   }
 
+  /** One that is closing may not hear any more what became of its entries. */
+  #watch(page) {
+    if (this.#watched.has(page)) return;
+    this.#watched.add(page);
+    this.#store.gone(page, this.#closed.signal).then(() => {
+      this.#watched.delete(page);
+      return this.#catchUp();
+    }).catch((e) => this.#closed.signal.aborted || this.#report(e));
+  }
+
+  /** A page that ended while it settled an entry has said so to the store alone. */
+  async #catchUp() {
+    if (!this.persistent) return;
+    const { outcomes } = await this.#store.load();
+    for (const r of outcomes) {
+      const { outcome, ...gone } = r;
+      if (this.#records.has(r.id)) this.#hear({ gone, outcome });
+      if (r.page !== this.#page) this.#untold.set(r.id, r);
+    }
+    if (this.#hears) await this.#tellUntold();
+  }
+
   /** Of pages that are gone: whoever takes it from the store tells it. */
   async #tellUntold() {
     for (const [id, record] of this.#untold) {
       this.#untold.delete(id);
-      if (record.page !== this.#page && (await this.#store.alive(record.page))) continue;
+      if (record.page !== this.#page && (await this.#store.alive(record.page))) {
+        this.#watch(record.page);
+        continue;
+      }
       if (await this.#do("forget", id))
         this.#events.emit("settled", told(record, record.outcome));
     }
@@ -392,7 +424,11 @@ class Outbox {
     if (signal.aborted) return;
     const mine = (r) => r.owner === NOBODY && r.page === this.#page && r.n;
     await this.#own([...this.#records.values()].filter(mine), owner);
-    await this.#store.lock(owner, signal, () => this.#drain(owner, signal));
+    await this.#store.lock(owner, signal, async () => {
+      // What is wrong with the store shows where it is needed.
+      await this.#catchUp().catch(() => {});
+      await this.#drain(owner, signal);
+    });
   }
 
   async #drain(owner, signal) {

@@ -22,7 +22,7 @@ function disk() {
   return async (_, page, hear) => {
     const me = { page, hear };
     hearers.push(me);
-    pages.set(page, true);
+    pages.set(page, []);
     const copy = (r) => r && structuredClone(r);
     return {
       persistent: true,
@@ -49,13 +49,16 @@ function disk() {
         return turn;
       },
       alive: async (p) => pages.has(p),
+      gone: (p) => new Promise((end) => pages.has(p) ? pages.get(p).push(end) : end()),
       say(message) {
         const data = structuredClone(message);
         for (const { page: p, hear: tell } of hearers)
           if (p !== page) queueMicrotask(() => tell(structuredClone(data)));
       },
       close() {
+        const awaited = pages.get(page) ?? [];
         pages.delete(page);
+        for (const end of awaited) end();
         hearers = hearers.filter((h) => h !== me);
       },
     };
@@ -316,6 +319,28 @@ test("what ended while nobody listened is told to the first who does", async () 
   box.on("settled", (o) => heard.push(o));
   await until("it was told", () => heard.length > 0);
   assert.deepEqual([heard[0].outcome, heard[0].entry.events[0].data], ["stored", { n: 0 }]);
+});
+
+test("what a page that is closing does not hear is told by another one", async () => {
+  const store = disk();
+  const deaf = (name, page) => store(name, page, () => {});
+  const { server, client, box } = setUp({ store });
+  const told = [];
+  box.on("settled", ({ outcome, entry }) => told.push([entry.events[0].data, outcome]));
+  client.connect("ada");
+  await box.ready;
+  await lag(5); // it has the turn
+  const other = new Client(server, random(2));
+  const closing = outbox(other, { store: deaf, minDelay: 1, maxDelay: 4 });
+  other.connect("ada");
+  closing.append("a.b", "note_set", 1);
+  await until("it is stored", () => server.log.length === 1);
+  assert.equal((await box.append("a.b", "note_set", 2)).outcome, "stored");
+  assert.deepEqual(told, [[2, "stored"]]);
+  closing.close();
+  await until("it is told", () => told.length === 2);
+  assert.deepEqual(told[1], [1, "stored"]);
+  box.close();
 });
 
 test("an entry is taken back unless it may be stored", async () => {
