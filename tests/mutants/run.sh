@@ -228,6 +228,9 @@ every_test() {
 }
 
 mkdir -p "$work/green" "$work/found" || exit 1
+# What a killed run has left running holds it, too.
+exec 9>"$work/lock"
+flock -n 9 || die "another run is at work in $work"
 house=${HOUSE_PROGRAMS:-}
 every=$(every_test)
 copy_tree
