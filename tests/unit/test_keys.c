@@ -136,8 +136,12 @@ keys_belong_to_their_actor(void **state)
 	struct keys *ks = keys_new(10);
 	struct key_id a = keys_id(ks, SLICE_STR("ab"), SLICE_STR("c"));
 	struct key_id b = keys_id(ks, SLICE_STR("a"), SLICE_STR("bc"));
+	struct key_id c = keys_id(ks, SLICE_STR("xy"), SLICE_STR("c"));
+	struct key_id again = keys_id(ks, SLICE_STR("ab"), SLICE_STR("c"));
 
 	assert_true(memcmp(&a, &b, sizeof(a)) != 0);
+	assert_true(memcmp(&a, &c, sizeof(a)) != 0);
+	assert_memory_equal(&a, &again, sizeof(a));
 	keys_free(ks);
 }
 

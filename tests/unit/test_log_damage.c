@@ -343,6 +343,28 @@ damage_in_a_sealed_segment_is_met_by_whoever_reads_it(void **state)
 }
 
 static void
+no_two_segments_have_the_same_salt(void **state)
+{
+	struct modelfix *m = *state;
+	struct segment a, b;
+
+	modelfix_fill_segments(m);
+	for (size_t i = 0; i < 3; i++) {
+		char name[SEGMENT_NAME_SIZE];
+
+		memcpy(
+		    name, modelfix_named(m, modelfix_nth(m, i)), sizeof(name));
+		assert_int_equal(
+		    segment_read(m->fx.io, m->fx.dirfd, name, &b, &m->fx.why),
+		    0);
+		assert_int_not_equal(b.header.salt, 0);
+		if (i > 0)
+			assert_int_not_equal(a.header.salt, b.header.salt);
+		a = b;
+	}
+}
+
+static void
 one_copy_of_a_header_is_enough(void **state)
 {
 	struct modelfix *m = *state;
@@ -552,6 +574,7 @@ main(void)
 		    a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody),
 		MODEL_TEST(
 		    damage_in_a_sealed_segment_is_met_by_whoever_reads_it),
+		MODEL_TEST(no_two_segments_have_the_same_salt),
 		MODEL_TEST(one_copy_of_a_header_is_enough),
 		MODEL_TEST(a_segment_without_a_header_is_damage),
 		MODEL_TEST(a_newest_segment_of_zeros_is_set_aside),

@@ -59,6 +59,34 @@ pack_all(struct modelfix *m)
 		fail_msg("%d: %s", got, m->fx.why.text);
 }
 
+static const struct sysio *model;
+
+/* A disk, or a processor, that changes a byte of what is packed. */
+static ssize_t
+pwritev_wrongly(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	if (at == 0 || iov[0].iov_len < 100)
+		return model->pwritev(ctx, fd, iov, n, at);
+	((uint8_t *)iov[0].iov_base)[50] ^= 1;
+	return model->pwritev(ctx, fd, iov, n, at);
+}
+
+static void
+a_segment_stays_where_its_packed_form_reads_otherwise(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+
+	modelfix_fill_segments(m);
+	model = m->fx.io;
+	io.pwritev = pwritev_wrongly;
+	assert_int_equal(
+	    retain_pack(&io, m->fx.dirfd, &m->fx.why), RETAIN_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "reads otherwise"));
+	assert_non_null(strstr(modelfix_named(m, 1), ".seg"));
+	modelfix_expect_recovered(m, LAST);
+}
+
 static bool
 is_packed(struct modelfix *m, uint64_t first_seq)
 {
@@ -210,6 +238,8 @@ main(void)
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(a_packed_log_is_the_same_log),
+		MODEL_TEST(
+		    a_segment_stays_where_its_packed_form_reads_otherwise),
 		MODEL_TEST(segments_that_were_left_in_a_crash_are_packed_too),
 		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
 		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),

@@ -197,6 +197,22 @@ a_rotten_last_flush_is_damage_where_an_idle_frame_followed(void **state)
 	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 3 to 3 are");
 }
 
+/* Its IDLE frame has a page of its own, in the fullest of segments. */
+static void
+so_it_is_where_the_segment_is_full(void **state)
+{
+	struct modelfix *m = *state;
+	unsigned n = 0;
+
+	m->fx.segment_bytes = 32 << 10;
+	logfix_start(&m->fx);
+	for (; n == 0 || log_writer_room(m->fx.lw) >= LOG_PAGE; n++)
+		logfix_fill(&m->fx, 1, 1);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(n - 1) + 70, 1);
+	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "damaged or missing");
+}
+
 static void
 a_rotten_idle_frame_is_a_torn_tail(void **state)
 {
@@ -394,6 +410,7 @@ main(void)
 		MODEL_TEST(a_frame_over_the_seam_of_two_pieces_is_seen),
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_an_idle_frame_followed),
+		MODEL_TEST(so_it_is_where_the_segment_is_full),
 		MODEL_TEST(a_rotten_idle_frame_is_a_torn_tail),
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_a_witness_knows_of_it),

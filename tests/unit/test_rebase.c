@@ -247,6 +247,38 @@ a_power_cut_at_any_call_loses_neither_events_nor_their_effects(void **state)
 	assert_true(call > 40);
 }
 
+/*
+ * A writer is killed while it retains; the next one goes on from names that
+ * nobody has flushed, removes what the floor has passed, and the power goes.
+ */
+static void
+a_kill_and_a_power_cut_behind_it_lose_nothing_either(void **state)
+{
+	static struct ledger then;
+	static struct seqfix sf;
+	struct filled *f = *state;
+	struct filemodel *fm;
+
+	for (uint64_t call = 1; (fm = cut_at(f, call, false)); call++) {
+		filemodel_kill(fm);
+		then = f->ledger;
+		seqfix_init(&sf, fm, &then, call);
+		if (seqfix_start(&sf, false) != 0 ||
+		    retain_remove(filemodel_io(fm), sf.dirfd, &sf.why) < 0)
+			fail_msg(
+			    "a kill at call %d: %s", (int)call, sf.why.text);
+		seqfix_stop(&sf);
+		for (unsigned k = 0; k < 8; k++) {
+			const char *wrong = complain(f, fm, k);
+
+			if (wrong)
+				fail_msg("a kill at call %d, fate %u: %s",
+				    (int)call, k, wrong);
+		}
+		(void)filemodel_free(fm);
+	}
+}
+
 /* The same with a floor that moves before its base is there. */
 static void
 a_floor_before_its_base_is_found_out(void **state)
@@ -279,6 +311,7 @@ main(void)
 		TEST(a_checkpoint_below_the_floor_is_not_used),
 		TEST(
 		    a_power_cut_at_any_call_loses_neither_events_nor_their_effects),
+		TEST(a_kill_and_a_power_cut_behind_it_lose_nothing_either),
 		TEST(a_floor_before_its_base_is_found_out),
 	};
 

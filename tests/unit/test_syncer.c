@@ -261,6 +261,23 @@ a_failed_flush_publishes_nothing(void **state)
 }
 
 static void
+an_idle_frame_follows_what_was_flushed_once(void **state)
+{
+	struct fx *f = *state;
+
+	spare(f);
+	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
+	assert_int_equal(f->flushes, 0);
+	gather(f, 1, 10, false);
+	assert_int_equal(syncer_round(f->sy, &f->why), 1);
+	f->flushes = 0;
+	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
+	assert_int_equal(f->flushes, 1);
+	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
+	assert_int_equal(f->flushes, 1);
+}
+
+static void
 ephemeral_events_are_published_without_a_flush(void **state)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
@@ -544,6 +561,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_visible_before_its_flush_has_returned),
 		TEST(a_failed_flush_publishes_nothing),
+		TEST(an_idle_frame_follows_what_was_flushed_once),
 		TEST(ephemeral_events_are_published_without_a_flush),
 		TEST(
 		    stages_are_timed_for_each_event_and_flushes_for_themselves),
