@@ -133,7 +133,7 @@ green() {
 	mark=$work/green/$(say "$1" | tr / _)
 	[ ! -f "$mark" ] || return 0
 	began=$(now)
-	compile "$1" && run "$1" 300 || return 1
+	compile "$1" && run "$1" 900 || return 1
 	grep -q '^1\.\.0' "$work/log" && {
 		say "$(sed -n 's/^1\.\.0 *//p' "$work/log")" >"$mark.skipped"
 		return 1

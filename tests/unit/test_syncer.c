@@ -400,6 +400,39 @@ segments_are_rolled_where_a_frame_does_not_fit(void **state)
 	assert_int_equal(ring_writer_tail_seq(f->rw), 160);
 }
 
+/*
+ * One spare and no more: each small frame takes a page, its IDLE frame
+ * another, and what was granted still finds room.
+ */
+static void
+what_was_granted_finds_room_to_the_last_page(void **state)
+{
+	struct fx *f = *state;
+	struct syncer_parts parts = { .gather = f->g,
+		.log = f->lw,
+		.ring = f->rw,
+		.wake_fd = -1,
+		.last_seq = f->seq };
+	const size_t len = frame_size(f, 1, 100, false);
+	struct space *space = NULL;
+	unsigned n = 0;
+
+	spare(f);
+	assert_int_equal(space_new(f->lw, -1, &space), 0);
+	f->sy = syncer_free(f->sy);
+	parts.space = space;
+	assert_int_equal(syncer_new(&parts, &f->sy), 0);
+	for (; space_ask(space, len) == SPACE_GRANTED; n++) {
+		gather(f, 1, 100, false);
+		if (syncer_round(f->sy, &f->why) != 1 ||
+		    syncer_idle(f->sy, &f->why) != 0)
+			fail_msg("frame %u: %s", n, f->why.text);
+	}
+	assert_true(n > 200);
+	assert_int_equal(syncer_rolls(f->sy), 1);
+	(void)space_free(space);
+}
+
 /* A run of events behind seq after, as the ring gave them. */
 static void
 check_run(struct fx *f, const struct ring_event *ev, const uint8_t *buf,
@@ -566,6 +599,7 @@ main(void)
 		TEST(
 		    stages_are_timed_for_each_event_and_flushes_for_themselves),
 		TEST(segments_are_rolled_where_a_frame_does_not_fit),
+		TEST(what_was_granted_finds_room_to_the_last_page),
 		TEST(a_new_ring_is_preloaded_from_the_log),
 		TEST(threads_store_and_publish_in_order),
 		TEST(a_thread_whose_flush_fails_says_so_and_ends),
