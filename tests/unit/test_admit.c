@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "core/event.h"
 #include "core/mpvalid.h"
 #include "core/reason.h"
 #include "core/sysio.h"
@@ -64,13 +65,14 @@ struct ask {
 	const char *key;
 	int data;
 	uint64_t time_us;
+	const char *meta; /* the one pair's key; its value is "mine" */
 };
 
 static void
 pack_ask(struct mp_buf *b, const struct ask *a)
 {
-	unsigned pairs =
-	    3 + (*a->expect != 0) + (a->key != NULL) + (a->time_us != 0);
+	unsigned pairs = 3 + (*a->expect != 0) + (a->key != NULL) +
+			 (a->time_us != 0) + (a->meta != NULL);
 
 	mp_pack_map(b, pairs);
 	mp_pair_cstr(b, "topic", a->topic);
@@ -87,6 +89,11 @@ pack_ask(struct mp_buf *b, const struct ask *a)
 		mp_pair_cstr(b, "key", a->key);
 	if (a->time_us)
 		mp_pair_uint(b, "time", a->time_us);
+	if (a->meta) {
+		mp_pack_cstr(b, "meta");
+		mp_pack_map(b, 1);
+		mp_pair_cstr(b, a->meta, "mine");
+	}
 }
 
 static enum proto_code
@@ -163,6 +170,44 @@ checks_test_topics_that_are_not_written(void **state)
 	assert_int_equal(append_checked(&f, a, 1, "b", 1), PROTO_CONFLICT);
 	assert_int_equal(append_checked(&f, a, 1, "b", 0), PROTO_OK);
 	assert_int_equal(append_checked(&f, a, 1, "a", 1), PROTO_BAD_REQUEST);
+	teardown(&f);
+}
+
+static void
+a_repeat_has_the_same_meta(void **state)
+{
+	struct fx f;
+
+	setup(&f);
+	assert_int_equal(ONE(&f, "a", "", "k1", 5, 0, "colour"), PROTO_OK);
+	assert_int_equal(ONE(&f, "a", "", "k1", 5, 0, "colour"), PROTO_OK);
+	assert_true(f.out.duplicate);
+	assert_int_equal(
+	    ONE(&f, "a", "", "k1", 5, 0, "size"), PROTO_KEY_REUSED);
+	assert_int_equal(ONE(&f, "a", "", "k1", 5), PROTO_KEY_REUSED);
+	teardown(&f);
+}
+
+/* What the next start would believe is the writer's to say. */
+static void
+no_application_says_a_key_in_meta(void **state)
+{
+	struct slice value;
+	struct event ev;
+	struct fx f;
+
+	setup(&f);
+	assert_int_equal(ONE(&f, "a", "", NULL, 5, 0, "colour"), PROTO_OK);
+	admit_stored(&f.ad, 0, &ev);
+	assert_true(event_meta_get(ev.meta, "colour").len > 0);
+	assert_int_equal(ONE(&f, "a", "", NULL, 5, 0, "key"), PROTO_OK);
+	admit_stored(&f.ad, 0, &ev);
+	assert_int_equal(event_meta_get(ev.meta, "key").len, 0);
+	assert_int_equal(ONE(&f, "a", "", "k1", 5, 0, "key"), PROTO_OK);
+	admit_stored(&f.ad, 0, &ev);
+	value = event_meta_get(ev.meta, "key");
+	assert_int_equal(value.len, 3);
+	assert_memory_equal(value.p, "\xa2k1", 3);
 	teardown(&f);
 }
 
@@ -485,6 +530,8 @@ main(void)
 		cmocka_unit_test(
 		    expectations_are_checked_in_order_and_all_or_nothing),
 		cmocka_unit_test(checks_test_topics_that_are_not_written),
+		cmocka_unit_test(a_repeat_has_the_same_meta),
+		cmocka_unit_test(no_application_says_a_key_in_meta),
 		cmocka_unit_test(keys_come_before_expectations),
 		cmocka_unit_test(time_never_decreases_and_the_original_is_kept),
 		cmocka_unit_test(

@@ -2,6 +2,7 @@
 
 /* Checkpoints: what is loaded is what was saved, or nothing at all. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,12 @@
 
 #include <cmocka.h>
 
+#include "core/bytes.h"
+#include "core/event.h"
 #include "core/fs.h"
+#include "core/reason.h"
+#include "log/format.h"
+#include "log/log_reader.h"
 #include "writer/checkpoint.h"
 #include "writer/state.h"
 
@@ -109,6 +115,82 @@ what_was_saved_is_loaded(void **state)
 }
 
 static void
+one_of_another_epoch_is_not_used(void **state)
+{
+	struct checkpoint_of after = of;
+	struct state a, b;
+	int fd = open_dir();
+
+	assert_int_equal(state_init(&a, &sysio_posix, 100), 0);
+	assert_int_equal(state_init(&b, &sysio_posix, 100), 0);
+	fill(&a);
+	save(&a);
+	after.epoch++;
+	assert_int_equal(
+	    checkpoint_load(&sysio_posix, fd, &after, a.head_seq, &b, NULL),
+	    CHECKPOINT_NONE);
+	close(fd);
+	state_deinit(&a);
+	state_deinit(&b);
+}
+
+static void
+that_keys_were_forgotten_is_not_forgotten(void **state)
+{
+	struct keys_request req = { .first_seq = 11, .time_us = 99, .n = 1 };
+	uint64_t version = 1;
+	struct state a, b;
+	struct key_id id;
+
+	assert_int_equal(state_init(&a, &sysio_posix, 2), 0);
+	fill(&a);
+	assert_int_equal(keys_reach_us(a.keys), 0);
+	id = keys_id(a.keys, SLICE_STR("me"), SLICE_STR("k2"));
+	assert_int_equal(keys_add(a.keys, &req, &id, &version), 0);
+	assert_int_equal(keys_reach_us(a.keys), 99);
+	save(&a);
+	assert_int_equal(load(&b, a.head_seq), CHECKPOINT_LOADED);
+	assert_int_equal(keys_reach_us(b.keys), 99);
+	state_deinit(&a);
+	state_deinit(&b);
+}
+
+/* Replay an event of this seq and version on topic t. */
+static int
+replay(struct state *st, uint64_t seq, uint64_t version)
+{
+	static const uint8_t nil[] = { 0xc0 };
+	struct event ev = { .seq = seq,
+		.version = version,
+		.topic = SLICE_STR("t"),
+		.type = SLICE_STR("set"),
+		.data = slice_of(nil, sizeof(nil)) };
+	uint8_t buf[256];
+	struct log_frame frame = { .first_seq = seq, .n_events = 1 };
+	struct reason why;
+
+	put_le32(buf, (uint32_t)event_size(&ev));
+	put_le32(buf + 4, 0);
+	(void)event_encode(&ev, buf + LOG_EVENT_HEADER);
+	frame.payload = slice_of(buf, LOG_EVENT_HEADER + event_size(&ev));
+	return state_replay(st, &frame, &why);
+}
+
+static void
+a_log_that_contradicts_its_events_is_not_replayed(void **state)
+{
+	struct state st;
+
+	assert_int_equal(state_init(&st, &sysio_posix, 100), 0);
+	assert_int_equal(replay(&st, 1, 1), 0);
+	assert_int_equal(replay(&st, 3, 2), -EPROTO);
+	assert_int_equal(replay(&st, 1, 2), -EPROTO);
+	assert_int_equal(replay(&st, 2, 2), 0);
+	assert_int_equal(replay(&st, 3, 5), -EPROTO);
+	state_deinit(&st);
+}
+
+static void
 one_that_is_ahead_of_the_log_is_not_used(void **state)
 {
 	struct state a, b;
@@ -175,6 +257,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_saved_is_loaded),
 		cmocka_unit_test(one_that_is_ahead_of_the_log_is_not_used),
+		cmocka_unit_test(one_of_another_epoch_is_not_used),
+		cmocka_unit_test(that_keys_were_forgotten_is_not_forgotten),
+		cmocka_unit_test(
+		    a_log_that_contradicts_its_events_is_not_replayed),
 		cmocka_unit_test(no_flipped_bit_and_no_cut_goes_unnoticed),
 	};
 

@@ -343,6 +343,26 @@ damage_in_a_sealed_segment_is_met_by_whoever_reads_it(void **state)
 }
 
 static void
+change_second_header(void *arg, uint8_t *bytes, uint64_t size)
+{
+	uint8_t *p = bytes + LOG_PAGE;
+
+	p[SEG_SALT] ^= 1;
+	put_le32(p + SEG_CRC, crc32c(0, p, SEG_CRC));
+}
+
+static void
+two_good_headers_that_differ_are_worth_nothing(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	filemodel_edit(m->fm, modelfix_named(m, 1), change_second_header, NULL);
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header is valid");
+}
+
+static void
 no_two_segments_have_the_same_salt(void **state)
 {
 	struct modelfix *m = *state;
@@ -574,6 +594,7 @@ main(void)
 		    a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody),
 		MODEL_TEST(
 		    damage_in_a_sealed_segment_is_met_by_whoever_reads_it),
+		MODEL_TEST(two_good_headers_that_differ_are_worth_nothing),
 		MODEL_TEST(no_two_segments_have_the_same_salt),
 		MODEL_TEST(one_copy_of_a_header_is_enough),
 		MODEL_TEST(a_segment_without_a_header_is_damage),

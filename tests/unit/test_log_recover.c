@@ -248,6 +248,12 @@ a_rotten_last_flush_is_damage_where_a_witness_knows_of_it(void **state)
 			     &m->fx.tail, &m->fx.why),
 	    RECOVER_OK);
 	assert_int_equal(m->fx.tail.last_seq, 2);
+	/* Nor of another log. */
+	ring.epoch = 1;
+	ring.log_id[5] ^= 1;
+	assert_int_equal(recover_log(m->fx.io, m->fx.dirfd, &ring, 1, NULL,
+			     &m->fx.tail, &m->fx.why),
+	    RECOVER_OK);
 	modelfix_store_witness(m, 3);
 	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 3 to 3 are");
 	assert_non_null(strstr(m->fx.why.text, WITNESS_NAME));
