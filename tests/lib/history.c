@@ -240,6 +240,13 @@ history_conflict(struct history *h, uint32_t op, struct history_op *o,
 		    "request %" PRIu32 " was answered as stored, then with a "
 		    "conflict",
 		    op);
+	/* Keys are looked at before expectations. */
+	if (o->ask.key != HISTORY_NO_KEY && o->ask.key != op &&
+	    h->ops[o->ask.key].answered < o->asked)
+		history_blame(h,
+		    "request %" PRIu32 " got a conflict, with the keys of "
+		    "request %" PRIu32,
+		    op, o->ask.key);
 	if (!history_expected(o, a->topic, &expect) ||
 	    (expect == HISTORY_EXISTS ? a->actual != 0
 				      : a->actual == (uint64_t)expect))

@@ -74,6 +74,15 @@ stored(struct history *h, uint32_t op, uint64_t seq, uint64_t version,
 	history_answered(h, op, &a);
 }
 
+/* Sent, and answered so. */
+static void
+told(struct history *h, uint32_t op, uint64_t seq, uint64_t version,
+    bool duplicate)
+{
+	sent(h, op);
+	stored(h, op, seq, version, duplicate);
+}
+
 static void
 ended(struct history *h, uint32_t op, enum history_outcome outcome)
 {
@@ -90,6 +99,7 @@ silent(struct history *h, uint32_t op)
 	ended(h, op, HISTORY_UNKNOWN);
 }
 
+/* Sent, and answered so. */
 static void
 conflict(struct history *h, uint32_t op, unsigned topic, uint64_t actual)
 {
@@ -97,6 +107,7 @@ conflict(struct history *h, uint32_t op, unsigned topic, uint64_t actual)
 		.outcome = HISTORY_CONFLICT, .topic = topic, .actual = actual
 	};
 
+	sent(h, op);
 	history_answered(h, op, &a);
 }
 
@@ -106,8 +117,7 @@ append(struct history *h, uint64_t seq)
 {
 	uint32_t op = ask(h);
 
-	sent(h, op);
-	stored(h, op, seq, seq, false);
+	told(h, op, seq, seq, false);
 	return op;
 }
 
@@ -189,10 +199,8 @@ a_repeat_after_a_lost_answer_is_a_duplicate(void **state)
 	struct history_counts n;
 
 	silent(h, a);
-	sent(h, a);
-	stored(h, a, 1, 1, true);
-	sent(h, a);
-	stored(h, a, 1, 1, true);
+	told(h, a, 1, 1, true);
+	told(h, a, 1, 1, true);
 	assert_true(show(h, a, 1));
 	accepted(h);
 	history_count(h, &n);
@@ -223,11 +231,12 @@ static void
 a_conflict_with_what_was_there_is_accepted(void **state)
 {
 	struct history *h = *state;
-	uint32_t a = append(h, 1);
-	uint32_t b = ask_for(h, 0, 0, HISTORY_OWN_KEY);
+	uint32_t a = append(h, 1), b = ask(h);
 
-	sent(h, b);
-	conflict(h, b, 0, 1);
+	conflict(h, ask_for(h, 0, 0, HISTORY_OWN_KEY), 0, 1);
+	/* Also with keys of which nobody knows whether they are used. */
+	silent(h, b);
+	conflict(h, ask_for(h, 0, 0, b), 0, 1);
 	assert_true(show(h, a, 1));
 	accepted(h);
 }
@@ -243,10 +252,8 @@ a_late_first_sending_may_be_stored_after_a_conflict(void **state)
 	uint32_t a = ask_for(h, 0, HISTORY_EXISTS, HISTORY_OWN_KEY), b = ask(h);
 
 	silent(h, a);
-	sent(h, a);
 	conflict(h, a, 0, 0);
-	sent(h, b);
-	stored(h, b, 1, 1, false);
+	told(h, b, 1, 1, false);
 	assert_true(show(h, b, 1) && show(h, a, 2));
 	accepted(h);
 }
@@ -259,8 +266,7 @@ another_seq_for_the_same_request_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t a = append(h, 1);
 
-	sent(h, a);
-	stored(h, a, 2, 1, true);
+	told(h, a, 2, 1, true);
 	refused(h, "another time with 2");
 }
 
@@ -271,8 +277,7 @@ a_duplicate_of_nothing_is_refused(void **state)
 	/* What was refused for now is nothing. */
 	uint32_t a = turned_away(h);
 
-	sent(h, a);
-	stored(h, a, 1, 1, true);
+	told(h, a, 1, 1, true);
 	refused(h, "duplicate of nothing");
 }
 
@@ -282,8 +287,7 @@ a_repeat_that_is_new_again_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t a = append(h, 1);
 
-	sent(h, a);
-	stored(h, a, 1, 1, false);
+	told(h, a, 1, 1, false);
 	refused(h, "new twice");
 }
 
@@ -294,9 +298,17 @@ a_key_that_serves_for_other_content_is_refused(void **state)
 	uint32_t a = append(h, 1);
 	uint32_t b = ask_for(h, 0, HISTORY_ANY, a);
 
-	sent(h, b);
-	stored(h, b, 1, 1, true);
+	told(h, b, 1, 1, true);
 	refused(h, "the keys of request 0");
+}
+
+static void
+a_conflict_under_a_stored_key_is_refused(void **state)
+{
+	struct history *h = *state;
+
+	conflict(h, ask_for(h, 0, 0, append(h, 1)), 0, 1);
+	refused(h, "a conflict, with the keys of request 0");
 }
 
 static void
@@ -319,7 +331,6 @@ a_conflict_with_what_was_expected_is_refused(void **state)
 		struct history *h = history_new();
 		uint32_t a = ask_for(h, 0, expects[i], HISTORY_OWN_KEY);
 
-		sent(h, a);
 		conflict(h, a, 0, 3);
 		refused(h, "that it did not exclude");
 		history_free(h);
@@ -333,9 +344,7 @@ a_conflict_after_it_was_stored_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t a = ask_for(h, 0, 0, HISTORY_OWN_KEY);
 
-	sent(h, a);
-	stored(h, a, 1, 1, false);
-	sent(h, a);
+	told(h, a, 1, 1, false);
 	conflict(h, a, 0, 1);
 	refused(h, "then with a conflict");
 }
@@ -417,7 +426,6 @@ a_conflict_that_is_stored_is_refused(void **state)
 
 	/* Also where an answer was lost: version 0 never comes again. */
 	silent(h, b);
-	sent(h, b);
 	conflict(h, b, 0, 1);
 	assert_true(show(h, a, 1));
 	assert_false(show(h, b, 2));
@@ -467,8 +475,7 @@ a_version_that_was_answered_otherwise_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t a = ask(h);
 
-	sent(h, a);
-	stored(h, a, 1, 2, false);
+	told(h, a, 1, 2, false);
 	assert_false(show(h, a, 1));
 	refused(h, "version 2");
 }
@@ -516,8 +523,7 @@ an_event_against_its_expectation_is_refused(void **state)
 	uint32_t a = append(h, 1);
 	uint32_t b = ask_for(h, 0, 0, HISTORY_OWN_KEY);
 
-	sent(h, b);
-	stored(h, b, 2, 2, false);
+	told(h, b, 2, 2, false);
 	assert_true(show(h, a, 1));
 	assert_false(show(h, b, 2));
 	refused(h, "against its expectation 0");
@@ -529,8 +535,7 @@ an_event_of_a_topic_that_should_exist_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t a = ask_for(h, 0, HISTORY_EXISTS, HISTORY_OWN_KEY);
 
-	sent(h, a);
-	stored(h, a, 1, 1, false);
+	told(h, a, 1, 1, false);
 	assert_false(show(h, a, 1));
 	refused(h, "against its expectation -2");
 }
@@ -585,8 +590,7 @@ requests_of_a_connection_out_of_order_are_refused(void **state)
 	uint32_t a = ask(h), b = ask(h);
 
 	sent(h, a);
-	sent(h, b);
-	stored(h, b, 1, 1, false);
+	told(h, b, 1, 1, false);
 	stored(h, a, 2, 2, false);
 	assert_true(show(h, b, 1) && show(h, a, 2));
 	refused(h, "on connection 1");
@@ -616,7 +620,6 @@ a_conflict_with_what_never_was_is_refused(void **state)
 	uint32_t a = append(h, 1);
 	uint32_t b = ask_for(h, 0, 0, HISTORY_OWN_KEY);
 
-	sent(h, b);
 	conflict(h, b, 0, 2);
 	assert_true(show(h, a, 1));
 	refused(h, "version 2, which was not there");
@@ -628,7 +631,6 @@ a_conflict_with_what_came_later_is_refused(void **state)
 	struct history *h = *state;
 	uint32_t b = ask_for(h, 0, 0, HISTORY_OWN_KEY), a;
 
-	sent(h, b);
 	conflict(h, b, 0, 1);
 	a = append(h, 1);
 	assert_true(show(h, a, 1));
@@ -642,7 +644,6 @@ a_conflict_with_what_was_long_past_is_refused(void **state)
 	uint32_t a = append(h, 1), b = append(h, 2);
 	uint32_t c = ask_for(h, 0, 0, HISTORY_OWN_KEY);
 
-	sent(h, c);
 	conflict(h, c, 0, 1);
 	assert_true(show(h, a, 1) && show(h, b, 2));
 	refused(h, "the next one had been answered");
@@ -663,6 +664,7 @@ main(void)
 		TEST(a_duplicate_of_nothing_is_refused),
 		TEST(a_repeat_that_is_new_again_is_refused),
 		TEST(a_key_that_serves_for_other_content_is_refused),
+		TEST(a_conflict_under_a_stored_key_is_refused),
 		TEST(key_reused_for_a_fresh_key_is_refused),
 		TEST(a_conflict_with_what_was_expected_is_refused),
 		TEST(a_conflict_after_it_was_stored_is_refused),
