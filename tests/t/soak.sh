@@ -19,6 +19,11 @@ while [ "$(date +%s)" -lt "$end" ]; do
 		echo "soak: round $round found a fault: PEAL_SEED=$seed"
 		exit 1
 	fi
+	if grep -q '^1\.\.0' soak.log; then
+		echo 'soak: nothing can be tried here'
+		exit 1
+	fi
 	seed=$((seed + 1))
 done
 echo "soak: $round rounds, and no fault"
+[ $round -gt 0 ]
