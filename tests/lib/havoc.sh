@@ -123,6 +123,7 @@ havoc_judge() {
 	kill -TERM $havoc
 	told 'nobody ended but who was made to, and all end in order' \
 	    $havoc havoc
+	[ "$status" -eq 0 ] || tail -n 40 "$work/havoc.err" | sed 's/^/# /'
 	passes 'the log is sound' "$peal" log verify --data "$data"
 }
 

@@ -296,7 +296,7 @@ havoc_end(struct havoc *h)
 				(void)kill(pid, SIGABRT);
 			(void)poll(NULL, 0, HAVOC_TICK_MS);
 		}
-		if (status != 0)
+		if (status != 0 && h->fault[0] == '\0')
 			snprintf(h->fault, sizeof(h->fault),
 			    "told to end, %s does so with status %#x", p->name,
 			    (unsigned)status);
