@@ -82,14 +82,6 @@ configure_tree() {
 	}
 }
 
-# program TEST: what make makes of it; nothing for a script.
-program() {
-	case $1 in
-	t/* | spin/* | lint/*) ;;
-	*) say "tests/$1" ;;
-	esac
-}
-
 # compile TEST: 0, or what make said is in $work/log.
 compile() {
 	case $1 in
