@@ -1,4 +1,5 @@
-# Small file systems in files, for shell tests: sourced first, before house.sh.
+# File systems for shell tests, also small ones in files: sourced first, before
+# house.sh.
 # Mounts are in a namespace of their own, as are all processes: whatever ends
 # the test ends and unmounts all of it.
 

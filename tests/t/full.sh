@@ -1,8 +1,10 @@
 #!/bin/sh
 # A disk that is full: appends are refused with storage_full, what is there is
 # read on, clients stay, and appends resume by themselves.
+. "$(dirname "$0")/../lib/image.sh"
 . "$(dirname "$0")/../lib/house.sh"
 
+image_begin
 mkdir -p "$data/log"
 mount -t tmpfs -o size=40m tmpfs "$data/log" 2>/dev/null ||
 	skip_all 'a small file system cannot be mounted here'

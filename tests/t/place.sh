@@ -2,6 +2,7 @@
 # Where a log may be, and whose: what cannot keep the promise is refused, and
 # shown where it is allowed; other accounts' logs, read-only ones and a second
 # writer are refused by name; files that are not the log's are left alone.
+. "$(dirname "$0")/../lib/image.sh"
 . "$(dirname "$0")/../lib/house.sh"
 
 # start LOG RUN [OPTION...]: a writer in front, at most a minute.
@@ -51,6 +52,7 @@ house_small() {
 	    -o ring.payload_bytes=1M "$@"
 }
 
+image_begin
 mkdir -p "$work/thin"
 mount -t tmpfs -o size=40m tmpfs "$work/thin" 2>/dev/null ||
 	skip_all 'a tmpfs cannot be mounted here'

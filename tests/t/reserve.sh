@@ -1,8 +1,10 @@
 #!/bin/sh
 # A disk without a free byte is made less full: the reserve gives the room in
 # which the oldest events are given up, and without it they can't be.
+. "$(dirname "$0")/../lib/image.sh"
 . "$(dirname "$0")/../lib/house.sh"
 
+image_begin
 mkdir -p "$data/log"
 mount -t tmpfs -o size=48m tmpfs "$data/log" 2>/dev/null ||
 	skip_all 'a small file system cannot be mounted here'
