@@ -5,7 +5,6 @@
 import { fold } from "./fold.js";
 import { LATE_MS, MAX_TOPICS, SOON_MS, TOMBSTONES } from "./limits.js";
 
-
 /**
  * `client` as in peal.d.ts, and its report(error); listeners are those of `tell`, see view.js.
  * The snapshot is `snapshot` until there is something to tell.
@@ -24,12 +23,15 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   let changed = new Set();
   let stale;
   let timer;
+  let frame;
   let settle;
   const ready = new Promise((...ends) => (settle = ends));
 
   const flush = () => {
     if (!timer) return;
     clearTimeout(timer);
+    // Those of a hidden page would wait, one for each time, until it is seen.
+    globalThis.cancelAnimationFrame?.(frame);
     const topics = fresh;
     timer = undefined;
     fresh = new Set();
@@ -41,7 +43,7 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   };
   const soon = () => {
     if (timer) return;
-    (globalThis.requestAnimationFrame ?? setTimeout)(flush, SOON_MS);
+    frame = (globalThis.requestAnimationFrame ?? setTimeout)(flush, SOON_MS);
     timer = setTimeout(flush, LATE_MS);
   };
   const look = () => {

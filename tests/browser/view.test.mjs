@@ -21,13 +21,13 @@ class FakeClient {
   welcome = { fold: { rules: RULES } };
   reports = [];
   asked = [];
-  #events = new Emitter(() => {});
+  #events = new Emitter(this);
 
   subscribed = deferred();
 
   subscribe(patterns, o) {
     this.options = o;
-    const emitter = new Emitter((e) => this.reports.push(e));
+    const emitter = new Emitter(this);
     this.sub = {
       live: false,
       on: (type, handler, p) => emitter.on(type, handler, p),
@@ -87,6 +87,24 @@ function frame(v) {
     const off = v.subscribe(() => (off(), resolve()));
   });
 }
+
+test("a hidden page does not heap up frames", async (t) => {
+  const frames = new Map();
+  let n = 0;
+  globalThis.requestAnimationFrame = (fn) => (frames.set(++n, fn), n);
+  globalThis.cancelAnimationFrame = (id) => frames.delete(id);
+  t.after(() => {
+    delete globalThis.requestAnimationFrame;
+    delete globalThis.cancelAnimationFrame;
+  });
+  const client = new FakeClient();
+  const v = await open(client);
+  for (let seq = 1; seq <= 3; seq++) {
+    client.sub.emit("event", event(seq, `a.${seq}`, 1, "x_set", seq));
+    await frame(v);
+  }
+  assert.deepEqual([n, frames.size, v.getSnapshot().rows.size], [3, 0, 3]);
+});
 
 const shown = (snapshot) => Object.fromEntries(snapshot.rows);
 
