@@ -319,10 +319,11 @@ class Outbox {
       this.#shown.delete(r);
     }
     if (gone) {
-      this.#records.delete(gone.id);
+      const waited = this.#records.delete(gone.id);
       // Pages overtake each other: who added it may say so last.
       trim(this.#gone.add(gone.id));
-      if (gone.page === this.#page) this.#tell(gone, outcome);
+      // The store says so, too, and may do so first.
+      if (waited && gone.page === this.#page) this.#tell(gone, outcome);
     }
     this.#changed();
     this.#poke();

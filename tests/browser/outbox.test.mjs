@@ -321,6 +321,23 @@ test("what ended while nobody listened is told to the first who does", async () 
   assert.deepEqual([heard[0].outcome, heard[0].entry.events[0].data], ["stored", { n: 0 }]);
 });
 
+test("what the store has said is not told again when a page says it", async () => {
+  const store = disk();
+  const said = [];
+  await store("", "another", (m) => said.push(m));
+  let hear;
+  const { box } = setUp({ store: (name, page, tell) => store(name, page, (hear = tell)) });
+  const told = [];
+  box.on("settled", ({ outcome }) => told.push(outcome));
+  const heard = box.append("a.b", "note_set", 1);
+  await until("it is added", () => said.some((m) => m.added));
+  const [gone] = said.find((m) => m.added).added;
+  hear({ gone, outcome: { outcome: "stored", result: { seq: 1 } } });
+  hear({ gone, outcome: { outcome: "refused", error: { code: "bad_request", message: "" } } });
+  assert.deepEqual([told, (await heard).outcome], [["stored"], "stored"]);
+  box.close();
+});
+
 test("what a page that is closing does not hear is told by another one", async () => {
   const store = disk();
   const deaf = (name, page) => store(name, page, () => {});
