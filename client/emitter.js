@@ -35,6 +35,10 @@ export class Emitter {
     return off;
   }
 
+  heard(type) {
+    return this.#handlers.get(type)?.size > 0;
+  }
+
   /** Tells how many handlers there were; those that come or go meanwhile do not count. */
   emit(type, value) {
     const handlers = [...this.#handlers.get(type) ?? []];

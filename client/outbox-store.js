@@ -71,6 +71,8 @@ export class MemoryStore {
     return false;
   }
 
+  async gone() {}
+
   say() {}
 
   close() {}

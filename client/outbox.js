@@ -60,7 +60,6 @@ class Outbox {
   #untold = new Map();
   /** Pages whose end is awaited. */
   #watched = new Set();
-  #hears = false;
   /** record -> what is shown of it, by state. */
   #shown = new WeakMap();
   #events;
@@ -120,10 +119,7 @@ class Outbox {
 
   on(type, handler, o) {
     const off = this.#events.on(type, handler, o);
-    if (type === "settled") {
-      this.#hears = true;
-      this.ready.then(() => this.#tellUntold());
-    }
+    if (type === "settled") this.ready.then(() => this.#tellUntold());
     return off;
   }
 
@@ -381,12 +377,13 @@ class Outbox {
       if (this.#records.has(r.id)) this.#hear({ gone, outcome });
       if (r.page !== this.#page) this.#untold.set(r.id, r);
     }
-    if (this.#hears) await this.#tellUntold();
+    await this.#tellUntold();
   }
 
-  /** Of pages that are gone: whoever takes it from the store tells it. */
+  /** Of pages that are gone: whoever takes it from the store tells it, if anybody listens. */
   async #tellUntold() {
     for (const [id, record] of this.#untold) {
+      if (!this.#events.heard("settled")) return;
       this.#untold.delete(id);
       if (record.page !== this.#page && (await this.#store.alive(record.page))) {
         this.#watch(record.page);

@@ -321,6 +321,33 @@ test("what ended while nobody listened is told to the first who does", async () 
   assert.deepEqual([heard[0].outcome, heard[0].entry.events[0].data], ["stored", { n: 0 }]);
 });
 
+test("what ended is kept while nobody listens any more", async () => {
+  const store = disk();
+  const first = setUp({ store });
+  first.client.connect("ada");
+  first.client.disconnect();
+  first.box.append("t", "x_set", 1);
+  first.box.append("t", "x_set", 2);
+  await first.box.discard("none");
+  first.box.close();
+  const { server, client, box } = setUp({ store });
+  box.on("settled", () => assert.fail("it is not there any more"))();
+  client.connect("ada");
+  await until("they were sent", () => server.log.length === 2);
+  await until("they are out of the queue", () => !box.getSnapshot().entries.length);
+  client.disconnect();
+  client.connect("ada");
+  await box.append("t", "x_set", 3); // whoever sends has looked into the store
+  const heard = [];
+  const hear = ({ entry }) => heard.push(entry.events[0].data);
+  for (let n = 1; n <= 2; n++) {
+    box.on("settled", hear, { once: true });
+    await until("one was told", () => heard.length === n);
+  }
+  assert.deepEqual(heard, [1, 2]);
+  box.close();
+});
+
 test("what the store has said is not told again when a page says it", async () => {
   const store = disk();
   const said = [];
