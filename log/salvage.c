@@ -95,7 +95,8 @@ salvage_frames(struct salvage *sv, const struct segment *s, struct scan *sc,
 		if (got == SCAN_STOP) {
 			got = salvage_stop(sv, s, sc, &more, bad, why);
 		} else if (got == SCAN_FRAME) {
-			salvage_know(sv, f.durable_seq);
+			/* Also where its events are not: it was written. */
+			salvage_know(sv, sc->next_seq - 1);
 			if (f.type == FRAME_EVENTS) {
 				got = salvage_frame(sv, sc, &f, why);
 				*bad = *bad || got == 0;

@@ -66,6 +66,25 @@ one_in_the_newest_segment_costs_no_more(void **state)
 	repairfix_expect(m, "52..54", 4);
 }
 
+/* No frame behind it and no witness says that it was there. */
+static void
+a_newest_event_that_does_not_verify_is_named(void **state)
+{
+	const uint32_t len = LOG_EVENT_HEADER + 5;
+	uint8_t *frame = calloc(1, LOG_FRAME_HEADER + len);
+	struct modelfix *m = *state;
+
+	assert_non_null(frame);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	/* Its frame does: the writer itself had other bytes in memory. */
+	frame_compose(frame, FRAME_EVENTS, 1, 7, 7, 0, len);
+	put_le32(frame + LOG_FRAME_HEADER, 5);
+	assert_int_equal(logfix_stamp_frame(&m->fx, frame), 0);
+	assert_int_equal(logfix_flush(&m->fx), 0);
+	repairfix_expect(m, "7..7", 0);
+}
+
 static void
 several_places_are_several_ranges(void **state)
 {
@@ -406,6 +425,7 @@ main(void)
 		TEST(a_whole_log_is_not_repaired),
 		TEST(a_damaged_frame_costs_its_request_and_no_other),
 		TEST(one_in_the_newest_segment_costs_no_more),
+		TEST(a_newest_event_that_does_not_verify_is_named),
 		TEST(several_places_are_several_ranges),
 		TEST(a_lost_end_is_made_up_as_far_as_a_witness_knows),
 		TEST(so_is_one_that_only_others_remember),
