@@ -99,6 +99,15 @@ repair_identify(struct repair *rp)
 	}
 }
 
+/* No header says of which epoch the newest segment is: it may be a later one. */
+static bool
+repair_epoch_open(const struct repair *rp)
+{
+	const struct segment_list *l = &rp->list;
+
+	return l->n > 0 && !l->v[l->n - 1].headed;
+}
+
 /* A witness of this log and its last epoch, or the only one there is. */
 static void
 repair_ask(struct repair *rp, const struct log_witness *wit)
@@ -107,8 +116,11 @@ repair_ask(struct repair *rp, const struct log_witness *wit)
 		memcpy(rp->log_id, wit->log_id, sizeof(rp->log_id));
 		rp->r->was_epoch = wit->epoch;
 	}
-	if (wit->epoch == rp->r->was_epoch &&
-	    memcmp(wit->log_id, rp->log_id, sizeof(rp->log_id)) == 0)
+	if (memcmp(wit->log_id, rp->log_id, sizeof(rp->log_id)) != 0)
+		return;
+	if (repair_epoch_open(rp))
+		rp->r->was_epoch = MAX(rp->r->was_epoch, wit->epoch);
+	if (wit->epoch == rp->r->was_epoch)
 		rp->known = MAX(rp->known, wit->seq);
 }
 

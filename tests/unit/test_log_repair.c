@@ -211,6 +211,29 @@ nor_does_the_newest_one(void **state)
 	repairfix_expect(m, "none", 4);
 }
 
+/* That began with a restoration, say; its only headers are gone. */
+static void
+what_a_witness_of_a_later_epoch_knows_is_named(void **state)
+{
+	struct modelfix *m = *state;
+
+	m->fx.segment_bytes = SEGMENT;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 4, 3);
+	logfix_start(&m->fx);
+	m->fx.lw = log_writer_free(m->fx.lw);
+	m->fx.tail.epoch++;
+	assert_int_equal(log_writer_open(m->fx.io, m->fx.dirfd, &m->fx.tail,
+			     SEGMENT, &m->fx.lw, &m->fx.why),
+	    0);
+	logfix_fill(&m->fx, 4, 3);
+	modelfix_store_witness(m, 24);
+	modelfix_wipe(m, modelfix_named(m, 13), 0, SEGMENT_FRAMES);
+	modelfix_wipe(m, modelfix_named(m, 13), modelfix_page(2),
+	    SEGMENT - modelfix_page(2));
+	repairfix_expect(m, "19..24", 1);
+}
+
 static void
 one_that_also_lost_frames_loses_those(void **state)
 {
@@ -435,6 +458,7 @@ main(void)
 		TEST(a_salt_follows_from_a_frame),
 		TEST(a_segment_without_headers_loses_nothing),
 		TEST(nor_does_the_newest_one),
+		TEST(what_a_witness_of_a_later_epoch_knows_is_named),
 		TEST(one_that_also_lost_frames_loses_those),
 		TEST(a_copy_without_headers_adds_nothing),
 		TEST(a_frame_fits_where_it_did),
