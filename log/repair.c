@@ -125,13 +125,16 @@ repair_ask(struct repair *rp, const struct log_witness *wit)
 }
 
 static int
-repair_ask_all(struct repair *rp)
+repair_ask_all(struct repair *rp, void (*note)(const char *sentence))
 {
 	struct log_witness wit;
 	int got = witness_load(rp->io, rp->dirfd, WITNESS_NAME, &wit, rp->why);
 
 	if (got == WITNESS_LOADED)
 		repair_ask(rp, &wit);
+	/* Whoever accepts a loss has to know that it may be larger. */
+	else if (got == WITNESS_BAD && note)
+		note("'" WITNESS_NAME "' is damaged and says nothing");
 	for (unsigned i = 0; got >= 0 && i < rp->r->n_witnesses; i++)
 		repair_ask(rp, &rp->r->witnesses[i]);
 	return MIN(got, 0);
@@ -242,7 +245,7 @@ repair_plan(struct repair *rp)
 	if (rp->refused)
 		return LOG_REPAIR_REFUSED;
 	repair_identify(rp);
-	err = repair_ask_all(rp);
+	err = repair_ask_all(rp, r->note);
 	if (err == 0)
 		err = repair_count(rp);
 	if (err < 0)
@@ -516,7 +519,7 @@ log_repair_make(const struct sysio *io, int dirfd, int tofd,
 
 	if (err == 0) {
 		repair_identify(&rp);
-		err = repair_ask_all(&rp);
+		err = repair_ask_all(&rp, NULL);
 	}
 	if (err == 0)
 		err = repair_link_all(&rp, tofd);

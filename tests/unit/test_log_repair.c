@@ -139,6 +139,36 @@ so_is_one_that_only_others_remember(void **state)
 	log_repair_deinit(&r);
 }
 
+static unsigned witness_notes;
+
+static void
+count_witness_note(const char *sentence)
+{
+	witness_notes += strstr(sentence, WITNESS_NAME "' is damaged") != NULL;
+}
+
+static void
+that_the_witness_is_damaged_is_said(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_repair r = { .now_us = REPAIRFIX_NOW_S * UINT64_C(1000000),
+		.segment_bytes = SEGMENT,
+		.note = count_witness_note };
+
+	witness_notes = 0;
+	modelfix_fill_segments(m);
+	modelfix_store_witness(m, 60);
+	logfix_stop(&m->fx);
+	assert_int_equal(log_repair_plan(m->fx.io, m->fx.dirfd, &r, &m->fx.why),
+	    LOG_REPAIR_NONE);
+	assert_int_equal(witness_notes, 0);
+	modelfix_spoil(m, WITNESS_NAME, 20, 1);
+	assert_int_equal(log_repair_plan(m->fx.io, m->fx.dirfd, &r, &m->fx.why),
+	    LOG_REPAIR_NONE);
+	assert_int_equal(witness_notes, 1);
+	log_repair_deinit(&r);
+}
+
 static void
 a_missing_segment_is_lost_alone(void **state)
 {
@@ -452,6 +482,7 @@ main(void)
 		TEST(several_places_are_several_ranges),
 		TEST(a_lost_end_is_made_up_as_far_as_a_witness_knows),
 		TEST(so_is_one_that_only_others_remember),
+		TEST(that_the_witness_is_damaged_is_said),
 		TEST(a_missing_segment_is_lost_alone),
 		TEST(the_first_ones_are_too),
 		TEST(a_log_without_a_segment_is_all_lost),
