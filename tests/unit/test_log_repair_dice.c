@@ -75,10 +75,10 @@ any_segment(struct modelfix *m, uint64_t *seed)
 }
 
 /* Some of the log's bytes, files or both are gone or wrong. */
-static unsigned
+static void
 damage(struct modelfix *m, uint64_t *seed)
 {
-	unsigned n = 1 + filemodel_next(seed) % 4, done = 0;
+	unsigned n = 1 + filemodel_next(seed) % 4;
 
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t first = any_segment(m, seed);
@@ -88,13 +88,11 @@ damage(struct modelfix *m, uint64_t *seed)
 
 		if (!*name)
 			continue;
-		done++;
 		if (filemodel_next(seed) % 5 == 0)
 			filemodel_put_aside(m->fm, name, NULL);
 		else
 			modelfix_spoil(m, name, at, MIN(len, SEGMENT - at));
 	}
-	return done;
 }
 
 /* Crashes on the way, with and without an IDLE frame, and torn tails. */
@@ -115,28 +113,26 @@ fill_and_crash(struct modelfix *m, uint64_t *seed)
 	modelfix_store_witness(m, m->fx.durable_seq);
 }
 
-static void
-nor_where_writers_have_crashed(void **state)
+/* Some damage, many times, to a log that ends with last; how often repaired. */
+static unsigned
+damage_and_repair(
+    struct modelfix *m, uint64_t *seed, unsigned times, uint64_t last)
 {
-	struct modelfix *m = *state;
-	uint64_t seed = seed_draw();
 	unsigned planned = 0;
 
-	m->fx.segment_bytes = SEGMENT;
-	fill_and_crash(m, &seed);
 	logfix_stop(&m->fx);
-	for (unsigned i = 0; i < 300; i++) {
+	for (unsigned i = 0; i < times; i++) {
 		struct modelfix c = *m;
 		struct log_repair r;
 		int got;
 
 		c.fm = filemodel_clone(m->fm);
 		c.fx.io = filemodel_io(c.fm);
-		(void)damage(&c, &seed);
+		damage(&c, seed);
 		got = repairfix_plan(&c, &r);
 		if (got == LOG_REPAIR_PLANNED) {
 			planned++;
-			assert_int_equal(r.last_seq, m->fx.durable_seq);
+			assert_int_equal(r.last_seq, last);
 			(void)sysio_close(c.fx.io, repairfix_make(&c, &r, 1));
 		} else if (got != LOG_REPAIR_NONE) {
 			fail_msg("%u: %d, %s", i, got, c.fx.why.text);
@@ -144,7 +140,18 @@ nor_where_writers_have_crashed(void **state)
 		log_repair_deinit(&r);
 		(void)filemodel_free(c.fm);
 	}
-	assert_true(planned > 100);
+	return planned;
+}
+
+static void
+nor_where_writers_have_crashed(void **state)
+{
+	struct modelfix *m = *state;
+	uint64_t seed = seed_draw();
+
+	m->fx.segment_bytes = SEGMENT;
+	fill_and_crash(m, &seed);
+	assert_true(damage_and_repair(m, &seed, 300, m->fx.durable_seq) > 100);
 }
 
 static void
@@ -152,32 +159,11 @@ whatever_is_damaged_no_event_becomes_another(void **state)
 {
 	struct modelfix *m = *state;
 	uint64_t seed = seed_draw();
-	unsigned planned = 0;
 
 	modelfix_fill_segments(m);
 	assert_int_equal(logfix_idle(&m->fx), 0);
 	modelfix_store_witness(m, LAST);
-	logfix_stop(&m->fx);
-	for (unsigned i = 0; i < 400; i++) {
-		struct modelfix c = *m;
-		struct log_repair r;
-		int got;
-
-		c.fm = filemodel_clone(m->fm);
-		c.fx.io = filemodel_io(c.fm);
-		(void)damage(&c, &seed);
-		got = repairfix_plan(&c, &r);
-		if (got == LOG_REPAIR_PLANNED) {
-			planned++;
-			assert_int_equal(r.last_seq, LAST);
-			(void)sysio_close(c.fx.io, repairfix_make(&c, &r, 1));
-		} else if (got != LOG_REPAIR_NONE) {
-			fail_msg("%u: %d, %s", i, got, c.fx.why.text);
-		}
-		log_repair_deinit(&r);
-		(void)filemodel_free(c.fm);
-	}
-	assert_true(planned > 200);
+	assert_true(damage_and_repair(m, &seed, 400, LAST) > 200);
 }
 
 #define TEST(f) \
