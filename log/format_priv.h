@@ -36,6 +36,9 @@ enum {
 	SEGMENT_BYTES_MIN = SEGMENT_FRAMES + 3 * LOG_PAGE,
 };
 
+/* No configuration asks for more; zeros that a file only names are bounded. */
+#define SEGMENT_BYTES_MAX (UINT64_C(1) << 40)
+
 /* Segment header; what is not named here is zero. */
 enum {
 	SEG_MAGIC = 0,

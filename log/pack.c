@@ -81,20 +81,24 @@ packed_blocks(uint64_t covered)
 	return covered / PACK_BLOCK + (covered % PACK_BLOCK != 0);
 }
 
+static bool
+packed_is_header(const uint8_t *h)
+{
+	return get_le64(h + PACK_AT_MAGIC) == PACK_MAGIC &&
+	       get_le32(h + PACK_AT_CRC) == crc32c(0, h, PACK_AT_CRC);
+}
+
 /* Does the header make sense?  bytes: of the file. */
 static bool
 packed_take_header(struct packed *pk, const uint8_t *h, uint64_t bytes)
 {
-	if (get_le64(h + PACK_AT_MAGIC) != PACK_MAGIC ||
-	    get_le32(h + PACK_AT_CRC) != crc32c(0, h, PACK_AT_CRC))
-		return false;
 	pk->capacity = get_le64(h + PACK_AT_CAPACITY);
 	pk->covered = get_le64(h + PACK_AT_COVERED);
 	pk->index_at = get_le64(h + PACK_AT_INDEX);
 	pk->salt = get_le32(h + PACK_AT_SALT);
 	pk->n = packed_blocks(pk->covered);
 	return get_le32(h + PACK_AT_BLOCK) == PACK_BLOCK &&
-	       pk->capacity <= INT64_MAX && pk->capacity >= LOG_PAGE &&
+	       pk->capacity <= SEGMENT_BYTES_MAX && pk->capacity >= LOG_PAGE &&
 	       pk->covered <= pk->capacity - LOG_PAGE && pk->index_at < bytes &&
 	       pk->n <= (bytes - pk->index_at) / PACK_ENTRY &&
 	       bytes - pk->index_at == pk->n * PACK_ENTRY + LOG_PAGE;
@@ -113,13 +117,16 @@ packed_read(struct packed *pk, struct reason *why)
 	n = sysio_pread(pk->io, pk->fd, h, sizeof(h), 0);
 	if (n < 0)
 		return (int)n;
-	if (n != sizeof(h) || !packed_take_header(pk, h, bytes))
+	if (n != sizeof(h) || !packed_is_header(h))
 		return PACKED_DAMAGED;
+	/* First: of another version the rest may mean anything. */
 	if (get_le32(h + PACK_AT_VERSION) != PACK_VERSION)
 		return reason_say(why, -ENOTSUP,
 		    "a packed segment has format version %u, this program "
 		    "knows %d",
 		    get_le32(h + PACK_AT_VERSION), PACK_VERSION);
+	if (!packed_take_header(pk, h, bytes))
+		return PACKED_DAMAGED;
 	pk->index = malloc(pk->n * PACK_ENTRY + 1);
 	if (!pk->index)
 		return -ENOMEM;

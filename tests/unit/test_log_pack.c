@@ -16,7 +16,10 @@
 
 #include <cmocka.h>
 
+#include "core/bytes.h"
+#include "core/crc32c.h"
 #include "log/floor.h"
+#include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/pack.h"
 #include "log/retain.h"
@@ -231,6 +234,137 @@ no_byte_of_a_packed_segment_changes_an_event(void **state)
 	modelfix_expect_recovered(m, LAST);
 }
 
+/* --- what a file says whose sums somebody has made anew --- */
+
+enum {
+	/* Offsets of doc/formats.md. */
+	AT_VERSION = 8,
+	AT_BLOCK = 12,
+	AT_CAPACITY = 16,
+	AT_COVERED = 24,
+	AT_INDEX = 32,
+	AT_INDEX_CRC = 56,
+	AT_CRC = 60,
+	ENTRY = 24,
+	ENTRY_OFFSET = 0,
+	ENTRY_BYTES = 8,
+	ENTRY_FRAME = 16,
+};
+
+struct lie {
+	size_t at, len;
+	uint64_t v;
+	bool in_index; /* of the one block that there is */
+};
+
+/* Exchange what is there with what the lie says. */
+static void
+tell_lie(void *arg, uint8_t *bytes, uint64_t size)
+{
+	uint8_t *index = bytes + size - LOG_PAGE - ENTRY;
+	struct lie *lie = arg;
+	uint8_t *at = (lie->in_index ? index : bytes) + lie->at;
+	uint64_t was = lie->len == 4 ? get_le32(at) : get_le64(at);
+
+	if (lie->len == 4)
+		put_le32(at, (uint32_t)lie->v);
+	else
+		put_le64(at, lie->v);
+	lie->v = was;
+	put_le32(bytes + AT_INDEX_CRC, crc32c(0, index, ENTRY));
+	put_le32(bytes + AT_CRC, crc32c(0, bytes, AT_CRC));
+}
+
+/* What comes of opening the first segment after that lie, and reading it. */
+static int
+open_lying(struct modelfix *m, struct lie lie, struct modelfix_copy *c)
+{
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	char name[SEGMENT_NAME_SIZE];
+	int fd, got;
+
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	filemodel_edit(m->fm, name, tell_lie, &lie);
+	fd = sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDONLY, 0);
+	assert_true(fd >= 0);
+	got = packed_open(m->fx.io, fd, &pk, &m->fx.why);
+	if (got == PACKED_OPENED)
+		assert_int_equal(
+		    packed_pread(pk, c->bytes, SEGMENT, 0), SEGMENT);
+	assert_int_equal(sysio_close(m->fx.io, fd), 0);
+	filemodel_edit(m->fm, name, tell_lie, &lie);
+	return got;
+}
+
+static void
+a_header_that_lies_is_damaged(void **state)
+{
+	static const struct lie lies[] = {
+		{ AT_BLOCK, 4, 0 },
+		{ AT_BLOCK, 4, 256 << 11 },
+		{ AT_CAPACITY, 8, 0 },
+		{ AT_CAPACITY, 8, LOG_PAGE },
+		{ AT_CAPACITY, 8, (UINT64_C(1) << 40) + LOG_PAGE },
+		{ AT_CAPACITY, 8, UINT64_MAX },
+		{ AT_COVERED, 8, 0 },
+		{ AT_COVERED, 8, SEGMENT - LOG_PAGE + 1 },
+		{ AT_COVERED, 8, UINT64_MAX },
+		{ AT_INDEX, 8, 0 },
+		{ AT_INDEX, 8, UINT64_MAX },
+		{ AT_INDEX, 8, UINT64_MAX - LOG_PAGE - ENTRY + 1 },
+	};
+	struct modelfix *m = *state;
+	struct modelfix_copy c;
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++)
+		if (open_lying(m, lies[i], &c) != PACKED_DAMAGED)
+			fail_msg("lie %d is believed", (int)i);
+	modelfix_expect_recovered(m, LAST);
+}
+
+static void
+a_newer_version_is_named_whatever_its_header_says(void **state)
+{
+	struct lie block = { AT_BLOCK, 4, 1 << 20 };
+	struct modelfix *m = *state;
+	struct modelfix_copy c;
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	filemodel_edit(m->fm, modelfix_named(m, 1), tell_lie, &block);
+	assert_int_equal(
+	    open_lying(m, (struct lie){ AT_VERSION, 4, 2 }, &c), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, "format version 2"));
+}
+
+static void
+a_block_whose_entry_lies_reads_as_zeros(void **state)
+{
+	static const struct lie lies[] = {
+		{ ENTRY_OFFSET, 8, UINT64_MAX, true },
+		{ ENTRY_OFFSET, 8, INT64_MAX, true },
+		{ ENTRY_BYTES, 4, 0, true },
+		{ ENTRY_BYTES, 4, UINT32_MAX, true },
+	};
+	const struct lie frame = { ENTRY_FRAME, 4, UINT32_MAX, true };
+	struct modelfix *m = *state;
+	struct modelfix_copy was, is;
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	read_packed(m, 1, &was);
+	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
+		assert_int_equal(open_lying(m, lies[i], &is), PACKED_OPENED);
+		assert_true(format_is_zero(is.bytes, SEGMENT - LOG_PAGE));
+	}
+	/* What was stripped is not restored, and no frame verifies. */
+	assert_int_equal(open_lying(m, frame, &is), PACKED_OPENED);
+	assert_memory_not_equal(&was, &is, sizeof(was));
+	modelfix_expect_recovered(m, LAST);
+}
+
 int
 main(void)
 {
@@ -243,6 +377,9 @@ main(void)
 		MODEL_TEST(segments_that_were_left_in_a_crash_are_packed_too),
 		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
 		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),
+		MODEL_TEST(a_header_that_lies_is_damaged),
+		MODEL_TEST(a_newer_version_is_named_whatever_its_header_says),
+		MODEL_TEST(a_block_whose_entry_lies_reads_as_zeros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
