@@ -249,8 +249,10 @@ packed_pread(struct packed *pk, void *buf, size_t len, uint64_t at)
 
 struct packing {
 	const struct sysio *io;
+	int dirfd;
 	int from; /* the segment */
 	int to;
+	bool placed; /* what is in `to` has its name */
 	uint64_t at; /* the next byte of the file */
 	struct packed pk;
 	uint8_t *raw;
@@ -373,8 +375,11 @@ packing_deinit(struct packing *pg)
 {
 	if (pg->from >= 0)
 		(void)sysio_close(pg->io, pg->from);
-	if (pg->to >= 0)
+	if (pg->to >= 0) {
 		(void)sysio_close(pg->io, pg->to);
+		if (!pg->placed)
+			(void)sysio_unlink(pg->io, pg->dirfd, PACK_TMP);
+	}
 	free(pg->raw);
 	free(pg->pk.index);
 	zstd_deinit(&pg->pk.zstd);
@@ -383,18 +388,18 @@ packing_deinit(struct packing *pg)
 
 /* The packed file has its name before the other loses its own. */
 static int
-pack_swap(const struct packing *pg, int dirfd, const struct segment *s,
-    struct reason *why)
+pack_swap(struct packing *pg, const struct segment *s, struct reason *why)
 {
 	char name[SEGMENT_NAME_SIZE];
 	int err;
 
 	segment_name(name, s->header.first_seq, s->header.incarnation, ".segz");
-	err = sysio_rename(pg->io, dirfd, PACK_TMP, name);
+	err = sysio_rename(pg->io, pg->dirfd, PACK_TMP, name);
+	pg->placed = err == 0;
 	if (err == 0)
-		err = sysio_fsync(pg->io, dirfd);
+		err = sysio_fsync(pg->io, pg->dirfd);
 	if (err == 0)
-		err = sysio_unlink(pg->io, dirfd, s->name);
+		err = sysio_unlink(pg->io, pg->dirfd, s->name);
 	return err < 0 ? reason_set(why, err, "cannot swap '%s'", s->name) : 0;
 }
 
@@ -403,7 +408,7 @@ pack_segment(const struct sysio *io, int dirfd, const struct segment *s,
     struct reason *why)
 {
 	CLEANUP(packing_deinit)
-	struct packing pg = { .io = io, .from = -1, .to = -1 };
+	struct packing pg = { .io = io, .dirfd = dirfd, .from = -1, .to = -1 };
 	int got;
 
 	pg.from = sysio_openat(io, dirfd, s->name, O_RDONLY, 0);
@@ -422,5 +427,5 @@ pack_segment(const struct sysio *io, int dirfd, const struct segment *s,
 	if (got == 0)
 		return reason_set(why, PACK_DIFFERS,
 		    "'%s', packed, reads otherwise", s->name);
-	return pack_swap(&pg, dirfd, s, why);
+	return pack_swap(&pg, s, why);
 }
