@@ -235,6 +235,32 @@ no_byte_of_a_packed_segment_changes_an_event(void **state)
 	modelfix_expect_recovered(m, LAST);
 }
 
+/*
+ * All behind it are gone, and nothing says that they were there.  Its first
+ * block, and with it both headers, reads as zeros, and the file has no byte
+ * where a segment has its frames.
+ */
+static void
+one_without_headers_is_damaged_not_empty(void **state)
+{
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE], complaint[LOG_PROBLEM_SENTENCE];
+	struct segment_list list;
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	for (size_t i = 1; i < list.n; i++)
+		filemodel_put_aside(m->fm, list.v[i].name, NULL);
+	segment_list_deinit(&list);
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	assert_true(filemodel_size(m->fm, name) < SEGMENT_FRAMES);
+	modelfix_spoil(m, name, 100, 1);
+	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT, "neither copy");
+	assert_int_equal(count_problems(m, complaint), 1);
+}
+
 /* --- what a file says whose sums somebody has made anew --- */
 
 enum {
@@ -378,6 +404,7 @@ main(void)
 		MODEL_TEST(segments_that_were_left_in_a_crash_are_packed_too),
 		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
 		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),
+		MODEL_TEST(one_without_headers_is_damaged_not_empty),
 		MODEL_TEST(a_header_that_lies_is_damaged),
 		MODEL_TEST(a_newer_version_is_named_whatever_its_header_says),
 		MODEL_TEST(a_block_whose_entry_lies_reads_as_zeros),
