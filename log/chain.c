@@ -297,3 +297,21 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 		chain_check_alone(&ch, before);
 	return 0;
 }
+
+int
+chain_read(const struct sysio *io, int dirfd, struct segment_list *list,
+    struct reason *why)
+{
+	struct log_problem_sink sink = { log_problem_keep, why, 0 };
+	int err = segment_list_read(io, dirfd, list, why);
+
+	if (err < 0)
+		return err;
+	list->n = segment_list_used(list);
+	err = chain_check(io, dirfd, list, list->n, NULL, &sink, why);
+	if (err < 0) {
+		segment_list_deinit(list);
+		return err;
+	}
+	return sink.told > 0 ? CHAIN_DAMAGED : CHAIN_WHOLE;
+}

@@ -26,4 +26,16 @@ MUST_CHECK int chain_check(const struct sysio *io, int dirfd,
     struct segment_list *list, size_t n, void (*notes)(const char *sentence),
     struct log_problem_sink *sink, struct reason *why);
 
+enum chain_read {
+	CHAIN_WHOLE = 0,
+	CHAIN_DAMAGED, /* *why says what of it */
+};
+
+/*
+ * The list of the segments in dirfd that were used, checked.  Unless below
+ * zero to be ended with segment_list_deinit().
+ */
+MUST_CHECK int chain_read(const struct sysio *io, int dirfd,
+    struct segment_list *list, struct reason *why);
+
 #endif

@@ -155,14 +155,6 @@ log_reader_open_segment(struct log_reader *rd, struct reason *why)
 	return err < 0 ? err : 0;
 }
 
-static void
-log_reader_keep_sentence(void *arg, const struct log_problem *problem)
-{
-	char sentence[LOG_PROBLEM_SENTENCE];
-
-	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
-}
-
 /* Events from next to last are not to be had at offset. */
 static int
 log_reader_tell(struct log_reader *rd, uint64_t offset, uint64_t next,
@@ -170,7 +162,7 @@ log_reader_tell(struct log_reader *rd, uint64_t offset, uint64_t next,
 {
 	struct log_problem at = { LOG_DAMAGED_FRAME, rd->list.v[rd->at].name,
 		offset };
-	struct log_problem_sink sink = { log_reader_keep_sentence, why, 0 };
+	struct log_problem_sink sink = { log_problem_keep, why, 0 };
 
 	if (last >= next) {
 		at.first_seq = next;

@@ -78,7 +78,8 @@ void log_writer_stamp(
     struct log_writer *lw, uint8_t *frame, uint64_t durable_seq);
 
 /*
- * Write the stamped frames (iov, back to back on disk; n at most 512), pad to the page, fdatasync.  After an error nothing may be retried.
+ * Write the stamped frames (iov, back to back on disk; n at most 512), pad to
+ * the page, fdatasync.  After an error nothing may be retried.
  */
 MUST_CHECK int log_writer_flush(struct log_writer *lw, const struct iovec *iov,
     int n, uint64_t last_seq, struct reason *why);
@@ -94,8 +95,8 @@ void log_writer_sum(struct log_writer *lw, const struct iovec *iov, int n);
 
 /*
  * Stamp, write and flush one IDLE frame: durable_seq = last, and the digest
- * of all before it.  Needs no room; nothing is done where no segment is open, or where the last page that is
- * left has been used for one.
+ * of all before it.  Needs no room; nothing is done where no segment is open,
+ * or where the last page that is left has been used for one.
  */
 MUST_CHECK int log_writer_idle(
     struct log_writer *lw, uint64_t last_seq, struct reason *why);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/reason.h"
 #include "log/problem.h"
 
 /* Also in peal-writer(8), word by word but for what is quoted there. */
@@ -99,6 +100,14 @@ log_problem_sentence(
 	    kinds[problem->kind].name, what, problem->segment, where,
 	    problem->text, events);
 	return buf;
+}
+
+void
+log_problem_keep(void *arg, const struct log_problem *problem)
+{
+	char sentence[LOG_PROBLEM_SENTENCE];
+
+	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
 void

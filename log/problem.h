@@ -49,6 +49,9 @@ enum {
 const char *log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE]);
 
+/* A sink's fn that leaves the sentence in arg, a struct reason. */
+void log_problem_keep(void *arg, const struct log_problem *problem);
+
 const char *log_problem_name(enum log_problem_kind kind);
 /* What the operator does next, by the kind with which sentence begins. */
 const char *log_problem_next(const char *sentence);

@@ -17,14 +17,6 @@
 #include "log/retain.h"
 #include "log/segment.h"
 
-static void
-retain_keep_problem(void *arg, const struct log_problem *problem)
-{
-	char sentence[LOG_PROBLEM_SENTENCE];
-
-	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
-}
-
 /*
  * The time of the last event of segment i; of one that was left in a crash
  * it is not known, and that of the next sealed one taken, which is later.
@@ -84,19 +76,15 @@ retain_look(const struct sysio *io, int dirfd,
     const struct retain_policy *policy, struct log_floor *floor,
     struct reason *why)
 {
-	struct log_problem_sink sink = { retain_keep_problem, why, 0 };
 	struct segment_list list;
-	int err = segment_list_read(io, dirfd, &list, why);
+	int got = chain_read(io, dirfd, &list, why);
 
-	if (err < 0)
-		return err;
-	list.n = segment_list_used(&list);
-	err = chain_check(io, dirfd, &list, list.n, NULL, &sink, why);
-	if (err == 0)
-		err = sink.told > 0 ? RETAIN_DAMAGED
-				    : retain_choose(&list, policy, floor);
+	if (got < 0)
+		return got;
+	got = got == CHAIN_WHOLE ? retain_choose(&list, policy, floor)
+				 : RETAIN_DAMAGED;
 	segment_list_deinit(&list);
-	return err;
+	return got;
 }
 
 /* The oldest whose end is known and that is not packed; not the newest two. */
@@ -118,31 +106,33 @@ retain_has_room(const struct sysio *io, int dirfd, const struct segment *s)
 	return sysio_room(io, dirfd, &room) == 0 && room / 3 >= s->disk_bytes;
 }
 
+static int
+retain_pack_one(const struct sysio *io, int dirfd,
+    const struct segment_list *list, struct reason *why)
+{
+	const struct segment *s = retain_unpacked(list);
+	int got;
+
+	if (!s || !retain_has_room(io, dirfd, s))
+		return RETAIN_NOTHING;
+	got = pack_segment(io, dirfd, s, why);
+	if (got == PACK_DIFFERS)
+		return RETAIN_DAMAGED;
+	return got < 0 ? got : RETAIN_PACKED;
+}
+
 int
 retain_pack(const struct sysio *io, int dirfd, struct reason *why)
 {
-	struct log_problem_sink sink = { retain_keep_problem, why, 0 };
-	const struct segment *s = NULL;
 	struct segment_list list;
-	int err = segment_list_read(io, dirfd, &list, why);
+	int got = chain_read(io, dirfd, &list, why);
 
-	if (err < 0)
-		return err;
-	if (list.n > 0 && !list.v[list.n - 1].headed)
-		list.n--;
-	err = chain_check(io, dirfd, &list, list.n, NULL, &sink, why);
-	if (err == 0 && sink.told == 0)
-		s = retain_unpacked(&list);
-	if (s && retain_has_room(io, dirfd, s)) {
-		err = pack_segment(io, dirfd, s, why);
-		err = err == PACK_DONE	    ? RETAIN_PACKED
-		      : err == PACK_DIFFERS ? RETAIN_DAMAGED
-					    : err;
-	} else if (err == 0) {
-		err = sink.told > 0 ? RETAIN_DAMAGED : RETAIN_NOTHING;
-	}
+	if (got < 0)
+		return got;
+	got = got == CHAIN_WHOLE ? retain_pack_one(io, dirfd, &list, why)
+				 : RETAIN_DAMAGED;
 	segment_list_deinit(&list);
-	return err;
+	return got;
 }
 
 /* --- removal --- */

@@ -18,7 +18,6 @@
 #include "log/chain.h"
 #include "log/format_priv.h"
 #include "log/newfile.h"
-#include "log/problem.h"
 #include "log/scan.h"
 #include "log/sums.h"
 
@@ -303,27 +302,15 @@ sums_have_room(const struct sysio *io, int dirfd, const struct segment *s)
 	       room / 3 >= s->header.capacity;
 }
 
-static void
-sums_keep_problem(void *arg, const struct log_problem *problem)
-{
-	char sentence[LOG_PROBLEM_SENTENCE];
-
-	reason_set(arg, 0, "%s", log_problem_sentence(problem, sentence));
-}
-
 int
 sums_make(const struct sysio *io, int dirfd, struct reason *why)
 {
-	struct log_problem_sink sink = { sums_keep_problem, why, 0 };
 	struct segment_list list;
-	int got = segment_list_read(io, dirfd, &list, why);
+	int got = chain_read(io, dirfd, &list, why);
 
 	if (got < 0)
 		return got;
-	list.n = segment_list_used(&list);
-	got = chain_check(io, dirfd, &list, list.n, NULL, &sink, why);
-	if (got == 0 && sink.told > 0)
-		got = SUMS_DAMAGED;
+	got = got == CHAIN_WHOLE ? SUMS_NOTHING : SUMS_DAMAGED;
 	for (size_t i = 0; got == SUMS_NOTHING && i + 1 < list.n; i++) {
 		const struct segment *s = &list.v[i];
 
