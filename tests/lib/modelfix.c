@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "log/format_priv.h"
+#include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
 
@@ -119,6 +120,25 @@ modelfix_expect_recovered(struct modelfix *m, uint64_t last)
 	logfix_start(&m->fx);
 	assert_int_equal(m->fx.tail.last_seq, last);
 	logfix_expect(&m->fx, last);
+}
+
+static void
+modelfix_note_problem(void *arg, const struct log_problem *problem)
+{
+	log_problem_sentence(problem, arg);
+}
+
+uint64_t
+modelfix_problems(struct modelfix *m, char sentence[LOG_PROBLEM_SENTENCE])
+{
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.problem = modelfix_note_problem,
+		.arg = sentence };
+
+	sentence[0] = '\0';
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	return verify.problems;
 }
 
 bool

@@ -50,6 +50,9 @@ void modelfix_expect_damage(
     struct modelfix *m, enum log_problem_kind kind, const char *text);
 /* Recovery finds events 1 to last, and they are read. */
 void modelfix_expect_recovered(struct modelfix *m, uint64_t last);
+/* How many problems verification finds; the last one's sentence, or "". */
+uint64_t modelfix_problems(
+    struct modelfix *m, char sentence[LOG_PROBLEM_SENTENCE]);
 bool modelfix_in_quarantine(struct modelfix *m, const char *name);
 void modelfix_store_witness(struct modelfix *m, uint64_t seq);
 

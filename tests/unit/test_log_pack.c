@@ -23,32 +23,12 @@
 #include "log/log_reader.h"
 #include "log/pack.h"
 #include "log/retain.h"
-#include "log/verify.h"
 #include "tests/lib/modelfix.h"
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
 	LAST = 60, /* of modelfix_fill_segments() */
 };
-
-static void
-note_problem(void *arg, const struct log_problem *problem)
-{
-	log_problem_sentence(problem, arg);
-}
-
-static uint64_t
-count_problems(struct modelfix *m, char complaint[LOG_PROBLEM_SENTENCE])
-{
-	struct log_verify verify = { .limit_seq = UINT64_MAX,
-		.problem = note_problem,
-		.arg = complaint };
-
-	complaint[0] = '\0';
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	return verify.problems;
-}
 
 static void
 pack_all(struct modelfix *m)
@@ -131,7 +111,7 @@ a_packed_log_is_the_same_log(void **state)
 		assert_int_equal(is_packed(m, modelfix_nth(m, i)), i + 1 < n);
 	assert_true(filemodel_size(m->fm, modelfix_named(m, 1)) < SEGMENT);
 	modelfix_expect_recovered(m, LAST);
-	assert_int_equal(count_problems(m, complaint), 0);
+	assert_int_equal(modelfix_problems(m, complaint), 0);
 	logfix_fill(&m->fx, 5, 3);
 	modelfix_expect_recovered(m, LAST + 15);
 	/* They count as what they take. */
@@ -171,7 +151,7 @@ segments_that_were_left_in_a_crash_are_packed_too(void **state)
 	pack_all(m);
 	assert_true(is_packed(m, 1));
 	assert_false(is_packed(m, modelfix_nth(m, 1)));
-	assert_int_equal(count_problems(m, complaint), 0);
+	assert_int_equal(modelfix_problems(m, complaint), 0);
 	read_packed(m, 1, &is);
 	assert_memory_equal(&was, &is, sizeof(was));
 	modelfix_expect_recovered(m, 36);
@@ -224,7 +204,7 @@ no_byte_of_a_packed_segment_changes_an_event(void **state)
 		n = logfix_read(&m->fx, LAST, &outcome);
 		/* All of them, or a refusal behind some that are right. */
 		assert_true(n >= 0 && (n == LAST) == (outcome == LOG_READ_END));
-		if (count_problems(m, complaint) > 0)
+		if (modelfix_problems(m, complaint) > 0)
 			told++;
 		else if (n != LAST)
 			fail_msg("byte %d is not told of", (int)at);
@@ -258,7 +238,7 @@ one_without_headers_is_damaged_not_empty(void **state)
 	assert_true(filemodel_size(m->fm, name) < SEGMENT_FRAMES);
 	modelfix_spoil(m, name, 100, 1);
 	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT, "neither copy");
-	assert_int_equal(count_problems(m, complaint), 1);
+	assert_int_equal(modelfix_problems(m, complaint), 1);
 }
 
 /* --- what a file says whose sums somebody has made anew --- */

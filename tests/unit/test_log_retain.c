@@ -35,25 +35,6 @@ enum {
 
 static uint64_t seed;
 
-static void
-note_problem(void *arg, const struct log_problem *problem)
-{
-	log_problem_sentence(problem, arg);
-}
-
-static uint64_t
-count_problems(struct modelfix *m, char complaint[LOG_PROBLEM_SENTENCE])
-{
-	struct log_verify verify = { .limit_seq = UINT64_MAX,
-		.problem = note_problem,
-		.arg = complaint };
-
-	complaint[0] = '\0';
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	return verify.problems;
-}
-
 /* --- which segments go --- */
 
 static void
@@ -73,7 +54,7 @@ the_oldest_segments_go_until_the_rest_is_small_enough(void **state)
 	assert_string_equal(modelfix_named(m, 1), "");
 	modelfix_expect_recovered(m, LAST);
 	assert_int_equal(m->fx.tail.oldest_seq, third);
-	assert_int_equal(count_problems(m, complaint), 0);
+	assert_int_equal(modelfix_problems(m, complaint), 0);
 	logfix_fill(&m->fx, 5, 3);
 	modelfix_expect_recovered(m, LAST + 15);
 }
@@ -280,7 +261,7 @@ a_base_that_is_missing_is_damage(void **state)
 	base_name(name, modelfix_nth(m, 0) - 1);
 	filemodel_put_aside(m->fm, name, "x");
 	modelfix_expect_damage(m, LOG_DAMAGED_BASE, "is missing");
-	assert_int_equal(count_problems(m, complaint), 1);
+	assert_int_equal(modelfix_problems(m, complaint), 1);
 	filemodel_put_aside(m->fm, "x", name);
 	modelfix_expect_recovered(m, LAST);
 }
@@ -313,12 +294,12 @@ every_byte_of_the_base_counts(void **state)
 	modelfix_fill_segments(m);
 	retainfix_expect(m, 3 * SEGMENT);
 	base_name(name, modelfix_nth(m, 0) - 1);
-	assert_int_equal(count_problems(m, complaint), 0);
+	assert_int_equal(modelfix_problems(m, complaint), 0);
 	size = filemodel_size(m->fm, name);
 	assert_true(size > 0 && size % LOG_PAGE == 0);
 	for (int64_t at = 0; at < size; at++) {
 		modelfix_spoil(m, name, (uint64_t)at, 1);
-		if (count_problems(m, complaint) != 1 ||
+		if (modelfix_problems(m, complaint) != 1 ||
 		    !strstr(complaint, "is damaged"))
 			fail_msg("byte %d: %s", (int)at, complaint);
 		modelfix_spoil(m, name, (uint64_t)at, 1);
@@ -505,7 +486,7 @@ complain(struct filemodel *fm, uint64_t acked, uint64_t *oldest)
 			      (long)fx->tail.last_seq ||
 			  outcome != LOG_READ_END))
 		wrong = "events are missing";
-	if (!wrong && count_problems(&m, text) > 0)
+	if (!wrong && modelfix_problems(&m, text) > 0)
 		wrong = text;
 	if (!wrong && retain_remove(fx->io, fx->dirfd, &fx->why) < 0)
 		wrong = fx->why.text;
