@@ -82,11 +82,23 @@ hooked_pwritev(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
 	return sysio_posix.pwritev(NULL, fd, iov, n, at);
 }
 
+/* For a syncer that goes on behind the last event. */
+static struct syncer_parts
+parts_of(const struct fx *f)
+{
+	return (struct syncer_parts){ .gather = f->g,
+		.log = f->lw,
+		.ring = f->rw,
+		.witness = f->wit,
+		.wake_fd = -1,
+		.last_seq = f->seq };
+}
+
 /* A writer over what the directory holds. */
 static void
 start(struct fx *f)
 {
-	struct syncer_parts parts = { .wake_fd = -1 };
+	struct syncer_parts parts;
 
 	assert_int_equal(
 	    recover_log(&f->io, f->dir->fd, NULL, 0, NULL, &f->tail, &f->why),
@@ -115,11 +127,8 @@ start(struct fx *f)
 			     f->tail.log_id, f->tail.epoch, &f->wit, &f->why),
 	    0);
 	f->g = gather_new();
-	parts.gather = f->g;
-	parts.log = f->lw;
-	parts.ring = f->rw;
-	parts.witness = f->wit;
-	parts.last_seq = f->seq = f->tail.last_seq;
+	f->seq = f->tail.last_seq;
+	parts = parts_of(f);
 	assert_int_equal(syncer_new(&parts, &f->sy), 0);
 }
 
@@ -408,11 +417,7 @@ segments_are_rolled_where_a_frame_does_not_fit(void **state)
 static unsigned
 spend(struct fx *f, size_t size)
 {
-	struct syncer_parts parts = { .gather = f->g,
-		.log = f->lw,
-		.ring = f->rw,
-		.wake_fd = -1,
-		.last_seq = f->seq };
+	struct syncer_parts parts = parts_of(f);
 	const size_t len = frame_size(f, 1, size, false);
 	struct space *space = NULL;
 	unsigned n = 0;
@@ -508,11 +513,7 @@ static void
 threads_store_and_publish_in_order(void **state)
 {
 	struct fx *f = *state;
-	struct syncer_parts parts = { .gather = f->g,
-		.log = f->lw,
-		.ring = f->rw,
-		.witness = f->wit,
-		.last_seq = f->seq };
+	struct syncer_parts parts = parts_of(f);
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
 	struct space *space = NULL;
@@ -564,11 +565,7 @@ static void
 a_thread_whose_flush_fails_says_so_and_ends(void **state)
 {
 	struct fx *f = *state;
-	struct syncer_parts parts = { .gather = f->g,
-		.log = f->lw,
-		.ring = f->rw,
-		.witness = f->wit,
-		.last_seq = f->seq };
+	struct syncer_parts parts = parts_of(f);
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
 	uint64_t woken;
