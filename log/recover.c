@@ -294,8 +294,10 @@ recover_check_witness(struct recovery *rc, const struct log_tail *tail,
 	const struct segment *s = &rc->list.v[rc->used > 0 ? rc->used - 1 : 0];
 	struct log_problem at = { LOG_LOST_TAIL, .segment = s->name };
 
+	/* The log's own witness goes where the log goes: its epoch was here. */
 	if (memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0 ||
-	    wit->epoch != tail->epoch) {
+	    wit->epoch < tail->epoch ||
+	    (wit->epoch > tail->epoch && wit != &rc->durable)) {
 		recover_note(
 		    rc, "'%s' is a witness of another log or epoch", wit->name);
 		return;

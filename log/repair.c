@@ -108,9 +108,12 @@ repair_epoch_open(const struct repair *rp)
 	return l->n > 0 && !l->v[l->n - 1].headed;
 }
 
-/* A witness of this log and its last epoch, or the only one there is. */
+/*
+ * A witness of this log and its last epoch, or the only one there is.  The
+ * log's own goes where the log goes: an epoch that it names was here.
+ */
 static void
-repair_ask(struct repair *rp, const struct log_witness *wit)
+repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 {
 	if (rp->r->was_epoch == 0 && wit->seq > 0) {
 		memcpy(rp->log_id, wit->log_id, sizeof(rp->log_id));
@@ -118,7 +121,7 @@ repair_ask(struct repair *rp, const struct log_witness *wit)
 	}
 	if (memcmp(wit->log_id, rp->log_id, sizeof(rp->log_id)) != 0)
 		return;
-	if (repair_epoch_open(rp))
+	if (own || repair_epoch_open(rp))
 		rp->r->was_epoch = MAX(rp->r->was_epoch, wit->epoch);
 	if (wit->epoch == rp->r->was_epoch)
 		rp->known = MAX(rp->known, wit->seq);
@@ -131,12 +134,12 @@ repair_ask_all(struct repair *rp, void (*note)(const char *sentence))
 	int got = witness_load(rp->io, rp->dirfd, WITNESS_NAME, &wit, rp->why);
 
 	if (got == WITNESS_LOADED)
-		repair_ask(rp, &wit);
+		repair_ask(rp, &wit, true);
 	/* Whoever accepts a loss has to know that it may be larger. */
 	else if (got == WITNESS_BAD && note)
 		note("'" WITNESS_NAME "' is damaged and says nothing");
 	for (unsigned i = 0; got >= 0 && i < rp->r->n_witnesses; i++)
-		repair_ask(rp, &rp->r->witnesses[i]);
+		repair_ask(rp, &rp->r->witnesses[i], false);
 	return MIN(got, 0);
 }
 

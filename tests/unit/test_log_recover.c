@@ -259,6 +259,24 @@ a_rotten_last_flush_is_damage_where_a_witness_knows_of_it(void **state)
 	assert_non_null(strstr(m->fx.why.text, WITNESS_NAME));
 }
 
+/* That of a restoration, say, whose first segment somebody has lost. */
+static void
+a_later_epoch_of_which_no_segment_is_left_is_missed(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	m->fx.tail.epoch++;
+	/* What it knew of is there. */
+	modelfix_store_witness(m, 3);
+	modelfix_expect_recovered(m, 3);
+	m->fx.tail.epoch++;
+	modelfix_store_witness(m, 5);
+	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 4 to 5 are");
+	assert_non_null(strstr(m->fx.why.text, WITNESS_NAME));
+}
+
 static void
 a_damaged_witness_says_nothing(void **state)
 {
@@ -420,6 +438,7 @@ main(void)
 		MODEL_TEST(a_rotten_idle_frame_is_a_torn_tail),
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_a_witness_knows_of_it),
+		MODEL_TEST(a_later_epoch_of_which_no_segment_is_left_is_missed),
 		MODEL_TEST(a_damaged_witness_says_nothing),
 		MODEL_TEST(
 		    a_segment_without_a_frame_is_set_aside_and_its_number_used_again),

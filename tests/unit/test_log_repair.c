@@ -265,6 +265,17 @@ what_a_witness_of_a_later_epoch_knows_is_named(void **state)
 }
 
 static void
+a_later_epoch_of_which_no_segment_is_left_is_named(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	m->fx.tail.epoch++;
+	modelfix_store_witness(m, 64);
+	repairfix_expect(m, "61..64", 5);
+}
+
+static void
 one_that_also_lost_frames_loses_those(void **state)
 {
 	struct modelfix *m = *state;
@@ -490,6 +501,7 @@ main(void)
 		TEST(a_segment_without_headers_loses_nothing),
 		TEST(nor_does_the_newest_one),
 		TEST(what_a_witness_of_a_later_epoch_knows_is_named),
+		TEST(a_later_epoch_of_which_no_segment_is_left_is_named),
 		TEST(one_that_also_lost_frames_loses_those),
 		TEST(a_copy_without_headers_adds_nothing),
 		TEST(a_frame_fits_where_it_did),
