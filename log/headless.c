@@ -6,6 +6,8 @@
  * from it, too, says whether it was a frame.
  */
 
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -56,10 +58,17 @@ struct headless_search {
 	struct segment with; /* as if it had a header */
 	struct scan look;    /* for its window */
 	struct scan try;
+	bool found;
+	uint32_t salt;	 /* of the frames that were found */
+	uint64_t behind; /* the last of them that carry on from each other */
 	struct reason *why;
 };
 
-/* Is the frame header that was found at offset one of s?  1, 0 or -errno. */
+/*
+ * Look at the frame header that was found at offset; 0 or -errno.  What lies
+ * in a frame that verifies is no frame, but where that one is damaged an
+ * event's bytes may look like one.
+ */
 static int
 headless_try(struct headless_search *hl, uint64_t offset, const uint8_t *p)
 {
@@ -67,13 +76,27 @@ headless_try(struct headless_search *hl, uint64_t offset, const uint8_t *p)
 	struct frame_header frame;
 	int got;
 
-	if (p[FRAME_TYPE] != FRAME_EVENTS ||
+	if (offset < hl->behind || p[FRAME_TYPE] != FRAME_EVENTS ||
 	    first_seq < hl->with.header.first_seq)
 		return 0;
 	hl->try.salt = headless_salt(p);
 	scan_jump(&hl->try, offset, first_seq);
 	got = scan_next(&hl->try, &frame, hl->why);
-	return got == SCAN_FRAME ? hl->try.frame_at == offset : got;
+	if (got != SCAN_FRAME || hl->try.frame_at != offset)
+		return MIN(got, 0);
+	if (hl->found && hl->try.salt != hl->salt)
+		return reason_say(hl->why, -EBADMSG,
+		    "'%s' has no header, and what looks like its frames is of "
+		    "two segments, at offset %" PRIu64 " for one: restore it "
+		    "from a backup",
+		    hl->with.name, offset);
+	hl->found = true;
+	hl->salt = hl->try.salt;
+	while (got == SCAN_FRAME) {
+		hl->behind = hl->try.at;
+		got = scan_next(&hl->try, &frame, hl->why);
+	}
+	return got;
 }
 
 /* Look through n bytes at p, which are those at offset. */
@@ -110,12 +133,12 @@ headless_run(struct headless_search *hl)
 			return reason_set(
 			    hl->why, (int)n, "cannot read '%s'", hl->with.name);
 		if (n < LOG_FRAME_HEADER)
-			return HEADLESS_NONE;
+			return hl->found ? HEADLESS_FOUND : HEADLESS_NONE;
 		got = headless_look(hl, p, (size_t)n, offset);
 		/* A header may lie across the pieces. */
 		offset += (uint64_t)(n - LOG_FRAME_HEADER + 1);
 	}
-	return got < 0 ? got : HEADLESS_FOUND;
+	return got;
 }
 
 int
@@ -144,7 +167,7 @@ headless_find(
 	}
 	scan_deinit(&hl.look);
 	if (got == HEADLESS_FOUND) {
-		hl.with.header.salt = hl.try.salt;
+		hl.with.header.salt = hl.salt;
 		*s = hl.with;
 	}
 	return got;

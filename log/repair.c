@@ -251,6 +251,9 @@ repair_plan(struct repair *rp)
 	err = repair_ask_all(rp, r->note);
 	if (err == 0)
 		err = repair_count(rp);
+	/* What would be kept cannot be told from what an event holds. */
+	if (err == -EBADMSG)
+		return LOG_REPAIR_REFUSED;
 	if (err < 0)
 		return err;
 	r->epoch = MAX(r->was_epoch + 1, r->now_us / UINT64_C(1000000));

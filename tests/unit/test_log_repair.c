@@ -264,6 +264,35 @@ what_a_witness_of_a_later_epoch_knows_is_named(void **state)
 	repairfix_expect(m, "19..24", 1);
 }
 
+/*
+ * An event may hold bytes that are a frame under a salt of their own.  Where
+ * the frame around it is damaged nothing else tells them from the segment's.
+ */
+static void
+frames_of_two_salts_are_not_chosen_from(void **state)
+{
+	struct modelfix *m = *state;
+	struct modelfix_copy own, other;
+	char name[SEGMENT_NAME_SIZE];
+
+	modelfix_fill_segments(m);
+	snprintf(name, sizeof(name), "%s", modelfix_named(m, 25));
+	filemodel_edit(
+	    m->fm, modelfix_named(m, 37), modelfix_take_copy, &other);
+	filemodel_edit(m->fm, name, modelfix_take_copy, &own);
+	memset(own.bytes, 0, SEGMENT_FRAMES);
+	memset(own.bytes + modelfix_page(1), 0, LOG_PAGE);
+	memcpy(own.bytes + modelfix_page(1) + 100,
+	    other.bytes + modelfix_page(0), LOG_PAGE - 200);
+	modelfix_put_file(m, name, &own);
+	repairfix_refused(m, "of two segments");
+	/* Also where they come first. */
+	memcpy(own.bytes + modelfix_page(0), own.bytes + modelfix_page(1),
+	    LOG_PAGE);
+	modelfix_put_file(m, name, &own);
+	repairfix_refused(m, "of two segments");
+}
+
 static void
 a_later_epoch_of_which_no_segment_is_left_is_named(void **state)
 {
@@ -501,6 +530,7 @@ main(void)
 		TEST(a_segment_without_headers_loses_nothing),
 		TEST(nor_does_the_newest_one),
 		TEST(what_a_witness_of_a_later_epoch_knows_is_named),
+		TEST(frames_of_two_salts_are_not_chosen_from),
 		TEST(a_later_epoch_of_which_no_segment_is_left_is_named),
 		TEST(one_that_also_lost_frames_loses_those),
 		TEST(a_copy_without_headers_adds_nothing),
