@@ -119,7 +119,8 @@ class Outbox {
 
   on(type, handler, o) {
     const off = this.#events.on(type, handler, o);
-    if (type === "settled") this.ready.then(() => this.#tellUntold());
+    if (type === "settled")
+      this.ready.then(() => this.#tellUntold()).catch(this.#unlessClosed);
     return off;
   }
 
@@ -232,6 +233,10 @@ class Outbox {
     if (!this.#events.emit("error", error)) console.error(error);
     this.#reporting = false;
   }
+
+  #unlessClosed = (e) => {
+    if (!this.#closed.signal.aborted) this.#report(e);
+  };
 
   // --- the store ---
 
@@ -365,7 +370,7 @@ class Outbox {
     this.#store.gone(page, this.#closed.signal).then(() => {
       this.#watched.delete(page);
       return this.#catchUp();
-    }).catch((e) => this.#closed.signal.aborted || this.#report(e));
+    }).catch(this.#unlessClosed);
   }
 
   /** A page that ended while it settled an entry has said so to the store alone. */
