@@ -445,6 +445,9 @@ backup_run(struct backup *bk)
 	}
 	err = chain_check(
 	    bk->io, bk->dirfd, l, n, bk->b->note, &bk->sink, bk->why);
+	if (err == 0 && n < l->n)
+		err = chain_check_headless(
+		    bk->io, bk->dirfd, &l->v[n], &bk->sink, bk->why);
 	if (err == 0 && bk->sink.told == 0)
 		err = backup_check_old(bk, &l->v[n - 1].header);
 	if (err == 0 && bk->sink.told == 0)

@@ -299,6 +299,21 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 }
 
 int
+chain_check_headless(const struct sysio *io, int dirfd, const struct segment *s,
+    struct log_problem_sink *sink, struct reason *why)
+{
+	struct log_problem at = { .segment = s->name,
+		.first_seq = s->name_first_seq,
+		.last_seq = UINT64_MAX };
+	int got = segment_has_bytes(io, dirfd, s, why);
+
+	if (got > 0)
+		log_problem_tell(
+		    sink, &at, "neither copy of its header is valid");
+	return MIN(got, 0);
+}
+
+int
 chain_read(const struct sysio *io, int dirfd, struct segment_list *list,
     struct reason *why)
 {

@@ -26,6 +26,14 @@ MUST_CHECK int chain_check(const struct sysio *io, int dirfd,
     struct segment_list *list, size_t n, void (*notes)(const char *sentence),
     struct log_problem_sink *sink, struct reason *why);
 
+/*
+ * s is the newest file and has no header.  Made and not begun it needs none;
+ * with a byte behind its headers' place it is damage, which is told to sink.
+ * 0 or -errno.
+ */
+MUST_CHECK int chain_check_headless(const struct sysio *io, int dirfd,
+    const struct segment *s, struct log_problem_sink *sink, struct reason *why);
+
 enum chain_read {
 	CHAIN_WHOLE = 0,
 	CHAIN_DAMAGED, /* *why says what of it */

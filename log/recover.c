@@ -72,24 +72,6 @@ static void PRINTF(2, 3) recover_note(struct recovery *rc, const char *fmt, ...)
 	rc->notes(sentence);
 }
 
-/*
- * The newest file may lack its headers: a disk that lost a whole segment's
- * beginning.  Without a byte behind them it was never used.
- */
-static int
-recover_check_headerless(struct recovery *rc, const struct segment *s)
-{
-	struct log_problem at = { .segment = s->name,
-		.first_seq = s->name_first_seq,
-		.last_seq = UINT64_MAX };
-	int got = segment_has_bytes(rc->io, rc->dirfd, s, rc->why);
-
-	if (got > 0)
-		log_problem_tell(
-		    &rc->sink, &at, "neither copy of its header is valid");
-	return MIN(got, 0);
-}
-
 /* Judge the stop of sc, whose segment is s. */
 static void
 recover_judge(struct recovery *rc, const struct segment *s,
@@ -372,7 +354,8 @@ recover_examine(struct recovery *rc)
 		return err;
 	rc->headed = segment_list_used(list);
 	if (rc->headed < list->n)
-		err = recover_check_headerless(rc, &list->v[rc->headed]);
+		err = chain_check_headless(rc->io, rc->dirfd,
+		    &list->v[rc->headed], &rc->sink, rc->why);
 	if (err == 0)
 		err = chain_check(rc->io, rc->dirfd, list, rc->headed,
 		    rc->notes, &rc->sink, rc->why);

@@ -236,21 +236,6 @@ verify_base(struct verify *vf, const struct log_floor *floor)
 	return got < 0 ? reason_set(vf->why, got, "%s", what.text) : 0;
 }
 
-/* The newest file has no header, and need not have one before it is used. */
-static int
-verify_headless(struct verify *vf, const struct segment *s)
-{
-	struct log_problem at = { .segment = s->name,
-		.first_seq = s->name_first_seq,
-		.last_seq = UINT64_MAX };
-	int got = segment_has_bytes(vf->io, vf->dirfd, s, vf->why);
-
-	if (got > 0)
-		log_problem_tell(
-		    &vf->sink, &at, "neither copy of its header is valid");
-	return MIN(got, 0);
-}
-
 /*
  * A copy of another segment, or one whose place others take, says nothing of
  * this log: that it is there was told with its name, and that is all.
@@ -276,7 +261,8 @@ verify_run(
 	err = chain_check(
 	    vf->io, vf->dirfd, list, n, v->note, &vf->sink, vf->why);
 	if (err == 0 && n < list->n)
-		err = verify_headless(vf, &list->v[n]);
+		err = chain_check_headless(
+		    vf->io, vf->dirfd, &list->v[n], &vf->sink, vf->why);
 	if (err == 0)
 		err = verify_base(vf, &list->floor);
 	v->first_seq = n > 0 ? list->v[0].name_first_seq : list->floor.seq;

@@ -19,6 +19,7 @@
 
 #include "core/fs.h"
 #include "log/backup.h"
+#include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/manifest.h"
 #include "log/restore.h"
@@ -269,6 +270,28 @@ a_damaged_log_is_not_backed_up(void **state)
 	manifest_deinit(&m);
 }
 
+static void
+nor_is_one_whose_newest_segment_has_no_header(void **state)
+{
+	static const uint8_t zeros[SEGMENT_FRAMES];
+	struct backupfix *w = *state;
+	struct manifest m;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 200, 7);
+	backupfix_done(w);
+	fd = openat(w->fx->dirfd, newest(w, &m), O_RDWR | O_CLOEXEC);
+	assert_int_equal(
+	    pwrite(fd, zeros, sizeof(zeros), 0), (ssize_t)sizeof(zeros));
+	(void)close(fd);
+	/* Also where there is no backup yet that has more. */
+	assert_int_equal(unlinkat(w->to, MANIFEST_NAME, 0), 0);
+	assert_int_equal(backupfix_run(w, &sysio_posix), LOG_BACKUP_DAMAGED);
+	assert_non_null(strstr(w->why.text, m.files[m.n - 1].name));
+	manifest_deinit(&m);
+}
+
 /* Of a copy: each byte of all files, in strides, and their lengths. */
 static void
 no_byte_of_a_backup_can_change(void **state)
@@ -476,6 +499,9 @@ main(void)
 		    nor_one_whose_newest_segment_was_cut, backupfix_setup,
 		    backupfix_teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_log_is_not_backed_up,
+		    backupfix_setup, backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    nor_is_one_whose_newest_segment_has_no_header,
 		    backupfix_setup, backupfix_teardown),
 		cmocka_unit_test_setup_teardown(no_byte_of_a_backup_can_change,
 		    backupfix_setup, backupfix_teardown),
