@@ -275,6 +275,23 @@ sysio_pwritev(
 }
 
 int
+sysio_write_behind(
+    const struct sysio *io, int fd, const void *buf, size_t len, uint64_t at)
+{
+	const uint8_t *p = buf;
+	size_t n;
+	int err = 0;
+
+	for (; err == 0 && len > 0; p += n, at += n, len -= n) {
+		n = MIN(len, SYSIO_BEHIND - (size_t)(at % SYSIO_BEHIND));
+		err = sysio_pwrite(io, fd, p, n, at);
+		if (err == 0 && (at + n) % SYSIO_BEHIND == 0)
+			err = sysio_fdatasync(io, fd);
+	}
+	return err;
+}
+
+int
 sysio_fdatasync(const struct sysio *io, int fd)
 {
 	int err;

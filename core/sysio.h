@@ -45,6 +45,10 @@ struct sysio {
 	void *ctx;
 };
 
+enum {
+	SYSIO_BEHIND = 256 << 10
+};
+
 /* The real system. */
 extern const struct sysio sysio_posix;
 
@@ -67,6 +71,14 @@ int sysio_pwrite(
 /* The same for n vectors (at most IOV_MAX); iov is used up. */
 int sysio_pwritev(
     const struct sysio *io, int fd, struct iovec *iov, int n, uint64_t at);
+
+/*
+ * sysio_pwrite() to a big file that is synced in the end: its bytes are flushed
+ * as they come, SYSIO_BEHIND at a time.  Else that sync has all of them to
+ * write at once, and whoever flushes another file waits behind it.
+ */
+int sysio_write_behind(
+    const struct sysio *io, int fd, const void *buf, size_t len, uint64_t at);
 
 /* The rest map one to one. */
 int sysio_fdatasync(const struct sysio *io, int fd);

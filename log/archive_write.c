@@ -60,7 +60,8 @@ archive_write_out(struct archive_writer *w, struct reason *why)
 	if (w->out.len == 0)
 		return 0;
 	sha256_update(&w->sum, w->out.p, w->out.len);
-	err = sysio_pwrite(w->io, w->fd, w->out.p, w->out.len, w->written);
+	err =
+	    sysio_write_behind(w->io, w->fd, w->out.p, w->out.len, w->written);
 	if (err < 0)
 		return reason_set(why, err, "cannot write an archive");
 	w->written += w->out.len;

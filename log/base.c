@@ -111,7 +111,7 @@ base_writer_free(struct base_writer *w)
 int
 base_put(struct base_writer *w, const void *p, size_t len, struct reason *why)
 {
-	int err = sysio_pwrite(w->io, w->fd, p, len, w->at);
+	int err = sysio_write_behind(w->io, w->fd, p, len, w->at);
 
 	if (err < 0)
 		return reason_set(why, err, "cannot write '" BASE_TMP "'");

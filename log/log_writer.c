@@ -128,7 +128,7 @@ log_writer_zero_fill(const struct sysio *io, int fd, uint64_t bytes)
 	if (!zeros)
 		return -ENOMEM;
 	for (uint64_t at = 0; err == 0 && at < bytes; at += ZERO_BYTES)
-		err = sysio_pwrite(io, fd, zeros,
+		err = sysio_write_behind(io, fd, zeros,
 		    (size_t)MIN(bytes - at, (uint64_t)ZERO_BYTES), at);
 	return err < 0 ? err : sysio_fsync(io, fd);
 }

@@ -32,7 +32,7 @@ newfile_begin(struct newfile *f, const struct sysio *io, int dirfd,
 int
 newfile_put(struct newfile *f, const void *p, size_t len, struct reason *why)
 {
-	int err = sysio_pwrite(f->io, f->fd, p, len, f->at);
+	int err = sysio_write_behind(f->io, f->fd, p, len, f->at);
 
 	if (err < 0)
 		return reason_set(why, err, "cannot write '%s'", f->tmp);

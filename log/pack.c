@@ -279,7 +279,7 @@ pack_block(struct packing *pg, uint64_t i)
 	err = zstd_compress_block(
 	    &pg->pk.zstd, PACK_LEVEL, slice_of(pg->raw, want), &pg->out);
 	if (err == 0)
-		err = sysio_pwrite(
+		err = sysio_write_behind(
 		    pg->io, pg->to, pg->out.p, pg->out.len, pg->at);
 	put_le64(e, pg->at);
 	put_le32(e + 8, (uint32_t)pg->out.len);

@@ -48,7 +48,8 @@ put_flush(struct stream *s)
 	if (!s->err && s->base)
 		s->err = base_put(s->base, s->buf, s->len, NULL);
 	else if (!s->err)
-		s->err = sysio_pwrite(s->io, s->fd, s->buf, s->len, s->at);
+		s->err =
+		    sysio_write_behind(s->io, s->fd, s->buf, s->len, s->at);
 	s->crc = crc32c(s->crc, s->buf, s->len);
 	s->at += s->len;
 	s->len = 0;

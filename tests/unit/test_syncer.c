@@ -275,6 +275,7 @@ an_idle_frame_follows_what_was_flushed_once(void **state)
 	struct fx *f = *state;
 
 	spare(f);
+	f->flushes = 0;
 	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
 	assert_int_equal(f->flushes, 0);
 	gather(f, 1, 10, false);
