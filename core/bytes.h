@@ -46,6 +46,49 @@ slice_is(struct slice a, const char *s)
 	return slice_equal(a, slice_cstr(s));
 }
 
+/*
+ * What stands before the first sep goes into *part, and *rest goes on behind
+ * it.  false: there is no sep, and *part is all of it.
+ */
+static inline bool
+slice_cut(struct slice *rest, char sep, struct slice *part)
+{
+	const uint8_t *at =
+	    rest->len > 0 ? memchr(rest->p, sep, rest->len) : NULL;
+
+	*part = *rest;
+	if (at)
+		part->len = (size_t)(at - rest->p);
+	rest->p += part->len + (at != NULL);
+	rest->len -= part->len + (at != NULL);
+	return at != NULL;
+}
+
+static inline bool
+slice_is_digits(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.len > 0;
+}
+
+/* A decimal number of digits alone; false for what is none, or too great. */
+static inline bool
+slice_uint(struct slice s, uint64_t *v)
+{
+	uint64_t n = 0;
+
+	if (!slice_is_digits(s))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (__builtin_mul_overflow(n, 10, &n) ||
+		    __builtin_add_overflow(n, (uint64_t)(s.p[i] - '0'), &n))
+			return false;
+	*v = n;
+	return true;
+}
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTES_LE(bits, x) (x)
 #else

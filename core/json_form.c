@@ -78,8 +78,8 @@ resolve_int(const struct form_at *f, struct mp_buf *out)
 	static const char wrong[] = "\"$int\" must be a decimal number from "
 				    "-2^63 to 2^64-1, in a string";
 	struct mp_item text;
-	uint64_t v = 0;
 	struct slice s;
+	uint64_t v;
 	bool minus;
 
 	if (!item_of(f->value, MP_STR, &text))
@@ -90,12 +90,8 @@ resolve_int(const struct form_at *f, struct mp_buf *out)
 		s = slice_of(s.p + 1, s.len - 1);
 	if (s.len == 0 || (*s.p == '0' && (s.len > 1 || minus)))
 		return wrong;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.p[i] < '0' || s.p[i] > '9' ||
-		    __builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, s.p[i] - '0', &v))
-			return wrong;
-	}
+	if (!slice_uint(s, &v))
+		return wrong;
 	if (!minus)
 		mp_pack_uint(out, v);
 	else if (v <= UINT64_C(1) << 63)

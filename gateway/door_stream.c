@@ -29,18 +29,10 @@ struct start {
 static bool
 read_seq(struct slice text, uint64_t *seq)
 {
-	uint64_t v = 0;
-
-	if (text.len == 0 || (text.len > 1 && *text.p == '0'))
+	/* As it was said: a zero leads nowhere. */
+	if (text.len > 1 && *text.p == '0')
 		return false;
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9' ||
-		    __builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(text.p[i] - '0'), &v))
-			return false;
-	}
-	*seq = v;
-	return true;
+	return slice_uint(text, seq);
 }
 
 /* LOG:UPTO, as an earlier stream has said it. */

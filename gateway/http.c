@@ -78,27 +78,11 @@ http_trim(struct slice s)
 	return s;
 }
 
-/* Cut *rest at the first sep; false when there is none. */
-static bool
-cut(struct slice *rest, char sep, struct slice *part)
-{
-	const uint8_t *at =
-	    rest->len > 0 ? memchr(rest->p, sep, rest->len) : NULL;
-
-	if (!at)
-		return false;
-	part->p = rest->p;
-	part->len = (size_t)(at - rest->p);
-	rest->p = at + 1;
-	rest->len -= part->len + 1;
-	return true;
-}
-
 /* The next line, without its CRLF; http_head_end() has seen every LF. */
 static bool
 next_line(struct slice *rest, struct slice *line)
 {
-	if (!cut(rest, '\n', line))
+	if (!slice_cut(rest, '\n', line))
 		return false;
 	line->len--;
 	return true;
@@ -154,10 +138,8 @@ parse_target(struct slice target, struct http_request *req, struct reason *why)
 		    target.p[i] == '#')
 			return reason_set(why, 400,
 			    "a byte in the request's target is not allowed");
-	if (cut(&target, '?', &req->path))
+	if (slice_cut(&target, '?', &req->path))
 		req->query = target;
-	else
-		req->path = target;
 	return 0;
 }
 
@@ -168,14 +150,15 @@ parse_request_line(
 	struct slice rest = line, method, target;
 	int status;
 
-	if (!cut(&rest, ' ', &method) || !cut(&rest, ' ', &target))
+	if (!slice_cut(&rest, ' ', &method) ||
+	    !slice_cut(&rest, ' ', &target))
 		return reason_set(
 		    why, 400, "the request line is not METHOD TARGET HTTP/1.1");
 	status = check_version(rest, why);
 	if (status == 0)
-		status = check_method(method, req, why);
-	if (status == 0)
 		status = parse_target(target, req, why);
+	if (status == 0)
+		status = check_method(method, req, why);
 	return status;
 }
 
@@ -191,7 +174,7 @@ parse_header(struct slice line, struct http_request *req, struct reason *why)
 	if (line.p[0] == ' ' || line.p[0] == '\t')
 		return reason_set(
 		    why, 400, "a header is continued on the next line");
-	if (!cut(&line, ':', &h->name))
+	if (!slice_cut(&line, ':', &h->name))
 		return reason_set(why, 400, "a header without a colon");
 	if (!is_token(h->name))
 		return reason_set(
@@ -268,17 +251,11 @@ parse_length(struct slice text, uint64_t *length, struct reason *why)
 	enum {
 		DIGITS = 15
 	};
-	uint64_t n = 0;
 
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] < '0' || text.p[i] > '9')
-			return reason_set(
-			    why, 400, "Content-Length is not a number");
-		n = n * 10 + (uint64_t)(text.p[i] - '0');
-	}
-	if (text.len == 0)
+	if (!slice_is_digits(text))
 		return reason_set(why, 400, "Content-Length is not a number");
-	*length = text.len > DIGITS ? UINT64_MAX : n;
+	if (text.len > DIGITS || !slice_uint(text, length))
+		*length = UINT64_MAX;
 	return 0;
 }
 
@@ -338,14 +315,14 @@ struct slice
 http_list_item(const struct http_request *req, const char *name, unsigned nth)
 {
 	struct slice value, item;
+	bool more;
 
-	for (unsigned i = 0; (value = http_header(req, name, i)).p; i++) {
-		while (cut(&value, ',', &item))
+	for (unsigned i = 0; (value = http_header(req, name, i)).p; i++)
+		do {
+			more = slice_cut(&value, ',', &item);
 			if (nth-- == 0)
 				return http_trim(item);
-		if (nth-- == 0)
-			return http_trim(value);
-	}
+		} while (more);
 	return (struct slice){ NULL, 0 };
 }
 
@@ -353,15 +330,13 @@ bool
 http_lists(const struct http_request *req, const char *name, const char *token)
 {
 	struct slice value, item;
+	bool more;
 
-	for (unsigned nth = 0;; nth++) {
-		value = http_header(req, name, nth);
-		if (!value.p)
-			return false;
-		while (cut(&value, ',', &item))
+	for (unsigned i = 0; (value = http_header(req, name, i)).p; i++)
+		do {
+			more = slice_cut(&value, ',', &item);
 			if (http_same(http_trim(item), token))
 				return true;
-		if (http_same(http_trim(value), token))
-			return true;
-	}
+		} while (more);
+	return false;
 }

@@ -184,25 +184,19 @@ http_chunk_head(struct mp_buf *out, size_t len)
 	put(out, "%zx\r\n", len);
 }
 
-/* What stands before sep in *rest, which goes on behind it. */
 static struct slice
-cut(struct slice *rest, char sep)
+trimmed_cut(struct slice *rest, char sep)
 {
-	const uint8_t *at =
-	    rest->len > 0 ? memchr(rest->p, sep, rest->len) : NULL;
-	struct slice part = *rest;
+	struct slice part;
 
-	if (at)
-		part.len = (size_t)(at - rest->p);
-	rest->p += part.len + (at != NULL);
-	rest->len -= part.len + (at != NULL);
+	(void)slice_cut(rest, sep, &part);
 	return http_trim(part);
 }
 
 struct slice
 http_media_type(struct slice value)
 {
-	return cut(&value, ';');
+	return trimmed_cut(&value, ';');
 }
 
 static bool
@@ -238,7 +232,7 @@ weight(struct slice params)
 	unsigned q, unit = 100;
 
 	while (params.len > 0) {
-		struct slice p = cut(&params, ';');
+		struct slice p = trimmed_cut(&params, ';');
 
 		if (p.len < 3 || (p.p[0] | 0x20) != 'q' || p.p[1] != '=')
 			continue;
@@ -265,8 +259,8 @@ http_wants_msgpack(const struct http_request *req)
 	for (unsigned nth = 0; (value = http_header(req, "Accept", nth)).p;
 	     nth++) {
 		while (value.len > 0) {
-			struct slice rest = cut(&value, ',');
-			struct slice type = cut(&rest, ';');
+			struct slice rest = trimmed_cut(&value, ',');
+			struct slice type = trimmed_cut(&rest, ';');
 			unsigned q = weight(rest);
 
 			if (http_is_msgpack(type))

@@ -18,30 +18,13 @@ enum {
 	FIELDS_MAX = 32
 };
 
-static struct slice
-cut(struct slice *rest, char sep, bool *found)
-{
-	const uint8_t *at =
-	    rest->len > 0 ? memchr(rest->p, sep, rest->len) : NULL;
-	struct slice part = *rest;
-
-	*found = at != NULL;
-	if (at)
-		part.len = (size_t)(at - rest->p);
-	rest->p += part.len + *found;
-	rest->len -= part.len + *found;
-	return part;
-}
-
 bool
 http_query_next(struct slice *query, struct http_param *p)
 {
-	bool found;
-
 	if (query->len == 0)
 		return false;
-	p->value = cut(query, '&', &found);
-	p->name = cut(&p->value, '=', &found);
+	(void)slice_cut(query, '&', &p->value);
+	(void)slice_cut(&p->value, '=', &p->name);
 	return true;
 }
 
@@ -87,30 +70,6 @@ http_query_decode(
 	return true;
 }
 
-static bool
-is_digits(struct slice text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if (text.p[i] < '0' || text.p[i] > '9')
-			return false;
-	return text.len > 0;
-}
-
-static bool
-parse_uint(struct slice text, uint64_t *v)
-{
-	uint64_t n = 0;
-
-	if (!is_digits(text))
-		return false;
-	for (size_t i = 0; i < text.len; i++)
-		if (__builtin_mul_overflow(n, 10, &n) ||
-		    __builtin_add_overflow(n, (uint64_t)(text.p[i] - '0'), &n))
-			return false;
-	*v = n;
-	return true;
-}
-
 /* Microseconds since the epoch; digits behind them are dropped. */
 static bool
 parse_rfc3339(struct slice text, uint64_t *us)
@@ -140,7 +99,7 @@ pack_at(struct mp_buf *out, const struct http_field *f, struct slice text,
 	struct mp_buf value CLEANUP(mp_buf_deinit) = { 0 };
 	uint64_t v;
 
-	if (parse_uint(text, &v)) {
+	if (slice_uint(text, &v)) {
 		mp_pack_uint(out, v);
 	} else if (parse_rfc3339(text, &v)) {
 		mp_pack_map(out, 1);
@@ -166,12 +125,12 @@ pack_value(struct mp_buf *out, const struct http_field *f, struct slice text,
 		mp_pack_str(out, text);
 		return 0;
 	case HTTP_KIND_UINT:
-		if (!parse_uint(text, &v))
+		if (!slice_uint(text, &v))
 			return bad(why, f, "a number");
 		mp_pack_uint(out, v);
 		return 0;
 	case HTTP_KIND_TIME:
-		if (!parse_uint(text, &v) && !parse_rfc3339(text, &v))
+		if (!slice_uint(text, &v) && !parse_rfc3339(text, &v))
 			return bad(
 			    why, f, "a time (microseconds, or RFC 3339)");
 		mp_pack_uint(out, v);
@@ -179,7 +138,7 @@ pack_value(struct mp_buf *out, const struct http_field *f, struct slice text,
 	case HTTP_KIND_AT:
 		return pack_at(out, f, text, why);
 	case HTTP_KIND_FROM:
-		if (parse_uint(text, &v))
+		if (slice_uint(text, &v))
 			mp_pack_uint(out, v);
 		else if (slice_is(text, "now"))
 			mp_pack_str(out, text);
