@@ -34,17 +34,19 @@ answer(struct conn *c, struct mp_buf *out, bool last)
 		conn_http_next(c);
 }
 
-/* What was sent is no request that could be followed by another one. */
+/*
+ * What was sent is no request that could be followed by another one; allow:
+ * methods, with 405.
+ */
 static void
-refuse(struct conn *c, int status, const struct reason *why)
+refuse(struct conn *c, int status, const struct reason *why, const char *allow)
 {
-	struct http_answer a = { .status = status, .last = true };
+	struct http_answer a = {
+		.status = status, .allow = allow, .last = true
+	};
 	struct mp_buf out = { 0 };
 
 	a.retry_s = status == 503;
-	/* The method is none that any path serves, so this names them all. */
-	if (status == 405)
-		a.allow = "GET, HEAD, POST, OPTIONS";
 	COUNTERS_ADD(http_refused, 1);
 	http_answer_text(&out, &a, why->text);
 	answer(c, &out, true);
@@ -190,7 +192,7 @@ upgrade(struct conn *c, struct http_request *req, bool more)
 		status = reason_set(&why, 400,
 		    "bytes follow the request before it was answered");
 	if (status != 0) {
-		refuse(c, status, &why);
+		refuse(c, status, &why, NULL);
 		return;
 	}
 	if (up.json) {
@@ -216,19 +218,43 @@ is_of_v1(struct slice path)
 	return path.len >= 4 && !memcmp(path.p, "/v1/", 4);
 }
 
+/* The methods of a path; NULL: nothing is there. */
+static const char *
+allowed(struct slice path)
+{
+	if (slice_is(path, "/v1/ws"))
+		return "GET";
+	return is_of_v1(path) ? door_allowed(path) : "GET, HEAD";
+}
+
+/* This method no path serves. */
+static void
+refuse_method(struct conn *c, struct slice path, struct reason *why)
+{
+	const char *allow = allowed(path);
+
+	if (allow)
+		refuse(c, 405, why, allow);
+	else
+		refuse(c, reason_set(why, 404, "there is nothing here"), why,
+		    NULL);
+}
+
 /* more: bytes follow the head. */
 static void
 serve(struct conn *c, struct slice head, bool more)
 {
-	static const char get[] = "GET", get_head[] = "GET, HEAD";
 	bool reads, health, ready;
 	struct http_request req;
 	struct reason why;
 	int status;
 
 	status = http_parse(head, &req, &why);
-	if (status != 0) {
-		refuse(c, status, &why);
+	if (status == 405) {
+		refuse_method(c, req.path, &why);
+		return;
+	} else if (status != 0) {
+		refuse(c, status, &why, NULL);
 		return;
 	}
 	req.plain = c->plain;
@@ -239,12 +265,13 @@ serve(struct conn *c, struct slice head, bool more)
 	    (c->cs->relaxed || slice_is(req.path, "/v1/ws")))
 		upgrade(c, &req, more);
 	else if (slice_is(req.path, "/v1/ws"))
-		not_served(c, &req, 405, "this path serves GET", get);
+		not_served(
+		    c, &req, 405, "this path serves GET", allowed(req.path));
 	else if (is_of_v1(req.path))
 		door_enter(c, &req);
 	else if (!reads)
-		not_served(
-		    c, &req, 405, "this path serves GET and HEAD", get_head);
+		not_served(c, &req, 405, "this path serves GET and HEAD",
+		    allowed(req.path));
 	else if (health || ready)
 		answer_health(c, &req, ready);
 	else
@@ -293,7 +320,7 @@ take_head(struct conn *c, struct slice in)
 		return taken;
 	}
 	if (end < 0) {
-		refuse(c, -end, &why);
+		refuse(c, -end, &why, NULL);
 	} else {
 		taken = (size_t)end - before;
 		serve(c, slice_of(all.p, (size_t)end), taken < in.len);

@@ -330,17 +330,20 @@ door_close(struct door *d, unsigned code, const char *text)
 /* --- the head --- */
 
 static const struct door_kind *
-find_kind(const struct http_request *req, const char **allow)
+find_kind(struct slice path)
 {
-	*allow = NULL;
-	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (!slice_is(req->path, kinds[i].path))
-			continue;
-		*allow = kinds[i].allow;
-		if (req->verb == HTTP_OPTIONS || req->verb == kinds[i].verb)
+	for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
+		if (slice_is(path, kinds[i].path))
 			return &kinds[i];
-	}
 	return NULL;
+}
+
+const char *
+door_allowed(struct slice path)
+{
+	const struct door_kind *kind = find_kind(path);
+
+	return kind ? kind->allow : NULL;
 }
 
 /* What a body has to be said of. */
@@ -396,13 +399,14 @@ plan(struct door *d, const struct http_request *req, struct slice *bearer,
 
 	if (status != 0)
 		return status;
-	d->kind = find_kind(req, &d->allow);
-	if (!d->allow)
-		return reason_set(why, 404, "there is nothing here");
+	d->kind = find_kind(req->path);
 	if (!d->kind)
-		return reason_set(why, 405, "this path serves %s", d->allow);
+		return reason_set(why, 404, "there is nothing here");
 	if (req->verb == HTTP_OPTIONS)
 		return 0;
+	if (req->verb != d->kind->verb)
+		return reason_set(
+		    why, 405, "this path serves %s", d->kind->allow);
 	d->msgpack = http_wants_msgpack(req);
 	status = http_bearer(req, bearer, why);
 	if (status == 0)

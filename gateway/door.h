@@ -25,6 +25,8 @@ struct http_request;
  */
 void door_enter(struct conn *c, const struct http_request *req);
 struct door *door_free(struct door *d);
+/* The methods of a path of /v1/; NULL: there is no door. */
+const char *door_allowed(struct slice path);
 
 /* Has the body yet to come?  Then take some of it; returns how many bytes. */
 bool door_wants(const struct door *d);

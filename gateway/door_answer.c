@@ -168,7 +168,7 @@ door_refuse(struct door *d, int status, const char *text)
 	}
 	a.status = status;
 	a.retry_s = later;
-	a.allow = status == 405 ? d->allow : NULL;
+	a.allow = status == 405 ? d->kind->allow : NULL;
 	say(d, &a, slice_of(b.p, b.len));
 }
 
@@ -178,7 +178,7 @@ door_preflight(struct door *d)
 	struct http_answer a = answer_of(d);
 
 	a.status = 204;
-	a.allow = d->allow;
+	a.allow = d->kind->allow;
 	if (d->origin)
 		a.more = "Access-Control-Allow-Methods: GET, POST\r\n"
 			 "Access-Control-Allow-Headers: Authorization, "

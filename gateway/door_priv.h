@@ -20,7 +20,7 @@
 struct door_kind {
 	const char *path;
 	enum http_verb verb;
-	const char *allow; /* for 405 */
+	const char *allow; /* its methods */
 	const char *op;	   /* what the session is asked */
 	const struct http_field *fields;
 	/*
@@ -46,7 +46,6 @@ struct door {
 	bool last;    /* the connection ends behind the answer */
 	bool msgpack; /* the answer's form */
 	bool body_msgpack;
-	const char *allow;	  /* for 405 */
 	char *origin;		  /* that may read the answer; NULL: none */
 	char log[PROTO_LOG_NAME]; /* of the session's welcome */
 	uint64_t n_rows;

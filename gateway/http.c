@@ -150,8 +150,7 @@ parse_request_line(
 	struct slice rest = line, method, target;
 	int status;
 
-	if (!slice_cut(&rest, ' ', &method) ||
-	    !slice_cut(&rest, ' ', &target))
+	if (!slice_cut(&rest, ' ', &method) || !slice_cut(&rest, ' ', &target))
 		return reason_set(
 		    why, 400, "the request line is not METHOD TARGET HTTP/1.1");
 	status = check_version(rest, why);

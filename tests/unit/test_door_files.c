@@ -112,13 +112,54 @@ files_are_served_with_what_browsers_need_to_know(void **state)
 	doorfix_contains(answer, "HTTP/1.1 405 ");
 	doorfix_contains(answer, "\r\nAllow: GET, HEAD\r\n");
 	edge_free(c);
-	c = edge_open(fx);
-	edge_puts(c, "DELETE / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-	answer = doorfix_read_all(c);
-	doorfix_contains(answer, "HTTP/1.1 405 ");
-	doorfix_contains(answer, "\r\nAllow: GET, HEAD, POST, OPTIONS\r\n");
-	edge_free(c);
 	drop_files(fx, site);
+}
+
+/* Whether the method is one that another path serves, or that none does. */
+static void
+a_405_names_the_methods_of_its_path(void **state)
+{
+	static const char *const methods[] = { "PUT", "DELETE", "TRACE",
+		"POST" };
+	static const struct {
+		const char *path, *allow;
+	} rows[] = {
+		{ "/", "\r\nAllow: GET, HEAD\r\n" },
+		{ "/peal.js?a=b", "\r\nAllow: GET, HEAD\r\n" },
+		{ "/healthz", "\r\nAllow: GET, HEAD\r\n" },
+		{ "/v1/ws", "\r\nAllow: GET\r\n" },
+		{ "/v1/state?topic=a", "\r\nAllow: GET, OPTIONS\r\n" },
+		{ "/v1/history", "\r\nAllow: GET, OPTIONS\r\n" },
+		{ "/v1/stream", "\r\nAllow: GET, OPTIONS\r\n" },
+		{ "/v1/events", "\r\nAllow: POST, OPTIONS\r\n" },
+		{ "/v1/none", NULL },
+	};
+	struct edgefix *fx = *state;
+	struct edge_client *c = doorfix_start(fx, NULL);
+
+	edge_free(c);
+	for (unsigned i = 0; i < ARRAY_LEN(rows) * ARRAY_LEN(methods); i++) {
+		const char *method = methods[i % ARRAY_LEN(methods)];
+		const char *path = rows[i / ARRAY_LEN(methods)].path;
+		const char *allow = rows[i / ARRAY_LEN(methods)].allow;
+		char request[200];
+		const char *answer;
+
+		if (!strcmp(method, "POST") && !strcmp(path, "/v1/events"))
+			continue;
+		snprintf(request, sizeof(request),
+		    "%s %s HTTP/1.1\r\nHost: localhost\r\n"
+		    "Connection: close\r\nContent-Length: 0\r\n\r\n",
+		    method, path);
+		c = edge_open(fx);
+		edge_puts(c, request);
+		answer = doorfix_read_all(c);
+		doorfix_contains(
+		    answer, allow ? "HTTP/1.1 405 " : "HTTP/1.1 404 ");
+		if (allow)
+			doorfix_contains(answer, allow);
+		edge_free(c);
+	}
 }
 
 static void
@@ -165,6 +206,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(files_are_served_with_what_browsers_need_to_know),
+		TEST(a_405_names_the_methods_of_its_path),
 		TEST(a_big_file_goes_as_fast_as_it_is_read_and_then_the_next),
 	};
 
