@@ -6,8 +6,9 @@
  *
  *	header | block | block | …  | index | seal
  *
- * What is between the last block and the seal was zeros.  Before a block is
- * compressed its frames are stripped.
+ * What is between the last block and the seal was zeros.  The first block has
+ * the segment's headers alone: a list of segments reads no more of each.
+ * Before a block is compressed its frames are stripped.
  */
 
 #include <errno.h>
@@ -24,7 +25,8 @@
 #include "log/strip.h"
 
 enum {
-	PACK_VERSION = 1,
+	PACK_VERSION_OLDEST = 1, /* its first block is like the others */
+	PACK_VERSION = 2,
 	PACK_LEVEL = 6, /* smaller than 9 in blocks of this size, and quicker */
 	PACK_BLOCK = 256 << 10, /* bytes of the segment in a block */
 	PACK_AT_MAGIC = 0,
@@ -47,7 +49,8 @@ struct packed {
 	uint64_t capacity;
 	uint64_t covered; /* bytes of the segment that are in blocks */
 	uint64_t index_at;
-	uint32_t salt; /* of the segment */
+	uint32_t salt;	/* of the segment */
+	uint64_t first; /* bytes of the segment in the first block */
 	uint64_t n;
 	uint8_t *index;
 	/* The block that was read last. */
@@ -75,10 +78,32 @@ packed_capacity(const struct packed *pk)
 	return pk->capacity;
 }
 
+/* Number of the block that has the segment's byte at `at`. */
 static uint64_t
-packed_blocks(uint64_t covered)
+packed_block(const struct packed *pk, uint64_t at)
 {
-	return covered / PACK_BLOCK + (covered % PACK_BLOCK != 0);
+	return at < pk->first ? 0 : 1 + (at - pk->first) / PACK_BLOCK;
+}
+
+/* Where in the segment block i begins. */
+static uint64_t
+packed_start(const struct packed *pk, uint64_t i)
+{
+	return i == 0 ? 0 : pk->first + (i - 1) * PACK_BLOCK;
+}
+
+/* Bytes of the segment that are in block i. */
+static size_t
+packed_raw_len(const struct packed *pk, uint64_t i)
+{
+	return (size_t)(MIN(packed_start(pk, i + 1), pk->covered) -
+			packed_start(pk, i));
+}
+
+static uint64_t
+packed_blocks(const struct packed *pk)
+{
+	return pk->covered == 0 ? 0 : packed_block(pk, pk->covered - 1) + 1;
 }
 
 static bool
@@ -96,7 +121,9 @@ packed_take_header(struct packed *pk, const uint8_t *h, uint64_t bytes)
 	pk->covered = get_le64(h + PACK_AT_COVERED);
 	pk->index_at = get_le64(h + PACK_AT_INDEX);
 	pk->salt = get_le32(h + PACK_AT_SALT);
-	pk->n = packed_blocks(pk->covered);
+	pk->first =
+	    get_le32(h + PACK_AT_VERSION) < 2 ? PACK_BLOCK : SEGMENT_FRAMES;
+	pk->n = packed_blocks(pk);
 	return get_le32(h + PACK_AT_BLOCK) == PACK_BLOCK &&
 	       pk->capacity <= SEGMENT_BYTES_MAX && pk->capacity >= LOG_PAGE &&
 	       pk->covered <= pk->capacity - LOG_PAGE && pk->index_at < bytes &&
@@ -108,6 +135,7 @@ static int
 packed_read(struct packed *pk, struct reason *why)
 {
 	uint8_t h[PACK_HEADER];
+	uint32_t version;
 	uint64_t bytes;
 	ssize_t n;
 	int err = sysio_size(pk->io, pk->fd, &bytes);
@@ -120,11 +148,12 @@ packed_read(struct packed *pk, struct reason *why)
 	if (n != sizeof(h) || !packed_is_header(h))
 		return PACKED_DAMAGED;
 	/* First: of another version the rest may mean anything. */
-	if (get_le32(h + PACK_AT_VERSION) != PACK_VERSION)
+	version = get_le32(h + PACK_AT_VERSION);
+	if (version < PACK_VERSION_OLDEST || version > PACK_VERSION)
 		return reason_say(why, -ENOTSUP,
 		    "a packed segment has format version %u, this program "
-		    "knows %d",
-		    get_le32(h + PACK_AT_VERSION), PACK_VERSION);
+		    "knows %d and %d",
+		    version, PACK_VERSION_OLDEST, PACK_VERSION);
 	if (!packed_take_header(pk, h, bytes))
 		return PACKED_DAMAGED;
 	pk->index = malloc(pk->n * PACK_ENTRY + 1);
@@ -155,13 +184,6 @@ packed_open(
 	if (got == PACKED_OPENED)
 		*out = TAKE(pk);
 	return got;
-}
-
-/* Bytes of the segment that are in block i. */
-static size_t
-packed_raw_len(const struct packed *pk, uint64_t i)
-{
-	return (size_t)MIN(pk->covered - i * PACK_BLOCK, (uint64_t)PACK_BLOCK);
 }
 
 /* Unpack block i into pk->raw, zeros where it is damaged; 0 or -errno. */
@@ -207,7 +229,8 @@ packed_load(struct packed *pk, uint64_t i)
 static ssize_t
 packed_some(struct packed *pk, uint8_t *buf, size_t len, uint64_t at)
 {
-	uint64_t seal = pk->capacity - LOG_PAGE;
+	uint64_t seal = pk->capacity - LOG_PAGE, i;
+	size_t skip;
 	int err;
 
 	if (at >= seal)
@@ -219,11 +242,13 @@ packed_some(struct packed *pk, uint8_t *buf, size_t len, uint64_t at)
 		memset(buf, 0, len);
 		return (ssize_t)len;
 	}
-	err = packed_load(pk, at / PACK_BLOCK);
+	i = packed_block(pk, at);
+	err = packed_load(pk, i);
 	if (err < 0)
 		return err;
-	len = MIN(len, pk->raw.len - (size_t)(at % PACK_BLOCK));
-	memcpy(buf, pk->raw.p + at % PACK_BLOCK, len);
+	skip = (size_t)(at - packed_start(pk, i));
+	len = MIN(len, pk->raw.len - skip);
+	memcpy(buf, pk->raw.p + skip, len);
 	return (ssize_t)len;
 }
 
@@ -263,8 +288,8 @@ static int
 pack_block(struct packing *pg, uint64_t i)
 {
 	size_t want = packed_raw_len(&pg->pk, i);
-	ssize_t n =
-	    sysio_pread(pg->io, pg->from, pg->raw, want, i * PACK_BLOCK);
+	ssize_t n = sysio_pread(
+	    pg->io, pg->from, pg->raw, want, packed_start(&pg->pk, i));
 	uint8_t *e = pg->pk.index + i * PACK_ENTRY;
 	size_t frame;
 	int err;
@@ -333,7 +358,8 @@ pack_write(struct packing *pg, const struct segment *s)
 	pg->pk.covered = s->seal == SEAL_GOOD
 			     ? ALIGN_UP(s->extent.valid_length, LOG_PAGE)
 			     : pg->pk.capacity - LOG_PAGE;
-	pg->pk.n = packed_blocks(pg->pk.covered);
+	pg->pk.first = SEGMENT_FRAMES;
+	pg->pk.n = packed_blocks(&pg->pk);
 	pg->pk.index = calloc(pg->pk.n, PACK_ENTRY);
 	pg->raw = malloc(PACK_BLOCK);
 	if (!pg->pk.index || !pg->raw)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -183,18 +184,43 @@ modelfix_take_copy(void *arg, uint8_t *bytes, uint64_t size)
 	memcpy(c->bytes, bytes, size);
 }
 
-void
-modelfix_put_file(
-    struct modelfix *m, const char *name, const struct modelfix_copy *c)
+static void
+put_bytes(
+    struct modelfix *m, const char *name, const uint8_t *bytes, size_t len)
 {
 	int fd =
 	    sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDWR | O_CREAT, 0640);
 
 	assert_true(fd >= 0);
-	assert_int_equal(
-	    sysio_pwrite(m->fx.io, fd, c->bytes, sizeof(c->bytes), 0), 0);
+	assert_int_equal(sysio_pwrite(m->fx.io, fd, bytes, len, 0), 0);
 	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
 	(void)sysio_close(m->fx.io, fd);
+}
+
+void
+modelfix_put_file(
+    struct modelfix *m, const char *name, const struct modelfix_copy *c)
+{
+	put_bytes(m, name, c->bytes, sizeof(c->bytes));
+}
+
+void
+modelfix_put_old(struct modelfix *m, const char *name)
+{
+	const char *top = getenv("top_srcdir");
+	struct modelfix_copy c;
+	char path[512];
+	size_t n;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/data/log-v1/%s",
+	    top ? top : "..", name);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	n = fread(c.bytes, 1, sizeof(c.bytes), f);
+	assert_true(n > 0 && fgetc(f) == EOF);
+	(void)fclose(f);
+	put_bytes(m, name, c.bytes, n);
 }
 
 /* Some full segments, and an open one. */

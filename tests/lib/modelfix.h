@@ -66,6 +66,9 @@ void modelfix_take_copy(void *arg, uint8_t *bytes, uint64_t size);
 void modelfix_put_file(
     struct modelfix *m, const char *name, const struct modelfix_copy *c);
 
+/* name of tests/data/log-v1, at most a copy's size, into the log. */
+void modelfix_put_old(struct modelfix *m, const char *name);
+
 /* Events 1 to 60 in some full segments and an open one. */
 void modelfix_fill_segments(struct modelfix *m);
 /* Begin a segment and write no frame. */

@@ -244,22 +244,9 @@ put_old_log(struct modelfix *m)
 		"00000000000000000025-0000000001.seg",
 		"00000000000000000034-0000000002.seg"
 	};
-	const char *top = getenv("top_srcdir");
-	struct modelfix_copy c;
-	char path[512];
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "%s/tests/data/log-v1/%s",
-		    top ? top : "..", names[i]);
-		f = fopen(path, "r");
-		assert_non_null(f);
-		assert_int_equal(
-		    fread(c.bytes, 1, sizeof(c.bytes), f), sizeof(c.bytes));
-		(void)fclose(f);
-		modelfix_put_file(m, names[i], &c);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		modelfix_put_old(m, names[i]);
 }
 
 static void

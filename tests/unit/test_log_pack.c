@@ -94,6 +94,54 @@ read_packed(struct modelfix *m, uint64_t first_seq, struct modelfix_copy *c)
 }
 
 static void
+one_of_version_1_is_read(void **state)
+{
+	struct modelfix *m = *state;
+	struct modelfix_copy was, is;
+
+	modelfix_put_old(m, "00000000000000000001-0000000001.seg");
+	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_take_copy, &was);
+	filemodel_put_aside(m->fm, modelfix_named(m, 1), NULL);
+	modelfix_put_old(m, "00000000000000000001-0000000001.segz");
+	read_packed(m, 1, &is);
+	assert_memory_equal(&was, &is, sizeof(was));
+}
+
+static uint64_t bytes_read;
+
+static ssize_t
+pread_counted(void *ctx, int fd, void *buf, size_t len, off_t at)
+{
+	ssize_t n = model->pread(ctx, fd, buf, len, at);
+
+	bytes_read += n > 0 ? (uint64_t)n : 0;
+	return n;
+}
+
+/* Else a start would unpack a part of every segment that there is. */
+static void
+a_list_reads_no_frame_of_a_packed_segment(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	struct segment s;
+	char name[SEGMENT_NAME_SIZE];
+
+	modelfix_fill_segments(m);
+	pack_all(m);
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	model = m->fx.io;
+	io.pread = pread_counted;
+	bytes_read = 0;
+	assert_int_equal(
+	    segment_read(&io, m->fx.dirfd, name, &s, &m->fx.why), 0);
+	assert_true(s.headed && s.seal == SEAL_GOOD);
+	/* Header, index and seal, and what little the headers come to. */
+	assert_true(bytes_read < LOG_PAGE + LOG_PAGE / 2);
+	assert_true(bytes_read < (uint64_t)filemodel_size(m->fm, name));
+}
+
+static void
 a_packed_log_is_the_same_log(void **state)
 {
 	struct retain_policy policy = { 0 };
@@ -253,6 +301,7 @@ enum {
 	AT_INDEX_CRC = 56,
 	AT_CRC = 60,
 	ENTRY = 24,
+	ENTRIES = 2, /* of a segment as small as these: headers, and the rest */
 	ENTRY_OFFSET = 0,
 	ENTRY_BYTES = 8,
 	ENTRY_FRAME = 16,
@@ -261,16 +310,16 @@ enum {
 struct lie {
 	size_t at, len;
 	uint64_t v;
-	bool in_index; /* of the one block that there is */
+	bool in_index; /* of the block behind the headers */
 };
 
 /* Exchange what is there with what the lie says. */
 static void
 tell_lie(void *arg, uint8_t *bytes, uint64_t size)
 {
-	uint8_t *index = bytes + size - LOG_PAGE - ENTRY;
+	uint8_t *index = bytes + size - LOG_PAGE - ENTRIES * ENTRY;
 	struct lie *lie = arg;
-	uint8_t *at = (lie->in_index ? index : bytes) + lie->at;
+	uint8_t *at = (lie->in_index ? index + ENTRY : bytes) + lie->at;
 	uint64_t was = lie->len == 4 ? get_le32(at) : get_le64(at);
 
 	if (lie->len == 4)
@@ -278,7 +327,7 @@ tell_lie(void *arg, uint8_t *bytes, uint64_t size)
 	else
 		put_le64(at, lie->v);
 	lie->v = was;
-	put_le32(bytes + AT_INDEX_CRC, crc32c(0, index, ENTRY));
+	put_le32(bytes + AT_INDEX_CRC, crc32c(0, index, ENTRIES * ENTRY));
 	put_le32(bytes + AT_CRC, crc32c(0, bytes, AT_CRC));
 }
 
@@ -318,7 +367,7 @@ a_header_that_lies_is_damaged(void **state)
 		{ AT_COVERED, 8, UINT64_MAX },
 		{ AT_INDEX, 8, 0 },
 		{ AT_INDEX, 8, UINT64_MAX },
-		{ AT_INDEX, 8, UINT64_MAX - LOG_PAGE - ENTRY + 1 },
+		{ AT_INDEX, 8, UINT64_MAX - LOG_PAGE - ENTRIES * ENTRY + 1 },
 	};
 	struct modelfix *m = *state;
 	struct modelfix_copy c;
@@ -342,8 +391,8 @@ a_newer_version_is_named_whatever_its_header_says(void **state)
 	pack_all(m);
 	filemodel_edit(m->fm, modelfix_named(m, 1), tell_lie, &block);
 	assert_int_equal(
-	    open_lying(m, (struct lie){ AT_VERSION, 4, 2 }, &c), -ENOTSUP);
-	assert_non_null(strstr(m->fx.why.text, "format version 2"));
+	    open_lying(m, (struct lie){ AT_VERSION, 4, 3 }, &c), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, "format version 3"));
 }
 
 static void
@@ -364,7 +413,9 @@ a_block_whose_entry_lies_reads_as_zeros(void **state)
 	read_packed(m, 1, &was);
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
 		assert_int_equal(open_lying(m, lies[i], &is), PACKED_OPENED);
-		assert_true(format_is_zero(is.bytes, SEGMENT - LOG_PAGE));
+		assert_memory_equal(was.bytes, is.bytes, SEGMENT_FRAMES);
+		assert_true(format_is_zero(is.bytes + SEGMENT_FRAMES,
+		    SEGMENT - LOG_PAGE - SEGMENT_FRAMES));
 	}
 	/* What was stripped is not restored, and no frame verifies. */
 	assert_int_equal(open_lying(m, frame, &is), PACKED_OPENED);
@@ -378,6 +429,8 @@ main(void)
 #define MODEL_TEST(f) \
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 	const struct CMUnitTest tests[] = {
+		MODEL_TEST(one_of_version_1_is_read),
+		MODEL_TEST(a_list_reads_no_frame_of_a_packed_segment),
 		MODEL_TEST(a_packed_log_is_the_same_log),
 		MODEL_TEST(
 		    a_segment_stays_where_its_packed_form_reads_otherwise),

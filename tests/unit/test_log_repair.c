@@ -434,9 +434,8 @@ nor_is_it_given_up_with_the_last_segment_above_it(void **state)
 }
 
 static void
-a_packed_segment_is_repaired_as_any(void **state)
+spoil_a_packed_segment(struct modelfix *m, uint64_t at)
 {
-	struct modelfix *m = *state;
 	int got;
 
 	modelfix_fill_segments(m);
@@ -444,9 +443,26 @@ a_packed_segment_is_repaired_as_any(void **state)
 		got = retain_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
 	} while (got == RETAIN_PACKED);
 	assert_non_null(strstr(modelfix_named(m, 13), ".segz"));
-	modelfix_spoil(m, modelfix_named(m, 13), 100, 1);
-	/* What it says of its frames is in the block that is gone. */
+	modelfix_spoil(m, modelfix_named(m, 13), at, 1);
+}
+
+static void
+a_packed_segment_is_repaired_as_any(void **state)
+{
+	struct modelfix *m = *state;
+
+	/* In the block of its frames. */
+	spoil_a_packed_segment(m, 600);
 	repairfix_expect(m, "13..24", 1);
+}
+
+static void
+so_is_one_that_has_lost_its_headers(void **state)
+{
+	struct modelfix *m = *state;
+
+	spoil_a_packed_segment(m, 100);
+	repairfix_expect(m, "none", 1);
 }
 
 static void
@@ -540,6 +556,7 @@ main(void)
 		TEST(what_retention_left_is_repaired_above_its_floor),
 		TEST(nor_is_it_given_up_with_the_last_segment_above_it),
 		TEST(a_packed_segment_is_repaired_as_any),
+		TEST(so_is_one_that_has_lost_its_headers),
 		TEST(a_repaired_log_can_be_repaired_again),
 		TEST(what_needs_somebody_who_looks_is_refused),
 		TEST(a_log_of_which_nothing_is_left_is_refused),
