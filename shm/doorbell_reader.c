@@ -99,7 +99,7 @@ receive_attachment(int sock, struct ring_attach_reply *reply,
 		if (reply->refused)
 			err = reason_set(why, refusal_errno(reply->refused),
 			    "the writer refused us on 'ring.sock'");
-		if (n == ATTACH_FDS)
+		else if (n == ATTACH_FDS)
 			return 0;
 	}
 	for (unsigned i = 0; i < n; i++)
