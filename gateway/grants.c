@@ -32,6 +32,7 @@ struct grant {
 	uint64_t acl_seq;    /* of what is known, ... */
 	uint64_t revoke_seq; /* ... so that nothing older takes its place */
 	uint8_t *rights;     /* NULL: nothing is granted */
+	bool untold;	     /* of what rows, or their lack, have changed */
 	uint8_t len;
 	char name[]; /* escaped */
 };
@@ -42,6 +43,7 @@ struct grants {
 	struct map *users;
 	bool known;
 	uint64_t known_seq;
+	uint64_t newest; /* seq of the newest event that said something */
 };
 
 struct grants *
@@ -267,8 +269,10 @@ tell(struct grants *g, struct grant *grant)
 	}
 }
 
+/* Members hear of a row when it is known to be of this log: with all of it. */
 static void
-take(struct grants *g, struct slice topic, uint64_t seq, struct slice data)
+take(struct grants *g, struct slice topic, uint64_t seq, struct slice data,
+    bool row)
 {
 	struct slice of_acl = behind(topic, ACL_PREFIX);
 	struct slice of_revoke = behind(topic, REVOKE_PREFIX);
@@ -278,6 +282,8 @@ take(struct grants *g, struct slice topic, uint64_t seq, struct slice data)
 
 	if (name.len == 0 || (g->known && seq <= g->known_seq))
 		return;
+	if (!row)
+		g->newest = MAX(g->newest, seq);
 	grant = grant_of(g, name);
 	at = of_acl.len > 0 ? &grant->acl_seq : &grant->revoke_seq;
 	if (seq <= *at)
@@ -287,7 +293,10 @@ take(struct grants *g, struct slice topic, uint64_t seq, struct slice data)
 		set_acl(grant, data);
 	else
 		set_before(grant, data);
-	tell(g, grant);
+	if (row)
+		grant->untold = true;
+	else
+		tell(g, grant);
 	tidy(g, grant);
 }
 
@@ -307,7 +316,7 @@ grants_event(struct grants *g, struct slice event)
 		if (!mp_skip(&w, &skipped))
 			return;
 	if (mp_skip(&w, &data))
-		take(g, topic.s, seq.u, data);
+		take(g, topic.s, seq.u, data, false);
 }
 
 void
@@ -325,7 +334,7 @@ grants_row(struct grants *g, struct slice row)
 		if (!mp_skip(&w, &skipped))
 			return;
 	if (mp_next(&w, &deleted) && mp_skip(&w, &value))
-		take(g, topic.s, seq.u, value);
+		take(g, topic.s, seq.u, value, true);
 }
 
 /* --- all of it --- */
@@ -339,6 +348,14 @@ grants_known(const struct grants *g)
 void
 grants_all_known(struct grants *g, uint64_t seq)
 {
+	struct grant *grant;
+	size_t at = 0;
+
+	while ((grant = map_next(g->users, &at)))
+		if (grant->untold) {
+			grant->untold = false;
+			tell(g, grant);
+		}
 	g->known = true;
 	g->known_seq = seq;
 	drop_all(g, false);
@@ -351,20 +368,36 @@ clear(struct grant *grant)
 	grant->rights = NULL;
 	grant->before = 0;
 	grant->acl_seq = grant->revoke_seq = 0;
+	grant->untold = true;
+}
+
+static void
+clear_all(struct grants *g)
+{
+	struct grant *grant;
+	size_t at = 0;
+
+	while ((grant = map_next(g->users, &at)))
+		clear(grant);
+	drop_all(g, false);
 }
 
 void
 grants_forget(struct grants *g, bool other_log)
 {
-	struct grant *grant;
-	size_t at = 0;
-
 	g->known = false;
 	if (!other_log)
 		return;
-	while ((grant = map_next(g->users, &at)))
-		clear(grant);
-	drop_all(g, false);
+	g->newest = 0;
+	clear_all(g);
+}
+
+uint64_t
+grants_disown(struct grants *g)
+{
+	assert(!g->known);
+	clear_all(g);
+	return g->newest;
 }
 
 uint64_t

@@ -39,7 +39,8 @@ bool grants_topic(struct slice topic);
 /*
  * An event of such a topic as the ring has it, or its row as the broker has
  * it; an older one changes nothing.  Bytes that make no sense grant nothing,
- * or revoke every token.  Members of the user are told.
+ * or revoke every token.  Members of the user are told, of rows when all of
+ * them are here.
  */
 void grants_event(struct grants *g, struct slice event);
 void grants_row(struct grants *g, struct slice row);
@@ -52,6 +53,11 @@ void grants_row(struct grants *g, struct slice row);
 bool grants_known(const struct grants *g);
 void grants_all_known(struct grants *g, uint64_t seq);
 void grants_forget(struct grants *g, bool other_log);
+/*
+ * Rows were given that may be of another log: nothing counts until all of it
+ * was given as of the seq that this returns, or later.
+ */
+MUST_CHECK uint64_t grants_disown(struct grants *g);
 
 /* Users of whom something is known. */
 uint64_t grants_count(const struct grants *g);

@@ -93,12 +93,29 @@ close_snapshot(struct prime *p)
 	ask_tell(p->ask);
 }
 
+/*
+ * Which log the rows were of, nobody has said yet.  Without them, what the
+ * ring has said meanwhile is wanted of the broker, too.
+ */
+static void
+disown(struct prime *p)
+{
+	uint64_t newest;
+
+	if (p->rows == 0)
+		return;
+	newest = grants_disown(p->grants);
+	p->min_seq = MAX(p->min_seq, newest);
+	p->rows = 0;
+}
+
 /* Not now: from the beginning, soon. */
 static void
 again(struct prime *p)
 {
 	if (p->step == STEP_PARTS)
 		close_snapshot(p);
+	disown(p);
 	p->step = STEP_LOG;
 	p->outdated = false;
 	if (loop_timer_set(&p->retry, RETRY_US, 0) < 0)
@@ -127,6 +144,7 @@ static void
 finish(struct prime *p)
 {
 	p->step = STEP_DONE;
+	p->rows = 0;
 	p->waits_for[0] = '\0';
 	grants_all_known(p->grants, p->seq);
 	diag_limited_note("permissions known",
@@ -186,8 +204,6 @@ on_answer(void *arg, struct slice reply)
 	log = asked_log ? proto_get_str(reply, "log") : slice_cstr(p->log);
 	if (!slice_is(log, p->log)) {
 		wait_for(p, "the broker has another log: ", log);
-		if (p->step == STEP_AGAIN)
-			grants_forget(p->grants, true);
 		again(p);
 		return;
 	}
@@ -269,6 +285,7 @@ prime_begin(struct prime *p, uint64_t seq, bool other_log)
 {
 	grants_forget(p->grants, other_log);
 	p->min_seq = seq;
+	disown(p);
 	/* Only its answer tells what there is to close. */
 	p->outdated = p->step == STEP_OPEN;
 	if (p->outdated)

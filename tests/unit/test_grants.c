@@ -167,7 +167,43 @@ what_is_older_changes_nothing(void **state)
 	has_row(w, "$revoke.ada", 20, "{'before':70}");
 	has_row(w, "$revoke.ada", 19, "{'before':80}");
 	assert_int_equal(grants_before(&w->ada), 70);
+}
+
+/* Rows may turn out to be of another log; the ring is of this one. */
+static void
+events_are_told_at_once_and_rows_when_all_are_known(void **state)
+{
+	struct world *w = *state;
+
+	has_row(w, "$acl.ada", 9, "{'read':['a']}");
+	has_row(w, "$revoke.ada", 10, "{'before':70}");
+	assert_int_equal(w->told, 0);
+	happens(w, "$acl.ada", 12, "{'read':['b']}");
+	assert_int_equal(w->told, 1);
+	grants_all_known(w->grants, 11);
 	assert_int_equal(w->told, 2);
+	grants_forget(w->grants, false);
+	grants_all_known(w->grants, 12);
+	assert_int_equal(w->told, 2);
+}
+
+static void
+what_was_disowned_is_told_when_all_is_known(void **state)
+{
+	struct world *w = *state;
+
+	happens(w, "$acl.ada", 12, "{'read':['b']}");
+	assert_int_equal(w->told, 1);
+	has_row(w, "$acl.ada", 19, "{'read':['a']}");
+	assert_int_equal(grants_disown(w->grants), 12);
+	assert_string_equal(rights(&w->ada), "t|");
+	assert_int_equal(w->told, 1);
+	has_row(w, "$acl.ada", 12, "{'read':['b']}");
+	grants_all_known(w->grants, 12);
+	assert_string_equal(rights(&w->ada), "b t|");
+	assert_int_equal(w->told, 2);
+	grants_forget(w->grants, true);
+	assert_int_equal(grants_disown(w->grants), 0);
 }
 
 /* A grant that was taken away stands before the one that it took away. */
@@ -350,6 +386,8 @@ main(void)
 		TEST(what_is_granted_comes_on_top_of_the_token),
 		TEST(the_newest_grant_is_the_whole_of_it),
 		TEST(what_is_older_changes_nothing),
+		TEST(events_are_told_at_once_and_rows_when_all_are_known),
+		TEST(what_was_disowned_is_told_when_all_is_known),
 		TEST(what_is_empty_is_remembered_until_all_is_known),
 		TEST(what_makes_no_sense_grants_nothing),
 		TEST(patterns_are_as_many_as_in_a_token),

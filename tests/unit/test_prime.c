@@ -245,6 +245,73 @@ rows_of_another_log_are_not_taken(void **state)
 	assert_int_equal(grants_count(grants), 0);
 }
 
+/* A revocation of another log would keep a client away for good. */
+static void
+rows_of_another_log_are_told_to_nobody(void **state)
+{
+	struct world *w = *state;
+	struct sessionfix_client *c =
+	    sessionfix_client(w->fx, 0, "ada a.> a.> 3600");
+
+	sessionfix_broker_come(w->fx);
+	prime_begin(w->prime, 17, false);
+	opens(w, 17);
+	w->fx->broker.log = "log-2";
+	parts(w, "'n':0",
+	    ROW("$acl.ada", "5", "{'read':['b']}") "," ROW(
+		"$revoke.ada", "6", "{'before':5000000000}"),
+	    "true");
+	(void)asked(w, "'op':'close'");
+	until_other_log(w);
+	w->fx->broker.log = "log-1";
+	opens(w, 17);
+	parts(w, "'n':0", "", "true");
+	(void)asked(w, "'op':'close'");
+	until_done(w, 1);
+	sessionfix_quiet(c);
+	assert_int_equal(c->conn.closed, 0);
+	sessionfix_say(
+	    c, "{'op':'subscribe','id':1,'topics':['b'],'from':'now'}");
+	sessionfix_expect(c, "'code':'forbidden'", NULL);
+}
+
+/* Also where nobody has said it: the broker may have gone before. */
+static void
+what_the_ring_said_meanwhile_is_asked_for(void **state)
+{
+	static const struct sessionfix_event event = { "$revoke.bob",
+		"{'before':77}" };
+	struct world *w = *state;
+	struct grants *grants = w->fx->gw.grants;
+	struct grants_member bob = { 0 };
+	unsigned long long id;
+	char min_seq[40];
+
+	sessionfix_broker_come(w->fx);
+	prime_begin(w->prime, 0, false);
+	opens(w, 0);
+	parts(w, "'n':0", ROW("$acl.bob", "5", "{'read':['b']}"), "false");
+	sessionfix_publish_data(w->fx, &event, 1);
+	id = asked(w, "'n':1");
+	sessionfix_broker_says(w->fx,
+	    "{'op':'error','id':%llu,'code':'not_found','message':'gone'}", id);
+	assert_int_equal(grants_count(grants), 0);
+	(void)asked(w, "'op':'close'");
+	snprintf(min_seq, sizeof(min_seq), "'min_seq':%llu",
+	    (unsigned long long)w->fx->ring.seq);
+	id = asked(w, min_seq);
+	sessionfix_broker_says(w->fx,
+	    "{'op':'opened','id':%llu,'snapshot':44,'seq':%llu,'full':true,"
+	    "'rows':1}",
+	    id, (unsigned long long)w->fx->ring.seq);
+	parts(w, "'n':0", ROW("$revoke.bob", "1", "{'before':77}"), "true");
+	(void)asked(w, "'op':'close'");
+	until_done(w, 1);
+	grants_enter(grants, &bob, SLICE_STR("bob"));
+	assert_int_equal(grants_before(&bob), 77);
+	grants_leave(grants, &bob);
+}
+
 static void
 who_begins_again_takes_no_answer_of_before(void **state)
 {
@@ -314,6 +381,8 @@ main(void)
 		TEST(a_refusal_is_followed_by_another_try),
 		TEST(a_broker_that_goes_away_is_waited_for),
 		TEST(rows_of_another_log_are_not_taken),
+		TEST(rows_of_another_log_are_told_to_nobody),
+		TEST(what_the_ring_said_meanwhile_is_asked_for),
 		TEST(who_begins_again_takes_no_answer_of_before),
 		TEST(what_was_opened_in_vain_is_closed),
 		TEST(an_opening_in_vain_may_be_refused),
