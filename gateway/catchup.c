@@ -33,6 +33,7 @@ enum {
 	SETS = 64,		 /* of remembered blocks */
 	WAYS = 4,
 	REMEMBERED_BYTES = 64 * 1024, /* no block that is larger */
+	ALL_BYTES = SETS * WAYS * REMEMBERED_BYTES,
 };
 
 /* A block, and what was asked for. */
@@ -40,6 +41,7 @@ struct memory {
 	struct filter *filter; /* a reference */
 	struct rules *rules;   /* a reference, or NULL */
 	struct block *block;   /* its after is what was asked for */
+	uint64_t bytes;	       /* of it and its forms, when last looked at */
 };
 
 struct catchup {
@@ -53,6 +55,9 @@ struct catchup {
 		struct memory way[WAYS];
 		unsigned next; /* to be given up */
 	} remembered[SETS];
+	uint64_t remembered_bytes;
+	struct memory *given; /* last: forms of it may have been made since */
+	unsigned hand;	      /* the next to be given up where all are many */
 	struct ring_event ev[READ_EVENTS];
 	size_t size;
 	uint8_t *buf;
@@ -99,18 +104,46 @@ catchup_free(struct catchup *c)
 }
 
 static void
-forget(struct memory *m)
+forget(struct catchup *c, struct memory *m)
 {
 	m->filter = filter_unref(m->filter);
 	m->rules = rules_free(m->rules);
 	m->block = block_unref(m->block);
+	c->remembered_bytes -= m->bytes;
+	m->bytes = 0;
+}
+
+/* A block grows when it is sent in a form that nobody wanted before. */
+static void
+weigh(struct catchup *c, struct memory *m)
+{
+	uint64_t bytes = m->block ? block_bytes(m->block) : 0;
+
+	c->remembered_bytes += bytes - m->bytes;
+	m->bytes = bytes;
+}
+
+/* Keep what is remembered within its bound, now that the last was sent. */
+static void
+settle(struct catchup *c)
+{
+	if (c->given)
+		weigh(c, c->given);
+	c->given = NULL;
+	while (c->remembered_bytes > ALL_BYTES) {
+		unsigned i = c->hand++ % (SETS * WAYS);
+
+		weigh(c, &c->remembered[i / WAYS].way[i % WAYS]);
+		forget(c, &c->remembered[i / WAYS].way[i % WAYS]);
+	}
 }
 
 void
 catchup_forget(struct catchup *c)
 {
 	for (unsigned i = 0; i < SETS * WAYS; i++)
-		forget(&c->remembered[i / WAYS].way[i % WAYS]);
+		forget(c, &c->remembered[i / WAYS].way[i % WAYS]);
+	c->given = NULL;
 	c->old = ring_reader_free(c->old);
 	c->foreign = true;
 }
@@ -126,15 +159,17 @@ set_of(struct catchup *c, const struct catchup_ask *ask)
 static struct block *
 recall(struct catchup *c, const struct catchup_ask *ask)
 {
-	const struct memory_set *set = set_of(c, ask);
+	struct memory_set *set = set_of(c, ask);
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		const struct memory *m = &set->way[i];
+		struct memory *m = &set->way[i];
 
 		if (m->filter == ask->filter && m->rules == ask->rules &&
 		    m->block->after == ask->after &&
-		    m->block->upto <= ask->upto)
+		    m->block->upto <= ask->upto) {
+			c->given = m;
 			return m->block;
+		}
 	}
 	return NULL;
 }
@@ -329,10 +364,12 @@ remember(struct catchup *c, const struct catchup_ask *ask, struct block *b)
 	if (b->upto == ask->upto || b->cap > REMEMBERED_BYTES)
 		return;
 	set->next = (set->next + 1) % WAYS;
-	forget(m);
+	forget(c, m);
 	m->filter = filter_ref(ask->filter);
 	m->rules = ask->rules ? rules_ref(ask->rules) : NULL;
 	m->block = block_ref(b);
+	weigh(c, m);
+	c->given = m;
 }
 
 int
@@ -340,11 +377,13 @@ catchup_block(
     struct catchup *c, const struct catchup_ask *ask, struct block **out)
 {
 	struct gather g = { .ask = ask, .upto = ask->after };
-	struct block *known = recall(c, ask);
 	struct ring_reader *ring = c->ring;
+	struct block *known;
 	int rc;
 
 	assert(ask->after < ask->upto);
+	settle(c);
+	known = recall(c, ask);
 	c->counts.blocks++;
 	if (known) {
 		*out = block_ref(known);
@@ -376,4 +415,5 @@ void
 catchup_counts(const struct catchup *c, struct catchup_counts *counts)
 {
 	*counts = c->counts;
+	counts->remembered_bytes = c->remembered_bytes;
 }

@@ -66,6 +66,8 @@ uint64_t catchup_log_oldest(const struct catchup *c);
 struct catchup_counts {
 	uint64_t blocks;
 	uint64_t reads;
+	/* Of blocks that are kept for others, in all forms; the bound holds. */
+	uint64_t remembered_bytes;
 };
 void catchup_counts(const struct catchup *c, struct catchup_counts *counts);
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "core/time.h"
+#include "gateway/block.h"
 #include "gateway/catchup.h"
 #include "gateway/feed.h"
 #include "tests/lib/chainfix.h"
@@ -89,6 +90,59 @@ for_thirty_seconds_and_no_longer(void **state)
 	(void)chainfix_free(w);
 }
 
+/* As sending it to somebody who speaks JSON leaves it. */
+static void
+is_sent_as_text(struct block *b, uint32_t bytes)
+{
+	if (b->json)
+		return;
+	b->json = block_new(bytes);
+	assert_non_null(b->json);
+	b->json->end += bytes;
+}
+
+/* 256 blocks of 16 KiB are well within it; with their forms they are not. */
+static void
+what_is_remembered_is_bounded_with_all_its_forms(void **state)
+{
+	enum {
+		BOUND = 16 << 20,
+		FORM = 128 << 10,
+		PLACES = 400,
+	};
+	struct chainfix *w = chainfix_new(3, 1024, 1 << 20);
+	struct catchup_counts counts;
+	struct catchup_ask ask = { .upto = 500 };
+	uint64_t most = 0, reads;
+	struct block *b;
+
+	for (unsigned i = 0; i < 500; i++)
+		chainfix_append(w, "a.y", 1, 1000);
+	chainfix_connect(&w->clients[0]);
+	chainfix_turn(w, 1000);
+	chainfix_from(&w->clients[0], &of_a, 0);
+	ask.filter = LIST_FIRST(&w->clients[0].sender.subs)->filter;
+	for (unsigned i = 0; i < 2 * PLACES; i++) {
+		ask.after = i % PLACES;
+		assert_int_equal(catchup_block(w->catchup, &ask, &b), 0);
+		is_sent_as_text(b, FORM);
+		(void)block_unref(b);
+		catchup_counts(w->catchup, &counts);
+		most = MAX(most, counts.remembered_bytes);
+	}
+	assert_in_range(most, BOUND - FORM, BOUND + BLOCK_BYTES);
+	/* What came last is still known. */
+	reads = counts.reads;
+	assert_int_equal(catchup_block(w->catchup, &ask, &b), 0);
+	(void)block_unref(b);
+	catchup_counts(w->catchup, &counts);
+	assert_int_equal(counts.reads, reads);
+	catchup_forget(w->catchup);
+	catchup_counts(w->catchup, &counts);
+	assert_int_equal(counts.remembered_bytes, 0);
+	(void)chainfix_free(w);
+}
+
 int
 main(void)
 {
@@ -96,6 +150,8 @@ main(void)
 		cmocka_unit_test(
 		    who_is_behind_goes_on_with_the_ring_of_the_writer_before),
 		cmocka_unit_test(for_thirty_seconds_and_no_longer),
+		cmocka_unit_test(
+		    what_is_remembered_is_bounded_with_all_its_forms),
 	};
 
 	return cmocka_run_group_tests_name("catchup", tests, NULL, NULL);
