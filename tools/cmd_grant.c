@@ -72,11 +72,16 @@ grant_add(struct tool *t, struct acl *acl, enum acl_list list,
 
 		if (!text)
 			return tool_error(t, "out of memory");
+		if (*text == '$' && list == ACL_WRITE)
+			return tool_usage_error(t,
+			    "%s %s: nobody may: only local peers write topics "
+			    "of the system",
+			    option, text);
 		if (*text == '$')
-			tool_note(t, "%s %s: %s", option, text,
-			    list == ACL_READ
-				? "counts for users with an admin token only"
-				: "never counts: only local peers write there");
+			tool_note(t,
+			    "%s %s: gives nothing unless the user's token is "
+			    "an admin token",
+			    option, text);
 		rc = acl_add(acl, list, slice_cstr(text), &why);
 		if (rc < 0)
 			return tool_error(t, "out of memory");

@@ -102,9 +102,9 @@ passes 'a grant is taken back' say grant ann --none
 finish 'a grant that shrinks reaches clients of both gateways' ann
 exits 'a pattern that is none is refused' 2 '--read' \
 	say grant ann --read 'b..x'
-exits 'a grant that counts for admin tokens alone is told' 0 \
-	"admin token" say grant zoe --read "\$acl.>"
-exits 'and one that never counts' 0 'local peers' \
+exits 'a grant that gives nothing without an admin token says so' 0 \
+	'gives nothing unless' say grant zoe --read "\$acl.>"
+exits 'and one that gives nobody anything is refused' 2 'local peers' \
 	say grant zoe --write "\$acl.>"
 exits 'a user without a name is refused' 2 'a user has a name' say grant ''
 passes 'names are escaped' say grant 'e.v e' --read 'e.>'
