@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,7 +37,9 @@ struct repair {
 	size_t n;
 	size_t first_bad; /* of list; n: none of its files */
 	bool refused;
-	uint64_t known; /* by witnesses */
+	uint64_t known;			    /* by witnesses */
+	void (*note)(const char *sentence); /* of witnesses; or NULL */
+	const char *believed; /* the witness that alone says whose log it is */
 	uint8_t log_id[16];
 	struct rewrite *out;
 	uint64_t lost; /* events that were put in the place of others */
@@ -108,39 +111,65 @@ repair_epoch_open(const struct repair *rp)
 	return l->n > 0 && !l->v[l->n - 1].headed;
 }
 
+static void PRINTF(2, 3)
+    repair_note(const struct repair *rp, const char *fmt, ...)
+{
+	char sentence[LOG_PROBLEM_SENTENCE];
+	va_list ap;
+
+	if (!rp->note)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	rp->note(sentence);
+}
+
 /*
  * A witness of this log and its last epoch, or the only one there is.  The
- * log's own goes where the log goes: an epoch that it names was here.
+ * log's own goes where the log goes: an epoch that it names was here.  Where
+ * nothing but others say whose log it is, they have to agree.
  */
-static void
+static int
 repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 {
 	if (rp->r->was_epoch == 0 && wit->seq > 0) {
 		memcpy(rp->log_id, wit->log_id, sizeof(rp->log_id));
 		rp->r->was_epoch = wit->epoch;
+		rp->believed = own ? NULL : wit->name;
 	}
-	if (memcmp(wit->log_id, rp->log_id, sizeof(rp->log_id)) != 0)
-		return;
+	if (memcmp(wit->log_id, rp->log_id, sizeof(rp->log_id)) != 0) {
+		if (rp->believed && wit->seq > 0)
+			return reason_say(rp->why, LOG_REPAIR_REFUSED,
+			    "no segment says whose log this is, and '%s' and "
+			    "'%s' are witnesses of two: move away the one that "
+			    "is of another log",
+			    rp->believed, wit->name);
+		repair_note(rp, "'%s' is a witness of another log", wit->name);
+		return 0;
+	}
 	if (own || repair_epoch_open(rp))
 		rp->r->was_epoch = MAX(rp->r->was_epoch, wit->epoch);
 	if (wit->epoch == rp->r->was_epoch)
 		rp->known = MAX(rp->known, wit->seq);
+	else
+		repair_note(
+		    rp, "'%s' is a witness of another epoch", wit->name);
+	return 0;
 }
 
 static int
-repair_ask_all(struct repair *rp, void (*note)(const char *sentence))
+repair_ask_all(struct repair *rp)
 {
 	struct log_witness wit;
 	int got = witness_load(rp->io, rp->dirfd, WITNESS_NAME, &wit, rp->why);
 
-	if (got == WITNESS_LOADED)
-		repair_ask(rp, &wit, true);
-	/* Whoever accepts a loss has to know that it may be larger. */
-	else if (got == WITNESS_BAD && note)
-		note("'" WITNESS_NAME "' is damaged and says nothing");
-	for (unsigned i = 0; got >= 0 && i < rp->r->n_witnesses; i++)
-		repair_ask(rp, &rp->r->witnesses[i], false);
-	return MIN(got, 0);
+	if (got < 0)
+		return got;
+	got = got == WITNESS_LOADED ? repair_ask(rp, &wit, true) : 0;
+	for (unsigned i = 0; got == 0 && i < rp->r->n_witnesses; i++)
+		got = repair_ask(rp, &rp->r->witnesses[i], false);
+	return got;
 }
 
 static int
@@ -248,7 +277,9 @@ repair_plan(struct repair *rp)
 	if (rp->refused)
 		return LOG_REPAIR_REFUSED;
 	repair_identify(rp);
-	err = repair_ask_all(rp, r->note);
+	err = repair_ask_all(rp);
+	if (err == LOG_REPAIR_REFUSED)
+		return err;
 	if (err == 0)
 		err = repair_count(rp);
 	/* What would be kept cannot be told from what an event holds. */
@@ -293,9 +324,11 @@ int
 log_repair_plan(const struct sysio *io, int dirfd, struct log_repair *repair,
     struct reason *why)
 {
-	struct repair rp = {
-		.io = io, .dirfd = dirfd, .r = repair, .why = why
-	};
+	struct repair rp = { .io = io,
+		.dirfd = dirfd,
+		.r = repair,
+		.why = why,
+		.note = repair->note };
 	int err = repair_list(&rp);
 
 	if (err == 0)
@@ -525,7 +558,7 @@ log_repair_make(const struct sysio *io, int dirfd, int tofd,
 
 	if (err == 0) {
 		repair_identify(&rp);
-		err = repair_ask_all(&rp, NULL);
+		err = repair_ask_all(&rp);
 	}
 	if (err == 0)
 		err = repair_link_all(&rp, tofd);

@@ -307,6 +307,9 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 		return err;
 	if (err != WITNESS_LOADED)
 		wit.seq = 0;
+	/* Whoever accepts a loss has to know that it may be larger. */
+	if (err == WITNESS_BAD && verify->note)
+		verify->note("'" WITNESS_NAME "' is damaged and says nothing");
 	err = segment_list_read(io, dirfd, &list, why);
 	if (err < 0)
 		return err;

@@ -97,10 +97,24 @@ witness_load(const struct sysio *io, int dirfd, const char *name,
 	    get_le32(bytes + WITNESS_AT_VERSION) != WITNESS_VERSION ||
 	    get_le32(bytes + WITNESS_AT_CRC) !=
 		crc32c(0, bytes, WITNESS_AT_CRC))
-		return WITNESS_BAD;
+		return reason_set(why, WITNESS_BAD, "'%s' is damaged", name);
 	out->name = name;
 	memcpy(out->log_id, bytes + WITNESS_AT_LOG_ID, 16);
 	out->epoch = get_le64(bytes + WITNESS_AT_EPOCH);
 	out->seq = get_le64(bytes + WITNESS_AT_SEQ);
 	return WITNESS_LOADED;
+}
+
+int
+witness_load_broker(
+    const char *path, struct log_witness *out, struct reason *why)
+{
+	CLEANUP(closep)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return WITNESS_NONE;
+	if (fd < 0)
+		return reason_set(why, -errno, "cannot open '%s'", path);
+	return witness_load(&sysio_posix, fd, WITNESS_BROKER, out, why);
 }

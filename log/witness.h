@@ -44,11 +44,14 @@ MUST_CHECK int witness_store(struct witness *wit, uint64_t seq);
 enum witness_load {
 	WITNESS_LOADED = 0,
 	WITNESS_NONE, /* no such file, or an empty one */
-	WITNESS_BAD,  /* torn or damaged */
+	WITNESS_BAD,  /* torn or damaged; *why says so */
 };
 
 /* *out gets name, which outlives it, for its own. */
 MUST_CHECK int witness_load(const struct sysio *io, int dirfd, const char *name,
     struct log_witness *out, struct reason *why);
+/* What the broker whose directory is at path remembers; it need not be there. */
+MUST_CHECK int witness_load_broker(
+    const char *path, struct log_witness *out, struct reason *why);
 
 #endif

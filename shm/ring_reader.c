@@ -9,9 +9,12 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "core/frame.h"
 #include "core/reason.h"
 #include "shm/ring_reader_priv.h"
 
@@ -108,6 +111,23 @@ ring_reader_open(const char *path, struct ring_reader **out, struct reason *why)
 	if (fd < 0)
 		return reason_set(why, -errno, "cannot open %s", name);
 	return reader_open(fd, name, out, why);
+}
+
+int
+ring_reader_open_left(const char *dir, struct ring_reader **out)
+{
+	CLEANUP(closep) int served = -1;
+	char path[PATH_MAX];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/ring.sock", dir);
+	err =
+	    frame_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &served, NULL);
+	/* One whom too many ask at once serves, too. */
+	if (err == 0 || err == -EAGAIN)
+		return -EBUSY;
+	snprintf(path, sizeof(path), "%s/ring", dir);
+	return ring_reader_open(path, out, NULL);
 }
 
 bool

@@ -69,6 +69,12 @@ MUST_CHECK int ring_reader_open(
 MUST_CHECK int ring_reader_open_fd(
     int fd, struct ring_reader **out, struct reason *why);
 /*
+ * The ring that a writer has left in the run directory dir, and remembers
+ * what was acknowledged.  -EBUSY while somebody serves there: what such a ring
+ * says may be of another log.
+ */
+MUST_CHECK int ring_reader_open_left(const char *dir, struct ring_reader **out);
+/*
  * Is the file at path the one that rd reads, as long as it was and with the
  * header that it had?  For those who poll: a writer that starts puts another
  * in its place.

@@ -6,8 +6,6 @@
  * exactly that loss was accepted, and what was there is kept.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +16,9 @@
 #include "log/repair.h"
 #include "shm/ring_reader.h"
 #include "tools/cmd_log.h"
+#include "tools/guard.h"
 #include "tools/log_place.h"
+#include "tools/show.h"
 #include "tools/tool.h"
 
 enum {
@@ -57,12 +57,15 @@ repair_ask_ring(const struct house *h, struct log_witness *w)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
-	char path[PATH_MAX];
+	long replaced;
 
-	snprintf(path, sizeof(path), "%s/ring", house_run_dir(h));
-	if (ring_reader_open(path, &rd, NULL) < 0)
+	guard_begin();
+	replaced = guard_replaced();
+	if (ring_reader_open_left(house_run_dir(h), &rd) < 0)
 		return 0;
 	ring_reader_status(rd, &status);
+	if (guard_replaced() != replaced)
+		return 0;
 	*w = (struct log_witness){ .name = "the old ring",
 		.epoch = ring_reader_info(rd)->epoch,
 		.seq = status.tail_seq };
@@ -73,12 +76,15 @@ repair_ask_ring(const struct house *h, struct log_witness *w)
 static unsigned
 repair_ask_broker(const struct house *h, struct log_witness *w)
 {
-	CLEANUP(closep)
-	int fd = open(conf_text(h->conf, CONF_broker_directory),
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct reason why;
+	int got = witness_load_broker(
+	    conf_text(h->conf, CONF_broker_directory), w, &why);
 
-	return fd >= 0 && witness_load(&sysio_posix, fd, WITNESS_BROKER, w,
-			      NULL) == WITNESS_LOADED;
+	/* Whoever accepts a loss has to know that it may be larger. */
+	if (got == WITNESS_BAD || got < 0)
+		tool_note(the_tool, "the broker's witness says nothing: %s",
+		    why.text);
+	return got == WITNESS_LOADED;
 }
 
 /* --- the ranges, as they are typed --- */
@@ -138,6 +144,16 @@ repair_print_lost(const struct log_repair *r)
 		printf("lost: no event\n");
 }
 
+/* As a shell takes it for what it is. */
+static void
+repair_print_option(const char *name, const char *value)
+{
+	if (!value || !value[0])
+		return;
+	printf(" %s ", name);
+	show_shell_word(value);
+}
+
 static void
 repair_print_plan(const struct repair_command *c, const char *ranges)
 {
@@ -159,12 +175,10 @@ repair_print_plan(const struct repair_command *c, const char *ranges)
 	printf("nothing was changed; where no backup has what is lost, accept "
 	       "it:\npeal log repair --accept-loss %s",
 	    ranges);
-	if (c->t.conf_file)
-		printf(" -c %s", c->t.conf_file);
-	if (c->t.house.dir[0])
-		printf(" --data %s", c->t.house.dir);
+	repair_print_option("-c", c->t.conf_file);
+	repair_print_option("--data", c->t.house.dir);
 	for (unsigned i = 0; i < c->t.assignments.n; i++)
-		printf(" -o %s", c->t.assignments.v[i]);
+		repair_print_option("-o", c->t.assignments.v[i]);
 	printf("\n");
 }
 
@@ -176,9 +190,11 @@ repair_print_done(const struct repair_command *c, const char *ranges)
 	if (c->t.json) {
 		printf("{\"lost\":%" PRIu64 ",\"accept\":\"%s\",\"seq\":"
 		       "%" PRIu64 ",\"epoch\":%" PRIu64
-		       ",\"epoch_seq\":%" PRIu64 ",\"kept_in\":\"%s\"}\n",
-		    r->events_lost, ranges, r->last_seq, r->epoch, r->epoch_seq,
-		    c->place.kept);
+		       ",\"epoch_seq\":%" PRIu64 ",\"kept_in\":",
+		    r->events_lost, ranges, r->last_seq, r->epoch,
+		    r->epoch_seq);
+		show_json_text(c->place.kept);
+		printf("}\n");
 		return;
 	}
 	repair_print_lost(r);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/event.h"
 #include "core/json.h"
@@ -51,6 +52,53 @@ show_name(struct slice name)
 		}
 		putchar(c < ' ' || c == 0x7f ? '?' : c);
 	}
+}
+
+void
+show_shell_word(const char *word)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789_./:=,+@%-";
+	bool hostile = false;
+
+	if (word[0] && word[strspn(word, plain)] == '\0') {
+		fputs(word, stdout);
+		return;
+	}
+	for (const char *c = word; *c; c++)
+		hostile = hostile || (uint8_t)*c < ' ' || (uint8_t)*c >= 0x7f;
+	/* Where there are such bytes, in words of bash. */
+	fputs(hostile ? "$'" : "'", stdout);
+	for (const char *c = word; *c; c++) {
+		uint8_t byte = (uint8_t)*c;
+
+		if (hostile && (byte < ' ' || byte >= 0x7f))
+			printf("\\%03o", byte);
+		else if (hostile && (byte == '\'' || byte == '\\'))
+			printf("\\%c", byte);
+		else if (byte == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(byte);
+	}
+	putchar('\'');
+}
+
+void
+show_json_text(const char *text)
+{
+	putchar('"');
+	for (const char *c = text; *c; c++) {
+		uint8_t byte = (uint8_t)*c;
+
+		if (byte < ' ' || byte == 0x7f)
+			printf("\\u%04x", byte);
+		else
+			printf(
+			    byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
+	}
+	putchar('"');
 }
 
 static void

@@ -39,6 +39,15 @@ MUST_CHECK int show_row(
 /* Print a name, and for what would move a terminal's cursor a '?'. */
 void show_name(struct slice name);
 
+/*
+ * Print one word of a command that somebody is to type: quoted for the shell
+ * where it needs that, and what would move a cursor as its octal code.
+ */
+void show_shell_word(const char *word);
+
+/* Print a string of JSON, in quotes. */
+void show_json_text(const char *text);
+
 /* Print any valid value as a line of JSON.  -ENOMEM. */
 MUST_CHECK int show_value(struct show *show, struct slice value);
 

@@ -16,7 +16,6 @@
 
 #include "core/conf.h"
 #include "core/diag.h"
-#include "core/frame.h"
 #include "core/fs.h"
 #include "core/options.h"
 #include "core/reason.h"
@@ -116,16 +115,10 @@ static unsigned
 ask_old_ring(const char *run_dir, struct log_witness *w, uint32_t *incarnation)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	CLEANUP(closep) int served = -1;
 	struct ring_status status;
-	char path[512];
 
 	/* The ring of one who serves is not ours; start() says whose it is. */
-	snprintf(path, sizeof(path), "%s/ring.sock", run_dir);
-	if (frame_connect(path, SOCK_SEQPACKET, &served, NULL) >= 0)
-		return 0;
-	snprintf(path, sizeof(path), "%s/ring", run_dir);
-	if (ring_reader_open(path, &rd, NULL) < 0)
+	if (ring_reader_open_left(run_dir, &rd) < 0)
 		return 0;
 	ring_reader_status(rd, &status);
 	*w = (struct log_witness){ .name = "the old ring",
@@ -140,15 +133,9 @@ ask_old_ring(const char *run_dir, struct log_witness *w, uint32_t *incarnation)
 static unsigned
 ask_broker(const char *dir, struct log_witness *w)
 {
-	CLEANUP(closep)
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct reason why = { "it is damaged" };
-	int got;
+	struct reason why;
+	int got = witness_load_broker(dir, w, &why);
 
-	if (fd < 0 && errno == ENOENT)
-		return 0;
-	got = fd < 0 ? reason_set(&why, -errno, "cannot open '%s'", dir)
-		     : witness_load(&sysio_posix, fd, WITNESS_BROKER, w, &why);
 	if (got == WITNESS_BAD || got < 0)
 		diag_warn("the broker's witness says nothing: %s", why.text);
 	return got == WITNESS_LOADED;

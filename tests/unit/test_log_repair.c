@@ -140,11 +140,68 @@ so_is_one_that_only_others_remember(void **state)
 }
 
 static unsigned witness_notes;
+static const char *noted;
 
 static void
 count_witness_note(const char *sentence)
 {
-	witness_notes += strstr(sentence, WITNESS_NAME "' is damaged") != NULL;
+	witness_notes += strstr(sentence, noted) != NULL;
+}
+
+/* Somebody else's, say. */
+static void
+one_of_another_log_is_named(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_witness wit = { .name = "the old ring", .seq = 70 };
+	struct log_repair r = { .witnesses = &wit,
+		.n_witnesses = 1,
+		.now_us = REPAIRFIX_NOW_S * UINT64_C(1000000),
+		.segment_bytes = SEGMENT,
+		.note = count_witness_note };
+
+	noted = "'the old ring' is a witness of another log";
+	witness_notes = 0;
+	modelfix_fill_segments(m);
+	wit.epoch = m->fx.tail.epoch;
+	logfix_stop(&m->fx);
+	assert_int_equal(log_repair_plan(m->fx.io, m->fx.dirfd, &r, &m->fx.why),
+	    LOG_REPAIR_NONE);
+	assert_int_equal(witness_notes, 1);
+	log_repair_deinit(&r);
+}
+
+/* Nothing tells which of them is right. */
+static void
+where_no_segment_is_left_witnesses_of_two_logs_are_refused(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_witness wit[] = {
+		{ .name = "the old ring", .epoch = 1, .seq = 70 },
+		{ .name = WITNESS_BROKER, .epoch = 1, .seq = LAST },
+	};
+	struct log_repair r = { .witnesses = wit,
+		.n_witnesses = 2,
+		.now_us = REPAIRFIX_NOW_S * UINT64_C(1000000),
+		.segment_bytes = SEGMENT };
+
+	modelfix_fill_segments(m);
+	memcpy(wit[1].log_id, m->fx.tail.log_id, sizeof(wit[1].log_id));
+	wit[1].epoch = m->fx.tail.epoch;
+	logfix_stop(&m->fx);
+	for (uint64_t first = 1; first < LAST; first += EACH)
+		filemodel_put_aside(m->fm, modelfix_named(m, first), NULL);
+	assert_int_equal(log_repair_plan(m->fx.io, m->fx.dirfd, &r, &m->fx.why),
+	    LOG_REPAIR_REFUSED);
+	assert_non_null(strstr(m->fx.why.text, "are witnesses of two"));
+	log_repair_deinit(&r);
+	/* One alone is believed. */
+	r.witnesses = &wit[1];
+	r.n_witnesses = 1;
+	assert_int_equal(log_repair_plan(m->fx.io, m->fx.dirfd, &r, &m->fx.why),
+	    LOG_REPAIR_PLANNED);
+	assert_string_equal(repairfix_ranges(&r), "1..60");
+	log_repair_deinit(&r);
 }
 
 static void
@@ -155,6 +212,7 @@ that_the_witness_is_damaged_is_said(void **state)
 		.segment_bytes = SEGMENT,
 		.note = count_witness_note };
 
+	noted = WITNESS_NAME "' is damaged";
 	witness_notes = 0;
 	modelfix_fill_segments(m);
 	modelfix_store_witness(m, 60);
@@ -538,6 +596,9 @@ main(void)
 		TEST(several_places_are_several_ranges),
 		TEST(a_lost_end_is_made_up_as_far_as_a_witness_knows),
 		TEST(so_is_one_that_only_others_remember),
+		TEST(one_of_another_log_is_named),
+		TEST(
+		    where_no_segment_is_left_witnesses_of_two_logs_are_refused),
 		TEST(that_the_witness_is_damaged_is_said),
 		TEST(a_missing_segment_is_lost_alone),
 		TEST(the_first_ones_are_too),
