@@ -2,21 +2,33 @@
 // Patterns of topics, and globs of types.
 // No pattern or glob makes matching take long: there is nothing to go back to and try again.
 
-const anyOf = (list, source) => {
-  const sources = list.map((s) => source(s.replace(/[\\^$.+?()[\]{}|]/g, "\\$&")));
-  const any = RegExp(`^(?:${sources.join("|")})$`);
-  return (s) => any.test(s);
-};
+/** In one RegExp: V8 takes as long as the square of it, 4 s for 256 patterns of 100 stars. */
+const TOGETHER = 16;
 
 /** Tells of a topic whether one of the patterns matches it. */
-export const matcher = (patterns) => anyOf(patterns, (pattern) => pattern
-  // Topics of the system are matched by patterns whose first token says so alone.
-  .replace(/^[*>]/, "(?!\\$)$&")
-  .replace(/\*/g, "[^.]+")
-  .replace(/>$/, "[^]+"));
+export const matcher = (patterns) => {
+  const sources = patterns.map((pattern) => pattern
+    .replace(/[\\^$.+?()[\]{}|]/g, "\\$&")
+    // Topics of the system are matched by patterns whose first token says so alone.
+    .replace(/^[*>]/, "(?!\\$)$&")
+    .replace(/\*/g, "[^.]+")
+    .replace(/>$/, "[^]+"));
+  const some = [];
+  while (sources.length) some.push(RegExp(`^(?:${sources.splice(0, TOGETHER).join("|")})$`));
+  return (topic) => some.some((any) => any.test(topic));
+};
 
 /** Tells of a type whether one of the globs matches it: `*` stands for any run of characters. */
-export const typeMatcher = (globs, n = 0) => anyOf(globs, (glob) => glob
-  // What is looked for between two stars is found once, where it first is, and stays there.
-  .replace(/\*+([^*]*)(?=(\*?))/g, (_, part, more) =>
-    more ? `(?=([^]*?${part}))\\${++n}` : "[^]*" + part));
+export const typeMatcher = (globs) => {
+  const all = globs.map((glob) => glob.split("*"));
+  return (type) => all.some((parts) => {
+    let at = 0;
+    return parts.every((part, i) => {
+      // Between two stars a part is where it first is, and stays there.
+      const found = i < parts.length - 1 ? type.indexOf(part, at) : type.length - part.length;
+      const fits = i ? found >= at : !found;
+      at = found + part.length;
+      return fits && type.startsWith(part, found);
+    });
+  });
+};

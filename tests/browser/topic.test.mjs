@@ -82,3 +82,20 @@ test("globs and patterns made to take long do not", () => {
   const patterns = Array(256).fill("*.".repeat(100) + "x");
   assert.equal(matcher(patterns)("a.".repeat(100) + "y"), false);
 });
+
+test("what has to be compiled at once does not grow with the patterns", (t) => {
+  let longest = 0;
+  const compile = RegExp;
+  globalThis.RegExp = (source) => {
+    longest = Math.max(longest, source.length);
+    return compile(source);
+  };
+  t.after(() => (globalThis.RegExp = compile));
+  const patterns = (n) => Array.from({ length: n }, (_, i) => "*.".repeat(100) + (1000 + i));
+  const any = matcher(patterns(64));
+  const before = longest;
+  assert.ok(before > 0);
+  assert.equal(matcher(patterns(256))("a.".repeat(100) + 1255), true);
+  assert.equal(any("a.".repeat(100) + 1064), false);
+  assert.equal(longest, before);
+});
