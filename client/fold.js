@@ -9,14 +9,16 @@ import { encode } from "./codec.js";
 import { KNOWN_TYPES, LEVELS_ABOVE, MAX_ROW } from "./limits.js";
 import { typeMatcher } from "./topic.js";
 
-/** Rules of a welcome -> type -> what they say. */
+/** Rules of a welcome -> the same, compiled, and types -> what these say. */
 const known = new WeakMap();
 
 function ruleFor({ topic, type }, rules) {
   if (topic[0] === "$") return "set";
-  let types = known.get(rules);
-  if (!types || types.size > KNOWN_TYPES) known.set(rules, (types = new Map()));
-  if (!types.has(type)) types.set(type, rules.find(([glob]) => typeMatcher([glob])(type))?.[1]);
+  if (!known.has(rules))
+    known.set(rules, [rules.map(([glob, rule]) => [typeMatcher([glob]), rule]), new Map()]);
+  const [all, types] = known.get(rules);
+  if (types.size > KNOWN_TYPES) types.clear();
+  if (!types.has(type)) types.set(type, all.find(([matches]) => matches(type))?.[1]);
   return types.get(type);
 }
 
@@ -104,11 +106,9 @@ export function fold(row, e, rules) {
   const rule = ruleFor(e, rules);
   const before = row ? row.value : null;
   const touched = {
-    topic, version, seq,
-    createdTime: row ? row.createdTime : time, createdBy: row ? row.createdBy : actor,
-    updatedTime: time, updatedBy: actor,
-    deleted: row ? row.deleted : false,
-    value: row ? before : data,
+    createdTime: time, createdBy: actor, deleted: false, value: data,
+    ...row,
+    topic, version, seq, updatedTime: time, updatedBy: actor,
   };
   if (rule === "delete") return { ...touched, deleted: true, value: before };
   const value = next(before, data, rule);

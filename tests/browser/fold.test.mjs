@@ -129,6 +129,23 @@ test("a row of 1,048,576 bytes is made, one more byte is not", () => {
   assert.equal(fold(gone, now("a_set", 4, "x".repeat(1 << 20)), RULES).deleted, true);
 });
 
+test("rules are read once, however many types there are", () => {
+  let reads = 0;
+  const rules = RULES.map(([glob, rule]) => ({
+    *[Symbol.iterator]() {
+      reads++;
+      yield* [glob, rule];
+    },
+  }));
+  for (const round of [1, 2]) {
+    for (let i = 0; i < 1500; i++) {
+      const row = fold(undefined, now(`t${i}_set`, round, i), rules);
+      assert.equal(fold(row, now(`t${i}_deleted`, 2, 1), rules).deleted, true);
+    }
+  }
+  assert.equal(reads, rules.length);
+});
+
 test("many bytes are weighed no less than they are", () => {
   for (const x of [new Uint8Array(1 << 20), Array(1 << 18).fill(1.5), Array(1 << 20).fill({}),
     new Map([[new Uint8Array(1 << 20), 1]]), "日".repeat(350000),
