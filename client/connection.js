@@ -102,7 +102,11 @@ export class Connection {
 
   /** One call at a time: who asks meanwhile gets the same token. */
   #getToken() {
-    return (this.#token ??= this.#askToken().finally(() => (this.#token = undefined)));
+    const token = (this.#token ??= this.#askToken().finally(() => {
+      // One that was given up may come when the next is being asked for.
+      if (token === this.#token) this.#token = undefined;
+    }));
+    return token;
   }
 
   async #askToken() {

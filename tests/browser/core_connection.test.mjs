@@ -331,6 +331,27 @@ test("a call of getToken that never ends is given up, its signal says so", async
   assert.equal(b.socket.take("hello").token, "t");
 });
 
+test("a call that was given up and answers late leaves the next one alone", async (t) => {
+  const calls = [];
+  const b = new Bench(t, {
+    getToken: () => new Promise((resolve) => calls.push(resolve)),
+  });
+  await settle();
+  await b.tick(20000);
+  await b.tick(500);
+  assert.deepEqual([b.state.state, calls.length], ["connecting", 2]);
+  calls[0]("old");
+  await settle();
+  assert.equal(b.sockets.length, 0);
+  b.page.fire("pagehide");
+  b.page.fire("pageshow");
+  await b.tick(0);
+  assert.deepEqual([b.state.state, calls.length], ["connecting", 2]);
+  calls[1]("new");
+  const s = await b.welcome();
+  assert.equal(s.take("hello").token, "new");
+});
+
 test("close() ends everything", async (t) => {
   let signal;
   const b = new Bench(t, { getToken: (o) => new Promise(() => ({ signal } = o)) });
