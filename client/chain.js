@@ -96,7 +96,7 @@ export class Chain {
     const { sub } = leg;
     leg.live = false;
     if (sub) {
-      sub.leg = undefined;
+      sub.lost();
       this.#legs.delete(leg.id);
     }
     return sub;

@@ -157,7 +157,7 @@ class Client extends Requests {
 
   leave(sub) {
     const { leg } = sub;
-    sub.leg = undefined;
+    sub.lost();
     if (!leg) return;
     leg.sub = undefined;
     this.#send({ op: "unsubscribe", id: leg.id });
@@ -207,7 +207,7 @@ class Client extends Requests {
       this.counters.reconnects++;
       chain.closed = true;
     }
-    for (const sub of this.#subs) sub.leg = undefined;
+    for (const sub of this.#subs) sub.lost();
     this.loseAll(wait);
   }
 

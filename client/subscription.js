@@ -78,10 +78,16 @@ export class Subscription extends Emitter {
     this.#client.leave(this);
   }
 
+  /** The server has no leg of it any more. */
+  lost() {
+    this.leg = undefined;
+    if (Date.now() - this.#liveAt >= HEALTHY_MS) this.#tries = 0;
+    this.#liveAt = undefined;
+  }
+
   /** What to ask the server for, from where it has got. */
   request(welcome) {
     clearTimeout(this.#timer);
-    this.#liveAt = undefined;
     const { log } = welcome;
     if (this.#where && this.#where.log !== log) this.#lag("log_changed", welcome, true);
     const { types, conflate } = this.#o;
@@ -167,7 +173,8 @@ export class Subscription extends Emitter {
 
   /** At once the first time, then with backoff. */
   #later(ms = 0) {
-    if (Date.now() - this.#liveAt >= HEALTHY_MS) this.#tries = 0;
+    // A handler may have ended it.
+    if (!this.open) return;
     this.#timer = setTimeout(() => this.#client.open(this),
       ms + (this.#tries && this.#client.connection.backoff(this.#tries)));
     this.#tries++;

@@ -318,6 +318,55 @@ test("one that lags again and again waits longer and longer", async (t) => {
   await lag(0);
 });
 
+test("5 s of being live count on whichever connection; waiting does not", async (t) => {
+  const { b, s, ask } = await subscribed(t, "a.>");
+  live(s, ask.id, 100);
+  let { id } = ask;
+  const lag = async (wait) => {
+    b.socket.say({ op: "lagged", id, reason: "ring", position: 100, oldest: 1, head: 100 });
+    await b.tick(Math.max(0, wait - 1));
+    assert.equal(b.socket.has("subscribe"), wait === 0);
+    await b.tick(1);
+    ({ id } = b.socket.take("subscribe"));
+  };
+  const replay = () =>
+    b.socket.say({ op: "replay", id, after: 100, upto: 100, events: [], last: true });
+  for (const wait of [0, 500, 1000, 2000, 4000, 8000]) {
+    await lag(wait);
+    replay();
+  }
+  // Live a moment, then without a connection for long.
+  b.socket.cut();
+  ({ id } = (await b.welcome()).take("subscribe"));
+  replay();
+  await lag(10000);
+  replay();
+  await b.tick(6000);
+  ({ id } = await back(b));
+  replay();
+  await lag(0);
+});
+
+test("one that is refused again and again waits longer and longer", async (t) => {
+  const { b, s, ask } = await subscribed(t, "a.>");
+  let { id } = ask;
+  for (const wait of [0, 500, 1000, 2000, 4000, 8000, 10000, 10000]) {
+    s.say({ op: "error", id, code: "unavailable", message: "not yet", retry_ms: 40 });
+    await b.tick(40 + wait - 1);
+    assert.ok(!s.has("subscribe"), `before ${wait}`);
+    await b.tick(1);
+    ({ id } = s.take("subscribe"));
+  }
+});
+
+test("who ends a subscription because of an error leaves no timer", async (t) => {
+  const { s, ask, sub } = await subscribed(t, "a.>");
+  sub.on("error", () => sub.unsubscribe());
+  const timers = t.mock.method(globalThis, "setTimeout");
+  s.say({ op: "error", id: ask.id, code: "unavailable", message: "no", retry_ms: 300000 });
+  assert.equal(timers.mock.callCount(), 0);
+});
+
 test("events that are kept no more: from a position on from the oldest", async (t) => {
   const { b, s, ask, seen, sub } = await subscribed(t, "a.>", { from: { log: LOG, seq: 5 } });
   s.say({ op: "error", id: ask.id, code: "not_found", message: "gone", oldest: 50 });
