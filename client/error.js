@@ -14,7 +14,6 @@ export class PealError extends Error {
   }
 }
 
-
 /** A time to wait, as a server says it. */
 export function waitOf(ms) {
   shaped("u", [ms]);

@@ -57,7 +57,6 @@ export function row(a) {
   };
 }
 
-
 /** Adds a part of a snapshot to the round before it; a round that is whole has `last`. */
 export function part(round = { rows: [] }, { seq, full, last, rows }) {
   check(isUint(seq) && seq === (round.seq ?? seq) && full === (round.full ?? full) &&
