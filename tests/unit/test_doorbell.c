@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -40,6 +41,8 @@ struct bellfix {
 	int slot; /* what doorbell_hub_add() returned */
 	bool refuse;
 	char role[DOORBELL_ROLE];
+	size_t bent;	  /* byte of the reply that serve_bent() changes */
+	off_t page_bytes; /* of the page that it hands over */
 };
 
 static bool
@@ -105,17 +108,55 @@ serve(void *arg)
 	return NULL;
 }
 
+/* A writer that hands over the ring, and announces another one. */
+static void *
+serve_bent(void *arg)
+{
+	struct bellfix *fx = arg;
+	union {
+		struct ring_attach_reply reply;
+		uint8_t bytes[sizeof(struct ring_attach_reply)];
+	} u = { .reply = { .magic = RING_MAGIC, .version = RING_VERSION } };
+	int fds[3] = { ring_writer_reader_fd(fx->ring.writer), -1, -1 };
+
+	u.reply.epoch = fx->ring.opt.epoch;
+	u.reply.incarnation = fx->ring.opt.incarnation;
+	memcpy(u.reply.log_id, fx->ring.opt.log_id, sizeof(u.reply.log_id));
+	if (fx->bent)
+		u.bytes[fx->bent] ^= 1;
+	closep(&fx->sock);
+	if (!readable(fx->listener, WAIT_MS))
+		return NULL;
+	fx->sock = accept4(fx->listener, NULL, NULL, SOCK_CLOEXEC);
+	fds[1] = eventfd(0, EFD_CLOEXEC);
+	fds[2] = memfd_create("page", MFD_CLOEXEC);
+	/* What goes wrong here is missed by whoever waits for it. */
+	if (ftruncate(fds[2], fx->page_bytes) < 0 ||
+	    frame_send_fds(fx->sock, &u, sizeof(u), fds, 3) < 0)
+		closep(&fx->sock);
+	closep(&fds[1]);
+	closep(&fds[2]);
+	return NULL;
+}
+
 static int
-attach(struct bellfix *fx, struct doorbell **bell, struct ring_reader **rd,
-    struct reason *why)
+attach_to(void *(*writer)(void *), struct bellfix *fx, struct doorbell **bell,
+    struct ring_reader **rd, struct reason *why)
 {
 	pthread_t thread;
 	int err;
 
-	assert_int_equal(pthread_create(&thread, NULL, serve, fx), 0);
+	assert_int_equal(pthread_create(&thread, NULL, writer, fx), 0);
 	err = doorbell_attach(fx->ring.dir, "gateway", bell, rd, why);
 	assert_int_equal(pthread_join(thread, NULL), 0);
 	return err;
+}
+
+static int
+attach(struct bellfix *fx, struct doorbell **bell, struct ring_reader **rd,
+    struct reason *why)
+{
+	return attach_to(serve, fx, bell, rd, why);
 }
 
 struct attached {
@@ -365,6 +406,47 @@ an_account_that_may_not_read_is_refused(void **state)
 	assert_int_equal(writer_counter(fx, STATS_WRITER_rejected_readers), 1);
 }
 
+/* Whatever it is in which the two differ, and a page that is no page. */
+static void
+a_ring_that_is_not_the_one_announced_is_refused(void **state)
+{
+	static const struct {
+		size_t bent;
+		off_t page_bytes;
+		int err;
+		const char *says;
+	} cases[] = {
+		{ 0, RING_PAGE, 0, "" },
+		{ offsetof(struct ring_attach_reply, log_id), RING_PAGE,
+		    -EPROTO, "not the one announced" },
+		{ offsetof(struct ring_attach_reply, log_id) + 15, RING_PAGE,
+		    -EPROTO, "not the one announced" },
+		{ offsetof(struct ring_attach_reply, epoch), RING_PAGE, -EPROTO,
+		    "not the one announced" },
+		{ offsetof(struct ring_attach_reply, incarnation), RING_PAGE,
+		    -EPROTO, "not the one announced" },
+		{ offsetof(struct ring_attach_reply, magic) + 1, RING_PAGE,
+		    -EPROTO, "not of version" },
+		{ offsetof(struct ring_attach_reply, version) + 1, RING_PAGE,
+		    -EPROTO, "not of version" },
+		{ 0, RING_PAGE - 1, -EPROTO, "too short" },
+	};
+	struct bellfix *fx = *state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
+		struct attached a = { NULL, NULL };
+		struct reason why = { "" };
+
+		fx->bent = cases[i].bent;
+		fx->page_bytes = cases[i].page_bytes;
+		assert_int_equal(
+		    attach_to(serve_bent, fx, &a.bell, &a.rd, &why),
+		    cases[i].err);
+		assert_non_null(strstr(why.text, cases[i].says));
+		detach(&a);
+	}
+}
+
 static void
 without_a_writer_attaching_says_so(void **state)
 {
@@ -483,6 +565,7 @@ main(void)
 		TEST(tools_see_who_is_attached),
 		TEST(the_sixty_fifth_reader_is_refused_with_a_sentence),
 		TEST(an_account_that_may_not_read_is_refused),
+		TEST(a_ring_that_is_not_the_one_announced_is_refused),
 		TEST(without_a_writer_attaching_says_so),
 		TEST(a_writer_that_never_answers_is_given_up),
 		TEST(a_request_that_is_none_is_refused),

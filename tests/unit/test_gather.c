@@ -4,11 +4,13 @@
 
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include <cmocka.h>
 
@@ -16,7 +18,12 @@
 #include "writer/gather.h"
 
 enum {
-	FRAMES = 20000
+	FRAMES = 20000,
+	/* Two of these do not fit into one chunk. */
+	LONG_PAYLOAD = 600000,
+	SHORT_PAYLOAD = 10,
+	INTERRUPTIONS = 3000,
+	INTERRUPT_US = 50
 };
 
 /* Payload and notes are functions of the frame's number. */
@@ -87,6 +94,77 @@ frames_cross_between_threads_whole_and_in_order(void **state)
 	gather_free(g);
 }
 
+static struct gather *interrupted;
+static volatile sig_atomic_t interruptions;
+
+/* Frame i, of which only the header matters. */
+static void
+put_bare(struct gather *g, uint64_t i, size_t payload)
+{
+	struct gather_note *notes;
+	uint8_t *frame = gather_begin(g, payload, 1, &notes);
+
+	frame_compose(frame, FRAME_EVENTS, 1, i, 0, 0, (uint32_t)payload);
+	(void)gather_commit(g, payload);
+}
+
+/* The end of one chunk and the beginning of the next, in the midst of a peek. */
+static void
+produce_in_between(int sig)
+{
+	uint64_t i = 2 * (uint64_t)interruptions;
+
+	if (interruptions == INTERRUPTIONS)
+		return;
+	put_bare(interrupted, i + 1, SHORT_PAYLOAD);
+	put_bare(interrupted, i + 2, LONG_PAYLOAD);
+	interruptions++;
+}
+
+/* The consumer stands at a chunk's end whenever the producer comes. */
+static void
+a_frame_that_ends_a_chunk_is_seen_wherever_the_consumer_looks(void **state)
+{
+	const struct sigaction act = { .sa_handler = produce_in_between };
+	const struct itimerval often = { { 0, INTERRUPT_US },
+		{ 0, INTERRUPT_US } };
+	struct gather_item item;
+	uint64_t i = 0;
+
+	interrupted = gather_new();
+	interruptions = 0;
+	assert_int_equal(sigaction(SIGALRM, &act, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	while (i < 2 * INTERRUPTIONS) {
+		sigset_t alarm, before;
+
+		while (gather_peek(interrupted, &item) == GATHER_NONE)
+			;
+		sigemptyset(&alarm);
+		sigaddset(&alarm, SIGALRM);
+		(void)sigprocmask(SIG_BLOCK, &alarm, &before);
+		while (gather_peek(interrupted, &item) == GATHER_FRAME) {
+			i++;
+			assert_int_equal(frame_first_seq(item.frame), i);
+			gather_step(interrupted);
+		}
+		gather_release(interrupted);
+		(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	}
+	gather_free(interrupted);
+}
+
+/* Also where that has failed. */
+static int
+interrupt_no_more(void **state)
+{
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+
+	interruptions = INTERRUPTIONS;
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	return 0;
+}
+
 static void
 a_stop_waits_for_what_has_gathered(void **state)
 {
@@ -120,6 +198,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    frames_cross_between_threads_whole_and_in_order),
+		cmocka_unit_test_teardown(
+		    a_frame_that_ends_a_chunk_is_seen_wherever_the_consumer_looks,
+		    interrupt_no_more),
 		cmocka_unit_test(a_stop_waits_for_what_has_gathered),
 		cmocka_unit_test(a_wait_ends_by_its_time),
 	};

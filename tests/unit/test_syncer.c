@@ -45,6 +45,7 @@ struct fx {
 	struct tmpdir *dir;
 	struct log_tail tail;
 	struct log_writer *lw;
+	uint64_t ring_bytes; /* of the next start's */
 	struct ring_options opt;
 	struct ring_writer *rw;
 	struct witness *wit;
@@ -107,7 +108,7 @@ start(struct fx *f)
 			     &f->lw, &f->why),
 	    0);
 	f->opt = (struct ring_options){ .slots = 1024,
-		.payload_bytes = 1 << 17,
+		.payload_bytes = f->ring_bytes,
 		.epoch = f->tail.epoch,
 		.incarnation = f->tail.incarnation,
 		.group = (gid_t)-1,
@@ -152,6 +153,7 @@ setup(void **state)
 	f->io.ctx = f;
 	f->io.fdatasync = hooked_fdatasync;
 	f->io.pwritev = hooked_pwritev;
+	f->ring_bytes = 1 << 17;
 	start(f);
 	*state = f;
 	return 0;
@@ -449,6 +451,57 @@ what_was_granted_finds_room_to_the_last_page(void **state)
 	assert_true(spend(*state, 100) > 400);
 }
 
+/* What the seam of two segments wastes is as much as a frame's length. */
+static void
+what_was_granted_finds_room_whatever_its_length(void **state)
+{
+	const size_t sizes[] = { 10000, 100000, 300000, 600000, 900000 };
+	struct fx *f = *state;
+
+	f->ring_bytes = 1 << 20;
+	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
+		stop(f);
+		start(f);
+		assert_true(spend(f, sizes[i]) > 3);
+	}
+}
+
+/* How many frames of len bytes are granted until that ends with answer. */
+static unsigned
+grants(struct space *space, uint64_t len, enum space_answer answer)
+{
+	enum space_answer got;
+	unsigned n = 0;
+
+	while ((got = space_ask(space, len)) == SPACE_GRANTED)
+		n++;
+	assert_int_equal(got, answer);
+	return n;
+}
+
+/* No segment is open, and one spare is there. */
+static void
+what_is_given_back_is_granted_again(void **state)
+{
+	struct fx *f = *state;
+	struct space *space = NULL;
+	unsigned n;
+
+	assert_int_equal(space_new(f->lw, -1, &space), 0);
+	assert_int_equal(grants(space, 1000, SPACE_WAIT), 0);
+	space_try(space);
+	n = grants(space, 1000, SPACE_WAIT);
+	assert_true(n > 100);
+	space_give_back(space, 1000);
+	assert_int_equal(grants(space, 1000, SPACE_WAIT), 1);
+	for (unsigned i = 0; i < n; i++)
+		space_give_back(space, 1000);
+	/* Nothing is under way now: all of it is counted anew. */
+	assert_int_equal(space_ask(space, 2 * SEGMENT), SPACE_WAIT);
+	assert_int_equal(grants(space, 1000, SPACE_WAIT), n);
+	(void)space_free(space);
+}
+
 /* A run of events behind seq after, as the ring gave them. */
 static void
 check_run(struct fx *f, const struct ring_event *ev, const uint8_t *buf,
@@ -608,6 +661,8 @@ main(void)
 		    stages_are_timed_for_each_event_and_flushes_for_themselves),
 		TEST(segments_are_rolled_where_a_frame_does_not_fit),
 		TEST(what_was_granted_finds_room_to_the_last_page),
+		TEST(what_was_granted_finds_room_whatever_its_length),
+		TEST(what_is_given_back_is_granted_again),
 		TEST(a_new_ring_is_preloaded_from_the_log),
 		TEST(threads_store_and_publish_in_order),
 		TEST(a_thread_whose_flush_fails_says_so_and_ends),
