@@ -324,7 +324,7 @@ export interface View<V = unknown> extends Store<ViewSnapshot<V>> {
   get(topic: string): Row<V> | undefined;
   /** One topic's row as a store; its snapshot changes only when the row does. */
   row(topic: string): Store<Row<V> | undefined>;
-  /** Resolves when it first is complete; rejects when the subscription ends before. */
+  /** Resolves when it first is complete; rejects when it, or what it stands on, ends before. */
   readonly ready: Promise<void>;
   /** Called for errors of the subscription below. */
   on<K extends keyof ViewEvents>(

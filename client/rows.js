@@ -7,9 +7,10 @@ import { LATE_MS, MAX_TOPICS, SOON_MS, TOMBSTONES } from "./limits.js";
 
 /**
  * `client` as in peal.d.ts, and its report(error); listeners are those of `tell`, see view.js.
- * The snapshot is `snapshot` until there is something to tell.
+ * The snapshot is `snapshot` until there is something to tell. ready() is called when it first
+ * is complete, end(error) when the subscription has ended.
  */
-export function follow(client, patterns, o = {}, tell, snapshot) {
+export function follow(client, patterns, o, tell, snapshot, ready, end) {
   const { from = "snapshot", conflate, signal } = o;
   let rows = new Map();
   let deleted = new Map();
@@ -24,8 +25,6 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   let stale;
   let timer;
   let frame;
-  let settle;
-  const ready = new Promise((...ends) => (settle = ends));
 
   const flush = () => {
     if (!timer) return;
@@ -37,7 +36,7 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
     fresh = new Set();
     stale = true;
     for (const topic of topics) changed.add(topic);
-    if (complete) settle[0]();
+    if (complete) ready();
     for (const topic of topics) tell.emit("." + topic);
     tell.emit("");
   };
@@ -108,13 +107,12 @@ export function follow(client, patterns, o = {}, tell, snapshot) {
   });
   sub.on("error", (e) => {
     look();
-    if (e.fatal) settle[1](e);
     if (!tell.emit("error", e)) client.report(e);
   });
+  sub.on("end", end);
   const off = client.on("change", look, { signal });
 
   return {
-    ready,
     get rows() {
       return rows;
     },

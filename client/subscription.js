@@ -70,6 +70,8 @@ export class Subscription extends Emitter {
       if (!error) loop.length = 0;
       loop.wake?.();
     }
+    // For rows.js. Whoever has just subscribed has no handlers yet.
+    queueMicrotask(() => this.emit("end", error));
   }
 
   #leave() {

@@ -7,30 +7,38 @@ import { RELOAD_MS } from "./limits.js";
 
 const NOTHING = { rows: new Map(), seq: 0, complete: false, changed: new Set() };
 
-export function view(client, patterns, o) {
+export function view(client, patterns, o = {}) {
   /** Listeners by "" (anything), "." and a topic, or the name of an event. */
   const tell = new Emitter(client);
   let made = { rows: NOTHING.rows, snapshot: NOTHING };
   let closed;
+  let settle;
+  const ready = new Promise((...ends) => (settle = ends));
+  // A subscription tells by itself.
+  ready.catch(() => {});
+  const end = (e = new Error("closed")) => {
+    closed = true;
+    made.close?.();
+    settle[1](e);
+  };
   const get = (topic) => made.rows.get(topic);
-  /** Whoever is offline by now gets it when that is over. */
-  const load = async () => {
-    while (!closed) {
+  const begin = async () => {
+    let rows;
+    // Whoever is offline by now gets it when that is over.
+    while (!rows && !closed && !o.signal?.aborted && !client.connection.over) {
       try {
-        return await import("./rows.js");
+        rows = await import("./rows.js");
       } catch (e) {
         client.report(e);
         await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
       }
     }
+    if (closed || !rows) end();
+    else made = rows.follow(client, patterns, o, tell, NOTHING, settle[0], end);
   };
-  const loading = load().then((module) => {
-    if (module) made = module.follow(client, patterns, o, tell, NOTHING);
-  });
-  const ready = loading.then(() => made.ready);
-  // A subscription tells by itself.
-  ready.catch((e) => {
-    if (!made.ready) client.report(e);
+  begin().catch((e) => {
+    client.report(e);
+    end(e);
   });
   return {
     ready,
@@ -42,9 +50,6 @@ export function view(client, patterns, o) {
       subscribe: (listener) => tell.on("." + topic, listener),
     }),
     on: tell.on.bind(tell),
-    close() {
-      closed = true;
-      loading.then(() => made.close?.());
-    },
+    close: () => end(),
   };
 }

@@ -367,6 +367,23 @@ test("close() ends everything", async (t) => {
   for await (const item of b.client.subscribe(">")) assert.fail(item);
 });
 
+test("nobody waits for a view of a client that has ended", async (t) => {
+  for (const [what, end, code] of [
+    ["closed", (b) => b.client.close()],
+    ["refused for good", (b) => b.socket.cut(4503, "you left"), "unauthorized"],
+  ]) {
+    await t.test(what, async (t) => {
+      const b = new Bench(t);
+      const { ready } = b.client.view("a.>");
+      const s = await b.welcome();
+      while (!s.has("subscribe")) await settle();
+      end(b);
+      await assert.rejects(ready, (e) => e.code === code);
+      await assert.rejects(b.client.view("a.>").ready, /closed/);
+    });
+  }
+});
+
 test("a signal ends the client", async (t) => {
   const stop = new AbortController();
   const b = new Bench(t, { signal: stop.signal });

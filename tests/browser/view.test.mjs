@@ -4,10 +4,12 @@
 // the rows are what folding all events gives.
 
 import assert from "node:assert/strict";
+import { registerHooks } from "node:module";
 import { test } from "node:test";
 
 import { Emitter } from "../../client/emitter.js";
 import { fold } from "../../client/fold.js";
+import { RELOAD_MS } from "../../client/limits.js";
 import { view } from "../../client/view.js";
 import { deferred, until } from "./lib/await.mjs";
 import { random } from "./lib/random.mjs";
@@ -19,6 +21,7 @@ const RULES = [["*set", "set"], ["*updated", "merge"], ["*deleted", "delete"],
 /** A client as peal.d.ts has it, so far as a view sees it. */
 class FakeClient {
   welcome = { fold: { rules: RULES } };
+  connection = { over: false };
   reports = [];
   asked = [];
   #events = new Emitter(this);
@@ -32,7 +35,7 @@ class FakeClient {
       live: false,
       on: (type, handler, p) => emitter.on(type, handler, p),
       emit: (type, value) => emitter.emit(type, value),
-      unsubscribe: () => (this.ended = true),
+      unsubscribe: () => this.end(),
     };
     this.subscribed.resolve();
     return this.sub;
@@ -63,6 +66,14 @@ class FakeClient {
   live(seq) {
     this.sub.live = true;
     this.mark(seq);
+  }
+
+  /** As a subscription that is left, or refused for good. */
+  end(error) {
+    if (this.ended) return;
+    this.ended = true;
+    if (error) this.sub.emit("error", Object.assign(error, { fatal: true }));
+    queueMicrotask(() => this.sub.emit("end", error));
   }
 
   cut() {
@@ -142,12 +153,12 @@ test("what is done before the view has begun counts", async () => {
   v.subscribe(() => told++);
   assert.equal(v.get("a.1"), undefined);
   v.close();
-  await until("it has ended", () => client.ended);
+  await assert.rejects(v.ready, /closed/);
   assert.equal(v.getSnapshot(), before);
   const another = new FakeClient();
   const ended = view(another, "a.>", { signal: AbortSignal.abort() });
-  await another.subscribed.promise;
-  assert.ok(another.options.signal.aborted);
+  await assert.rejects(ended.ready, /closed/);
+  assert.equal(another.sub ?? client.sub, undefined);
   assert.equal(ended.getSnapshot().complete, false);
   assert.equal(told, 0);
 });
@@ -293,13 +304,79 @@ test("errors and lags are told, and a fatal error ends what waits", async () => 
   v.on("error", (e) => told.push(e.message));
   v.on("lagged", (e) => told.push(e.reason));
   client.sub.emit("lagged", { reason: "ring" });
-  client.sub.emit("error", Object.assign(new Error("no"), { fatal: true }));
+  client.end(new Error("no"));
   assert.deepEqual(client.reports, [[undefined, "alone"]]);
   assert.deepEqual(told, ["ring", "no"]);
   await assert.rejects(v.ready, /no/);
   v.close();
-  await until("it has ended", () => client.ended);
 });
+
+test("nobody waits for a view that has ended", async () => {
+  const client = new FakeClient();
+  const closed = await open(client);
+  closed.close();
+  await assert.rejects(closed.ready, /closed/);
+  assert.equal(client.ended, true);
+  const other = new FakeClient();
+  const left = await open(other);
+  other.end(); // by a signal, or since the client was closed
+  await assert.rejects(left.ready, /closed/);
+
+
+});
+
+/** What makes a view where rows.js can't be had; `refused` tells how often it was asked for. */
+async function withoutRows(t, allow = Infinity) {
+  const seen = { refused: 0 };
+  const hooks = registerHooks({
+    resolve(specifier, context, next) {
+      if (specifier === "./rows.js" && seen.refused < allow) {
+        seen.refused++;
+        throw new Error("offline");
+      }
+      return next(specifier, context);
+    },
+  });
+  t.after(() => hooks.deregister());
+  const wait = setTimeout;
+  t.mock.method(globalThis, "setTimeout", (fn, ms) =>
+    (ms === RELOAD_MS ? (seen.again = fn) : wait(fn, ms)));
+  // Another copy of it: node remembers what the first has imported.
+  return Object.assign(seen, await import(`../../client/view.js?${t.name}`));
+}
+
+test("rows that can't be loaded are asked for until they come", async (t) => {
+  const seen = await withoutRows(t, 3);
+  const client = new FakeClient();
+  seen.view(client, "a.>");
+  for (let n = 1; n <= 3; n++) {
+    await until("it is refused", () => client.reports.length === n);
+    assert.equal(client.sub, undefined);
+    seen.again();
+  }
+  await client.subscribed.promise;
+  assert.deepEqual(client.reports, Array(3).fill([undefined, "offline"]));
+});
+
+const ways = {
+  "is closed": ({ v }) => v.close(),
+  "is left by its signal": ({ stop }) => stop.abort(),
+  "has a client that is closed": ({ client }) => (client.connection.over = true),
+};
+for (const [what, leave] of Object.entries(ways)) {
+  test(`a view that ${what} asks for them no more`, async (t) => {
+    const seen = await withoutRows(t);
+    const client = new FakeClient();
+    const stop = new AbortController();
+    const v = seen.view(client, "a.>", { signal: stop.signal });
+    await until("it is refused", () => client.reports.length === 1);
+    leave({ v, stop, client });
+    seen.again();
+    await assert.rejects(v.ready, /closed/);
+    assert.deepEqual([seen.refused, client.sub], [1, undefined]);
+    assert.equal(v.getSnapshot().complete, false);
+  });
+}
 
 /** A log, and a client that is told of it with every kind of interruption. */
 class World {
