@@ -191,17 +191,18 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd f = { ch->io, -1 };
 	struct log_problem at = { LOG_DAMAGED_FRAME, .segment = a->name };
+	struct segment now = *a; /* it may be packed meanwhile */
 	char sentence[SEGMENT_NAME_SIZE + 80];
 	struct frame_header frame;
 	struct scan sc;
 	int err;
 
-	f.fd = sysio_openat(ch->io, ch->dirfd, a->name, O_RDONLY, 0);
+	f.fd = segment_open(ch->io, ch->dirfd, &now, ch->why);
 	if (f.fd < 0)
 		return reason_set(ch->why, f.fd, "cannot open '%s'", a->name);
-	err = scan_init(&sc, ch->io, f.fd, a, false);
+	err = scan_init(&sc, ch->io, f.fd, &now, false);
 	if (err < 0)
-		return err;
+		return reason_set(ch->why, err, "cannot read '%s'", now.name);
 	do {
 		err = scan_next(&sc, &frame, ch->why);
 	} while (err == SCAN_FRAME);

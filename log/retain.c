@@ -12,10 +12,10 @@
 
 #include "core/reason.h"
 #include "log/base.h"
-#include "log/chain.h"
 #include "log/pack.h"
+#include "log/reserve.h"
 #include "log/retain.h"
-#include "log/segment.h"
+#include "log/sums.h"
 
 /*
  * The time of the last event of segment i; of one that was left in a crash
@@ -49,9 +49,9 @@ retain_count(
 	return n;
 }
 
-static int
-retain_choose(const struct segment_list *list,
-    const struct retain_policy *policy, struct log_floor *floor)
+int
+retain_look(const struct segment_list *list, const struct retain_policy *policy,
+    struct log_floor *floor)
 {
 	size_t n = retain_count(list, policy);
 	const struct segment *s;
@@ -71,25 +71,9 @@ retain_choose(const struct segment_list *list,
 	return RETAIN_FLOOR;
 }
 
-int
-retain_look(const struct sysio *io, int dirfd,
-    const struct retain_policy *policy, struct log_floor *floor,
-    struct reason *why)
-{
-	struct segment_list list;
-	int got = chain_read(io, dirfd, &list, why);
-
-	if (got < 0)
-		return got;
-	got = got == CHAIN_WHOLE ? retain_choose(&list, policy, floor)
-				 : RETAIN_DAMAGED;
-	segment_list_deinit(&list);
-	return got;
-}
-
 /* The oldest whose end is known and that is not packed; not the newest two. */
-static const struct segment *
-retain_unpacked(const struct segment_list *list)
+static struct segment *
+retain_unpacked(struct segment_list *list)
 {
 	for (size_t i = 0; i + 2 < list->n; i++)
 		if (!list->v[i].packed && list->v[i].extent.number != 0)
@@ -106,11 +90,24 @@ retain_has_room(const struct sysio *io, int dirfd, const struct segment *s)
 	return sysio_room(io, dirfd, &room) == 0 && room / 3 >= s->disk_bytes;
 }
 
+/* s was packed: what its file is now. */
 static int
-retain_pack_one(const struct sysio *io, int dirfd,
-    const struct segment_list *list, struct reason *why)
+retain_look_again(
+    const struct sysio *io, int dirfd, struct segment *s, struct reason *why)
 {
-	const struct segment *s = retain_unpacked(list);
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+
+	f.fd = segment_open(io, dirfd, s, why);
+	if (f.fd < 0)
+		return reason_set(why, f.fd, "cannot open '%s'", s->name);
+	return 0;
+}
+
+int
+retain_pack(const struct sysio *io, int dirfd, struct segment_list *list,
+    struct reason *why)
+{
+	struct segment *s = retain_unpacked(list);
 	int got;
 
 	if (!s || !retain_has_room(io, dirfd, s))
@@ -118,21 +115,9 @@ retain_pack_one(const struct sysio *io, int dirfd,
 	got = pack_segment(io, dirfd, s, why);
 	if (got == PACK_DIFFERS)
 		return RETAIN_DAMAGED;
+	if (got == PACK_DONE)
+		got = retain_look_again(io, dirfd, s, why);
 	return got < 0 ? got : RETAIN_PACKED;
-}
-
-int
-retain_pack(const struct sysio *io, int dirfd, struct reason *why)
-{
-	struct segment_list list;
-	int got = chain_read(io, dirfd, &list, why);
-
-	if (got < 0)
-		return got;
-	got = got == CHAIN_WHOLE ? retain_pack_one(io, dirfd, &list, why)
-				 : RETAIN_DAMAGED;
-	segment_list_deinit(&list);
-	return got;
 }
 
 /* --- removal --- */
@@ -142,6 +127,7 @@ enum {
 };
 
 struct retain_victims {
+	bool (*is)(const char *name, uint64_t floor);
 	uint64_t floor;
 	char v[VICTIMS][BASE_NAME_SIZE];
 	size_t n;
@@ -165,13 +151,36 @@ retain_is_below(const char *name, uint64_t floor)
 	return segment_parse_name(stem, &seq, &inc) && seq < floor;
 }
 
+/*
+ * Is it half of a file of the retainer's own?  Not the spare, nor the
+ * checkpoint: those are made anew by others, while we look.
+ */
+static bool
+retain_is_half(const char *name, uint64_t floor)
+{
+	static const char *const halves[] = { PACK_TMP, BASE_TMP,
+		FLOOR_NAME ".tmp", RESERVE_NAME ".tmp" };
+	char whole[SEGMENT_NAME_SIZE];
+	size_t len = strlen(name);
+
+	(void)floor;
+	for (size_t i = 0; i < ARRAY_LEN(halves); i++)
+		if (strcmp(name, halves[i]) == 0)
+			return true;
+	if (len < 4 || len - 4 >= sizeof(whole) ||
+	    strcmp(name + len - 4, ".tmp") != 0)
+		return false;
+	snprintf(whole, sizeof(whole), "%.*s", (int)(len - 4), name);
+	return sums_is_name(whole);
+}
+
 static int
 retain_take_name(void *arg, const char *name)
 {
 	struct retain_victims *rv = arg;
 	size_t at = rv->n;
 
-	if (strlen(name) >= BASE_NAME_SIZE || !retain_is_below(name, rv->floor))
+	if (strlen(name) >= BASE_NAME_SIZE || !rv->is(name, rv->floor))
 		return 0;
 	/* The lowest names first: a hole would be left by any other order. */
 	while (at > 0 && strcmp(rv->v[at - 1], name) > 0)
@@ -184,20 +193,17 @@ retain_take_name(void *arg, const char *name)
 	return 0;
 }
 
-int
-retain_remove(const struct sysio *io, int dirfd, struct reason *why)
+static int
+retain_remove_all(const struct sysio *io, int dirfd,
+    bool (*is)(const char *name, uint64_t floor), uint64_t floor,
+    struct reason *why)
 {
 	struct retain_victims rv;
-	struct log_floor floor;
-	int err, got = floor_read(io, dirfd, &floor, why);
+	int err;
 
-	if (got < 0)
-		return got;
-	if (got == FLOOR_BAD)
-		return reason_say(
-		    why, -EUCLEAN, "'" FLOOR_NAME "' does not verify");
 	do {
-		rv.floor = floor.seq;
+		rv.is = is;
+		rv.floor = floor;
 		rv.n = 0;
 		err = sysio_list(io, dirfd, retain_take_name, &rv);
 		if (err < 0)
@@ -211,4 +217,24 @@ retain_remove(const struct sysio *io, int dirfd, struct reason *why)
 		}
 	} while (rv.n == VICTIMS);
 	return 0;
+}
+
+int
+retain_tidy(const struct sysio *io, int dirfd, struct reason *why)
+{
+	return retain_remove_all(io, dirfd, retain_is_half, 0, why);
+}
+
+int
+retain_remove(const struct sysio *io, int dirfd, struct reason *why)
+{
+	struct log_floor floor;
+	int got = floor_read(io, dirfd, &floor, why);
+
+	if (got < 0)
+		return got;
+	if (got == FLOOR_BAD)
+		return reason_say(
+		    why, -EUCLEAN, "'" FLOOR_NAME "' does not verify");
+	return retain_remove_all(io, dirfd, retain_is_below, floor.seq, why);
 }

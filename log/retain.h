@@ -14,6 +14,7 @@
 #include "core/macros.h"
 #include "core/sysio.h"
 #include "log/floor.h"
+#include "log/segment.h"
 
 struct reason;
 
@@ -31,18 +32,25 @@ enum retain_look {
 };
 
 /*
- * What would be the floor by this policy?  The newest sealed segment and
- * those behind it always stay.  Nothing is changed.
+ * What would be the floor of list, which chain_read() found whole, by this
+ * policy?  The newest sealed segment and those behind it always stay.
  */
-MUST_CHECK int retain_look(const struct sysio *io, int dirfd,
-    const struct retain_policy *policy, struct log_floor *floor,
-    struct reason *why);
+MUST_CHECK int retain_look(const struct segment_list *list,
+    const struct retain_policy *policy, struct log_floor *floor);
 
 /*
- * Pack the oldest sealed segment that is not, but for the two newest, where
- * there is room for it and for new segments.  As retain_look().
+ * Pack the oldest sealed segment of such a list that is not, but for the two
+ * newest, where there is room for it and for new segments.  The list has it
+ * as it is then.
  */
-MUST_CHECK int retain_pack(
+MUST_CHECK int retain_pack(const struct sysio *io, int dirfd,
+    struct segment_list *list, struct reason *why);
+
+/*
+ * Remove what a crash left half made of that which retention, packing and
+ * summing up make; before any of them begins.
+ */
+MUST_CHECK int retain_tidy(
     const struct sysio *io, int dirfd, struct reason *why);
 
 /*

@@ -15,7 +15,6 @@
 #include "core/fs.h"
 #include "core/mp.h"
 #include "core/reason.h"
-#include "log/chain.h"
 #include "log/format_priv.h"
 #include "log/newfile.h"
 #include "log/scan.h"
@@ -302,22 +301,74 @@ sums_have_room(const struct sysio *io, int dirfd, const struct segment *s)
 	       room / 3 >= s->header.capacity;
 }
 
-int
-sums_make(const struct sysio *io, int dirfd, struct reason *why)
+void
+sums_round(struct sums_maker *m, const struct segment_list *list)
 {
-	struct segment_list list;
-	int got = chain_read(io, dirfd, &list, why);
+	m->list = list;
+	m->at = 0;
+}
 
-	if (got < 0)
-		return got;
-	got = got == CHAIN_WHOLE ? SUMS_NOTHING : SUMS_DAMAGED;
-	for (size_t i = 0; got == SUMS_NOTHING && i + 1 < list.n; i++) {
-		const struct segment *s = &list.v[i];
+void
+sums_maker_deinit(struct sums_maker *m)
+{
+	mp_buf_deinit(&m->left);
+}
 
-		if (s->header.version > 1 && !sums_are_there(io, dirfd, s) &&
-		    sums_have_room(io, dirfd, s))
+static bool
+sums_are_left(const struct sums_maker *m, uint64_t number)
+{
+	for (size_t i = 0; i < m->left.len; i += 8)
+		if (get_le64(m->left.p + i) == number)
+			return true;
+	return false;
+}
+
+static void
+sums_leave(struct sums_maker *m, uint64_t number)
+{
+	uint8_t bytes[8];
+
+	put_le64(bytes, number);
+	mp_buf_bytes(&m->left, bytes, sizeof(bytes));
+}
+
+/*
+ * Has s what it can have?  All of a file is read once; what is whole stays,
+ * whatever its digest: it may be all that is left to tell of an edit.
+ */
+static bool
+sums_are_good(const struct sysio *io, int dirfd, const struct sums_maker *m,
+    const struct segment *s)
+{
+	CLEANUP(sums_deinit) struct sums sums = { 0 };
+
+	if (s->header.version < 2 || sums_are_left(m, s->header.number))
+		return true;
+	if (s->header.number <= m->seen)
+		return sums_are_there(io, dirfd, s);
+	return sums_read(io, dirfd, &s->header, &sums) == SUMS_READ;
+}
+
+int
+sums_make(
+    const struct sysio *io, int dirfd, struct sums_maker *m, struct reason *why)
+{
+	for (; m->at + 1 < m->list->n; m->at++) {
+		const struct segment *s = &m->list->v[m->at];
+		int got = SUMS_NOTHING;
+
+		if (!sums_are_good(io, dirfd, m, s)) {
+			if (!sums_have_room(io, dirfd, s))
+				return SUMS_NOTHING;
 			got = sums_make_of(io, dirfd, s, why);
+			if (got != SUMS_MADE)
+				sums_leave(m, s->header.number);
+		}
+		m->seen = MAX(m->seen, s->header.number);
+		if (got != SUMS_NOTHING) {
+			m->at++;
+			return got;
+		}
 	}
-	segment_list_deinit(&list);
-	return got;
+	return SUMS_NOTHING;
 }

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "core/macros.h"
+#include "core/mp.h"
 #include "core/sysio.h"
 #include "log/segment.h"
 
@@ -46,17 +47,35 @@ MUST_CHECK int sums_compare(const struct sysio *io, int dirfd,
     const struct segment *seg, const struct sums *sums, uint64_t *seq,
     struct reason *why);
 
+/*
+ * What makes them in one process, which need not look at everything again and
+ * again; zeros at first.
+ */
+struct sums_maker {
+	const struct segment_list *list; /* of this round; borrowed */
+	size_t at;			 /* its next segment */
+	uint64_t seen; /* those up to this number have whole ones, or none */
+	struct mp_buf
+	    left; /* numbers of segments that get none: 8 bytes each */
+};
+
+/* Begin anew at the oldest segment of list, which has its chain checked. */
+void sums_round(struct sums_maker *m, const struct segment_list *list);
+void sums_maker_deinit(struct sums_maker *m);
+
 enum sums_make {
 	SUMS_NOTHING = 0, /* all are there, or there is no room */
 	SUMS_MADE,	  /* those of one segment; others may lack them */
-	SUMS_DAMAGED,	  /* the log is not right, says why */
+	SUMS_DAMAGED,	  /* of one there are none, says why; others go on */
 };
 
 /*
- * Make the sums of the oldest segment that can have them and has not: one
- * whose digest is known, as it is no more the newest, and is that of its
- * frames.
+ * Make the sums of the next segment of the round that can have them and has
+ * not, or not whole: one whose digest is known, as it is no more the newest,
+ * and is that of its frames.  One that was in vain, also below zero, is tried
+ * again by the next process only.
  */
-MUST_CHECK int sums_make(const struct sysio *io, int dirfd, struct reason *why);
+MUST_CHECK int sums_make(const struct sysio *io, int dirfd,
+    struct sums_maker *m, struct reason *why);
 
 #endif

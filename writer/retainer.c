@@ -21,6 +21,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "core/timekeeper.h"
+#include "log/chain.h"
 #include "log/log_writer.h"
 #include "log/reserve.h"
 #include "log/retain.h"
@@ -54,6 +55,7 @@ struct retainer {
 	struct timekeeper timekeeper;
 	struct log_floor floor; /* to come, where something is wanted */
 	bool released;		/* the reserve; its room is left free */
+	struct sums_maker sums;
 };
 
 /*
@@ -138,29 +140,30 @@ stock(struct retainer *r)
 
 /*
  * Is there something to give up?  What is wanted stays so until it comes: the
- * broker takes its time.  false: the log is not right.
+ * broker takes its time.
  */
-static bool
-look(struct retainer *r)
+static void
+look(struct retainer *r, const struct segment_list *list)
 {
 	const struct retain_policy policy = { .keep_bytes = r->opt.keep_bytes,
 		.keep_us = r->opt.keep_us,
 		.now_us = timekeeper_ask(&r->timekeeper) };
-	struct reason why = { "out of memory" };
-	int got;
 
-	if (atomic_load(&r->wanted))
-		return true;
-	got = retain_look(&r->io, r->opt.dirfd, &policy, &r->floor, &why);
-	if (got == RETAIN_FLOOR) {
-		release(r);
-		atomic_store(&r->wanted, r->floor.seq - 1);
-		return true;
-	}
-	if (got == RETAIN_NOTHING)
-		return true;
-	say(r, "nothing of the log is given up", &why);
-	return false;
+	if (atomic_load(&r->wanted) ||
+	    retain_look(list, &policy, &r->floor) != RETAIN_FLOOR)
+		return;
+	release(r);
+	atomic_store(&r->wanted, r->floor.seq - 1);
+}
+
+/* Of halves that a crash left, before we begin any. */
+static void
+tidy(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+
+	if (retain_tidy(&r->io, r->opt.dirfd, &why) < 0)
+		say(r, "what is half made stays", &why);
 }
 
 static bool
@@ -202,14 +205,14 @@ rebase(struct retainer *r, int fd)
 
 /* Pack what there is, until something else is to be done. */
 static bool
-pack(struct retainer *r)
+pack(struct retainer *r, struct segment_list *list)
 {
 	struct reason why = { "out of memory" };
 	int got = RETAIN_PACKED;
 
 	while (got == RETAIN_PACKED && !atomic_load(&r->stop) &&
 	       !atomic_load(&r->handed)) {
-		got = retain_pack(&r->io, r->opt.dirfd, &why);
+		got = retain_pack(&r->io, r->opt.dirfd, list, &why);
 		if (got == RETAIN_PACKED)
 			atomic_fetch_add(&r->packed, 1);
 	}
@@ -222,19 +225,43 @@ pack(struct retainer *r)
 
 /* Sums of what has none, before it is packed. */
 static bool
-sum(struct retainer *r)
+sum(struct retainer *r, const struct segment_list *list)
 {
 	struct reason why = { "out of memory" };
 	int got = SUMS_MADE;
 
-	while (got == SUMS_MADE && !atomic_load(&r->stop) &&
-	       !atomic_load(&r->handed))
-		got = sums_make(&r->io, r->opt.dirfd, &why);
-	if (got == SUMS_MADE || got == SUMS_NOTHING || atomic_load(&r->stop))
-		return true;
-	diag_limited("sums", "no sums are made: %s", why.text);
-	atomic_fetch_add(&r->failed, 1);
-	return false;
+	sums_round(&r->sums, list);
+	while (got > SUMS_NOTHING && !atomic_load(&r->stop) &&
+	       !atomic_load(&r->handed)) {
+		got = sums_make(&r->io, r->opt.dirfd, &r->sums, &why);
+		if (got >= 0 && got != SUMS_DAMAGED)
+			continue;
+		if (!atomic_load(&r->stop))
+			diag_limited("sums", "no sums are made: %s", why.text);
+		atomic_fetch_add(&r->failed, 1);
+	}
+	return got >= 0 || atomic_load(&r->stop);
+}
+
+/* What there is to do, by one list of the segments: with many it is long. */
+static bool
+work(struct retainer *r)
+{
+	struct reason why = { "out of memory" };
+	struct segment_list list;
+	int got = chain_read(&r->io, r->opt.dirfd, &list, &why);
+	bool good = got == CHAIN_WHOLE;
+
+	if (good) {
+		look(r, &list);
+		good = sum(r, &list);
+		good = (!r->opt.pack || pack(r, &list)) && good;
+	} else {
+		say(r, "the log is left as it is", &why);
+	}
+	if (got >= 0)
+		segment_list_deinit(&list);
+	return good;
 }
 
 static bool
@@ -248,10 +275,7 @@ turn(struct retainer *r)
 		(void)close(fd);
 		atomic_store(&r->busy, false);
 	}
-	if (!good || !look(r))
-		return false;
-	good = sum(r);
-	return (!r->opt.pack || pack(r)) && good;
+	return good && work(r);
 }
 
 static void
@@ -283,6 +307,7 @@ run(void *arg)
 	/* Where that is not allowed it competes with the others. */
 	(void)setpriority(PRIO_PROCESS, 0, NICE_LEAST);
 	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_THREAD, 0, IOPRIO_IDLE);
+	tidy(r);
 	(void)clean(r);
 	while (!atomic_load(&r->stop)) {
 		bool good = turn(r);
@@ -351,6 +376,7 @@ retainer_stop(struct retainer *r)
 	fd = atomic_load(&r->handed) - 1;
 	closep(&fd);
 	closep(&r->wake_fd);
+	sums_maker_deinit(&r->sums);
 	free(r);
 	return NULL;
 }

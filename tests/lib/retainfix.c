@@ -16,8 +16,55 @@
 #include "core/row.h"
 #include "log/archive.h"
 #include "log/base.h"
+#include "log/chain.h"
 #include "log/retain.h"
+#include "log/sums.h"
 #include "tests/lib/retainfix.h"
+
+int
+retainfix_look(const struct sysio *io, int dirfd,
+    const struct retain_policy *policy, struct log_floor *floor,
+    struct reason *why)
+{
+	struct segment_list list;
+	int got = chain_read(io, dirfd, &list, why);
+
+	if (got < 0)
+		return got;
+	got = got == CHAIN_WHOLE ? retain_look(&list, policy, floor)
+				 : RETAIN_DAMAGED;
+	segment_list_deinit(&list);
+	return got;
+}
+
+int
+retainfix_pack(const struct sysio *io, int dirfd, struct reason *why)
+{
+	struct segment_list list;
+	int got = chain_read(io, dirfd, &list, why);
+
+	if (got < 0)
+		return got;
+	got = got == CHAIN_WHOLE ? retain_pack(io, dirfd, &list, why)
+				 : RETAIN_DAMAGED;
+	segment_list_deinit(&list);
+	return got;
+}
+
+int
+retainfix_sum(const struct sysio *io, int dirfd, struct reason *why)
+{
+	CLEANUP(sums_maker_deinit) struct sums_maker m = { 0 };
+	struct segment_list list;
+	int got = chain_read(io, dirfd, &list, why);
+
+	if (got < 0)
+		return got;
+	sums_round(&m, &list);
+	got = got == CHAIN_WHOLE ? sums_make(io, dirfd, &m, why) : SUMS_DAMAGED;
+	segment_list_deinit(&list);
+	return got;
+}
 
 static int
 make_rows(
@@ -79,7 +126,7 @@ retainfix_retain(
     struct logfix *fx, uint64_t keep_bytes, struct log_floor *floor)
 {
 	const struct retain_policy policy = { .keep_bytes = keep_bytes };
-	int err = retain_look(fx->io, fx->dirfd, &policy, floor, &fx->why);
+	int err = retainfix_look(fx->io, fx->dirfd, &policy, floor, &fx->why);
 
 	if (err != RETAIN_FLOOR)
 		return err < 0 ? err : 0;

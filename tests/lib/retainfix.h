@@ -11,7 +11,19 @@
 #include <stdint.h>
 
 #include "log/floor.h"
+#include "log/retain.h"
 #include "tests/lib/modelfix.h"
+
+/*
+ * retain_look(), retain_pack() and sums_make(), once, by a list of their own
+ * and by nothing that was known before; a log that chain_read() finds damaged
+ * is RETAIN_DAMAGED.
+ */
+int retainfix_look(const struct sysio *io, int dirfd,
+    const struct retain_policy *policy, struct log_floor *floor,
+    struct reason *why);
+int retainfix_pack(const struct sysio *io, int dirfd, struct reason *why);
+int retainfix_sum(const struct sysio *io, int dirfd, struct reason *why);
 
 /* Give up what is beyond keep_bytes; how far that came is in *floor. */
 int retainfix_retain(

@@ -13,6 +13,7 @@
 #include "core/row.h"
 #include "log/archive.h"
 #include "log/retain.h"
+#include "tests/lib/retainfix.h"
 #include "tests/lib/seqfix.h"
 #include "writer/rebase.h"
 
@@ -101,7 +102,7 @@ seqfix_retain(struct seqfix *sf, uint64_t keep_bytes)
 	const struct seqfix_lie none = { .of = 0 };
 	const struct sysio *io = filemodel_io(sf->fm);
 	struct log_floor floor;
-	int got = retain_look(io, sf->dirfd, &policy, &floor, &sf->why);
+	int got = retainfix_look(io, sf->dirfd, &policy, &floor, &sf->why);
 
 	if (got == RETAIN_FLOOR) {
 		got = seqfix_rebase(sf, &floor, &none);
@@ -109,7 +110,7 @@ seqfix_retain(struct seqfix *sf, uint64_t keep_bytes)
 			got = retain_remove(io, sf->dirfd, &sf->why);
 	}
 	while (got == 0 || got == RETAIN_PACKED)
-		if ((got = retain_pack(io, sf->dirfd, &sf->why)) == 0)
+		if ((got = retainfix_pack(io, sf->dirfd, &sf->why)) == 0)
 			return 0;
 	return got < 0 ? got : SEQFIX_WRONG;
 }

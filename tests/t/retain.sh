@@ -98,8 +98,11 @@ passes 'also without indexes' sh -c \
     "'$peal' history --data '$data' --after 2999 -n 1 --json | grep -q '^\[3000,'"
 house_down
 
+half="$data/log/00000000000000000001-0000000001.sum.tmp"
+: >"$half"
 house
 passes 'with less room the oldest segments go' await_here has_floor
+passes 'and what a crash had left half made' [ ! -e "$half" ]
 floor=$(oldest)
 echo "# the log begins with $floor"
 passes 'but for the newest ones' [ "$floor" -lt "$head" ]

@@ -20,6 +20,7 @@
 #include "log/sums.h"
 #include "tests/lib/backupfix.h"
 #include "tests/lib/editor.h"
+#include "tests/lib/retainfix.h"
 
 /* The nth segment of the backup, from 0 on. */
 static struct manifest_file
@@ -91,7 +92,7 @@ an_edited_backup_is_told_as_such(void **state)
 
 	logfix_start(w->fx);
 	logfix_fill(w->fx, 50, 4);
-	while (sums_make(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
+	while (retainfix_sum(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
 		continue;
 	backupfix_done(w);
 	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);

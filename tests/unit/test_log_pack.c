@@ -22,8 +22,8 @@
 #include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/pack.h"
-#include "log/retain.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/retainfix.h"
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
@@ -36,7 +36,7 @@ pack_all(struct modelfix *m)
 	int got;
 
 	do {
-		got = retain_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
+		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
 	} while (got == RETAIN_PACKED);
 	if (got != RETAIN_NOTHING)
 		fail_msg("%d: %s", got, m->fx.why.text);
@@ -70,7 +70,7 @@ a_segment_stays_where_its_packed_form_reads_otherwise(void **state)
 	model = m->fx.io;
 	io.pwritev = pwritev_wrongly;
 	assert_int_equal(
-	    retain_pack(&io, m->fx.dirfd, &m->fx.why), RETAIN_DAMAGED);
+	    retainfix_pack(&io, m->fx.dirfd, &m->fx.why), RETAIN_DAMAGED);
 	assert_non_null(strstr(m->fx.why.text, "reads otherwise"));
 	assert_false(is_packed(m, 1));
 	assert_int_equal(filemodel_size(m->fm, PACK_TMP), -1);
@@ -170,11 +170,11 @@ a_packed_log_is_the_same_log(void **state)
 	assert_true(policy.keep_bytes < list.n * SEGMENT);
 	segment_list_deinit(&list);
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_NOTHING);
 	policy.keep_bytes--;
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_FLOOR);
 }
 

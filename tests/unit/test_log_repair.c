@@ -16,7 +16,6 @@
 
 #include "log/format_priv.h"
 #include "log/headless.h"
-#include "log/retain.h"
 #include "tests/lib/repairfix.h"
 #include "tests/lib/retainfix.h"
 #include "tests/lib/seed.h"
@@ -498,7 +497,7 @@ spoil_a_packed_segment(struct modelfix *m, uint64_t at)
 
 	modelfix_fill_segments(m);
 	do {
-		got = retain_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
+		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
 	} while (got == RETAIN_PACKED);
 	assert_non_null(strstr(modelfix_named(m, 13), ".segz"));
 	modelfix_spoil(m, modelfix_named(m, 13), at, 1);

@@ -75,14 +75,14 @@ what_is_small_enough_stays(void **state)
 		policy.keep_bytes += list.v[i].file_bytes;
 	segment_list_deinit(&list);
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_NOTHING);
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &all, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &all, &floor, &m->fx.why),
 	    RETAIN_NOTHING);
 	policy.keep_bytes--;
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_FLOOR);
 	assert_int_equal(floor.seq, modelfix_nth(m, 1));
 }
@@ -106,18 +106,18 @@ a_segment_is_old_when_its_last_event_is(void **state)
 	segment_list_deinit(&list);
 	policy.now_us = time + 2;
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_FLOOR);
 	assert_int_equal(floor.seq, want);
 	/* At its limit it is not too old. */
 	policy.now_us = time + 1;
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_FLOOR);
 	assert_int_equal(floor.seq, modelfix_nth(m, 1));
 	policy.now_us = 1;
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_NOTHING);
 }
 
@@ -152,7 +152,7 @@ a_damaged_log_is_left_alone(void **state)
 	modelfix_fill_segments(m);
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 100, 8000);
 	assert_int_equal(
-	    retain_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
+	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
 	    RETAIN_DAMAGED);
 	assert_non_null(strstr(m->fx.why.text, "header"));
 }
@@ -440,7 +440,7 @@ workload(struct logfix *fx, uint64_t *acked)
 		err = logfix_append(fx, 3);
 		*acked = MAX(*acked, fx->durable_seq);
 		if (err == 0 && i % 10 == 9)
-			err = retain_pack(fx->io, fx->dirfd, &fx->why);
+			err = retainfix_pack(fx->io, fx->dirfd, &fx->why);
 		err = MIN(err, 0);
 		if (err == 0 && (i == 28 || i == 50))
 			err = retainfix_retain(fx, 3 * SEGMENT, &floor);

@@ -18,6 +18,7 @@
 #include "log/base.h"
 #include "log/retain.h"
 #include "tests/lib/cutfix.h"
+#include "tests/lib/retainfix.h"
 #include "tests/lib/seed.h"
 #include "writer/rebase.h"
 
@@ -47,7 +48,7 @@ setup(void **state)
 	seqfix_init(&f.sf, f.fm, &f.ledger, seed);
 	assert_int_equal(seqfix_start(&f.sf, false), 0);
 	assert_int_equal(seqfix_work(&f.sf, ROUNDS), 0);
-	assert_int_equal(retain_look(filemodel_io(f.fm), f.sf.dirfd, &policy,
+	assert_int_equal(retainfix_look(filemodel_io(f.fm), f.sf.dirfd, &policy,
 			     &f.floor, &f.sf.why),
 	    RETAIN_FLOOR);
 	*state = &f;

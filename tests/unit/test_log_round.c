@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * A round of the retainer in the file model: it goes by one list of the
+ * segments, and others may read the log meanwhile.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/chain.h"
+#include "log/retain.h"
+#include "tests/lib/modelfix.h"
+#include "tests/lib/retainfix.h"
+
+enum {
+	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
+	LAST = 60, /* of modelfix_fill_segments() */
+};
+
+static void
+a_list_has_its_segments_as_they_are_packed(void **state)
+{
+	struct modelfix *m = *state;
+	struct segment_list list, now;
+	size_t packed = 0;
+	int got;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    chain_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), CHAIN_WHOLE);
+	while ((got = retain_pack(m->fx.io, m->fx.dirfd, &list, &m->fx.why)) ==
+	       RETAIN_PACKED)
+		packed++;
+	assert_int_equal(got, RETAIN_NOTHING);
+	assert_int_equal(packed, list.n - 2);
+	assert_int_equal(
+	    chain_read(m->fx.io, m->fx.dirfd, &now, &m->fx.why), CHAIN_WHOLE);
+	assert_int_equal(now.n, list.n);
+	for (size_t i = 0; i < list.n; i++) {
+		assert_string_equal(list.v[i].name, now.v[i].name);
+		assert_int_equal(list.v[i].packed, i < packed);
+		assert_int_equal(list.v[i].disk_bytes, now.v[i].disk_bytes);
+		assert_memory_equal(&list.v[i].extent, &now.v[i].extent,
+		    sizeof(now.v[i].extent));
+	}
+	segment_list_deinit(&list);
+	segment_list_deinit(&now);
+}
+
+static const struct sysio *model;
+static struct modelfix *moving;
+static unsigned opens;
+
+/* The first segment is packed when it is opened for the second time. */
+static int
+pack_and_open(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	struct modelfix *m = moving;
+
+	if (m && strcmp(name, modelfix_named(m, 1)) == 0 && ++opens == 2) {
+		moving = NULL;
+		assert_int_equal(
+		    retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why),
+		    RETAIN_PACKED);
+	}
+	return model->openat(ctx, dirfd, name, flags, mode);
+}
+
+static void
+a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	struct segment_list list;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, 1), SEGMENT - LOG_PAGE + 100, 1);
+	model = m->fx.io;
+	moving = m;
+	opens = 0;
+	io.openat = pack_and_open;
+	if (chain_read(&io, m->fx.dirfd, &list, &m->fx.why) != CHAIN_WHOLE)
+		fail_msg("%s", m->fx.why.text);
+	assert_null(moving);
+	segment_list_deinit(&list);
+}
+
+static void
+what_a_crash_left_half_made_is_removed(void **state)
+{
+	static const char *const names[] = { "pack.tmp", "base.tmp",
+		"FLOOR.tmp", "RESERVE.tmp",
+		"00000000000000000013-0000000001.sum.tmp",
+		/* Not the retainer's: */
+		"next.tmp", "writer.ckpt.tmp", "a.tmp",
+		"00000000000000000013-0000000001.sum",
+		"00000000000000000013-0000000001.seg.tmp" };
+	static const struct modelfix_copy bytes;
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		modelfix_put_file(m, names[i], &bytes);
+	assert_int_equal(retain_tidy(m->fx.io, m->fx.dirfd, &m->fx.why), 0);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if ((filemodel_size(m->fm, names[i]) < 0) != (i < 5))
+			fail_msg("'%s'", names[i]);
+	modelfix_expect_recovered(m, LAST);
+}
+
+int
+main(void)
+{
+#define MODEL_TEST(f) \
+	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
+	const struct CMUnitTest tests[] = {
+		MODEL_TEST(a_list_has_its_segments_as_they_are_packed),
+		MODEL_TEST(
+		    a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal),
+		MODEL_TEST(what_a_crash_left_half_made_is_removed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
