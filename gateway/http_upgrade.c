@@ -10,6 +10,7 @@
 
 #include "core/reason.h"
 #include "gateway/http.h"
+#include "gateway/http_query.h"
 #include "gateway/tls.h"
 
 enum {
@@ -191,6 +192,8 @@ http_upgrade(const struct http_request *req, const char *origins,
 		return reason_set(
 		    why, 400, "Sec-WebSocket-Key is not 16 bytes in base64");
 	status = http_origin(req, origins, &other, why);
+	if (status == 0)
+		status = http_query_secret(req->query, why);
 	if (status == 0)
 		status = choose_subprotocol(req, &found, why);
 	if (status == 0)
