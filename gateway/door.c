@@ -353,12 +353,17 @@ plan_body(struct door *d, const struct http_request *req, struct reason *why)
 	struct slice type =
 	    http_media_type(http_header(req, "Content-Type", 0));
 	struct slice expect = http_header(req, "Expect", 0);
+	struct slice coding = http_header(req, "Content-Encoding", 0);
 
 	d->body_msgpack = http_is_msgpack(type);
 	if (!d->body_msgpack && !http_is_json(type))
 		return reason_set(why, 415,
 		    "Content-Type has to be application/json or "
 		    "application/msgpack");
+	if (coding.p && !http_same(coding, "identity"))
+		return reason_set(why, 415,
+		    "Content-Encoding is not served here: a body comes as it "
+		    "is");
 	if (req->length > d->c->cs->max_message)
 		return reason_set(why, 413,
 		    "the body is longer than %u bytes (gateway.max_message)",

@@ -215,9 +215,9 @@ static int
 check_single(const struct http_request *req, struct reason *why)
 {
 	static const char *const single[] = { "Host", "Content-Length",
-		"Transfer-Encoding", "Origin", "Authorization", "Content-Type",
-		"Expect", "Last-Event-ID", "Sec-WebSocket-Key",
-		"Sec-WebSocket-Version" };
+		"Transfer-Encoding", "Content-Encoding", "Origin",
+		"Authorization", "Content-Type", "Expect", "Last-Event-ID",
+		"Sec-WebSocket-Key", "Sec-WebSocket-Version" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(single); i++)
 		if (http_header(req, single[i], 1).p)
