@@ -45,7 +45,8 @@ jsondoc_parse(struct slice text, struct jsondoc **out, struct reason *why)
 		return -ENOMEM;
 	if (json_error_code(&error) == json_error_duplicate_key)
 		(void)reason_set(why, 0,
-		    "a member of an object is given twice, at byte %d",
+		    "ambiguous: a member of an object is given twice, at "
+		    "byte %d",
 		    error.position);
 	else
 		(void)reason_set(
