@@ -154,6 +154,10 @@ restore_print(const struct restore_command *c)
 {
 	const struct log_restore *r = &c->r;
 
+	if (r->until_seq != UINT64_MAX && r->seq < r->until_seq && !r->split)
+		tool_note(&c->t,
+		    "the backup ends with seq %" PRIu64 ", before %" PRIu64,
+		    r->seq, r->until_seq);
 	if (c->t.json) {
 		printf("{\"seq\":%" PRIu64 ",\"dropped\":%" PRIu64
 		       ",\"epoch\":%" PRIu64 ",\"epoch_seq\":%" PRIu64 "}\n",
@@ -164,7 +168,8 @@ restore_print(const struct restore_command *c)
 	       "; event %" PRIu64 " says so\n",
 	    c->place.path, r->seq, r->epoch, r->epoch_seq);
 	if (r->dropped > 0)
-		printf("%" PRIu64 " later events were left out%s\n", r->dropped,
+		printf("%" PRIu64 " later event%s left out%s\n", r->dropped,
+		    r->dropped == 1 ? " was" : "s were",
 		    r->split ? ", the first of them with its request" : "");
 	if (c->place.kept[0])
 		printf("what was there before is in '%s'\n", c->place.kept);

@@ -88,10 +88,14 @@ log_verify_print(const struct tool *t, const struct log_verify *v)
 		printf("%" PRIu64 " problems; %" PRIu64
 		       " events up to seq %" PRIu64 " are whole\n",
 		    v->problems, v->events, v->last_seq);
+	else if (v->segments == 0)
+		printf("the log has no segment yet\n");
 	else
-		printf("%" PRIu64 " events from seq %" PRIu64 " to %" PRIu64
-		       " in %" PRIu64 " segments are what they were\n",
-		    v->events, v->first_seq, v->last_seq, v->segments);
+		printf("%" PRIu64 " event%s from seq %" PRIu64 " to %" PRIu64
+		       " in %" PRIu64 " segment%s %s\n",
+		    v->events, v->events == 1 ? "" : "s", v->first_seq,
+		    v->last_seq, v->segments, v->segments == 1 ? "" : "s",
+		    v->events == 1 ? "is what it was" : "are what they were");
 	if (!t->json && head[0])
 		printf("head %s\n", head);
 }

@@ -92,6 +92,11 @@ token_print(struct tool *t, const struct token_options *opt)
 	if (token_sign(key, &claims, &jwt, &why) < 0)
 		return tool_fail(t, &why);
 	printf("%s\n", jwt);
+	if (!opt->read.n && !opt->write.n && !opt->admin)
+		tool_note(t,
+		    "it gives no rights, but those that 'peal grant' "
+		    "gives '%s': see --read, --write",
+		    opt->sub);
 	return TOOL_OK;
 }
 

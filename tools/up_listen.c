@@ -64,7 +64,8 @@ up_listen_bind(const struct addrinfo *ai, struct up_address *address, int *out,
 	    bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ||
 	    listen(fd, UP_BACKLOG) < 0 ||
 	    getsockname(fd, (struct sockaddr *)&bound, &len) < 0)
-		return reason_set(why, -errno, "cannot listen on %s port %s",
+		return reason_set(why, -errno,
+		    "cannot listen on %s port %s (--listen takes another)",
 		    address->host, address->port);
 	if (getnameinfo((struct sockaddr *)&bound, len, NULL, 0, address->port,
 		sizeof(address->port), NI_NUMERICSERV) != 0)

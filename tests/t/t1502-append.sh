@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal append` and `peal token`: answers, refusals and exit codes.
 . "$(dirname "$0")/../lib/house.sh"
-plan 19
+plan 20
 
 append() {
 	"$peal" append --data "$data" "$@"
@@ -42,6 +42,8 @@ exits 'the answer can be JSON' 0 '"versions":[1]' append a.g c --json
 passes 'a token is three parts on one line' \
 	sh -c "grep -qE '^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$' \
 	    '$work/ann' && [ \$(wc -l <'$work/ann') -eq 1 ]"
+exits 'one that gives no rights says so' 0 'gives no rights' \
+	"$peal" token --data "$data" --sub ann
 exits 'a token for a pattern that is none is refused' 2 '--read' \
 	"$peal" token --data "$data" --read 'a..b'
 house_down

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 18
+plan 19
 
 log() {
 	what=$1
@@ -39,6 +39,9 @@ passes 'what the ring holds no more a tail reads from the log' \
 passes 'so it does from the oldest on' \
 	sh -c "'$peal' tail --data '$data' --json --from oldest -n $lines |
 	    cmp - '$work/all'"
+mkdir -p "$work/bare/log"
+exits 'a directory without a log is not called whole' 0 'no segment yet' \
+	"$peal" log verify --data "$work/bare"
 house_down || bail 'peal up did not end well'
 exits 'all verifies without a writer' 0 "$lines events" log verify
 passes 'and is printed as before' cat_is "$work/all"

@@ -84,6 +84,49 @@ board_is_read() {
 		promtool check rules "$work/queries.yml"
 }
 
+# fitting FILE: each panel shows its metrics in their unit, and none hides
+# another.
+fitting() {
+	python3 - "$1" <<'END'
+import json, re, sys
+board = json.load(open(sys.argv[1]))
+held, wrong = {}, []
+
+def units(expr):
+    name = re.search("peal_[a-z0-9_]*", expr)[0]
+    if " / " in expr:
+        return {"percentunit"}
+    if "increase(" in expr:
+        return {"short"}
+    # It counts requests that were refused for the bytes of others.
+    if name == "peal_gateway_limited_append_bytes_total":
+        return {"cps"}
+    if re.search("_seconds(_bucket)?$", name):
+        return {"s"}
+    if re.search("_bytes(_bucket)?$", name):
+        return {"bytes"}
+    if name.endswith("_bytes_total"):
+        return {"Bps"}
+    if name.endswith("_total"):
+        return {"cps", "reqps", "short"}
+    return {"short", "none"}
+
+for panel in board["panels"]:
+    at = panel["gridPos"]
+    for x in range(at["x"], at["x"] + at["w"]):
+        for y in range(at["y"], at["y"] + at["h"]):
+            if held.setdefault((x, y), panel["title"]) != panel["title"]:
+                wrong.append("%s is over %s" % (panel["title"], held[x, y]))
+    unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
+    for target in panel.get("targets", []):
+        if unit not in units(target["expr"]):
+            wrong.append("%s: unit %s of %s" % (panel["title"], unit,
+                                                target["expr"]))
+print("\n".join(sorted(set(wrong))))
+sys.exit(bool(wrong) or len(held) < 1000)
+END
+}
+
 # What a scrape tells of, as it is asked for.
 served() {
 	"$peal" metrics --data "$data" >"$work/text" &&
@@ -101,7 +144,7 @@ asked() {
 	[ ! -s "$work/lacking" ]
 }
 
-plan 12
+plan 15
 passes 'promtool reads the rules' promtool check rules "$rules"
 passes 'they fire when they should, and not when all is well' judged
 exits 'a bound that was moved would be seen' 1 PealReaderLag \
@@ -118,6 +161,12 @@ passes 'promtool reads the queries of the dashboard' board_is_read
 sed 's/sum(rate/sum(rate(/' "$dashboard" >"$work/spoilt.json"
 exits 'one that is none would be seen' 1 'could not parse' \
     board_is_read "$work/spoilt.json"
+
+passes 'its panels have their units and their places' fitting "$dashboard"
+sed 's/"unit": "Bps"/"unit": "bytes"/' "$dashboard" >"$work/units.json"
+exits 'another unit would be seen' 1 'unit bytes of' fitting "$work/units.json"
+sed 's/"x": 8,/"x": 9,/' "$dashboard" >"$work/places.json"
+exits 'so would a panel over another' 1 'is over' fitting "$work/places.json"
 
 house_up --gateways 1
 all_there() {

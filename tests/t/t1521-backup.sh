@@ -3,7 +3,7 @@
 # what clients and the broker took from the history before is taken anew.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 35
+plan 36
 
 options='-o log.segment_bytes=4M'
 backup=$work/backup
@@ -98,10 +98,14 @@ exits 'not so where there is nothing to restore' 1 'no backup is in' \
 passes 'then no directory is left' [ ! -e "$work/none" ]
 exits 'what is no backup is named' 1 "no backup is in '$work'" \
 	"$peal" log restore "$work" --data "$data" --replace
+cp -a "$backup" "$work/good"
 sed 's/"name":"/"name":"..\//' "$backup/manifest.json" >"$work/bad"
 cp "$work/bad" "$backup/manifest.json"
 exits 'a name that leads out of it is refused' 3 'file 1 of it is wrong' \
 	restore --replace
+exits 'a seq behind its end is told' 0 'the backup ends with seq' \
+	"$peal" log restore "$work/good" --until $((head * 9)) \
+	--data "$work/behind"
 exits 'a time that is none is refused' 2 'yesterday' \
 	restore --until yesterday
 passes 'and the log is as it was' sh -c \
