@@ -170,6 +170,43 @@ a_copy_is_equal_and_its_own(void **state)
 }
 
 static void
+lists_that_are_joined_permit_what_either_did(void **state)
+{
+	struct acl acl = acl_of("a.>", "b", false);
+	struct acl more = acl_of("c", "d", true);
+	struct acl long_one = { 0 };
+	char pattern[16];
+
+	assert_int_equal(acl_join(&acl, &more), 0);
+	assert_true(may_read(&acl, "a.x"));
+	assert_true(may_read(&acl, "c"));
+	assert_false(may_read(&acl, "d"));
+	assert_true(may_write(&acl, "b"));
+	assert_true(may_write(&acl, "d"));
+	assert_false(may_write(&acl, "c"));
+	/* Nobody becomes an administrator by what others may read. */
+	assert_false(acl.admin);
+	assert_int_equal(acl_join(&acl, &more), 0);
+	assert_int_equal(acl.n_read, 2);
+	assert_int_equal(acl.n_write, 2);
+	/* Beyond what one list may have, from either. */
+	for (int i = 0; i < ACL_PATTERNS_MAX; i++) {
+		snprintf(pattern, sizeof(pattern), "p%d", i);
+		assert_int_equal(
+		    acl_add(&long_one, ACL_READ, slice_cstr(pattern), NULL),
+		    ACL_ADDED);
+	}
+	assert_int_equal(acl_join(&acl, &long_one), 0);
+	assert_int_equal(acl.n_read, ACL_PATTERNS_MAX + 2);
+	assert_true(may_read(&acl, "p63"));
+	assert_true(may_read(&acl, "c"));
+	assert_false(acl_equal(&acl, &long_one));
+	acl_deinit(&acl);
+	acl_deinit(&more);
+	acl_deinit(&long_one);
+}
+
+static void
 what_is_no_pattern_or_one_too_many_is_refused(void **state)
 {
 	struct reason why = { "" };
@@ -212,6 +249,7 @@ main(void)
 		cmocka_unit_test(
 		    equal_permissions_have_equal_lists_in_any_order),
 		cmocka_unit_test(a_copy_is_equal_and_its_own),
+		cmocka_unit_test(lists_that_are_joined_permit_what_either_did),
 		cmocka_unit_test(what_is_no_pattern_or_one_too_many_is_refused),
 	};
 

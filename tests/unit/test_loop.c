@@ -108,6 +108,22 @@ a_descriptor_is_reported_for_what_is_wanted(void **state)
 }
 
 static void
+a_descriptor_that_cannot_be_watched_is_refused(void **state)
+{
+	struct world *w = *state;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	/* The kernel waits for no file. */
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    loop_io_add(w->loop, &w->io, fd, LOOP_READ, seen, w), -EIO);
+	assert_null(w->io.ev);
+	assert_int_equal(loop_io_add(w->loop, &w->io, fd, 0, seen, w), 0);
+	assert_int_equal(loop_io_want(&w->io, LOOP_READ), -EIO);
+	(void)close(fd);
+}
+
+static void
 an_edge_is_reported_once(void **state)
 {
 	struct world *w = *state;
@@ -304,6 +320,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_WORLD(a_descriptor_is_reported_for_what_is_wanted),
+		IN_WORLD(a_descriptor_that_cannot_be_watched_is_refused),
 		IN_WORLD(an_edge_is_reported_once),
 		IN_WORLD(a_descriptor_may_be_added_for_nothing_at_first),
 		IN_WORLD(what_is_deinited_in_a_pass_is_not_called_in_it),

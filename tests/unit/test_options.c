@@ -2,6 +2,7 @@
 
 /* The command line of daemons, and what it writes where. */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include "core/conf.h"
 #include "core/options.h"
+#include "core/reason.h"
 #include "tests/lib/tmpdir.h"
 
 /* A run of options_daemon(), with what it wrote. */
@@ -143,6 +145,75 @@ what_is_wrong_is_said_in_a_sentence_with_exit_code_2(void **state)
 	assert_string_equal(run.out, "");
 }
 
+/* What options_check() says; it must end with code. */
+static char *
+errors_of(
+    const struct conf *conf, options_judge *const *judges, unsigned n, int code)
+{
+	static char text[2000];
+	FILE *err = tmpfile();
+	int saved, got;
+
+	assert_non_null(err);
+	assert_non_null(conf);
+	saved = redirect(STDERR_FILENO, err);
+	got = options_check(conf, judges, n);
+	restore(STDERR_FILENO, saved, err, text, sizeof(text));
+	assert_int_equal(got, code);
+	return text;
+}
+
+static int
+refuse_all(const struct conf *conf, struct reason *why)
+{
+	return reason_say(why, -EINVAL, "refused by the first");
+}
+
+static int
+judge_data(const struct conf *conf, struct reason *why)
+{
+	return options_judge_directory(conf, CONF_log_directory, why);
+}
+
+static int
+accept_all(const struct conf *conf, struct reason *why)
+{
+	return 0;
+}
+
+static void
+check_asks_every_judge_and_says_what_each_refuses(void **state)
+{
+	options_judge *const judges[] = { refuse_all, judge_data, accept_all };
+	const char *file = tmpdir_text(*state, "file", "");
+	char option[300], *said;
+	struct run run;
+
+	snprintf(option, sizeof(option), "log.directory=%s", file);
+	RUN(&run, "--check", "-o", option, "-c", "/dev/null");
+	assert_int_equal(run.code, OPTIONS_CHECK);
+	said = errors_of(run.conf, judges, 3, OPTIONS_EXIT_USAGE);
+	assert_non_null(strstr(said, "refused by the first"));
+	assert_non_null(strstr(said, "log.directory: '"));
+	assert_non_null(strstr(said, "/file' can't be used"));
+	said = errors_of(run.conf, judges + 2, 1, OPTIONS_EXIT_OK);
+	assert_string_equal(said, "");
+	run.conf = conf_free(run.conf);
+	/* A directory, and one that is yet to be made. */
+	snprintf(option, sizeof(option), "log.directory=%s",
+	    tmpdir_path(*state, "."));
+	RUN(&run, "--check", "-o", option, "-c", "/dev/null");
+	said = errors_of(run.conf, judges + 1, 1, OPTIONS_EXIT_OK);
+	assert_string_equal(said, "");
+	run.conf = conf_free(run.conf);
+	snprintf(option, sizeof(option), "log.directory=%s/none",
+	    tmpdir_path(*state, "."));
+	RUN(&run, "--check", "-o", option, "-c", "/dev/null");
+	said = errors_of(run.conf, judges + 1, 1, OPTIONS_EXIT_OK);
+	assert_string_equal(said, "");
+	run.conf = conf_free(run.conf);
+}
+
 #define IN_DIRECTORY(test) \
 	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
 
@@ -155,6 +226,7 @@ main(void)
 		cmocka_unit_test(help_and_version_are_said_on_stdout),
 		IN_DIRECTORY(
 		    what_is_wrong_is_said_in_a_sentence_with_exit_code_2),
+		IN_DIRECTORY(check_asks_every_judge_and_says_what_each_refuses),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

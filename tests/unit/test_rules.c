@@ -111,8 +111,80 @@ rules_that_differ_have_versions_that_differ(void **state)
 }
 
 static void
+rules_live_as_long_as_the_last_who_uses_them(void **state)
+{
+	struct rules *rules = NULL, *mine;
+
+	assert_int_equal(rules_parse("a=set", &rules, NULL), 0);
+	mine = rules_ref(rules);
+	assert_ptr_equal(mine, rules);
+	assert_null(rules_free(rules));
+	assert_string_equal(rules_text(mine), "a=set");
+	assert_null(rules_free(mine));
+	assert_null(rules_free(NULL));
+}
+
+static void
+packed_rules_of_another_form_are_refused(void **state)
+{
+	static const struct {
+		size_t len;
+		const char *bytes;
+	} no[] = {
+		{ 0, "" },
+		{ 1, "\x90" },		    /* no map */
+		{ 1, "\x81" },		    /* a map that ends early */
+		{ 2, "\x81\xc1" },	    /* a name that is none */
+		{ 3, "\x81\xa1x" },	    /* a name without a value */
+		{ 7, "\x81\xa5rules\xa1" }, /* rules that are cut off */
+		{ 7, "\x81\xa5rules\x80" }, /* or no list */
+		{ 7, "\x81\xa5rules\x91" }, /* or a list that ends early */
+		{ 8, "\x81\xa5rules\x91\xc0" },
+		{ 8, "\x81\xa5rules\x91\x90" },
+		{ 8, "\x81\xa5rules\x91\x92" },
+		{ 9, "\x81\xa5rules\x91\x92\x01" },
+		{ 10, "\x81\xa5rules\x91\x92\xa1"
+		      "a" },
+		{ 11, "\x81\xa5rules\x91\x92\xa1"
+		      "a\x01" },
+		{ 12, "\x81\xa5rules\x91\x93\xa1"
+		      "a\xa1"
+		      "b" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(no); i++) {
+		struct rules *rules = NULL;
+		struct reason why = { "" };
+
+		assert_int_equal(rules_unpack(slice_of(no[i].bytes, no[i].len),
+				     &rules, &why),
+		    -EINVAL);
+		assert_null(rules);
+		if (!strstr(why.text, "have no known form"))
+			fail_msg("row %u: '%s'", i, why.text);
+	}
+}
+
+static void
+what_later_versions_add_to_packed_rules_is_passed_over(void **state)
+{
+	static const char bytes[] = "\x83\xa1x\x92\x01\xc0\x07\xc3"
+				    "\xa5rules\x91\x92\xa1"
+				    "a\xa3set";
+	struct rules *rules CLEANUP(rules_freep) = NULL;
+
+	assert_int_equal(
+	    rules_unpack(slice_of(bytes, sizeof(bytes) - 1), &rules, NULL), 0);
+	assert_string_equal(rules_text(rules), "a=set");
+}
+
+static void
 a_word_that_is_no_rule_is_refused_by_name(void **state)
 {
+	char glob[100] = "";
+	struct rules *none = NULL;
+	struct reason said = { "" };
+	char many[1024 * 6 + 1] = "";
 	static const struct {
 		const char *text, *says;
 	} no[] = {
@@ -130,6 +202,18 @@ a_word_that_is_no_rule_is_refused_by_name(void **state)
 		    rules_parse(no[i].text, &rules, &why), -EINVAL);
 		assert_non_null(strstr(why.text, no[i].says));
 	}
+	memset(glob, 'g', 65);
+	strcpy(glob + 65, "=set");
+	assert_int_equal(rules_parse(glob, &none, &said), -EINVAL);
+	assert_non_null(strstr(said.text, "has a glob of more than 64 bytes"));
+	assert_int_equal(rules_parse(glob + 1, &none, &said), 0);
+	none = rules_free(none);
+	for (unsigned i = 0; i < 1024; i++)
+		memcpy(many + i * 6, "a=set ", 6);
+	assert_int_equal(rules_parse(many, &none, &said), -EINVAL);
+	assert_non_null(strstr(said.text, "1023 are allowed"));
+	assert_int_equal(rules_parse(many + 6, &none, &said), 0);
+	none = rules_free(none);
 }
 
 int
@@ -141,6 +225,10 @@ main(void)
 		cmocka_unit_test(rules_are_packed_as_welcome_has_them),
 		cmocka_unit_test(the_first_match_of_configured_rules_wins),
 		cmocka_unit_test(rules_that_differ_have_versions_that_differ),
+		cmocka_unit_test(rules_live_as_long_as_the_last_who_uses_them),
+		cmocka_unit_test(packed_rules_of_another_form_are_refused),
+		cmocka_unit_test(
+		    what_later_versions_add_to_packed_rules_is_passed_over),
 		cmocka_unit_test(a_word_that_is_no_rule_is_refused_by_name),
 	};
 

@@ -192,6 +192,104 @@ only_close_is_not_repeated_when_interrupted(void **state)
 }
 
 static int
+fake_fallocate(void *ctx, int fd, off_t at, off_t len)
+{
+	return fake_answer(ctx);
+}
+
+static int
+fake_ftruncate(void *ctx, int fd, off_t len)
+{
+	return fake_answer(ctx);
+}
+
+static void
+what_makes_files_is_repeated_when_interrupted(void **state)
+{
+	struct fake f = { .answers = {
+			      -EINTR, -EINTR, -ENOSPC, -EINTR, -EIO, -EINTR } };
+	struct sysio io = fake_io(&f);
+
+	io.fallocate = fake_fallocate;
+	io.ftruncate = fake_ftruncate;
+	assert_int_equal(sysio_fallocate(&io, 3, 10), -ENOSPC);
+	assert_int_equal(f.calls, 3);
+	assert_int_equal(sysio_ftruncate(&io, 3, 10), -EIO);
+	assert_int_equal(f.calls, 5);
+	assert_int_equal(sysio_openat(&io, 3, "x", 0, 0), 77);
+	assert_int_equal(f.calls, 7);
+}
+
+static void
+only_what_has_no_direct_way_is_opened_the_usual_way(void **state)
+{
+	struct fake f = { .answers = { -EINVAL } };
+	struct sysio io = fake_io(&f);
+
+	assert_int_equal(sysio_open_disk(&io, 3, "x"), 77);
+	assert_int_equal(f.calls, 2);
+	f = (struct fake){ .answers = { -EACCES } };
+	assert_int_equal(sysio_open_disk(&io, 3, "x"), -EACCES);
+	assert_int_equal(f.calls, 1);
+}
+
+/* Of a file that is written: its length, and up to where it was flushed. */
+struct behind {
+	uint64_t end, flushed;
+	unsigned syncs;
+	int fails;
+};
+
+static ssize_t
+behind_pwritev(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	struct behind *b = ctx;
+
+	assert_int_equal(at, b->end);
+	b->end += iov->iov_len;
+	return (ssize_t)iov->iov_len;
+}
+
+static int
+behind_sync(void *ctx, int fd)
+{
+	struct behind *b = ctx;
+
+	b->syncs++;
+	b->flushed = b->end;
+	return b->fails;
+}
+
+static void
+a_big_file_is_never_much_ahead_of_the_disk(void **state)
+{
+	static const uint8_t zeros[3 * SYSIO_BEHIND];
+	const size_t pieces[] = { 1, SYSIO_BEHIND - 2, 1, 1, SYSIO_BEHIND,
+		2 * SYSIO_BEHIND + 7, SYSIO_BEHIND - 8, 0, 5 };
+	struct behind b = { .end = 0 };
+	const struct sysio io = {
+		.pwritev = behind_pwritev, .fdatasync = behind_sync, .ctx = &b
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(pieces); i++) {
+		uint64_t at = b.end;
+
+		assert_int_equal(
+		    sysio_write_behind(&io, 3, zeros, pieces[i], at), 0);
+		assert_int_equal(b.end, at + pieces[i]);
+		assert_true(b.end - b.flushed < SYSIO_BEHIND);
+	}
+	assert_int_equal(b.syncs, b.end / SYSIO_BEHIND);
+	assert_true(b.syncs > 3);
+	/* A flush that fails is told, and nothing is written behind it. */
+	b = (struct behind){ .fails = -EIO };
+	assert_int_equal(
+	    sysio_write_behind(&io, 3, zeros, sizeof(zeros), 0), -EIO);
+	assert_int_equal(b.end, SYSIO_BEHIND);
+	assert_int_equal(b.syncs, 1);
+}
+
+static int
 count_name(void *arg, const char *name)
 {
 	unsigned *seen = arg;
@@ -242,13 +340,42 @@ the_real_system_does_what_the_table_says(void **state)
 	seen = 0;
 	assert_int_equal(sysio_list(io, dir->fd, stop_at_first, &seen), 42);
 	assert_int_equal(seen, 1);
+	assert_int_equal(sysio_link(io, dir->fd, "a", dir->fd, "d"), 0);
+	assert_int_equal(sysio_link(io, dir->fd, "a", dir->fd, "d"), -EEXIST);
+	assert_int_equal(sysio_renameat(io, dir->fd, "d", dir->fd, "e"), 0);
+	assert_int_equal(sysio_unlink(io, dir->fd, "d"), -ENOENT);
+	assert_int_equal(sysio_unlink(io, dir->fd, "e"), 0);
 	assert_int_equal(sysio_rename(io, dir->fd, "a", "c"), 0);
+	assert_int_equal(sysio_rename(io, dir->fd, "a", "c"), -ENOENT);
 	assert_int_equal(sysio_unlink(io, dir->fd, "a"), -ENOENT);
 	assert_int_equal(sysio_unlink(io, dir->fd, "c"), 0);
 	assert_int_equal(sysio_room(io, dir->fd, &bytes), 0);
 	assert_true(bytes > 0);
 	assert_int_equal(sysio_pread(io, -1, buf, 4, 0), -EBADF);
 	assert_int_equal(sysio_pwrite(io, -1, buf, 4, 0), -EBADF);
+}
+
+static void
+each_call_of_the_real_system_tells_its_error(void **state)
+{
+	const struct sysio *io = &sysio_posix;
+	unsigned seen = 0;
+	uint64_t bytes = 17;
+	uint8_t random[257];
+
+	assert_int_equal(sysio_close(io, -1), -EBADF);
+	assert_int_equal(sysio_fdatasync(io, -1), -EBADF);
+	assert_int_equal(sysio_fsync(io, -1), -EBADF);
+	assert_int_equal(sysio_fallocate(io, -1, 10), -EBADF);
+	assert_int_equal(sysio_ftruncate(io, -1, 10), -EBADF);
+	assert_int_equal(sysio_size(io, -1, &bytes), -EBADF);
+	assert_int_equal(sysio_room(io, -1, &bytes), -EBADF);
+	assert_int_equal(sysio_list(io, -1, count_name, &seen), -EBADF);
+	assert_int_equal(seen, 0);
+	assert_int_equal(bytes, 17);
+	/* The kernel gives 256 at a time. */
+	assert_int_equal(sysio_random(io, random, 257), -EIO);
+	assert_int_equal(sysio_random(io, random, 256), 0);
 }
 
 int
@@ -262,6 +389,11 @@ main(void)
 		cmocka_unit_test(a_read_is_short_at_the_end_of_the_file_alone),
 		cmocka_unit_test(a_read_error_is_never_the_end_of_the_file),
 		cmocka_unit_test(only_close_is_not_repeated_when_interrupted),
+		cmocka_unit_test(what_makes_files_is_repeated_when_interrupted),
+		cmocka_unit_test(
+		    only_what_has_no_direct_way_is_opened_the_usual_way),
+		cmocka_unit_test(a_big_file_is_never_much_ahead_of_the_disk),
+		cmocka_unit_test(each_call_of_the_real_system_tells_its_error),
 		cmocka_unit_test_setup_teardown(
 		    the_real_system_does_what_the_table_says, tmpdir_setup,
 		    tmpdir_teardown),
