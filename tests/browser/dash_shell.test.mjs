@@ -76,6 +76,24 @@ test("who is revoked is told so, and goes on with another token", async (t) => {
   await asked(page).waitFor({ state: "hidden" });
 });
 
+test("on a phone the pill cuts nothing off", async (t) => {
+  const page = await openDashboard(t, browser, house, { viewport: PHONE });
+  const cut = (ms) => page.evaluate((text) => {
+    const button = document.querySelector("#pill-button");
+    button.querySelector(".pill-trip").textContent = text;
+    const { right, bottom } = button.getBoundingClientRect();
+    return [...button.querySelectorAll(".pill-word, .pill-trip")].filter((part) => {
+      const box = part.getBoundingClientRect();
+      return part.scrollWidth > part.clientWidth + 1 && part.clientWidth > 0 ||
+        box.right > right || box.bottom > bottom;
+    }).map((part) => part.className);
+  }, ms);
+  assert.deepEqual(await cut("1,234 ms"), []);
+  assert.deepEqual(await cut("1,234 ms".repeat(9)), ["pill-trip"]);
+  await cut("27 ms");
+  await screenshot(page, "dash-pill-phone");
+});
+
 test("the pill tells state, round trip and how complete the page is", async (t) => {
   const page = await openDashboard(t, browser, house);
   await until("the round trip is shown", async () =>
