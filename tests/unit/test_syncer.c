@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,230 +19,20 @@
 
 #include "core/crc32c.h"
 #include "core/event.h"
-#include "core/mp.h"
-#include "core/reason.h"
 #include "core/time.h"
-#include "log/log_reader.h"
-#include "log/log_writer.h"
-#include "log/recover.h"
-#include "log/witness.h"
 #include "shm/ring_reader.h"
-#include "shm/ring_writer.h"
 #include "shm/stats.h"
-#include "tests/lib/tmpdir.h"
-#include "writer/gather.h"
-#include "writer/preload.h"
+#include "tests/lib/syncfix.h"
 #include "writer/space.h"
-#include "writer/syncer.h"
-
-enum {
-	SEGMENT = 4 << 20
-};
-
-struct fx {
-	struct sysio io; /* the real one, with hooks */
-	struct tmpdir *dir;
-	struct log_tail tail;
-	struct log_writer *lw;
-	uint64_t ring_bytes; /* of the next start's */
-	struct ring_options opt;
-	struct ring_writer *rw;
-	struct witness *wit;
-	struct gather *g;
-	struct syncer *sy;
-	uint64_t seq;
-	uint64_t serial;
-	/* what the hooks see and do */
-	uint64_t tail_seen;   /* of the ring, when the flush was asked for */
-	uint64_t accepted_ns; /* of what is gathered; CLOCK_BOOTTIME */
-	_Atomic unsigned flushes;
-	_Atomic unsigned writes;
-	int fail_with;
-	bool threads; /* hooks are called from several */
-	struct reason why;
-};
-
-static int
-hooked_fdatasync(void *ctx, int fd)
-{
-	struct fx *f = ctx;
-
-	f->flushes++;
-	if (f->rw && !f->threads)
-		f->tail_seen = ring_writer_tail_seq(f->rw);
-	return f->fail_with ? f->fail_with : sysio_posix.fdatasync(NULL, fd);
-}
-
-static ssize_t
-hooked_pwritev(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
-{
-	struct fx *f = ctx;
-
-	f->writes++;
-	return sysio_posix.pwritev(NULL, fd, iov, n, at);
-}
-
-/* For a syncer that goes on behind the last event. */
-static struct syncer_parts
-parts_of(const struct fx *f)
-{
-	return (struct syncer_parts){ .gather = f->g,
-		.log = f->lw,
-		.ring = f->rw,
-		.witness = f->wit,
-		.wake_fd = -1,
-		.last_seq = f->seq };
-}
-
-/* A writer over what the directory holds. */
-static void
-start(struct fx *f)
-{
-	struct syncer_parts parts;
-
-	assert_int_equal(
-	    recover_log(&f->io, f->dir->fd, NULL, 0, NULL, &f->tail, &f->why),
-	    RECOVER_OK);
-	assert_int_equal(log_writer_open(&f->io, f->dir->fd, &f->tail, SEGMENT,
-			     &f->lw, &f->why),
-	    0);
-	f->opt = (struct ring_options){ .slots = 1024,
-		.payload_bytes = f->ring_bytes,
-		.epoch = f->tail.epoch,
-		.incarnation = f->tail.incarnation,
-		.group = (gid_t)-1,
-		.topic_key = { { 1, 2 } } };
-	memcpy(f->opt.log_id, f->tail.log_id, 16);
-	assert_int_equal(preload_plan(&f->io, f->dir->fd, &f->tail, &f->opt,
-			     &f->opt.head_seq, &f->why),
-	    0);
-	assert_int_equal(
-	    ring_writer_create(f->dir->fd, &f->opt, &f->rw, &f->why), 0);
-	assert_int_equal(
-	    preload_run(&f->io, f->dir->fd, &f->tail, f->opt.head_seq,
-		&f->opt.topic_key, f->rw, &f->why),
-	    0);
-	assert_int_equal(ring_writer_install(f->rw, &f->why), 0);
-	assert_int_equal(witness_open(&f->io, f->dir->fd, WITNESS_NAME,
-			     f->tail.log_id, f->tail.epoch, &f->wit, &f->why),
-	    0);
-	f->g = gather_new();
-	f->seq = f->tail.last_seq;
-	parts = parts_of(f);
-	assert_int_equal(syncer_new(&parts, &f->sy), 0);
-}
-
-static void
-stop(struct fx *f)
-{
-	f->sy = syncer_free(f->sy);
-	f->g = gather_free(f->g);
-	f->wit = witness_free(f->wit);
-	f->rw = ring_writer_free(f->rw);
-	f->lw = log_writer_free(f->lw);
-}
-
-static int
-setup(void **state)
-{
-	struct fx *f = calloc(1, sizeof(*f));
-
-	assert_int_equal(tmpdir_setup((void **)&f->dir), 0);
-	f->io = sysio_posix;
-	f->io.ctx = f;
-	f->io.fdatasync = hooked_fdatasync;
-	f->io.pwritev = hooked_pwritev;
-	f->ring_bytes = 1 << 17;
-	start(f);
-	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fx *f = *state;
-
-	stop(f);
-	tmpdir_teardown((void **)&f->dir);
-	free(f);
-	return 0;
-}
-
-/* Event i of the next request, with size bytes of data at data. */
-static struct event
-event_of(const struct fx *f, uint32_t i, uint8_t *data, size_t size, bool emit)
-{
-	data[0] = 0xc6; /* bin32 */
-	data[1] = (uint8_t)(size >> 24);
-	data[2] = (uint8_t)(size >> 16);
-	data[3] = (uint8_t)(size >> 8);
-	data[4] = (uint8_t)size;
-	return (struct event){ .seq = emit ? 0 : f->seq + 1 + i,
-		.time_us = 77,
-		.version = emit ? 0 : f->seq + 1 + i,
-		.topic = SLICE_STR("t"),
-		.type = SLICE_STR("set"),
-		.data = slice_of(data, size + 5) };
-}
-
-/* Bytes of the frame that gather() will make. */
-static size_t
-frame_size(const struct fx *f, uint32_t n, size_t size, bool emit)
-{
-	CLEANUP(freep) uint8_t *data = calloc(1, size + 5);
-	size_t bytes = LOG_FRAME_HEADER;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct event ev = event_of(f, i, data, size, emit);
-
-		bytes += LOG_EVENT_HEADER + event_size(&ev);
-	}
-	return bytes;
-}
-
-/* Gather one request of n events with data of size bytes, or an emit. */
-static void
-gather(struct fx *f, uint32_t n, size_t size, bool emit)
-{
-	CLEANUP(freep) uint8_t *data = calloc(1, size + 5);
-	size_t payload = frame_size(f, n, size, emit) - LOG_FRAME_HEADER;
-	struct gather_note *notes;
-	uint8_t *frame = gather_begin(f->g, payload, n, &notes), *at;
-
-	at = frame + LOG_FRAME_HEADER;
-	for (uint32_t i = 0; i < n; i++) {
-		struct event ev = event_of(f, i, data, size, emit);
-		uint8_t *end = event_encode(&ev, at + LOG_EVENT_HEADER);
-		size_t len = (size_t)(end - at) - LOG_EVENT_HEADER;
-
-		put_le32(at, (uint32_t)len);
-		put_le32(at + 4, crc32c(0, at + LOG_EVENT_HEADER, len));
-		at = end;
-		notes[i] =
-		    (struct gather_note){ 5, ev.version, f->accepted_ns };
-	}
-	frame_compose(frame, emit ? (enum frame_type)GATHER_EMIT : FRAME_EVENTS,
-	    n, emit ? f->seq : f->seq + 1, 77, 0, (uint32_t)payload);
-	f->serial = gather_commit(f->g, payload);
-	if (!emit)
-		f->seq += n;
-}
-
-static void
-spare(struct fx *f)
-{
-	assert_int_equal(log_writer_prepare(f->lw, &f->why), LOG_PREPARED);
-}
 
 static void
 nothing_is_visible_before_its_flush_has_returned(void **state)
 {
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 
-	spare(f);
+	syncfix_spare(f);
 	for (unsigned i = 1; i <= 20; i++) {
-		gather(f, 1 + i % 3, 100, false);
+		syncfix_gather(f, 1 + i % 3, 100, false);
 		f->tail_seen = UINT64_MAX;
 		assert_int_equal(syncer_round(f->sy, &f->why), 1);
 		assert_int_equal(f->tail_seen, f->seq - 1 - i % 3);
@@ -257,12 +46,12 @@ nothing_is_visible_before_its_flush_has_returned(void **state)
 static void
 a_failed_flush_publishes_nothing(void **state)
 {
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 
-	spare(f);
-	gather(f, 1, 100, false);
+	syncfix_spare(f);
+	syncfix_gather(f, 1, 100, false);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
-	gather(f, 1, 100, false);
+	syncfix_gather(f, 1, 100, false);
 	f->fail_with = -EIO;
 	assert_int_equal(syncer_round(f->sy, &f->why), -EIO);
 	assert_true(strlen(f->why.text) > 0);
@@ -274,13 +63,13 @@ a_failed_flush_publishes_nothing(void **state)
 static void
 an_idle_frame_follows_what_was_flushed_once(void **state)
 {
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 
-	spare(f);
+	syncfix_spare(f);
 	f->flushes = 0;
 	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
 	assert_int_equal(f->flushes, 0);
-	gather(f, 1, 10, false);
+	syncfix_gather(f, 1, 10, false);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
 	f->flushes = 0;
 	assert_int_equal(syncer_idle(f->sy, &f->why), 0);
@@ -293,22 +82,22 @@ static void
 ephemeral_events_are_published_without_a_flush(void **state)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 	struct ring_event ev[8];
 	uint8_t buf[4096];
 	uint32_t n;
 	size_t need;
 
-	spare(f);
-	gather(f, 1, 10, false);
+	syncfix_spare(f);
+	syncfix_gather(f, 1, 10, false);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
 	f->writes = f->flushes = 0;
-	gather(f, 1, 10, true);
+	syncfix_gather(f, 1, 10, true);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
 	assert_int_equal(f->writes + f->flushes, 0);
-	gather(f, 1, 10, true);
-	gather(f, 2, 10, false);
-	gather(f, 1, 10, true);
+	syncfix_gather(f, 1, 10, true);
+	syncfix_gather(f, 2, 10, false);
+	syncfix_gather(f, 1, 10, true);
 	assert_int_equal(syncer_round(f->sy, &f->why), 3);
 
 	assert_int_equal(
@@ -328,7 +117,7 @@ ephemeral_events_are_published_without_a_flush(void **state)
 
 /* A histogram of the writer, as it is now; the caller's. */
 static struct stats_hist *
-hist_of(struct fx *f, const char *name)
+hist_of(struct syncfix *f, const char *name)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct stats_hist *h = calloc(1, sizeof(*h));
@@ -351,7 +140,7 @@ hist_of(struct fx *f, const char *name)
 }
 
 static void
-hist_is(struct fx *f, const char *name, uint64_t count, uint64_t least,
+hist_is(struct syncfix *f, const char *name, uint64_t count, uint64_t least,
     uint64_t most)
 {
 	CLEANUP(freep) struct stats_hist *h = hist_of(f, name);
@@ -369,18 +158,19 @@ static void
 stages_are_timed_for_each_event_and_flushes_for_themselves(void **state)
 {
 	const uint64_t hour = 3600 * NS_PER_S;
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 	uint64_t began = time_mono_ns(), size, took;
 
-	spare(f);
+	syncfix_spare(f);
 	hist_is(f, "accept_durable", 0, 0, 0);
-	size = frame_size(f, 3, 10, false) + frame_size(f, 2, 1000, false);
-	gather(f, 1, 10, true);
+	size = syncfix_frame_size(f, 3, 10, false) +
+	       syncfix_frame_size(f, 2, 1000, false);
+	syncfix_gather(f, 1, 10, true);
 	f->accepted_ns = time_clock_ns(CLOCK_BOOTTIME) - 2 * hour;
-	gather(f, 3, 10, false);
+	syncfix_gather(f, 3, 10, false);
 	f->accepted_ns += hour;
-	gather(f, 2, 1000, false);
-	gather(f, 1, 10, true);
+	syncfix_gather(f, 2, 1000, false);
+	syncfix_gather(f, 1, 10, true);
 	assert_int_equal(syncer_round(f->sy, &f->why), 4);
 	took = time_mono_ns() - began;
 	hist_is(f, "accept_durable", 5, hour, 2 * hour + took);
@@ -389,7 +179,7 @@ stages_are_timed_for_each_event_and_flushes_for_themselves(void **state)
 	hist_is(f, "flush_size", 1, size, size);
 	hist_is(f, "batch_events", 1, 5, 5);
 	/* What is not stored is of no stage, and needs no flush. */
-	gather(f, 1, 10, true);
+	syncfix_gather(f, 1, 10, true);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
 	hist_is(f, "accept_durable", 5, hour, 2 * hour + took);
 	hist_is(f, "durable_published", 5, 0, took);
@@ -399,12 +189,12 @@ stages_are_timed_for_each_event_and_flushes_for_themselves(void **state)
 static void
 segments_are_rolled_where_a_frame_does_not_fit(void **state)
 {
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 
 	for (unsigned i = 0; i < 160; i++) {
 		if (!log_writer_has_spare(f->lw))
-			spare(f);
-		gather(f, 1, 100000, false);
+			syncfix_spare(f);
+		syncfix_gather(f, 1, 100000, false);
 		while (syncer_durable_seq(f->sy) < f->seq)
 			assert_true(syncer_round(f->sy, &f->why) > 0);
 	}
@@ -418,24 +208,24 @@ segments_are_rolled_where_a_frame_does_not_fit(void **state)
  * were granted.
  */
 static unsigned
-spend(struct fx *f, size_t size)
+spend(struct syncfix *f, size_t size)
 {
-	struct syncer_parts parts = parts_of(f);
-	const size_t len = frame_size(f, 1, size, false);
+	struct syncer_parts parts = syncfix_parts_of(f);
+	const size_t len = syncfix_frame_size(f, 1, size, false);
 	struct space *space = NULL;
 	unsigned n = 0;
 
-	spare(f);
-	gather(f, 1, size, false);
+	syncfix_spare(f);
+	syncfix_gather(f, 1, size, false);
 	assert_int_equal(syncer_round(f->sy, &f->why), 1);
-	spare(f);
+	syncfix_spare(f);
 	parts.last_seq = f->seq;
 	assert_int_equal(space_new(f->lw, -1, &space), 0);
 	f->sy = syncer_free(f->sy);
 	parts.space = space;
 	assert_int_equal(syncer_new(&parts, &f->sy), 0);
 	for (; space_ask(space, len) == SPACE_GRANTED; n++) {
-		gather(f, 1, size, false);
+		syncfix_gather(f, 1, size, false);
 		if (syncer_round(f->sy, &f->why) != 1 ||
 		    syncer_idle(f->sy, &f->why) != 0)
 			fail_msg("frame %u: %s", n, f->why.text);
@@ -456,12 +246,12 @@ static void
 what_was_granted_finds_room_whatever_its_length(void **state)
 {
 	const size_t sizes[] = { 10000, 100000, 300000, 600000, 900000 };
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 
 	f->ring_bytes = 1 << 20;
 	for (unsigned i = 0; i < ARRAY_LEN(sizes); i++) {
-		stop(f);
-		start(f);
+		syncfix_stop(f);
+		syncfix_start(f);
 		assert_true(spend(f, sizes[i]) > 3);
 	}
 }
@@ -483,7 +273,7 @@ grants(struct space *space, uint64_t len, enum space_answer answer)
 static void
 what_is_given_back_is_granted_again(void **state)
 {
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 	struct space *space = NULL;
 	unsigned n;
 
@@ -497,14 +287,14 @@ what_is_given_back_is_granted_again(void **state)
 	for (unsigned i = 0; i < n; i++)
 		space_give_back(space, 1000);
 	/* Nothing is under way now: all of it is counted anew. */
-	assert_int_equal(space_ask(space, 2 * SEGMENT), SPACE_WAIT);
+	assert_int_equal(space_ask(space, 2 * SYNCFIX_SEGMENT), SPACE_WAIT);
 	assert_int_equal(grants(space, 1000, SPACE_WAIT), n);
 	(void)space_free(space);
 }
 
 /* A run of events behind seq after, as the ring gave them. */
 static void
-check_run(struct fx *f, const struct ring_event *ev, const uint8_t *buf,
+check_run(struct syncfix *f, const struct ring_event *ev, const uint8_t *buf,
     uint32_t n, uint64_t after)
 {
 	for (uint32_t i = 0; i < n; i++) {
@@ -526,7 +316,7 @@ static void
 a_new_ring_is_preloaded_from_the_log(void **state)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
-	struct fx *f = *state;
+	struct syncfix *f = *state;
 	struct ring_event ev[1024];
 	static uint8_t buf[1 << 18];
 	uint32_t n;
@@ -535,13 +325,13 @@ a_new_ring_is_preloaded_from_the_log(void **state)
 
 	for (unsigned i = 0; i < 3000; i++) {
 		if (!log_writer_has_spare(f->lw))
-			spare(f);
-		gather(f, 1 + i % 4, i % 200, false);
+			syncfix_spare(f);
+		syncfix_gather(f, 1 + i % 4, i % 200, false);
 		assert_int_equal(syncer_round(f->sy, &f->why), 1);
 	}
 	last = f->seq;
-	stop(f);
-	start(f);
+	syncfix_stop(f);
+	syncfix_start(f);
 	assert_int_equal(f->seq, last);
 	assert_int_equal(ring_writer_tail_seq(f->rw), last);
 	assert_int_equal(
@@ -566,8 +356,8 @@ a_new_ring_is_preloaded_from_the_log(void **state)
 static void
 threads_store_and_publish_in_order(void **state)
 {
-	struct fx *f = *state;
-	struct syncer_parts parts = parts_of(f);
+	struct syncfix *f = *state;
+	struct syncer_parts parts = syncfix_parts_of(f);
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
 	struct space *space = NULL;
@@ -591,10 +381,11 @@ threads_store_and_publish_in_order(void **state)
 		size_t size = 500 + n % 700;
 
 		/* Room is asked for as the sequencer does. */
-		if (n % 7 && space_ask(space, frame_size(f, events, size,
-						  false)) != SPACE_GRANTED)
+		if (n % 7 && space_ask(space,
+				 syncfix_frame_size(f, events, size, false)) !=
+				 SPACE_GRANTED)
 			continue;
-		gather(f, events, size, n % 7 == 0);
+		syncfix_gather(f, events, size, n % 7 == 0);
 		n++;
 		/* The ring first: what it shows must be durable by then. */
 		ring_reader_status(rd, &status);
@@ -618,18 +409,18 @@ threads_store_and_publish_in_order(void **state)
 static void
 a_thread_whose_flush_fails_says_so_and_ends(void **state)
 {
-	struct fx *f = *state;
-	struct syncer_parts parts = parts_of(f);
+	struct syncfix *f = *state;
+	struct syncer_parts parts = syncfix_parts_of(f);
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL;
 	struct ring_status status;
 	uint64_t woken;
 
-	spare(f);
+	syncfix_spare(f);
 	f->threads = true;
 	f->sy = syncer_free(f->sy);
 	parts.wake_fd = eventfd(0, EFD_CLOEXEC);
 	assert_int_equal(syncer_new(&parts, &f->sy), 0);
-	gather(f, 1, 100, false);
+	syncfix_gather(f, 1, 100, false);
 	f->fail_with = -EIO;
 	assert_int_equal(syncer_start(f->sy, &f->why), 0);
 	/* Blocks until it is woken. */
@@ -647,7 +438,8 @@ a_thread_whose_flush_fails_says_so_and_ends(void **state)
 	close(parts.wake_fd);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, syncfix_setup, syncfix_teardown)
 
 int
 main(void)
