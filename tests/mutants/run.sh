@@ -9,6 +9,11 @@
 #	Breaks: answers leave before the flush that they rest on
 #	Seen by: unit/test_syncer t/order
 #
+# Where nothing but a test that never ends can tell, a third line says so; with
+# any other fault a test that hangs has not seen it:
+#
+#	Seen as: hanging
+#
 # One that names no test is shown to every test of log, shm and writer.  What
 # was found stays in mutants/ of the build directory and is not tried again
 # while the tree is the same; a fault that is named is always tried.  MUTANT_TESTS
@@ -148,19 +153,25 @@ verdict() {
 	esac
 }
 
+# Was it ended by the clock?
+hangs() {
+	[ "$1" -eq 124 ] || [ "$1" -eq 137 ]
+}
+
 # The first thing that a red test has to say.
 complaint() {
-	case $1 in
-	124 | 137) say 'hangs' ;;
-	*) grep -m 1 '^not ok\|^Bail out\|[Aa]ssertion' "$work/log" |
+	! hangs "$1" || {
+		say 'hangs'
+		return
+	}
+	grep -m 1 '^not ok\|^Bail out\|[Aa]ssertion' "$work/log" |
 		sed 's/^not ok [0-9]* - //' | cut -c 1-100 |
-		grep . || say "ends with $1" ;;
-	esac
+		grep . || say "ends with $1"
 }
 
 # try NAME FILE: make the fault, look who sees it, take it back.
 try() {
-	name=$1 file=$2 seen=
+	name=$1 file=$2 seen= hung=
 	tests=${MUTANT_TESTS:-$(field 'Seen by' "$file")}
 	touched=$(sed -n 's/^--- a\///p' "$file")
 	rm -rf "$work/kept"
@@ -188,6 +199,11 @@ try() {
 		run "$test" $((took * 5 + 60))
 		code=$?
 		[ "$code" -ne 0 ] || continue
+		if hangs "$code" &&
+		    [ "$(field 'Seen as' "$file")" != hanging ]; then
+			hung="$hung $test"
+			continue
+		fi
 		cp "$work/log" "$work/found/$name.log"
 		seen=$test
 		break
@@ -200,7 +216,10 @@ try() {
 			grep -m 1 'error:' "$work/log")"
 		;;
 	?*) verdict "$name" killed "$seen" "$(complaint "$code")" ;;
-	*) verdict "$name" SURVIVED '' "$(field Breaks "$file")" ;;
+	*)
+		verdict "$name" SURVIVED '' \
+		    "$(field Breaks "$file")${hung:+ (hangs:$hung)}"
+		;;
 	esac
 }
 
