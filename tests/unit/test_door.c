@@ -88,6 +88,7 @@ a_question_that_is_none_never_reaches_a_session(void **state)
 		{ "POST /v1/events HTTP/1.1\r\nHost: a\r\n"
 		  "Content-Length: 2\r\n\r\n",
 		    415 },
+		{ DOOR_POST("2", "Content-Encoding: gzip\r\n"), 415 },
 		{ DOOR_POST("2", "Expect: 200-ok\r\n"), 417 },
 		{ "POST /v1/events HTTP/1.1\r\nHost: a\r\n"
 		  "Transfer-Encoding: chunked\r\n\r\n",

@@ -309,6 +309,24 @@ a_handshake_that_lacks_something_is_refused(void **state)
 			    rows[i].status, rows[i].head);
 }
 
+/* Nor anywhere else below /v1/: see the doors. */
+static void
+a_token_in_the_url_of_a_handshake_is_refused(void **state)
+{
+	static const char *const queries[] = { "token=x",
+		"access_token=", "a=b&token", "token=x&token=y" };
+	char head[512];
+
+	for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {
+		snprintf(head, sizeof(head),
+		    "GET /v1/ws?%s HTTP/1.1\r\n" HOST UPGRADE "\r\n",
+		    queries[i]);
+		assert_int_equal(upgrade(head), 400);
+	}
+	assert_int_equal(
+	    upgrade("GET /v1/ws?tokens=1 HTTP/1.1\r\n" HOST UPGRADE "\r\n"), 0);
+}
+
 static void
 only_what_is_served_is_chosen_of_subprotocols(void **state)
 {
@@ -576,6 +594,7 @@ main(void)
 		    eight_kilobytes_of_head_are_let_in_and_no_more),
 		cmocka_unit_test(a_handshake_is_answered_as_the_standard_says),
 		cmocka_unit_test(a_handshake_that_lacks_something_is_refused),
+		cmocka_unit_test(a_token_in_the_url_of_a_handshake_is_refused),
 		cmocka_unit_test(only_what_is_served_is_chosen_of_subprotocols),
 		cmocka_unit_test(
 		    of_two_subprotocols_the_one_offered_first_is_chosen),

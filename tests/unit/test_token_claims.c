@@ -28,7 +28,7 @@ members_given_twice_are_refused(void **state)
 
 	tokens_bad_claims(keys,
 	    "{\"sub\":\"ann\",\"sub\":\"bob\"," TOKENS_TIMES "}",
-	    "body is a member of an object is given twice");
+	    "body is ambiguous: a member of an object is given twice");
 	tokens_bad_claims(keys,
 	    "{\"sub\":\"ann\"," TOKENS_TIMES
 	    ",\"peal\":{\"read\":[],\"read\":[\">\"]}}",
