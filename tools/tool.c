@@ -26,7 +26,8 @@
 enum {
 	OPTIONS_MAX = 40,
 	OPTION_BASE = 256,
-	HELP_COLUMN = 28
+	HELP_COLUMN = 28,
+	HELP_WIDTH = 79
 };
 
 /* Something was refused for want of rights; tool_end() says whose it is. */
@@ -227,12 +228,54 @@ tool_options_gather(
 				  .help = "print this" });
 }
 
+/* Behind an empty line: blanks at its begin stay. */
+static size_t
+tool_paragraph(const char *text)
+{
+	size_t blanks = strspn(text, " ");
+
+	printf("\n\n%*s", (int)blanks, "");
+	return blanks;
+}
+
+/*
+ * Print text from column `at` on, in lines that any terminal takes; further
+ * ones begin behind `indent` blanks.
+ */
+static void
+tool_wrap(const char *text, size_t at, size_t indent)
+{
+	size_t column = at, word;
+
+	for (bool begun = false; *text; text += word) {
+		if (strncmp(text, "\n\n", 2) == 0) {
+			column = tool_paragraph(text + 2);
+			begun = false;
+			text += 2;
+		}
+		text += strspn(text, " \n");
+		word = strcspn(text, " \n");
+		if (begun && column + 1 + word > HELP_WIDTH) {
+			printf("\n%*s", (int)indent, "");
+			column = indent;
+		} else if (begun) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", (int)word, text);
+		column += word;
+		begun = true;
+	}
+	putchar('\n');
+}
+
 static void
 tool_help(const struct tool_usage *usage, const struct tool_options *all)
 {
-	printf("usage: peal %s [OPTION...]%s%s\n\n%s\n\noptions:\n",
-	    usage->name, usage->operands ? " " : "",
-	    usage->operands ? usage->operands : "", usage->text);
+	printf("usage: peal %s [OPTION...]%s%s\n\n", usage->name,
+	    usage->operands ? " " : "", usage->operands ? usage->operands : "");
+	tool_wrap(usage->text, 0, 0);
+	printf("\noptions:\n");
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct tool_option *o = &all->v[i];
 		char left[80];
@@ -246,9 +289,10 @@ tool_help(const struct tool_usage *usage, const struct tool_options *all)
 			len += snprintf(left + len, sizeof(left) - (size_t)len,
 			    " %s", o->arg);
 		if (len >= HELP_COLUMN)
-			printf("%s\n%*s  %s\n", left, HELP_COLUMN, "", o->help);
+			printf("%s\n%*s  ", left, HELP_COLUMN, "");
 		else
-			printf("%-*s  %s\n", HELP_COLUMN, left, o->help);
+			printf("%-*s  ", HELP_COLUMN, left);
+		tool_wrap(o->help, HELP_COLUMN + 2, HELP_COLUMN + 2);
 	}
 }
 

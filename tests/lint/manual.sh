@@ -1,7 +1,7 @@
 #!/bin/sh
 # The manual is true: peal.conf(5) names every configuration key and no other,
 # each subcommand has a page with exactly the options that it takes, each page
-# is of something, and mandoc finds no fault.
+# is of something, mandoc finds no fault, and a help fits a terminal.
 . "$(dirname "$0")/lint.sh"
 
 : "${top_builddir:=$top/build}"
@@ -36,6 +36,8 @@ check() {
 	keys_of_page >page
 	comm -23 table page | sed 's/^/not in peal.conf(5): /'
 	comm -13 table page | sed 's/^/is no key: /'
+	awk 'length > 80 { print FILENAME " is too wide: " $0 }' \
+	    help* daemon-*
 	awk -f "$top/tests/lint/manual.awk" table help* daemon-* \
 	    doc/man/*.[1578]
 	command -v mandoc >/dev/null || return 0
@@ -152,6 +154,8 @@ refuses 'an option in a synopsis that is none is refused' \
 refuses "a daemon's option that its page lacks is refused" \
 	'peal-writer.8: lacks the option --conjure' \
 	ending daemon-peal-writer "$option"
+refuses 'a help that is wider than a terminal is refused' \
+	'help-append is too wide' ending help-append "$(printf '%81s' .)"
 refuses 'a reference to no page is refused' 'no page: peal-conjure(1)' \
 	ending doc/man/peal.1 '.Xr peal-conjure 1'
 refuses 'a key that pages tell of and that is none is refused' \
