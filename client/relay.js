@@ -119,6 +119,8 @@ export class Relay {
     const keyOf = (t) => JSON.stringify([link.url, v, client ?? null, identity(t)]);
     const key = keyOf(token);
     link.hello = hello;
+    // One that slept has not ticked yet.
+    this.#tick();
     let upstream = [...this.#upstreams].find((u) => u.key === key && u.open);
     if (!upstream) {
       upstream = new Upstream(this.#o, link.url, bytes, token, {

@@ -44,7 +44,7 @@ export class Upstream {
   #id = 0;
   /** Where the chain is; undefined while nothing is live. */
   #chain;
-  #heard = performance.now();
+  #heard = Date.now();
   #probe;
   #timer;
 
@@ -88,9 +88,9 @@ export class Upstream {
     this.#said.ended(this);
   }
 
-  /** Timers of a worker run when pages are hidden, too. */
+  /** Timers of a worker run when pages are hidden, too; no other clock goes on in sleep. */
   tick() {
-    const silence = performance.now() - this.#heard;
+    const silence = Date.now() - this.#heard;
     if (!this.#welcome) return;
     if (silence > SILENT_MS) this.fail(1006, "nothing was heard");
     else if (silence > QUIET_MS) this.#ask({ op: "ping" }, () => {});
@@ -148,7 +148,7 @@ export class Upstream {
 
   /** Who comes here comes from somewhere: does this connection still live? */
   #look() {
-    const since = performance.now();
+    const since = Date.now();
     clearTimeout(this.#probe);
     this.#probe = setTimeout(() => {
       if (this.#heard < since) this.fail(1006, "the server does not answer");
@@ -229,7 +229,7 @@ export class Upstream {
   // --- what the server says ---
 
   #receive(bytes) {
-    this.#heard = performance.now();
+    this.#heard = Date.now();
     try {
       if (isBatch(bytes)) this.#batch(bytes);
       else this.#control(bytes, new Fields(bytes));

@@ -171,6 +171,22 @@ test("a server that drains gets no new pages", async (t) => {
   assert.equal(world.sockets.size, 2);
 });
 
+test("nobody comes to a connection that slept for hours", async (t) => {
+  const { world, page, serve } = setUp(t);
+  const one = page();
+  await serve("it has asked all it asks for", () => one.latency !== undefined);
+  const [slept] = world.sockets;
+  let asked = 0;
+  slept.send = () => asked++;
+  const now = Date.now;
+  t.mock.method(Date, "now", () => now() + 4 * 3600 * 1000);
+  const two = page();
+  await until("it comes somewhere", () => asked + world.connects > 1);
+  assert.deepEqual([asked, slept.readyState], [0, 3]);
+  await serve("both are connected", connected(one, two));
+  assert.equal(one.counters.reconnects, 1);
+});
+
 test("a server that breaks the chain is left, and every page counts the break", async (t) => {
   const { world, page, serve } = setUp(t);
   const pages = [page(), page()];
