@@ -126,7 +126,7 @@ backup_scan(struct backup *bk, const struct segment *s, int fd, uint64_t *end,
 	struct log_problem at = { .segment = s->name };
 	struct frame_header frame;
 	struct scan sc;
-	int err = scan_init(&sc, bk->io, fd, s, false);
+	int err = scan_init(&sc, bk->io, fd, s, false, bk->why);
 
 	if (err < 0)
 		return err;

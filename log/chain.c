@@ -200,9 +200,9 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 	f.fd = segment_open(ch->io, ch->dirfd, &now, ch->why);
 	if (f.fd < 0)
 		return reason_set(ch->why, f.fd, "cannot open '%s'", a->name);
-	err = scan_init(&sc, ch->io, f.fd, &now, false);
+	err = scan_init(&sc, ch->io, f.fd, &now, false, ch->why);
 	if (err < 0)
-		return reason_set(ch->why, err, "cannot read '%s'", now.name);
+		return err;
 	do {
 		err = scan_next(&sc, &frame, ch->why);
 	} while (err == SCAN_FRAME);

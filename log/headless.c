@@ -157,10 +157,10 @@ headless_find(
 		.capacity = s->file_bytes + LOG_PAGE,
 		.incarnation = s->name_incarnation,
 	};
-	got = scan_init(&hl.look, io, fd, &hl.with, false);
+	got = scan_init(&hl.look, io, fd, &hl.with, false, why);
 	if (got < 0)
 		return got;
-	got = scan_init(&hl.try, io, fd, &hl.with, false);
+	got = scan_init(&hl.try, io, fd, &hl.with, false, why);
 	if (got == 0) {
 		got = headless_run(&hl);
 		scan_deinit(&hl.try);

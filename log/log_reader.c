@@ -143,7 +143,7 @@ log_reader_open_segment(struct log_reader *rd, struct reason *why)
 		return log_reader_look_for(rd, s, why);
 	if (fd < 0)
 		return reason_set(why, fd, "cannot open '%s'", s->name);
-	err = scan_init(&rd->scan, rd->io, fd, s, true);
+	err = scan_init(&rd->scan, rd->io, fd, s, true, why);
 	if (err < 0) {
 		(void)sysio_close(rd->io, fd);
 		return err;

@@ -179,7 +179,7 @@ recover_scan(struct recovery *rc, const struct segment *s, uint64_t *frames)
 	err = sysio_fdatasync(rc->io, f.fd);
 	if (err < 0)
 		return reason_set(rc->why, err, "cannot sync '%s'", s->name);
-	err = scan_init(&sc, rc->io, f.fd, s, false);
+	err = scan_init(&sc, rc->io, f.fd, s, false, rc->why);
 	if (err < 0)
 		return err;
 	scan_audit(&sc, s);

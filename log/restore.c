@@ -158,7 +158,7 @@ restore_scan(struct restore *rs, const struct segment *s, int fd, uint64_t *cut)
 {
 	struct frame_header frame;
 	struct scan sc;
-	int err = scan_init(&sc, rs->io, fd, s, false);
+	int err = scan_init(&sc, rs->io, fd, s, false, rs->why);
 
 	if (err < 0)
 		return err;

@@ -128,7 +128,7 @@ salvage_segment(struct salvage *sv, size_t i, bool *bad, struct reason *why)
 	salvage_know(sv, s.header.first_seq - 1);
 	if (s.extent.number != 0)
 		salvage_know(sv, s.extent.last_seq);
-	err = scan_init(&sc, sv->io, fd.fd, &s, true);
+	err = scan_init(&sc, sv->io, fd.fd, &s, true, why);
 	if (err < 0)
 		return err;
 	*bad = *bad || s.header.first_seq != sv->next_seq;

@@ -41,7 +41,7 @@ scan_audit(struct scan *sc, const struct segment *seg)
 
 int
 scan_init(struct scan *sc, const struct sysio *io, int fd,
-    const struct segment *seg, bool keep)
+    const struct segment *seg, bool keep, struct reason *why)
 {
 	uint64_t limit = seg->header.capacity - LOG_PAGE;
 	struct window win = { .buf = NULL };
@@ -51,7 +51,8 @@ scan_init(struct scan *sc, const struct sysio *io, int fd,
 		err = packed_open(io, fd, &win.packed, NULL);
 	if (err != 0) {
 		window_deinit(&win);
-		return err < 0 ? err : -EUCLEAN;
+		return reason_set(why, err < 0 ? err : -EUCLEAN,
+		    "cannot read '%s'", seg->name);
 	}
 	if (seg->extent.number != 0)
 		limit = MIN(limit, seg->extent.valid_length);

@@ -58,10 +58,10 @@ struct scan {
 /*
  * Scan the segment open as fd (borrowed), a file of bytes, up to limit: its
  * extent where that is known, else up to the seal's page.  keep: hold on to
- * each frame's bytes.  To be ended with scan_deinit().
+ * each frame's bytes.  To be ended with scan_deinit().  Below zero: why.
  */
 MUST_CHECK int scan_init(struct scan *sc, const struct sysio *io, int fd,
-    const struct segment *seg, bool keep);
+    const struct segment *seg, bool keep, struct reason *why);
 void scan_deinit(struct scan *sc);
 /*
  * Sum up seg, which outlives the scan, from its first frame on, and compare

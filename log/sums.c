@@ -187,7 +187,7 @@ sums_scan_begin(struct sums_scan *ss, const struct sysio *io, int dirfd,
 	ss->f.fd = segment_open(io, dirfd, &ss->seg, why);
 	if (ss->f.fd < 0)
 		return reason_set(why, ss->f.fd, "cannot open '%s'", s->name);
-	err = scan_init(&ss->sc, io, ss->f.fd, &ss->seg, true);
+	err = scan_init(&ss->sc, io, ss->f.fd, &ss->seg, true, why);
 	if (err < 0) {
 		(void)sysio_close(io, ss->f.fd);
 		return err;

@@ -162,7 +162,7 @@ verify_segment(struct verify *vf, struct segment *s, const struct segment *next)
 		return verify_gone(vf, s);
 	if (f.fd < 0)
 		return reason_set(vf->why, f.fd, "cannot open '%s'", s->name);
-	err = scan_init(&vf->scan, vf->io, f.fd, s, true);
+	err = scan_init(&vf->scan, vf->io, f.fd, s, true, vf->why);
 	if (err < 0)
 		return err;
 	vf->seg = s;
