@@ -368,6 +368,15 @@ tools_see_who_is_attached(void **state)
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 0);
 	detach(&a);
+	/* Whoever sits there next begins with nothing. */
+	a = attach_well(fx);
+	assert_int_equal(
+	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 1);
+	assert_int_equal(seats[0].position, 0);
+	assert_int_equal(seats[0].clients, 0);
+	assert_int_equal(seats[0].lapped, 0);
+	assert_false(seats[0].parked);
+	detach(&a);
 }
 
 static void

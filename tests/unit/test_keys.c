@@ -170,6 +170,44 @@ room_that_was_reserved_changes_nothing(void **state)
 	}
 }
 
+/* Three have one home, and the first to be forgotten is the one that is there. */
+static void
+keys_that_share_a_home_outlive_the_one_that_had_it(void **state)
+{
+	const struct key_id ids[] = { { { 7, 1 } }, { { 7, 2 } }, { { 7, 3 } },
+		{ { 99, 4 } } };
+	struct keys *ks = keys_new(3);
+	struct keys_request req = { .n = 1 };
+	uint64_t version = 1;
+	uint32_t known;
+
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(keys_add(ks, &req, &ids[i], &version), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(keys_look_up(ks, &ids[i], 1, req.fingerprint,
+				     &req, &version, &known),
+		    i > 0 ? KEYS_REPEAT : KEYS_NEW);
+	keys_free(ks);
+}
+
+static void
+keys_are_known_however_the_table_grows(void **state)
+{
+	struct keys *ks = keys_new(100000);
+	struct keys_request req;
+	uint64_t v[8];
+
+	for (unsigned i = 0; i < 5000; i++)
+		add(ks, i, 1, i + 1);
+	for (unsigned i = 0; i < 5000; i++) {
+		assert_int_equal(
+		    look_up(ks, (unsigned[]){ i }, 1, print_a, &req, v),
+		    KEYS_REPEAT);
+		assert_int_equal(req.first_seq, i + 1);
+	}
+	keys_free(ks);
+}
+
 int
 main(void)
 {
@@ -178,6 +216,9 @@ main(void)
 		cmocka_unit_test(whatever_else_touches_a_known_key_is_refused),
 		cmocka_unit_test(the_oldest_requests_are_forgotten_whole),
 		cmocka_unit_test(keys_belong_to_their_actor),
+		cmocka_unit_test(
+		    keys_that_share_a_home_outlive_the_one_that_had_it),
+		cmocka_unit_test(keys_are_known_however_the_table_grows),
 		cmocka_unit_test(room_that_was_reserved_changes_nothing),
 	};
 

@@ -375,6 +375,10 @@ a_full_disk_shows_when_the_spare_is_prepared(void **state)
 	assert_int_equal(log_writer_prepare(m->fx.lw, &m->fx.why), LOG_NO_ROOM);
 	assert_true(filemodel_fired(m->fm));
 	assert_int_equal(filemodel_size(m->fm, "next.tmp"), -1);
+	/* What is to be left to others is no room. */
+	log_writer_leave(m->fx.lw, 1);
+	assert_int_equal(log_writer_prepare(m->fx.lw, &m->fx.why), LOG_NO_ROOM);
+	log_writer_leave(m->fx.lw, 0);
 	assert_int_equal(
 	    log_writer_prepare(m->fx.lw, &m->fx.why), LOG_PREPARED);
 	assert_int_equal(log_writer_has_spare(m->fx.lw), 1);

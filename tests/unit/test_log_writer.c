@@ -221,6 +221,24 @@ reading_ends_at_the_limit(void **state)
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
 }
 
+/* Clients know its id and epoch, though it has no segment yet. */
+static void
+an_empty_log_is_the_one_that_its_witness_names(void **state)
+{
+	struct logfix *fx = *state;
+	CLEANUP(witness_freep) struct witness *wit = NULL;
+	const uint8_t log_id[16] = "of an empty log";
+
+	assert_int_equal(witness_open(fx->io, fx->dirfd, WITNESS_NAME, log_id,
+			     7, &wit, &fx->why),
+	    0);
+	assert_int_equal(witness_store(wit, 0), 0);
+	logfix_start(fx);
+	assert_int_equal(fx->tail.last_seq, 0);
+	assert_int_equal(fx->tail.epoch, 7);
+	assert_memory_equal(fx->tail.log_id, log_id, 16);
+}
+
 static void *
 prepare_spare(void *arg)
 {
@@ -352,6 +370,7 @@ main(void)
 		LOG_TEST(every_seq_can_be_sought),
 		LOG_TEST(an_index_that_is_wrong_leads_nobody_astray),
 		LOG_TEST(reading_ends_at_the_limit),
+		LOG_TEST(an_empty_log_is_the_one_that_its_witness_names),
 		LOG_TEST(a_spare_is_prepared_while_frames_are_written),
 		LOG_TEST(reading_and_verifying_may_go_on_while_the_log_grows),
 		LOG_TEST(a_witness_says_what_was_stored_last),

@@ -69,6 +69,27 @@ replies_wait_for_their_serial(void **state)
 	mp_buf_deinit(&out);
 }
 
+/* The queue of 64 has gone round when it grows. */
+static void
+replies_keep_their_order_while_the_queue_grows(void **state)
+{
+	struct replies r = { { 0 } };
+	struct mp_buf out = { 0 };
+
+	for (uint64_t i = 1; i <= 64; i++)
+		hold(&r, i, i);
+	replies_release(&r, 40, &out);
+	expect_ids(&out, 1, 40);
+	for (uint64_t i = 65; i <= 200; i++)
+		hold(&r, i, i);
+	replies_release(&r, 50, &out);
+	expect_ids(&out, 41, 50);
+	replies_release(&r, 200, &out);
+	expect_ids(&out, 51, 200);
+	replies_deinit(&r);
+	mp_buf_deinit(&out);
+}
+
 static void
 a_failure_answers_unknown_to_every_held_request(void **state)
 {
@@ -88,6 +109,11 @@ a_failure_answers_unknown_to_every_held_request(void **state)
 		at += 4 + msg.len;
 	}
 	assert_int_equal(at, out.len);
+	/* Nothing of them is left for the next one. */
+	out.len = 0;
+	hold(&r, 2, 10);
+	replies_release(&r, 2, &out);
+	expect_ids(&out, 10, 10);
 	replies_deinit(&r);
 	mp_buf_deinit(&out);
 }
@@ -97,6 +123,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_wait_for_their_serial),
+		cmocka_unit_test(
+		    replies_keep_their_order_while_the_queue_grows),
 		cmocka_unit_test(
 		    a_failure_answers_unknown_to_every_held_request),
 	};
