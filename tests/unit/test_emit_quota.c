@@ -33,12 +33,28 @@ emits_get_a_quarter_of_the_ring_in_ten_seconds(void **state)
 	assert_true(quota_take(&q, 1 << 17, NS_PER_S) > 4000);
 }
 
+/* A second is a tenth of it, however often it is asked for. */
+static void
+no_second_refills_twice(void **state)
+{
+	struct quota q;
+	unsigned n = 0;
+
+	quota_init(&q, 400, 1 << 20, NS_PER_S);
+	while (quota_take(&q, 10, NS_PER_S) == 0)
+		;
+	while (n <= 100 && quota_take(&q, 10, 2 * NS_PER_S) == 0)
+		n++;
+	assert_in_range(n, 9, 11);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 		    emits_get_a_quarter_of_the_ring_in_ten_seconds),
+		cmocka_unit_test(no_second_refills_twice),
 	};
 
 	return cmocka_run_group_tests_name("emit quota", tests, NULL, NULL);
