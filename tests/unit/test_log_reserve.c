@@ -52,6 +52,17 @@ it_is_made_where_two_more_find_room(void **state)
 }
 
 static void
+its_room_is_given_back_on_the_disk(void **state)
+{
+	struct modelfix *m = *state;
+
+	assert_int_equal(keep(m), RESERVE_THERE);
+	filemodel_fail_at(m->fm, filemodel_calls(m->fm) + 2, -EIO);
+	assert_int_equal(release(m), -EIO);
+	assert_true(filemodel_fired(m->fm));
+}
+
+static void
 one_of_another_size_is_made_anew(void **state)
 {
 	struct modelfix *m = *state;
@@ -111,6 +122,7 @@ main(void)
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(it_is_made_where_two_more_find_room),
+		MODEL_TEST(its_room_is_given_back_on_the_disk),
 		MODEL_TEST(one_of_another_size_is_made_anew),
 		MODEL_TEST(it_is_needed_where_less_than_two_find_room),
 		MODEL_TEST(a_power_cut_leaves_all_of_it_or_nothing),
