@@ -415,6 +415,17 @@ an_account_that_may_not_read_is_refused(void **state)
 	assert_int_equal(writer_counter(fx, STATS_WRITER_rejected_readers), 1);
 }
 
+/* How many descriptors are open. */
+static int
+open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 /* Whatever it is in which the two differ, and a page that is no page. */
 static void
 a_ring_that_is_not_the_one_announced_is_refused(void **state)
@@ -441,6 +452,7 @@ a_ring_that_is_not_the_one_announced_is_refused(void **state)
 		{ 0, RING_PAGE - 1, -EPROTO, "too short" },
 	};
 	struct bellfix *fx = *state;
+	int opened = -1;
 
 	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
 		struct attached a = { NULL, NULL };
@@ -453,6 +465,9 @@ a_ring_that_is_not_the_one_announced_is_refused(void **state)
 		    cases[i].err);
 		assert_non_null(strstr(why.text, cases[i].says));
 		detach(&a);
+		if (i == 0)
+			opened = open_descriptors();
+		assert_int_equal(open_descriptors(), opened);
 	}
 }
 
