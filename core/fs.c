@@ -176,6 +176,17 @@ fs_read_path(const char *path, size_t max, uint8_t **buf, size_t *len,
 }
 
 int
+fs_refuse_pipe(const char *path, struct reason *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !S_ISFIFO(st.st_mode))
+		return 0;
+	return reason_say(why, -EMEDIUMTYPE,
+	    "'%s' is a pipe, which can't be read a second time", path);
+}
+
+int
 fs_mkdirs(const char *path, mode_t mode, struct reason *why)
 {
 	char part[PATH_MAX];

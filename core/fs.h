@@ -36,6 +36,12 @@ MUST_CHECK int fs_read(const struct sysio *io, int dirfd, const char *name,
 MUST_CHECK int fs_read_path(const char *path, size_t max, uint8_t **buf,
     size_t *len, struct reason *why);
 
+/*
+ * -EMEDIUMTYPE with a sentence: path is a named pipe, at which whoever opens
+ * it waits for somebody who writes.  For what is read again while others wait.
+ */
+MUST_CHECK int fs_refuse_pipe(const char *path, struct reason *why);
+
 /* mkdir -p for one path; an existing directory is fine. */
 MUST_CHECK int fs_mkdirs(const char *path, mode_t mode, struct reason *why);
 

@@ -11,6 +11,7 @@
 
 #include "core/conf.h"
 #include "core/diag.h"
+#include "core/fs.h"
 #include "core/reason.h"
 #include "core/reload.h"
 
@@ -81,6 +82,9 @@ reload_conf(struct conf *conf, const char *uses, struct reason *why)
 
 	if (path[0] == '\0')
 		return 0; /* there was none, and the command line is as it was */
+	err = fs_refuse_pipe(path, why);
+	if (err < 0)
+		return err;
 	fresh = conf_copy(conf);
 	if (!fresh)
 		return reason_set(why, -ENOMEM, "cannot read '%s'", path);

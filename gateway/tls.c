@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/fs.h"
 #include "core/reason.h"
 #include "gateway/tls.h"
 
@@ -209,6 +210,11 @@ ctx_load(struct tls *tls, const char *cert, const char *key, struct reason *why)
 	r = ctx_configure(ctx);
 	if (r < 0)
 		return reason_set(why, r, "cannot set up TLS");
+	r = fs_refuse_pipe(cert, why);
+	if (r == 0)
+		r = fs_refuse_pipe(key, why);
+	if (r < 0)
+		return r;
 	if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
 		return reason_ssl(why, -EINVAL, "certificate", cert);
 	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)

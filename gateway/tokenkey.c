@@ -208,6 +208,7 @@ tokenkey_load(const char *path, struct tokenkey **out, struct reason *why)
 	CLEANUP(tokenkey_freep)
 	struct tokenkey *key = calloc(1, sizeof(*key));
 	CLEANUP(freep) uint8_t *bytes = NULL;
+	const char *file;
 	bool secret;
 	size_t len;
 	int err;
@@ -217,8 +218,10 @@ tokenkey_load(const char *path, struct tokenkey **out, struct reason *why)
 	err = tokenkey_name(path, key, &secret, why);
 	if (err < 0)
 		return err;
-	err = fs_read_path(
-	    tokenkey_find(path, found), FILE_BYTES, &bytes, &len, why);
+	file = tokenkey_find(path, found);
+	err = fs_refuse_pipe(file, why);
+	if (err == 0)
+		err = fs_read_path(file, FILE_BYTES, &bytes, &len, why);
 	if (err < 0)
 		return err;
 	if (secret) {
