@@ -290,6 +290,37 @@ clients_read(struct clients *c, struct slice user, struct slice client,
 	return 0;
 }
 
+void
+clients_lower(const struct clients_named *at, struct slice log, uint64_t oldest,
+    uint64_t *needed)
+{
+	uint64_t next = at->seq + (at->seq < UINT64_MAX);
+
+	if (next >= oldest && (*needed == 0 || next < *needed) &&
+	    slice_equal(slice_of(at->log, at->log_len), log))
+		*needed = next;
+}
+
+int
+clients_needed(struct clients *c, struct slice log, uint64_t oldest,
+    uint64_t *needed, struct reason *why)
+{
+	const struct clients_dirty *d;
+	uint64_t least = 0;
+	int err;
+
+	/* Memory before disk, as above. */
+	pthread_mutex_lock(&c->lock);
+	TAILQ_FOREACH (d, &c->by_age, age)
+		for (unsigned i = 0; i < d->n; i++)
+			clients_lower(&d->v[i]->at, log, oldest, &least);
+	pthread_mutex_unlock(&c->lock);
+	err = clients_disk_needed(c->disk, log, oldest, &least, why);
+	if (!err)
+		*needed = least;
+	return err;
+}
+
 /* Take a name out of the table again. */
 static void
 withdraw(struct clients *c, const struct clients_key *key, struct slice name)

@@ -101,6 +101,14 @@ MUST_CHECK int clients_read(struct clients *c, struct slice user,
     struct slice client, uint64_t now_us, struct clients_list *out);
 
 /*
+ * The first event from oldest on that a cursor of this log stands before; 0:
+ * there is none.  Cursors to which older events are missing do not count, and
+ * one that has just moved may count as where it stood.  0 or -errno.
+ */
+MUST_CHECK int clients_needed(struct clients *c, struct slice log,
+    uint64_t oldest, uint64_t *needed, struct reason *why);
+
+/*
  * Make durable what was taken so far, and once an hour remove what nobody
  * has used for long.  Any thread.  Below zero: it stays in memory, to be
  * tried again.

@@ -191,6 +191,28 @@ clients_disk_read(struct clients_disk *d, const struct clients_key *prefix,
 	return fail(NULL, rc, "read");
 }
 
+int
+clients_disk_needed(struct clients_disk *d, struct slice log, uint64_t oldest,
+    uint64_t *needed, struct reason *why)
+{
+	CLEANUP(txn_abortp) MDB_txn *txn = NULL;
+	CLEANUP(cursor_closep) MDB_cursor *cur = NULL;
+	MDB_val key, val;
+	struct entry e;
+	int rc = mdb_txn_begin(d->env, NULL, MDB_RDONLY, &txn);
+
+	if (!rc)
+		rc = mdb_cursor_open(txn, d->dbi, &cur);
+	if (!rc)
+		rc = mdb_cursor_get(cur, &key, &val, MDB_FIRST);
+	while (!rc) {
+		if (entry_parse(&key, &val, &e))
+			clients_lower(&e.at, log, oldest, needed);
+		rc = mdb_cursor_get(cur, &key, &val, MDB_NEXT);
+	}
+	return fail(why, rc == MDB_NOTFOUND ? 0 : rc, "read");
+}
+
 /* --- writing --- */
 
 static struct entry *

@@ -61,6 +61,10 @@ CLEANUP_FN(struct clients_disk *, clients_disk_free)
 MUST_CHECK int clients_disk_read(struct clients_disk *d,
     const struct clients_key *prefix, struct clients_list *out);
 
+/* Lower *needed, as clients_needed() has it, to what is stored needs. */
+MUST_CHECK int clients_disk_needed(struct clients_disk *d, struct slice log,
+    uint64_t oldest, uint64_t *needed, struct reason *why);
+
 /* In one transaction, durable at the end.  0, or -errno and nothing is done. */
 MUST_CHECK int clients_disk_write(struct clients_disk *d,
     struct clients_dirty *const *v, unsigned n, struct clients_flushed *found,
@@ -72,6 +76,9 @@ MUST_CHECK int clients_disk_expire(struct clients_disk *d, uint64_t before_us,
 
 /* Let newer, another ack for the same name, have its effect on *at. */
 void clients_merge(struct clients_named *at, const struct clients_named *newer);
+/* Lower *needed to what stands behind at, where it counts. */
+void clients_lower(const struct clients_named *at, struct slice log,
+    uint64_t oldest, uint64_t *needed);
 /* The cursor of that name; NULL when there is none. */
 struct clients_named *clients_list_find(
     struct clients_list *list, struct slice name);

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 
 #include "broker/archives.h"
+#include "broker/clients.h"
 #include "broker/handover.h"
 #include "broker/jobs.h"
 #include "broker/query.h"
@@ -34,7 +35,9 @@ enum {
 
 struct handover {
 	struct query *query;
+	struct clients *clients;
 	const char *run_dir;
+	uint64_t oldest; /* of the log; 0: clients hold nothing back */
 	struct jobs_lane lane;
 	struct loop_timer timer;
 	struct job job;
@@ -83,16 +86,43 @@ await_reply(
 	return 0;
 }
 
+/*
+ * Which events clients have yet to get: from the first that a cursor stands
+ * before.  Where that is not known, and nobody has asked, all.
+ */
+static uint64_t
+needed(const struct handover *h)
+{
+	struct reason why = { "out of memory" };
+	struct store_status st;
+	uint64_t seq;
+
+	store_status(h->query->store, &st);
+	if (h->oldest == 0 || !st.log[0])
+		return 1;
+	if (clients_needed(
+		h->clients, slice_cstr(st.log), h->oldest, &seq, &why) == 0)
+		return MIN(seq, PROTO_SEQ_MAX);
+	diag_limited("cursors",
+	    "the log keeps more for clients than it would have to: %s",
+	    why.text);
+	return 1;
+}
+
 /* Of which event the writer wants rows; 0: of none. */
 static int
-ask(struct frame_stream *fs, uint64_t *seq, struct reason *why)
+ask(struct handover *h, struct frame_stream *fs, uint64_t *seq,
+    struct reason *why)
 {
 	const struct proto_uint id = { true, 1 };
 	struct proto_reply reply;
+	struct mp_buf *b;
 	size_t mark;
 	int err;
 
-	proto_pack_head(frame_begin(fs, &mark), "retain", id, 0);
+	b = frame_begin(fs, &mark);
+	proto_pack_head(b, "retain", id, 1);
+	mp_pair_uint(b, "needed", needed(h));
 	err = frame_end(fs, mark);
 	if (err == 0 && frame_flush(fs) != FRAME_IO_DONE)
 		err = -EPIPE;
@@ -105,6 +135,7 @@ ask(struct frame_stream *fs, uint64_t *seq, struct reason *why)
 		    (int)proto_get_str(reply.body, "message").len,
 		    (const char *)proto_get_str(reply.body, "message").p);
 	*seq = proto_get_uint(reply.body, "seq").v;
+	h->oldest = proto_get_uint(reply.body, "oldest").v;
 	return 0;
 }
 
@@ -153,7 +184,7 @@ try(struct handover *h, struct frame_stream *fs)
 {
 	CLEANUP(closep) int fd = -1;
 	uint64_t seq = 0;
-	int err = ask(fs, &seq, &h->why);
+	int err = ask(h, fs, &seq, &h->why);
 
 	if (err < 0 || seq == 0 || !is_past(h, seq))
 		return err;
@@ -204,7 +235,7 @@ on_timer(void *arg)
 
 int
 handover_new(struct loop *loop, struct jobs *jobs, struct query *query,
-    const char *run_dir, struct handover **out)
+    struct clients *clients, const char *run_dir, struct handover **out)
 {
 	CLEANUP(handover_freep) struct handover *h = calloc(1, sizeof(*h));
 	int err;
@@ -212,6 +243,7 @@ handover_new(struct loop *loop, struct jobs *jobs, struct query *query,
 	if (!h)
 		return -ENOMEM;
 	h->query = query;
+	h->clients = clients;
 	h->run_dir = run_dir;
 	h->job.pace = JOBS_SLOW;
 	h->job.run = run;

@@ -201,8 +201,8 @@ start(struct parts *p, struct reason *why)
 	if (!err)
 		err = archiver_new(p->loop, p->jobs, &p->query, &p->archiver);
 	if (!err)
-		err = handover_new(
-		    p->loop, p->jobs, &p->query, folder.run_dir, &p->handover);
+		err = handover_new(p->loop, p->jobs, &p->query, p->clients,
+		    folder.run_dir, &p->handover);
 	if (!err)
 		err = serve_open(p->serve, p->folder, why);
 	return err;

@@ -15,6 +15,8 @@ CONF_KEY(log, keep_bytes, BYTES, START, "0", 0, 1152921504606846976,
     "segments that are kept, the oldest go; 0: half of the file system")
 CONF_KEY(log, keep_time, SECONDS, START, "0", 0, 3153600000,
     "how long events are kept; 0: as long as there is room")
+CONF_KEY(log, keep_for_cursors, BYTES, START, "0", 0, 1152921504606846976,
+    "segments that stay beyond keep_bytes and keep_time while a client's stored position needs them; 0: none")
 CONF_KEY(log, unsafe_filesystem, BOOL, START, "no", 0, 0,
     "whether the log may be where what was flushed can be lost: tmpfs, overlay, NFS")
 CONF_KEY(log, pack, BOOL, START, "yes", 0, 0,

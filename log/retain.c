@@ -49,17 +49,34 @@ retain_count(
 	return n;
 }
 
+/*
+ * Of the n oldest, which are to go: how many go although somebody has yet to
+ * get events.  The newest of them stay: who needs older ones than the bound
+ * lets stay has lost them, and others may need these.
+ */
+static size_t
+retain_hold(const struct segment_list *list, size_t n,
+    const struct retain_policy *policy, uint64_t *held)
+{
+	while (n > 0 && policy->needed > 0 &&
+	       policy->needed < list->v[n].header.first_seq &&
+	       *held + list->v[n - 1].disk_bytes <= policy->hold_bytes)
+		*held += list->v[--n].disk_bytes;
+	return n;
+}
+
 int
 retain_look(const struct segment_list *list, const struct retain_policy *policy,
-    struct log_floor *floor)
+    struct log_floor *floor, uint64_t *held)
 {
 	size_t n = retain_count(list, policy);
 	const struct segment *s;
 
+	*held = 0;
 	/* The first that stays is followed by another. */
 	if (list->n < 3)
 		return RETAIN_NOTHING;
-	n = MIN(n, list->n - 2);
+	n = retain_hold(list, MIN(n, list->n - 2), policy, held);
 	if (n == 0)
 		return RETAIN_NOTHING;
 	s = &list->v[n];

@@ -22,6 +22,8 @@ struct retain_policy {
 	uint64_t keep_bytes; /* of segments; UINT64_MAX: any number */
 	uint64_t keep_us;    /* of time; 0: any */
 	uint64_t now_us;     /* since 1970 */
+	uint64_t needed;     /* the first event somebody has yet to get; or 0 */
+	uint64_t hold_bytes; /* of segments, at most, that stay for that */
 };
 
 enum retain_look {
@@ -33,10 +35,12 @@ enum retain_look {
 
 /*
  * What would be the floor of list, which chain_read() found whole, by this
- * policy?  The newest sealed segment and those behind it always stay.
+ * policy?  The newest sealed segment and those behind it always stay.  *held:
+ * the bytes of segments that stay because they are needed, and for nothing else.
  */
 MUST_CHECK int retain_look(const struct segment_list *list,
-    const struct retain_policy *policy, struct log_floor *floor);
+    const struct retain_policy *policy, struct log_floor *floor,
+    uint64_t *held);
 
 /*
  * Pack the oldest sealed segment of such a list that is not, but for the two

@@ -48,6 +48,8 @@ STATS_WRITER(
     floor_moves, COUNTER, "moves", "times that the oldest events were given up")
 STATS_WRITER(packed, COUNTER, "segments", "that were compressed")
 STATS_WRITER(retain_failed, COUNTER, "tries", "to give up the oldest events")
+STATS_WRITER(kept_for_cursors, GAUGE, "bytes",
+    "of segments that stay for clients' positions alone")
 STATS_WRITER(witness_failed, COUNTER, "files", "witness writes that failed")
 STATS_WRITER(clock_leaps, COUNTER, "leaps", "leaps of the clock held back")
 STATS_WRITER(clock_behind, COUNTER, "requests",

@@ -29,16 +29,23 @@ is_broker(const struct producer *p)
 }
 
 static void
-handle_retain(struct producer *p, struct proto_uint id)
+handle_retain(
+    struct producer *p, struct proto_uint id, struct proto_uint needed)
 {
+	struct retainer *r = p->in->parts.retainer;
+	bool holds = retainer_holds(r);
 	struct mp_buf *b;
 	size_t mark;
 
+	if (needed.set)
+		retainer_need(r, needed.v);
 	/* Next comes `base`, with a descriptor. */
 	p->fs.wants_fd = true;
 	b = request_begin_now(p, &mark);
-	proto_pack_head(b, "retain", id, 1);
-	mp_pair_uint(b, "seq", retainer_wanted(p->in->parts.retainer));
+	proto_pack_head(b, "retain", id, 1 + holds);
+	mp_pair_uint(b, "seq", retainer_wanted(r));
+	if (holds)
+		mp_pair_uint(b, "oldest", retainer_oldest(r));
 	request_end_now(p, mark);
 }
 
@@ -87,7 +94,7 @@ handover_handle(struct producer *p, struct slice value)
 		request_refuse(p, id, PROTO_UNAVAILABLE,
 		    "this writer gives up nothing", BUSY_RETRY_MS);
 	else if (retain)
-		handle_retain(p, id);
+		handle_retain(p, id, proto_get_uint(value, "needed"));
 	else
 		handle_base(p, id, proto_get_uint(value, "seq"));
 	return true;

@@ -232,6 +232,7 @@ start_retainer(struct writer *w, struct reason *why)
 		.reserve = conf_uint(w->conf, CONF_log_segment_bytes),
 		.log = w->boot.log,
 		.keep_us = conf_uint(w->conf, CONF_log_keep_time) * US_PER_S,
+		.hold_bytes = conf_uint(w->conf, CONF_log_keep_for_cursors),
 		.max_keys = conf_uint(w->conf, CONF_writer_keys),
 	};
 

@@ -67,6 +67,7 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_floor_moves, re.moves);
 	stats_set(st, STATS_WRITER_packed, re.packed);
 	stats_set(st, STATS_WRITER_retain_failed, re.failed);
+	stats_set(st, STATS_WRITER_kept_for_cursors, re.held);
 	report_disk(parts, st);
 	stats_set(st, STATS_WRITER_unsafe_filesystem, parts->unsafe);
 	stats_set(st, STATS_WRITER_ckpt_failed, parts->checkpoint_failed);

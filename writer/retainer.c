@@ -45,11 +45,13 @@ struct retainer {
 	atomic_bool stop;
 	_Atomic uint64_t wanted;
 	_Atomic uint64_t oldest;
+	_Atomic uint64_t needed; /* by clients; 0: nothing */
 	atomic_bool busy;
 	atomic_int handed; /* a descriptor and 1; 0: none */
 	_Atomic uint64_t moves;
 	_Atomic uint64_t packed;
 	_Atomic uint64_t failed;
+	_Atomic uint64_t held;
 	struct sysio io; /* ends with stop */
 	/* The thread's own. */
 	struct timekeeper timekeeper;
@@ -138,6 +140,16 @@ stock(struct retainer *r)
 	}
 }
 
+/* Clients may hold back so much; nothing while the disk is nearly full. */
+static uint64_t
+hold_bytes(const struct retainer *r)
+{
+	if (r->opt.hold_bytes > 0 &&
+	    reserve_is_needed(&r->io, r->opt.dirfd, r->opt.reserve))
+		return 0;
+	return r->opt.hold_bytes;
+}
+
 /*
  * Is there something to give up?  What is wanted stays so until it comes: the
  * broker takes its time.
@@ -147,10 +159,17 @@ look(struct retainer *r, const struct segment_list *list)
 {
 	const struct retain_policy policy = { .keep_bytes = r->opt.keep_bytes,
 		.keep_us = r->opt.keep_us,
-		.now_us = timekeeper_ask(&r->timekeeper) };
+		.now_us = timekeeper_ask(&r->timekeeper),
+		.needed = atomic_load(&r->needed),
+		.hold_bytes = hold_bytes(r) };
+	uint64_t held;
+	int got;
 
-	if (atomic_load(&r->wanted) ||
-	    retain_look(list, &policy, &r->floor) != RETAIN_FLOOR)
+	if (atomic_load(&r->wanted))
+		return;
+	got = retain_look(list, &policy, &r->floor, &held);
+	atomic_store(&r->held, held);
+	if (got != RETAIN_FLOOR)
 		return;
 	release(r);
 	atomic_store(&r->wanted, r->floor.seq - 1);
@@ -340,6 +359,7 @@ retainer_start(const struct retainer_options *opt, struct retainer **out,
 	r->io.pread = pread_unless_stopped;
 	r->io.pwritev = pwritev_unless_stopped;
 	atomic_init(&r->oldest, opt->oldest);
+	atomic_init(&r->needed, 1);
 	r->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	err = r->wake_fd < 0 ? -errno : 0;
 	if (err == 0)
@@ -381,6 +401,18 @@ retainer_stop(struct retainer *r)
 	return NULL;
 }
 
+void
+retainer_need(struct retainer *r, uint64_t seq)
+{
+	atomic_store(&r->needed, seq);
+}
+
+bool
+retainer_holds(const struct retainer *r)
+{
+	return r->opt.hold_bytes > 0;
+}
+
 uint64_t
 retainer_wanted(const struct retainer *r)
 {
@@ -412,4 +444,5 @@ retainer_counts(const struct retainer *r, struct retainer_counts *c)
 	c->moves = atomic_load(&r->moves);
 	c->packed = atomic_load(&r->packed);
 	c->failed = atomic_load(&r->failed);
+	c->held = atomic_load(&r->held);
 }

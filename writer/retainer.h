@@ -23,6 +23,7 @@ struct retainer_options {
 	uint64_t oldest;	/* as recovery found it */
 	uint64_t keep_bytes;	/* of segments */
 	uint64_t keep_us;	/* of time; 0: any */
+	uint64_t hold_bytes;	/* beyond both, for clients; 0: none */
 	bool pack;		/* what is sealed */
 	uint64_t reserve;	/* bytes; 0: none is kept */
 	struct log_writer *log; /* leaves room meanwhile; outlives it, too */
@@ -39,6 +40,13 @@ struct retainer *retainer_stop(struct retainer *r);
 
 /* A segment was sealed, or the policy's time has passed: look again. */
 void retainer_nudge(struct retainer *r);
+/*
+ * Clients have got all events before this one, or will not get them any more;
+ * 0: they need none.  Until it is told, they are taken to need all.
+ */
+void retainer_need(struct retainer *r, uint64_t seq);
+/* Does it matter what clients need? */
+bool retainer_holds(const struct retainer *r);
 /* The rows of this event are wanted; 0: none are. */
 uint64_t retainer_wanted(const struct retainer *r);
 
@@ -58,6 +66,7 @@ struct retainer_counts {
 	uint64_t moves;	 /* of the floor */
 	uint64_t packed; /* segments */
 	uint64_t failed; /* tries that came to nothing */
+	uint64_t held;	 /* bytes that stay for clients alone */
 };
 
 void retainer_counts(const struct retainer *r, struct retainer_counts *c);

@@ -27,11 +27,12 @@ retainfix_look(const struct sysio *io, int dirfd,
     struct reason *why)
 {
 	struct segment_list list;
+	uint64_t held;
 	int got = chain_read(io, dirfd, &list, why);
 
 	if (got < 0)
 		return got;
-	got = got == CHAIN_WHOLE ? retain_look(&list, policy, floor)
+	got = got == CHAIN_WHOLE ? retain_look(&list, policy, floor, &held)
 				 : RETAIN_DAMAGED;
 	segment_list_deinit(&list);
 	return got;

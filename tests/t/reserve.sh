@@ -10,7 +10,7 @@ mount -t tmpfs -o size=48m tmpfs "$data/log" 2>/dev/null ||
 	skip_all 'a small file system cannot be mounted here'
 mounted=$data/log
 
-plan 13
+plan 14
 
 house() {
 	house_up --gateways 1 -o log.segment_bytes=4M -o log.pack=no \
@@ -43,6 +43,8 @@ failed() {
 
 house -o log.keep_bytes=1T
 passes 'a history is appended' load
+passes 'a client stores that it has nothing of it' "$programs/week" ack \
+    -p "$port" -C "$cafile" -t "$token" -I laptop -q 0
 passes 'the reserve is made when there is time' \
     await test -f "$data/log/RESERVE"
 passes 'of as many bytes as a segment' \
@@ -62,8 +64,8 @@ passes 'that ends, too' house_down
 rm "$data/log/filler" "$data/log/next.tmp" 2>/dev/null
 cp "$work/reserve" "$data/log/RESERVE"
 fill
-house -o log.keep_bytes=6M
-passes 'with one they are' await test -e "$data/log/FLOOR"
+house -o log.keep_bytes=6M -o log.keep_for_cursors=1T
+passes 'with one they are, whatever clients need' await test -e "$data/log/FLOOR"
 passes 'and appends are taken again' await_here append
 passes 'the reserve is made anew' await test -f "$data/log/RESERVE"
 passes 'what is left is whole' "$peal" log verify --data "$data"

@@ -151,6 +151,7 @@ static void
 week_control(struct week *w, struct week_resume *r)
 {
 	struct client *c = &w->client;
+	const msgpack_object *o;
 
 	if (strcmp(c->op, "subscribed") == 0) {
 		r->answered = true;
@@ -164,14 +165,17 @@ week_control(struct week *w, struct week_resume *r)
 		if (c->last && w->live != NULL)
 			fclose(fopen(w->live, "we"));
 	} else if (strcmp(c->op, "error") == 0) {
-		const msgpack_object *o = client_get(c, "message");
-
+		o = client_get(c, "message");
 		(void)snprintf(c->wrong, sizeof(c->wrong), "%.*s",
 		    o != NULL ? (int)o->via.str.size : 0,
 		    o != NULL ? o->via.str.ptr : "");
 		week_die("error: ", c->wrong);
 	} else if (strcmp(c->op, "lagged") == 0) {
-		week_die("lagged", "");
+		o = client_get(c, "reason");
+		(void)snprintf(c->wrong, sizeof(c->wrong), "%.*s",
+		    o != NULL ? (int)o->via.str.size : 0,
+		    o != NULL ? o->via.str.ptr : "");
+		week_die("lagged: ", c->wrong);
 	}
 }
 

@@ -366,6 +366,83 @@ what_is_not_flushed_is_bounded(void **state)
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, tmpdir_setup, tmpdir_teardown)
 
+/* --- what the log keeps for them --- */
+
+static uint64_t
+needed(struct clients *c, uint64_t oldest)
+{
+	struct reason why = { "" };
+	uint64_t seq = 77;
+
+	if (clients_needed(c, slice_cstr(LOG), oldest, &seq, &why) != 0)
+		fail_msg("%s", why.text);
+	return seq;
+}
+
+static void
+the_lowest_cursor_says_what_is_needed(void **state)
+{
+	CLEANUP(clients_freep) struct clients *c = open_in(*state);
+
+	assert_int_equal(needed(c, 1), 0);
+	ack(c, "u", "c", "", LOG, 40, NOW);
+	ack(c, "u", "c", "n", LOG, 30, NOW);
+	ack(c, "v", "c", "", LOG, 50, NOW);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(needed(c, 1), 31);
+		/* At its limit it counts; then it has lost what it needs. */
+		assert_int_equal(needed(c, 31), 31);
+		assert_int_equal(needed(c, 32), 41);
+		assert_int_equal(needed(c, 42), 51);
+		assert_int_equal(needed(c, 52), 0);
+		flush(c, NOW);
+	}
+	/* Of what is not flushed yet, too. */
+	ack(c, "w", "c", "", LOG, 20, NOW);
+	assert_int_equal(needed(c, 1), 21);
+	ack(c, "x", "c", "", LOG, 0, NOW);
+	assert_int_equal(needed(c, 1), 1);
+	assert_int_equal(needed(c, 2), 21);
+	ack(c, "w", "c", "", LOG, 60, NOW);
+	ack(c, "x", "c", "", LOG, UINT64_MAX, NOW);
+	flush(c, NOW);
+	assert_int_equal(needed(c, 1), 31);
+	assert_int_equal(needed(c, 62), UINT64_MAX);
+}
+
+static void
+a_cursor_of_another_log_needs_nothing(void **state)
+{
+	CLEANUP(clients_freep) struct clients *c = open_in(*state);
+
+	ack(c, "u", "c", "", OTHER, 10, NOW);
+	assert_int_equal(needed(c, 1), 0);
+	flush(c, NOW);
+	assert_int_equal(needed(c, 1), 0);
+	ack(c, "u", "c", "", LOG, 20, NOW);
+	flush(c, NOW);
+	assert_int_equal(needed(c, 1), 21);
+	/* The log has a new epoch, and the client has followed. */
+	ack(c, "u", "c", "", OTHER, 5, NOW);
+	flush(c, NOW);
+	assert_int_equal(needed(c, 1), 0);
+}
+
+static void
+a_cursor_that_has_expired_needs_nothing(void **state)
+{
+	CLEANUP(clients_freep) struct clients *c = open_in(*state);
+
+	const uint64_t hour = UINT64_C(3600) * US_PER_S;
+
+	ack(c, "u", "c", "", LOG, 10, NOW);
+	ack(c, "u", "d", "", LOG, 20, NOW + hour);
+	flush(c, NOW + KEEP_US);
+	assert_int_equal(needed(c, 1), 11);
+	flush(c, NOW + KEEP_US + hour);
+	assert_int_equal(needed(c, 1), 21);
+}
+
 int
 main(void)
 {
@@ -377,6 +454,9 @@ main(void)
 		TEST(a_client_has_sixteen_names),
 		TEST(the_least_recently_used_client_of_a_user_goes),
 		TEST(an_unused_cursor_is_removed_after_its_time),
+		TEST(the_lowest_cursor_says_what_is_needed),
+		TEST(a_cursor_of_another_log_needs_nothing),
+		TEST(a_cursor_that_has_expired_needs_nothing),
 		TEST(what_was_flushed_outlives_a_kill),
 		TEST(a_damaged_file_is_set_aside),
 		TEST(a_flush_that_fails_loses_nothing),

@@ -121,6 +121,71 @@ a_segment_is_old_when_its_last_event_is(void **state)
 	    RETAIN_NOTHING);
 }
 
+/* What is held is needed, and no more than may be. */
+static void
+expect_held(const struct segment_list *list, const struct retain_policy *policy,
+    size_t first)
+{
+	struct log_floor floor = { .seq = 0 };
+	uint64_t held = 1, want = 0;
+	size_t n = list->n - 2;
+	int got = retain_look(list, policy, &floor, &held);
+
+	for (size_t i = first; i < n; i++)
+		want += list->v[i].disk_bytes;
+	assert_int_equal(held, want);
+	assert_int_equal(got, first > 0 ? RETAIN_FLOOR : RETAIN_NOTHING);
+	if (first > 0)
+		assert_int_equal(floor.seq, list->v[first].header.first_seq);
+}
+
+static void
+what_is_needed_stays_within_its_bound(void **state)
+{
+	struct retain_policy policy = { .keep_bytes = 0 };
+	struct modelfix *m = *state;
+	struct segment_list list;
+	size_t n;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	n = list.n - 2;
+	assert_true(n >= 3);
+	/* Nobody needs anything, or nothing may stay for it. */
+	policy.hold_bytes = UINT64_MAX;
+	expect_held(&list, &policy, n);
+	policy.needed = 1;
+	policy.hold_bytes = 0;
+	expect_held(&list, &policy, n);
+	/* The segment with the event stays, and those behind it. */
+	policy.hold_bytes = UINT64_MAX;
+	expect_held(&list, &policy, 0);
+	policy.needed = list.v[n - 1].header.first_seq;
+	expect_held(&list, &policy, n - 1);
+	policy.needed--;
+	expect_held(&list, &policy, n - 2);
+	policy.needed = list.v[n].header.first_seq - 1;
+	expect_held(&list, &policy, n - 1);
+	policy.needed++;
+	expect_held(&list, &policy, n);
+	/* Beyond the bound the oldest go although they are needed. */
+	policy.needed = 1;
+	policy.hold_bytes = list.v[n - 1].disk_bytes + list.v[n - 2].disk_bytes;
+	expect_held(&list, &policy, n - 2);
+	policy.hold_bytes--;
+	expect_held(&list, &policy, n - 1);
+	policy.hold_bytes = list.v[n - 1].disk_bytes - 1;
+	expect_held(&list, &policy, n);
+	/* So it is with those that go for their age. */
+	policy.keep_bytes = UINT64_MAX;
+	policy.keep_us = 1;
+	policy.now_us = UINT64_MAX;
+	policy.hold_bytes = list.v[n - 1].disk_bytes;
+	expect_held(&list, &policy, n - 1);
+	segment_list_deinit(&list);
+}
+
 static void
 a_newer_sealed_segment_always_stays(void **state)
 {
@@ -597,6 +662,7 @@ main(void)
 		    the_oldest_segments_go_until_the_rest_is_small_enough),
 		MODEL_TEST(what_is_small_enough_stays),
 		MODEL_TEST(a_segment_is_old_when_its_last_event_is),
+		MODEL_TEST(what_is_needed_stays_within_its_bound),
 		MODEL_TEST(a_newer_sealed_segment_always_stays),
 		MODEL_TEST(a_damaged_log_is_left_alone),
 		MODEL_TEST(a_segment_above_the_floor_that_is_missing_is_damage),
