@@ -65,6 +65,23 @@ struct headless_search {
 };
 
 /*
+ * An IDLE frame says of which version its segment is: where it is taken for
+ * one of another, it and what is behind it carry on from nothing.
+ */
+static void
+headless_learn(struct headless_search *hl, const uint8_t *p)
+{
+	struct frame_header f;
+
+	if (!hl->found || !format_get_frame(p, hl->salt, &f) ||
+	    f.type != FRAME_IDLE)
+		return;
+	for (uint32_t v = SEGMENT_VERSION_OLDEST; v <= SEGMENT_VERSION; v++)
+		if (f.payload_len == format_idle_len(v))
+			hl->with.header.version = v;
+}
+
+/*
  * Look at the frame header that was found at offset; 0 or -errno.  What lies
  * in a frame that verifies is no frame, but where that one is damaged an
  * event's bytes may look like one.
@@ -76,7 +93,10 @@ headless_try(struct headless_search *hl, uint64_t offset, const uint8_t *p)
 	struct frame_header frame;
 	int got;
 
-	if (offset < hl->behind || p[FRAME_TYPE] != FRAME_EVENTS ||
+	if (offset < hl->behind)
+		return 0;
+	headless_learn(hl, p);
+	if (p[FRAME_TYPE] != FRAME_EVENTS ||
 	    first_seq < hl->with.header.first_seq)
 		return 0;
 	hl->try.salt = headless_salt(p);
@@ -152,6 +172,7 @@ headless_find(
 		return HEADLESS_NONE;
 	hl.with.headed = true;
 	hl.with.header = (struct segment_header){
+		.version = SEGMENT_VERSION,
 		.first_seq = s->name_first_seq,
 		/* The seal is no frame, and what was cut off has none. */
 		.capacity = s->file_bytes + LOG_PAGE,

@@ -298,6 +298,23 @@ nor_does_the_newest_one(void **state)
 	repairfix_expect(m, "none", 4);
 }
 
+/* An IDLE frame is behind each of its frames but the last. */
+static void
+nor_does_one_with_idle_frames(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	for (unsigned i = 0; i < 4; i++) {
+		logfix_fill(&m->fx, 1, 3);
+		if (i < 3)
+			assert_int_equal(logfix_idle(&m->fx), 0);
+	}
+	modelfix_wipe(m, modelfix_named(m, 1), 0, SEGMENT_FRAMES);
+	modelfix_store_witness(m, 12);
+	repairfix_expect(m, "none", 0);
+}
+
 /* That began with a restoration, say; its only headers are gone. */
 static void
 what_a_witness_of_a_later_epoch_knows_is_named(void **state)
@@ -604,6 +621,7 @@ main(void)
 		TEST(a_log_without_a_segment_is_all_lost),
 		TEST(a_salt_follows_from_a_frame),
 		TEST(a_segment_without_headers_loses_nothing),
+		TEST(nor_does_one_with_idle_frames),
 		TEST(nor_does_the_newest_one),
 		TEST(what_a_witness_of_a_later_epoch_knows_is_named),
 		TEST(frames_of_two_salts_are_not_chosen_from),
