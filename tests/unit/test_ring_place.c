@@ -83,7 +83,7 @@ without_descriptors_no_ring_is_made_and_none_is_left(void **state)
 	int lowest = dup(STDOUT_FILENO), err = -EMFILE;
 	struct ring_writer *rw = NULL;
 	struct rlimit old, few;
-	unsigned failed = 0;
+	unsigned failed = 0, needed = 0;
 
 	(void)close(lowest);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -99,9 +99,12 @@ without_descriptors_no_ring_is_made_and_none_is_left(void **state)
 		assert_int_equal(dup(STDOUT_FILENO), lowest);
 		(void)close(lowest);
 	}
-	/* The directory and the file twice, once to write. */
-	assert_int_equal(failed, 3);
 	rw = ring_writer_free(rw);
+	/* Some were taken already, by whoever started this. */
+	for (unsigned i = 0; i < failed; i++)
+		needed += fcntl(lowest + (int)i, F_GETFD) < 0;
+	/* The directory and the file twice, once to write. */
+	assert_int_equal(needed, 3);
 }
 
 static void
