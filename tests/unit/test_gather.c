@@ -94,6 +94,17 @@ frames_cross_between_threads_whole_and_in_order(void **state)
 	gather_free(g);
 }
 
+#ifdef __SANITIZE_THREAD__
+/* A handler allocates here where nobody else does, which TSan can't know. */
+const char *__tsan_default_options(void);
+
+const char *
+__tsan_default_options(void)
+{
+	return "report_signal_unsafe=0";
+}
+#endif
+
 static struct gather *interrupted;
 static volatile sig_atomic_t interruptions;
 
