@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/reason.h"
@@ -192,7 +191,6 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 	CLEANUP(sysio_fdp) struct sysio_fd f = { ch->io, -1 };
 	struct log_problem at = { LOG_DAMAGED_FRAME, .segment = a->name };
 	struct segment now = *a; /* it may be packed meanwhile */
-	char sentence[SEGMENT_NAME_SIZE + 80];
 	struct frame_header frame;
 	struct scan sc;
 	int err;
@@ -207,11 +205,9 @@ chain_scan_unsealed(struct chain *ch, const struct segment *a)
 		err = scan_next(&sc, &frame, ch->why);
 	} while (err == SCAN_FRAME);
 	if (err == SCAN_STOP && scan_complete(&sc, &a->extent)) {
-		snprintf(sentence, sizeof(sentence),
+		log_note(ch->notes,
 		    "the seal of '%s' is damaged; its events are whole",
 		    a->name);
-		if (ch->notes)
-			ch->notes(sentence);
 	} else if (err == SCAN_STOP) {
 		at.offset = sc.at;
 		at.first_seq = sc.next_seq;

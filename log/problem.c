@@ -103,6 +103,20 @@ log_problem_sentence(
 }
 
 void
+log_note(void (*notes)(const char *sentence), const char *fmt, ...)
+{
+	char sentence[LOG_PROBLEM_SENTENCE];
+	va_list ap;
+
+	if (!notes)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(sentence, sizeof(sentence), fmt, ap);
+	va_end(ap);
+	notes(sentence);
+}
+
+void
 log_problem_keep(void *arg, const struct log_problem *problem)
 {
 	char sentence[LOG_PROBLEM_SENTENCE];

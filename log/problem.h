@@ -49,6 +49,10 @@ enum {
 const char *log_problem_sentence(
     const struct log_problem *problem, char buf[LOG_PROBLEM_SENTENCE]);
 
+/* What is odd and harmless is said to notes, where that is not NULL. */
+void PRINTF(2, 3)
+    log_note(void (*notes)(const char *sentence), const char *fmt, ...);
+
 /* A sink's fn that leaves the sentence in arg, a struct reason. */
 void log_problem_keep(void *arg, const struct log_problem *problem);
 

@@ -8,27 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/problem.h"
 #include "log/quarantine.h"
 #include "log/window.h"
-
-static void PRINTF(2, 3)
-    quarantine_note(const struct quarantine *q, const char *fmt, ...)
-{
-	char sentence[240];
-	va_list ap;
-
-	if (!q->notes)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(sentence, sizeof(sentence), fmt, ap);
-	va_end(ap);
-	q->notes(sentence);
-}
 
 /* The directory, made where it is missing.  A descriptor or -errno. */
 static int
@@ -66,7 +52,7 @@ quarantine_move(
 		return reason_set(why, err,
 		    "cannot move '%s', which has no frame, to %s/", name,
 		    QUARANTINE_DIR);
-	quarantine_note(q, "segment '%s' has no frame and was set aside", name);
+	log_note(q->notes, "segment '%s' has no frame and was set aside", name);
 	return 0;
 }
 
@@ -101,7 +87,7 @@ quarantine_copy(const struct quarantine *q, const struct segment *seg,
 	uint64_t room = 0;
 	int err;
 
-	quarantine_note(q,
+	log_note(q->notes,
 	    "torn tail: segment '%s' has %" PRIu64 " bytes at %" PRIu64
 	    " that were never acknowledged",
 	    seg->name, end - at, at);
@@ -120,6 +106,6 @@ quarantine_copy(const struct quarantine *q, const struct segment *seg,
 	if (err >= 0)
 		err = quarantine_copy_bytes(q, from.fd, to.fd, at, end);
 	if (err < 0)
-		quarantine_note(q, "no copy of it is in %s/: %s",
+		log_note(q->notes, "no copy of it is in %s/: %s",
 		    QUARANTINE_DIR, strerror(-err));
 }

@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/reason.h"
@@ -57,19 +55,6 @@ recover_keep_problem(void *arg, const struct log_problem *problem)
 	if (rc->sink.told == 1)
 		reason_set(
 		    rc->why, 0, "%s", log_problem_sentence(problem, sentence));
-}
-
-static void PRINTF(2, 3) recover_note(struct recovery *rc, const char *fmt, ...)
-{
-	char sentence[LOG_PROBLEM_SENTENCE];
-	va_list ap;
-
-	if (!rc->notes)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(sentence, sizeof(sentence), fmt, ap);
-	va_end(ap);
-	rc->notes(sentence);
 }
 
 /* Judge the stop of sc, whose segment is s. */
@@ -147,7 +132,7 @@ recover_compare(struct recovery *rc, const struct segment *s, struct scan *sc)
 			break;
 		n = MIN(n, m);
 		if (memcmp(disk, cache, (size_t)n) != 0) {
-			recover_note(rc,
+			log_note(rc->notes,
 			    "the page cache shows what the disk lacks at the "
 			    "end of '%s'",
 			    s->name);
@@ -280,8 +265,8 @@ recover_check_witness(struct recovery *rc, const struct log_tail *tail,
 	if (memcmp(wit->log_id, tail->log_id, sizeof(wit->log_id)) != 0 ||
 	    wit->epoch < tail->epoch ||
 	    (wit->epoch > tail->epoch && wit != &rc->durable)) {
-		recover_note(
-		    rc, "'%s' is a witness of another log or epoch", wit->name);
+		log_note(rc->notes, "'%s' is a witness of another log or epoch",
+		    wit->name);
 		return;
 	}
 	if (wit->seq < rc->next_seq || rc->sink.told > 0)
@@ -313,8 +298,8 @@ recover_load_witness(struct recovery *rc)
 
 	rc->has_durable = got == WITNESS_LOADED;
 	if (got == WITNESS_BAD)
-		recover_note(
-		    rc, "'" WITNESS_NAME "' is damaged and says nothing");
+		log_note(rc->notes,
+		    "'" WITNESS_NAME "' is damaged and says nothing");
 	return got < 0 ? got : 0;
 }
 

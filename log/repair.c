@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/mp.h"
@@ -111,20 +109,6 @@ repair_epoch_open(const struct repair *rp)
 	return l->n > 0 && !l->v[l->n - 1].headed;
 }
 
-static void PRINTF(2, 3)
-    repair_note(const struct repair *rp, const char *fmt, ...)
-{
-	char sentence[LOG_PROBLEM_SENTENCE];
-	va_list ap;
-
-	if (!rp->note)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(sentence, sizeof(sentence), fmt, ap);
-	va_end(ap);
-	rp->note(sentence);
-}
-
 /*
  * A witness of this log and its last epoch, or the only one there is.  The
  * log's own goes where the log goes: an epoch that it names was here.  Where
@@ -145,7 +129,8 @@ repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 			    "'%s' are witnesses of two: move away the one that "
 			    "is of another log",
 			    rp->believed, wit->name);
-		repair_note(rp, "'%s' is a witness of another log", wit->name);
+		log_note(
+		    rp->note, "'%s' is a witness of another log", wit->name);
 		return 0;
 	}
 	if (own || repair_epoch_open(rp))
@@ -153,8 +138,8 @@ repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 	if (wit->epoch == rp->r->was_epoch)
 		rp->known = MAX(rp->known, wit->seq);
 	else
-		repair_note(
-		    rp, "'%s' is a witness of another epoch", wit->name);
+		log_note(
+		    rp->note, "'%s' is a witness of another epoch", wit->name);
 	return 0;
 }
 

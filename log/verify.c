@@ -308,8 +308,9 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 	if (err != WITNESS_LOADED)
 		wit.seq = 0;
 	/* Whoever accepts a loss has to know that it may be larger. */
-	if (err == WITNESS_BAD && verify->note)
-		verify->note("'" WITNESS_NAME "' is damaged and says nothing");
+	if (err == WITNESS_BAD)
+		log_note(verify->note,
+		    "'" WITNESS_NAME "' is damaged and says nothing");
 	err = segment_list_read(io, dirfd, &list, why);
 	if (err < 0)
 		return err;
