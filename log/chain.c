@@ -250,17 +250,16 @@ chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
 	return 0;
 }
 
+/* The last of s's events is not known, unless another begins behind it. */
 static void
-chain_tell_headless(
-    struct chain *ch, const struct segment_list *list, size_t i, size_t n)
+chain_tell_headless(struct log_problem_sink *sink, const struct segment *s,
+    const struct segment *next)
 {
-	struct log_problem at = { .segment = list->v[i].name,
-		.first_seq = list->v[i].name_first_seq,
-		.last_seq = UINT64_MAX };
+	struct log_problem at = { .segment = s->name,
+		.first_seq = s->name_first_seq,
+		.last_seq = next ? next->name_first_seq - 1 : UINT64_MAX };
 
-	if (i + 1 < n)
-		at.last_seq = list->v[i + 1].name_first_seq - 1;
-	log_problem_tell(ch->sink, &at, "neither copy of its header is valid");
+	log_problem_tell(sink, &at, "neither copy of its header is valid");
 }
 
 int
@@ -287,7 +286,7 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 		if (before)
 			chain_check_alone(&ch, before);
 		if (!s->headed)
-			chain_tell_headless(&ch, list, i, n);
+			chain_tell_headless(sink, s, i + 1 < n ? s + 1 : NULL);
 		before = s->headed ? s : NULL;
 	}
 	if (before)
@@ -299,14 +298,10 @@ int
 chain_check_headless(const struct sysio *io, int dirfd, const struct segment *s,
     struct log_problem_sink *sink, struct reason *why)
 {
-	struct log_problem at = { .segment = s->name,
-		.first_seq = s->name_first_seq,
-		.last_seq = UINT64_MAX };
 	int got = segment_has_bytes(io, dirfd, s, why);
 
 	if (got > 0)
-		log_problem_tell(
-		    sink, &at, "neither copy of its header is valid");
+		chain_tell_headless(sink, s, NULL);
 	return MIN(got, 0);
 }
 
