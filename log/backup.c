@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/fs.h"
@@ -57,22 +55,11 @@ backup_problem(void *arg, const struct log_problem *problem)
 		    bk->why, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
-/* What is in tofd has to stay as it is. */
-static int PRINTF(2, 3) backup_refuse(struct backup *bk, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(bk->why->text, sizeof(bk->why->text), fmt, ap);
-	va_end(ap);
-	return -EEXIST;
-}
-
-/* What is there counts for more than a log that has lost its end. */
+/* What is there stays: it counts for more than a log that has lost its end. */
 static int
 backup_refuse_end(struct backup *bk, uint64_t has, uint64_t ends)
 {
-	return backup_refuse(bk,
+	return reason_say(bk->why, -EEXIST,
 	    "the backup there has event %" PRIu64 ", this log ends at %" PRIu64,
 	    has, ends);
 }
@@ -85,10 +72,11 @@ backup_check_old(struct backup *bk, const struct segment_header *h)
 	if (!bk->has_old)
 		return 0;
 	if (memcmp(m->log_id, h->log_id, sizeof(m->log_id)) != 0)
-		return backup_refuse(bk, "the backup there is of another log");
+		return reason_say(
+		    bk->why, -EEXIST, "the backup there is of another log");
 	/* The same names may stand for other events then. */
 	if (m->epoch != h->epoch)
-		return backup_refuse(bk,
+		return reason_say(bk->why, -EEXIST,
 		    "the backup there is of epoch %" PRIu64
 		    " of this log, which is at %" PRIu64 ": begin another one",
 		    m->epoch, h->epoch);
