@@ -42,6 +42,7 @@ struct grants {
 	void *arg;
 	struct map *users;
 	bool known;
+	bool cleared; /* so that an event does not say all of a user */
 	uint64_t known_seq;
 	uint64_t newest; /* seq of the newest event that said something */
 };
@@ -293,7 +294,7 @@ take(struct grants *g, struct slice topic, uint64_t seq, struct slice data,
 		set_acl(grant, data);
 	else
 		set_before(grant, data);
-	if (row)
+	if (row || g->cleared)
 		grant->untold = true;
 	else
 		tell(g, grant);
@@ -357,6 +358,7 @@ grants_all_known(struct grants *g, uint64_t seq)
 			tell(g, grant);
 		}
 	g->known = true;
+	g->cleared = false;
 	g->known_seq = seq;
 	drop_all(g, false);
 }
@@ -379,6 +381,7 @@ clear_all(struct grants *g)
 
 	while ((grant = map_next(g->users, &at)))
 		clear(grant);
+	g->cleared = true;
 	drop_all(g, false);
 }
 

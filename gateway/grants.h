@@ -40,7 +40,7 @@ bool grants_topic(struct slice topic);
  * An event of such a topic as the ring has it, or its row as the broker has
  * it; an older one changes nothing.  Bytes that make no sense grant nothing,
  * or revoke every token.  Members of the user are told, of rows when all of
- * them are here.
+ * them are here, and so of events while what was known is disowned.
  */
 void grants_event(struct grants *g, struct slice event);
 void grants_row(struct grants *g, struct slice row);

@@ -206,6 +206,29 @@ what_was_disowned_is_told_when_all_is_known(void **state)
 	assert_int_equal(grants_disown(w->grants), 0);
 }
 
+/* What else there is of the user has yet to come again. */
+static void
+of_what_was_disowned_no_event_says_all(void **state)
+{
+	struct world *w = *state;
+
+	has_row(w, "$acl.ada", 9, "{'read':['b']}");
+	grants_all_known(w->grants, 9);
+	assert_int_equal(w->told, 1);
+	grants_forget(w->grants, false);
+	has_row(w, "$acl.ada", 9, "{'read':['b']}");
+	assert_int_equal(grants_disown(w->grants), 0);
+	happens(w, "$revoke.ada", 12, "{'before':70}");
+	assert_int_equal(w->told, 1);
+	has_row(w, "$acl.ada", 9, "{'read':['b']}");
+	grants_all_known(w->grants, 12);
+	assert_int_equal(w->told, 2);
+	assert_string_equal(rights(&w->ada), "b t|");
+	assert_int_equal(grants_before(&w->ada), 70);
+	happens(w, "$acl.ada", 13, "{}");
+	assert_int_equal(w->told, 3);
+}
+
 /* A grant that was taken away stands before the one that it took away. */
 static void
 what_is_empty_is_remembered_until_all_is_known(void **state)
@@ -388,6 +411,7 @@ main(void)
 		TEST(what_is_older_changes_nothing),
 		TEST(events_are_told_at_once_and_rows_when_all_are_known),
 		TEST(what_was_disowned_is_told_when_all_is_known),
+		TEST(of_what_was_disowned_no_event_says_all),
 		TEST(what_is_empty_is_remembered_until_all_is_known),
 		TEST(what_makes_no_sense_grants_nothing),
 		TEST(patterns_are_as_many_as_in_a_token),
