@@ -133,7 +133,6 @@ settle(struct catchup *c)
 	while (c->remembered_bytes > ALL_BYTES) {
 		unsigned i = c->hand++ % (SETS * WAYS);
 
-		weigh(c, &c->remembered[i / WAYS].way[i % WAYS]);
 		forget(c, &c->remembered[i / WAYS].way[i % WAYS]);
 	}
 }
