@@ -228,6 +228,30 @@ house_writer_serves() {
 	kill -0 "$writer" 2>/dev/null
 }
 
+# wanted: the event whose rows the writer asks the broker for, so that what is
+# before it can be given up; 0: none is.  As it tells whoever says no word about
+# clients' positions.
+wanted() {
+	python3 - "$data/run/writer.sock" <<'END'
+import socket, struct, sys
+
+s = socket.socket(socket.AF_UNIX)
+s.settimeout(60)
+s.connect(sys.argv[1])
+ask = b"\x82\xa2op\xa6retain\xa2id\x01"
+s.sendall(struct.pack("<I", len(ask)) + ask)
+got = b""
+while len(got) < 4 or len(got) < 4 + struct.unpack("<I", got[:4])[0]:
+    more = s.recv(4096)
+    if not more:
+        sys.exit("hung up")
+    got += more
+at = got.index(b"\xa3seq") + 4
+size = {0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8}.get(got[at], 0)
+print(int.from_bytes(got[at + 1:at + 1 + size], "big") if size else got[at])
+END
+}
+
 # ends PID: wait for a process of ours and keep its status in $status.
 ends() {
 	status=0

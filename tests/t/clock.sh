@@ -148,28 +148,6 @@ fill() {
 		await_here more_packed
 }
 
-# wanted: the event whose rows the broker is asked for, so that what is before it
-# can be given up; 0: none is.
-wanted() {
-	python3 - "$data/run/writer.sock" <<'END'
-import socket, struct, sys
-
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(60)
-s.connect(sys.argv[1])
-ask = b"\x82\xa2op\xa6retain\xa2id\x01"
-s.sendall(struct.pack("<I", len(ask)) + ask)
-got = b""
-while b"\xa3seq" not in got or len(got) < 4 + struct.unpack("<I", got[:4])[0]:
-    more = s.recv(4096)
-    if not more:
-        sys.exit("hung up")
-    got += more
-at = got.index(b"\xa3seq") + 4
-print(got[at] if got[at] < 0x80 else got[at:].hex())
-END
-}
-
 # Whoever has looked has found nothing that is old.
 all_stay() {
 	[ ! -e "$data/log/FLOOR" ] && [ "$(wanted)" = 0 ]

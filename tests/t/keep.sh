@@ -31,28 +31,6 @@ kept() {
 		grep -q "\"value\":$1[,}]"
 }
 
-# wanted: of which event the writer wants rows, as it tells whoever says no
-# word about positions.
-wanted() {
-	python3 - "$data/run/writer.sock" <<'PY'
-import socket, struct, sys
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(60)
-s.connect(sys.argv[1])
-ask = b"\x82\xa2op\xa6retain\xa2id\x01"
-s.sendall(struct.pack("<I", len(ask)) + ask)
-got = b""
-while len(got) < 4 or len(got) < 4 + struct.unpack("<I", got[:4])[0]:
-    more = s.recv(4096)
-    if not more:
-        sys.exit("closed")
-    got += more
-at = got.index(b"\xa3seq") + 4
-size = {0xcc: 1, 0xcd: 2, 0xce: 4, 0xcf: 8}.get(got[at], 0)
-print(int.from_bytes(got[at + 1:at + 1 + size], "big") if size else got[at])
-PY
-}
-
 wants() {
 	[ "$(wanted)" -eq "$1" ]
 }
