@@ -321,8 +321,6 @@ test("nobody waits for a view that has ended", async () => {
   const left = await open(other);
   other.end(); // by a signal, or since the client was closed
   await assert.rejects(left.ready, /closed/);
-
-
 });
 
 /** What makes a view where rows.js can't be had; `refused` tells how often it was asked for. */
