@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/bytes.h"
 #include "core/fs.h"
 #include "core/proto.h"
 #include "core/reason.h"
@@ -98,18 +99,9 @@ tool_note(const struct tool *t, const char *fmt, ...)
 bool
 tool_number(const char *text, uint64_t min, uint64_t max, uint64_t *value)
 {
-	uint64_t v = 0;
+	uint64_t v;
 
-	if (!*text)
-		return false;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return false;
-		if (__builtin_mul_overflow(v, 10, &v) ||
-		    __builtin_add_overflow(v, (uint64_t)(*text - '0'), &v))
-			return false;
-	}
-	if (v < min || v > max)
+	if (!slice_uint(slice_cstr(text), &v) || v < min || v > max)
 		return false;
 	*value = v;
 	return true;
