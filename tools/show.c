@@ -12,6 +12,7 @@
 
 #include "core/event.h"
 #include "core/json.h"
+#include "core/mpvalid.h"
 #include "core/row.h"
 #include "tools/show.h"
 #include "tools/tool.h"
@@ -54,21 +55,33 @@ show_name(struct slice name)
 	}
 }
 
+/* Does a terminal show the word, and nothing else? */
+static bool
+show_is_tame(const char *word)
+{
+	const uint8_t *c = (const uint8_t *)word;
+
+	if (!mpvalid_utf8(c, strlen(word)))
+		return false;
+	for (; *c; c++)
+		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+			return false;
+	return true;
+}
+
 void
 show_shell_word(const char *word)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "abcdefghijklmnopqrstuvwxyz"
 				    "0123456789_./:=,+@%-";
-	bool hostile = false;
+	bool hostile = !show_is_tame(word);
 
 	if (word[0] && word[strspn(word, plain)] == '\0') {
 		fputs(word, stdout);
 		return;
 	}
-	for (const char *c = word; *c; c++)
-		hostile = hostile || (uint8_t)*c < ' ' || (uint8_t)*c >= 0x7f;
-	/* Where there are such bytes, in words of bash. */
+	/* Only then in words that some shells do not know. */
 	fputs(hostile ? "$'" : "'", stdout);
 	for (const char *c = word; *c; c++) {
 		uint8_t byte = (uint8_t)*c;

@@ -174,7 +174,7 @@ fi
 
 # --- what is typed ---
 
-odd="$work/it's \$(one); \"two\""
+odd="$work/it's \$(one); \"zwölf\""
 mkdir "$odd"
 cp -a "$data/log" "$odd/log"
 # shellcheck disable=SC2086
