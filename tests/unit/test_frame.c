@@ -19,6 +19,7 @@
 #include "core/frame.h"
 #include "core/reason.h"
 #include "core/time.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/tmpdir.h"
 
 enum {
@@ -390,16 +391,6 @@ a_path_longer_than_an_address_serves(void **state)
 
 /* --- descriptors --- */
 
-static unsigned
-open_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
 static void
 descriptors_travel_with_their_packet(void **state)
 {
@@ -409,7 +400,7 @@ descriptors_travel_with_their_packet(void **state)
 	char buf[8];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
-	before = open_descriptors();
+	before = descriptors_open();
 	for (unsigned i = 0; i < FRAME_FDS_MAX; i++)
 		send4[i] = fds[i % 2];
 	assert_int_equal(
@@ -430,7 +421,7 @@ descriptors_travel_with_their_packet(void **state)
 	n = 1;
 	assert_int_equal(frame_recv_fds(fds[1], buf, 8, got, &n), 4);
 	assert_int_equal(n, 0);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(descriptors_open(), before);
 	(void)close(fds[0]);
 	n = 1;
 	assert_int_equal(frame_recv_fds(fds[1], buf, 8, got, &n), 0);
@@ -445,19 +436,19 @@ too_many_descriptors_or_bytes_are_refused_and_none_is_kept(void **state)
 	char buf[4];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
-	before = open_descriptors();
+	before = descriptors_open();
 	assert_int_equal(frame_send_fds(fds[0], "x", 1,
 			     (int[]){ fds[0], fds[1], fds[0] }, 3),
 	    0);
 	assert_int_equal(frame_recv_fds(fds[1], buf, 4, got, &n), -EMSGSIZE);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(descriptors_open(), before);
 	n = 0;
 	assert_int_equal(frame_send_fds(fds[0], "x", 1, fds, 1), 0);
 	assert_int_equal(frame_recv_fds(fds[1], buf, 4, got, &n), -EMSGSIZE);
 	n = 4;
 	assert_int_equal(frame_send_fds(fds[0], "12345", 5, fds, 2), 0);
 	assert_int_equal(frame_recv_fds(fds[1], buf, 4, got, &n), -EMSGSIZE);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(descriptors_open(), before);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
 }

@@ -15,7 +15,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -25,17 +24,8 @@
 
 #include "core/frame.h"
 #include "core/reason.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/tmpdir.h"
-
-static unsigned
-open_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
 
 /* A stream that frames come out of, and the bare other end of it. */
 struct ends {
@@ -98,7 +88,7 @@ static void
 a_descriptor_comes_with_its_frame_to_who_wants_one(void **state)
 {
 	struct ends e = connected(true);
-	unsigned before = open_descriptors();
+	unsigned before = descriptors_open();
 	int pipes[2], fd;
 
 	assert_int_equal(pipe(pipes), 0);
@@ -121,35 +111,35 @@ a_descriptor_comes_with_its_frame_to_who_wants_one(void **state)
 	fd = frame_take_fd(&e.in);
 	assert_true(same_file(fd, e.out));
 	(void)close(fd);
-	assert_int_equal(open_descriptors(), before + 2);
+	assert_int_equal(descriptors_open(), before + 2);
 	/* One that nobody took ends with the stream. */
 	send_frame(&e, 'e', pipes, 1);
 	take_frame(&e, 'e');
 	(void)close(pipes[0]);
 	(void)close(pipes[1]);
 	disconnect(&e);
-	assert_int_equal(open_descriptors(), before - 2);
+	assert_int_equal(descriptors_open(), before - 2);
 }
 
 static void
 descriptors_that_nobody_wants_are_closed(void **state)
 {
 	struct ends e = connected(false);
-	unsigned before = open_descriptors();
+	unsigned before = descriptors_open();
 
 	for (unsigned i = 0; i < 10; i++) {
 		send_frame(&e, 'x', (int[]){ e.out, e.out }, 2);
 		take_frame(&e, 'x');
 		assert_int_equal(frame_take_fd(&e.in), -1);
-		assert_int_equal(open_descriptors(), before);
+		assert_int_equal(descriptors_open(), before);
 	}
 	/* To who wants one, a second is one too many. */
 	e.in.wants_fd = true;
 	send_frame(&e, 'y', (int[]){ e.out, e.out, e.out }, 3);
 	take_frame(&e, 'y');
-	assert_true(open_descriptors() <= before + 1);
+	assert_true(descriptors_open() <= before + 1);
 	disconnect(&e);
-	assert_int_equal(open_descriptors(), before - 2);
+	assert_int_equal(descriptors_open(), before - 2);
 }
 
 static void
@@ -225,17 +215,12 @@ without_a_descriptor_there_is_no_socket(void **state)
 {
 	struct tmpdir *dir = *state;
 	const char *path = tmpdir_path(dir, "sock");
-	int lowest = dup(STDOUT_FILENO), fd = -1;
-	struct rlimit old, few;
+	struct rlimit old = descriptors_leave(0);
+	int fd = -1;
 
-	(void)close(lowest);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	few = old;
-	few.rlim_cur = (rlim_t)lowest;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_not_listening(path, -EMFILE, "cannot make a socket");
 	assert_int_equal(frame_connect(path, SOCK_STREAM, &fd, NULL), -EMFILE);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	descriptors_restore(&old);
 	assert_int_equal(tmpdir_count(dir), 0);
 }
 

@@ -24,6 +24,7 @@
 
 #include "core/reason.h"
 #include "shm/stats.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/tmpdir.h"
 
 static const struct stats_def defs[] = {
@@ -102,16 +103,10 @@ static void
 without_a_descriptor_there_is_no_page_either(void **state)
 {
 	struct tmpdir *dir = *state;
-	int lowest = dup(STDOUT_FILENO);
-	struct rlimit old, few;
+	struct rlimit old = descriptors_leave(0);
 
-	(void)close(lowest);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	few = old;
-	few.rlim_cur = (rlim_t)lowest;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	assert_not_made(dir, -EMFILE, "cannot create");
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	descriptors_restore(&old);
 	assert_int_equal(tmpdir_count(dir), 0);
 }
 
