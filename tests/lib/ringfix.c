@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/crc32c.h"
+#include "core/frame.h"
 #include "core/reason.h"
 #include "tests/lib/ringfix.h"
 
@@ -70,6 +72,7 @@ ringfix_dir(struct ringfix *fx)
 			.group = (gid_t)-1,
 			.topic_key = { { 7, 8 } },
 		},
+		.listener = -1,
 	};
 	snprintf(fx->dir, sizeof(fx->dir), "%s/peal-test-XXXXXX",
 	    access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
@@ -100,11 +103,30 @@ ringfix_open(struct ringfix *fx)
 }
 
 void
+ringfix_listen(struct ringfix *fx, int flags)
+{
+	struct reason why = { "" };
+	char path[128];
+	int err = doorbell_hub_new(fx->writer, &fx->hub);
+
+	snprintf(path, sizeof(path), "%s/ring.sock", fx->dir);
+	if (err == 0)
+		err = frame_listen(
+		    path, SOCK_SEQPACKET | flags, 0600, &fx->listener, &why);
+	if (err < 0) {
+		fprintf(stderr, "ringfix: %d: %s\n", err, why.text);
+		abort();
+	}
+}
+
+void
 ringfix_close(struct ringfix *fx)
 {
 	struct dirent *entry;
 	DIR *dir;
 
+	fx->hub = doorbell_hub_free(fx->hub);
+	closep(&fx->listener);
 	fx->reader = ring_reader_free(fx->reader);
 	fx->writer = ring_writer_free(fx->writer);
 	dir = fdopendir(fx->dirfd);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "shm/doorbell.h"
 #include "shm/ring_reader.h"
 #include "shm/ring_writer.h"
 
@@ -24,6 +25,8 @@ struct ringfix {
 	struct ring_options opt; /* 8 slots, 4096 bytes, head 0 */
 	struct ring_writer *writer;
 	struct ring_reader *reader;
+	struct doorbell_hub *hub;
+	int listener; /* ring.sock, or -1 */
 	uint64_t seq; /* last published */
 };
 
@@ -38,6 +41,11 @@ bool ringfix_right(const struct ring_event *ev, const uint8_t *bytes);
 void ringfix_dir(struct ringfix *fx);
 /* Ring, installed, with a reader on it. */
 void ringfix_open(struct ringfix *fx);
+/*
+ * ring.sock, which listens, and a hub for who comes there; flags are
+ * SOCK_NONBLOCK or 0.
+ */
+void ringfix_listen(struct ringfix *fx, int flags);
 /* Everything away, the directory too. */
 void ringfix_close(struct ringfix *fx);
 

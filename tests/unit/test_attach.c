@@ -10,12 +10,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
-#include "core/frame.h"
 #include "core/loop.h"
 #include "core/time.h"
 #include "gateway/attach.h"
@@ -27,8 +25,6 @@ enum {
 
 struct attachfix {
 	struct ringfix ring;
-	struct doorbell_hub *hub;
-	int listener;
 	int sock;
 	struct loop *loop;
 	struct attach *attach;
@@ -50,15 +46,11 @@ static int
 setup(void **state)
 {
 	struct attachfix *fx = calloc(1, sizeof(*fx));
-	char path[128];
 
 	assert_non_null(fx);
 	ringfix_dir(&fx->ring);
 	ringfix_open(&fx->ring);
-	assert_int_equal(doorbell_hub_new(fx->ring.writer, &fx->hub), 0);
-	snprintf(path, sizeof(path), "%s/ring.sock", fx->ring.dir);
-	assert_int_equal(
-	    frame_listen(path, SOCK_SEQPACKET, 0600, &fx->listener, NULL), 0);
+	ringfix_listen(&fx->ring, 0);
 	fx->sock = -1;
 	fx->loop = loop_new();
 	fx->deadline_ns = time_mono_ns() + DEADLINE_S * NS_PER_S;
@@ -73,9 +65,7 @@ teardown(void **state)
 
 	fx->attach = attach_free(fx->attach);
 	fx->loop = loop_free(fx->loop);
-	doorbell_hub_free(fx->hub);
 	closep(&fx->sock);
-	closep(&fx->listener);
 	ringfix_close(&fx->ring);
 	free(fx);
 	return 0;
@@ -103,10 +93,10 @@ take_request(struct attachfix *fx)
 	char role[DOORBELL_ROLE];
 
 	closep(&fx->sock);
-	while (!readable(fx->listener))
+	while (!readable(fx->ring.listener))
 		turn(fx);
-	fx->sock =
-	    accept4(fx->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fx->sock = accept4(
+	    fx->ring.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	assert_true(fx->sock >= 0);
 	while (!readable(fx->sock))
 		turn(fx);
@@ -117,7 +107,8 @@ take_request(struct attachfix *fx)
 static void
 answer(struct attachfix *fx)
 {
-	assert_true(doorbell_hub_add(fx->hub, fx->sock, "gateway", 1) >= 0);
+	assert_true(
+	    doorbell_hub_add(fx->ring.hub, fx->sock, "gateway", 1) >= 0);
 }
 
 static void

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -35,14 +34,10 @@ enum {
 
 struct bellfix {
 	struct ringfix ring;
-	struct doorbell_hub *hub;
-	int listener;
 	int sock; /* of the one that was served last */
 	int slot; /* what doorbell_hub_add() returned */
 	bool refuse;
 	char role[DOORBELL_ROLE];
-	size_t bent;	  /* byte of the reply that serve_bent() changes */
-	off_t page_bytes; /* of the page that it hands over */
 };
 
 static bool
@@ -57,15 +52,11 @@ static int
 setup(void **state)
 {
 	struct bellfix *fx = calloc(1, sizeof(*fx));
-	char path[128];
 
 	assert_non_null(fx);
 	ringfix_dir(&fx->ring);
 	ringfix_open(&fx->ring);
-	assert_int_equal(doorbell_hub_new(fx->ring.writer, &fx->hub), 0);
-	snprintf(path, sizeof(path), "%s/ring.sock", fx->ring.dir);
-	assert_int_equal(
-	    frame_listen(path, SOCK_SEQPACKET, 0600, &fx->listener, NULL), 0);
+	ringfix_listen(&fx->ring, 0);
 	fx->sock = -1;
 	*state = fx;
 	return 0;
@@ -76,9 +67,7 @@ teardown(void **state)
 {
 	struct bellfix *fx = *state;
 
-	doorbell_hub_free(fx->hub);
 	closep(&fx->sock);
-	closep(&fx->listener);
 	ringfix_close(&fx->ring);
 	free(fx);
 	return 0;
@@ -92,71 +81,33 @@ serve(void *arg)
 	int err;
 
 	closep(&fx->sock);
-	if (!readable(fx->listener, WAIT_MS))
+	if (!readable(fx->ring.listener, WAIT_MS))
 		return NULL;
-	fx->sock =
-	    accept4(fx->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fx->sock = accept4(
+	    fx->ring.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fx->sock < 0 || !readable(fx->sock, WAIT_MS))
 		return NULL;
 	err = doorbell_hub_request(fx->sock, fx->role);
 	if (fx->refuse)
-		doorbell_hub_refuse(fx->hub, fx->sock, DOORBELL_ACCOUNT);
+		doorbell_hub_refuse(fx->ring.hub, fx->sock, DOORBELL_ACCOUNT);
 	else
 		fx->slot = err < 0 ? err
-				   : doorbell_hub_add(
-					 fx->hub, fx->sock, fx->role, 4711);
+				   : doorbell_hub_add(fx->ring.hub, fx->sock,
+					 fx->role, 4711);
 	return NULL;
-}
-
-/* A writer that hands over the ring, and announces another one. */
-static void *
-serve_bent(void *arg)
-{
-	struct bellfix *fx = arg;
-	union {
-		struct ring_attach_reply reply;
-		uint8_t bytes[sizeof(struct ring_attach_reply)];
-	} u = { .reply = { .magic = RING_MAGIC, .version = RING_VERSION } };
-	int fds[3] = { ring_writer_reader_fd(fx->ring.writer), -1, -1 };
-
-	u.reply.epoch = fx->ring.opt.epoch;
-	u.reply.incarnation = fx->ring.opt.incarnation;
-	memcpy(u.reply.log_id, fx->ring.opt.log_id, sizeof(u.reply.log_id));
-	if (fx->bent)
-		u.bytes[fx->bent] ^= 1;
-	closep(&fx->sock);
-	if (!readable(fx->listener, WAIT_MS))
-		return NULL;
-	fx->sock = accept4(fx->listener, NULL, NULL, SOCK_CLOEXEC);
-	fds[1] = eventfd(0, EFD_CLOEXEC);
-	fds[2] = memfd_create("page", MFD_CLOEXEC);
-	/* What goes wrong here is missed by whoever waits for it. */
-	if (ftruncate(fds[2], fx->page_bytes) < 0 ||
-	    frame_send_fds(fx->sock, &u, sizeof(u), fds, 3) < 0)
-		closep(&fx->sock);
-	closep(&fds[1]);
-	closep(&fds[2]);
-	return NULL;
-}
-
-static int
-attach_to(void *(*writer)(void *), struct bellfix *fx, struct doorbell **bell,
-    struct ring_reader **rd, struct reason *why)
-{
-	pthread_t thread;
-	int err;
-
-	assert_int_equal(pthread_create(&thread, NULL, writer, fx), 0);
-	err = doorbell_attach(fx->ring.dir, "gateway", bell, rd, why);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	return err;
 }
 
 static int
 attach(struct bellfix *fx, struct doorbell **bell, struct ring_reader **rd,
     struct reason *why)
 {
-	return attach_to(serve, fx, bell, rd, why);
+	pthread_t thread;
+	int err;
+
+	assert_int_equal(pthread_create(&thread, NULL, serve, fx), 0);
+	err = doorbell_attach(fx->ring.dir, "gateway", bell, rd, why);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	return err;
 }
 
 struct attached {
@@ -230,9 +181,9 @@ a_parked_reader_is_rung_once(void **state)
 	assert_true(doorbell_park(a.bell, a.rd));
 	assert_false(readable(doorbell_fd(a.bell), 0));
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 1);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 1);
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 0);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
 	assert_true(readable(doorbell_fd(a.bell), WAIT_MS));
 	assert_true(doorbell_awake(a.bell, a.rd, true));
 	assert_false(readable(doorbell_fd(a.bell), 0));
@@ -240,7 +191,7 @@ a_parked_reader_is_rung_once(void **state)
 	/* A second time, as if for the first. */
 	assert_true(doorbell_park(a.bell, a.rd));
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 1);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 1);
 	assert_true(doorbell_awake(a.bell, a.rd, true));
 	assert_int_equal(doorbell_missed(a.bell), 0);
 	detach(&a);
@@ -253,10 +204,10 @@ a_reader_that_is_awake_is_not_rung(void **state)
 	struct attached a = attach_well(fx);
 
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 0);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
 	assert_false(doorbell_park(a.bell, a.rd));
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 0);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
 	detach(&a);
 }
 
@@ -272,7 +223,7 @@ only_a_ring_that_was_claimed_and_not_heard_counts_as_missed(void **state)
 	ringfix_publish(&fx->ring, 1);
 	assert_true(doorbell_awake(a.bell, a.rd, false));
 	assert_int_equal(doorbell_missed(a.bell), 0);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 0);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
 	read_all(a.rd);
 	/* Nothing came at all. */
 	assert_true(doorbell_park(a.bell, a.rd));
@@ -281,12 +232,12 @@ only_a_ring_that_was_claimed_and_not_heard_counts_as_missed(void **state)
 	/* The doorbell is stolen. */
 	assert_true(doorbell_park(a.bell, a.rd));
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 1);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 1);
 	assert_int_equal(recv(doorbell_fd(a.bell), &byte, 1, 0), 1);
 	assert_true(doorbell_awake(a.bell, a.rd, false));
 	assert_int_equal(doorbell_missed(a.bell), 1);
-	doorbell_hub_copy(fx->hub);
-	doorbell_hub_copy(fx->hub);
+	doorbell_hub_copy(fx->ring.hub);
+	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1);
 	detach(&a);
 }
@@ -302,7 +253,7 @@ a_reader_that_sleeps_through_a_thousand_rings_blocks_nobody(void **state)
 		read_all(a.rd);
 		assert_true(doorbell_park(a.bell, a.rd));
 		ringfix_publish(&fx->ring, 1);
-		(void)doorbell_hub_ring(fx->hub);
+		(void)doorbell_hub_ring(fx->ring.hub);
 	}
 	assert_true(doorbell_awake(a.bell, a.rd, true));
 	assert_false(readable(doorbell_fd(a.bell), 0));
@@ -316,7 +267,7 @@ the_bell_becomes_readable_when_the_writer_goes(void **state)
 	struct attached a = attach_well(fx);
 
 	assert_true(doorbell_park(a.bell, a.rd));
-	fx->hub = doorbell_hub_free(fx->hub);
+	fx->ring.hub = doorbell_hub_free(fx->ring.hub);
 	assert_true(readable(doorbell_fd(a.bell), WAIT_MS));
 	assert_false(doorbell_awake(a.bell, a.rd, true));
 	detach(&a);
@@ -335,9 +286,9 @@ the_attachment_closes_when_the_reader_goes(void **state)
 	assert_int_equal(recv(fx->sock, &byte, 1, 0), 0);
 	/* Rung before it is noticed: no signal, no error. */
 	ringfix_publish(&fx->ring, 1);
-	assert_int_equal(doorbell_hub_ring(fx->hub), 0);
-	doorbell_hub_remove(fx->hub, slot);
-	doorbell_hub_remove(fx->hub, slot);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
+	doorbell_hub_remove(fx->ring.hub, slot);
+	doorbell_hub_remove(fx->ring.hub, slot);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_readers), 0);
 	a = attach_well(fx);
 	assert_int_equal(fx->slot, slot);
@@ -355,7 +306,7 @@ tools_see_who_is_attached(void **state)
 	    a.bell, &(struct doorbell_report){
 			.position = 17, .clients = 3, .lapped = 2 });
 	assert_true(doorbell_park(a.bell, a.rd));
-	doorbell_hub_copy(fx->hub);
+	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 1);
 	assert_string_equal(seats[0].role, "gateway");
@@ -364,7 +315,7 @@ tools_see_who_is_attached(void **state)
 	assert_int_equal(seats[0].clients, 3);
 	assert_int_equal(seats[0].lapped, 2);
 	assert_true(seats[0].parked);
-	doorbell_hub_remove(fx->hub, fx->slot);
+	doorbell_hub_remove(fx->ring.hub, fx->slot);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 0);
 	detach(&a);
@@ -415,62 +366,6 @@ an_account_that_may_not_read_is_refused(void **state)
 	assert_int_equal(writer_counter(fx, STATS_WRITER_rejected_readers), 1);
 }
 
-/* How many descriptors are open. */
-static int
-open_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
-}
-
-/* Whatever it is in which the two differ, and a page that is no page. */
-static void
-a_ring_that_is_not_the_one_announced_is_refused(void **state)
-{
-	static const struct {
-		size_t bent;
-		off_t page_bytes;
-		int err;
-		const char *says;
-	} cases[] = {
-		{ 0, RING_PAGE, 0, "" },
-		{ offsetof(struct ring_attach_reply, log_id), RING_PAGE,
-		    -EPROTO, "not the one announced" },
-		{ offsetof(struct ring_attach_reply, log_id) + 15, RING_PAGE,
-		    -EPROTO, "not the one announced" },
-		{ offsetof(struct ring_attach_reply, epoch), RING_PAGE, -EPROTO,
-		    "not the one announced" },
-		{ offsetof(struct ring_attach_reply, incarnation), RING_PAGE,
-		    -EPROTO, "not the one announced" },
-		{ offsetof(struct ring_attach_reply, magic) + 1, RING_PAGE,
-		    -EPROTO, "not of version" },
-		{ offsetof(struct ring_attach_reply, version) + 1, RING_PAGE,
-		    -EPROTO, "not of version" },
-		{ 0, RING_PAGE - 1, -EPROTO, "too short" },
-	};
-	struct bellfix *fx = *state;
-	int opened = -1;
-
-	for (unsigned i = 0; i < ARRAY_LEN(cases); i++) {
-		struct attached a = { NULL, NULL };
-		struct reason why = { "" };
-
-		fx->bent = cases[i].bent;
-		fx->page_bytes = cases[i].page_bytes;
-		assert_int_equal(
-		    attach_to(serve_bent, fx, &a.bell, &a.rd, &why),
-		    cases[i].err);
-		assert_non_null(strstr(why.text, cases[i].says));
-		detach(&a);
-		if (i == 0)
-			opened = open_descriptors();
-		assert_int_equal(open_descriptors(), opened);
-	}
-}
-
 static void
 without_a_writer_attaching_says_so(void **state)
 {
@@ -478,7 +373,7 @@ without_a_writer_attaching_says_so(void **state)
 	struct attached a;
 	struct reason why;
 
-	closep(&fx->listener);
+	closep(&fx->ring.listener);
 	assert_int_equal(
 	    doorbell_attach(fx->ring.dir, "tail", &a.bell, &a.rd, &why),
 	    -ECONNREFUSED);
@@ -564,7 +459,7 @@ neither_ring_nor_status_page_can_be_bent_by_a_reader(void **state)
 	assert_int_equal(pwrite(fds[2], &missed, sizeof(missed),
 			     offsetof(struct ring_status_page, missed)),
 	    sizeof(missed));
-	doorbell_hub_copy(fx->hub);
+	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1000);
 	for (unsigned i = 0; i < 3; i++)
 		(void)close(fds[i]);
@@ -589,7 +484,6 @@ main(void)
 		TEST(tools_see_who_is_attached),
 		TEST(the_sixty_fifth_reader_is_refused_with_a_sentence),
 		TEST(an_account_that_may_not_read_is_refused),
-		TEST(a_ring_that_is_not_the_one_announced_is_refused),
 		TEST(without_a_writer_attaching_says_so),
 		TEST(a_writer_that_never_answers_is_given_up),
 		TEST(a_request_that_is_none_is_refused),

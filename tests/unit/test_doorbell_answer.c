@@ -6,16 +6,13 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -25,12 +22,11 @@
 #include "shm/doorbell.h"
 #include "shm/ring_layout_priv.h"
 #include "shm/stats.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/ringfix.h"
 
 struct bellfix {
 	struct ringfix ring;
-	struct doorbell_hub *hub;
-	int listener;
 	int page; /* a good status page */
 };
 
@@ -38,15 +34,11 @@ static int
 setup(void **state)
 {
 	struct bellfix *fx = calloc(1, sizeof(*fx));
-	char path[128];
 
 	assert_non_null(fx);
 	ringfix_dir(&fx->ring);
 	ringfix_open(&fx->ring);
-	assert_int_equal(doorbell_hub_new(fx->ring.writer, &fx->hub), 0);
-	snprintf(path, sizeof(path), "%s/ring.sock", fx->ring.dir);
-	assert_int_equal(
-	    frame_listen(path, SOCK_SEQPACKET, 0600, &fx->listener, NULL), 0);
+	ringfix_listen(&fx->ring, 0);
 	fx->page = memfd_create("page", MFD_CLOEXEC);
 	assert_int_equal(ftruncate(fx->page, RING_PAGE), 0);
 	*state = fx;
@@ -58,9 +50,7 @@ teardown(void **state)
 {
 	struct bellfix *fx = *state;
 
-	doorbell_hub_free(fx->hub);
 	closep(&fx->page);
-	closep(&fx->listener);
 	ringfix_close(&fx->ring);
 	free(fx);
 	return 0;
@@ -85,23 +75,13 @@ good_answer(const struct bellfix *fx)
 			.incarnation = fx->ring.opt.incarnation,
 		},
 		.len = sizeof(a.reply),
-		.fds = { ring_writer_reader_fd(fx->ring.writer), fx->listener,
+		.fds = { ring_writer_reader_fd(fx->ring.writer), fx->ring.listener,
 			fx->page },
 		.n = 3,
 	};
 
 	memcpy(a.reply.log_id, fx->ring.opt.log_id, sizeof(a.reply.log_id));
 	return a;
-}
-
-static unsigned
-open_descriptors(void)
-{
-	unsigned n = 0;
-
-	for (int fd = 0; fd < 1024; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
 }
 
 /* A reader asks and is answered so, or the writer hangs up where a is NULL. */
@@ -115,7 +95,7 @@ answered(struct bellfix *fx, const struct answer *a, struct reason *why)
 
 	assert_int_equal(doorbell_ask(fx->ring.dir, "tail", &bell, why), 0);
 	assert_true(doorbell_sock(bell) >= 0);
-	sock = accept4(fx->listener, NULL, NULL, SOCK_CLOEXEC);
+	sock = accept4(fx->ring.listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_int_equal(doorbell_hub_request(sock, role), 0);
 	if (a)
 		assert_int_equal(
@@ -129,13 +109,13 @@ static void
 assert_answer(
     struct bellfix *fx, const struct answer *a, int err, const char *text)
 {
-	unsigned before = open_descriptors();
+	unsigned before = descriptors_open();
 	struct reason why = { "" };
 
 	assert_int_equal(answered(fx, a, &why), err);
 	if (!strstr(why.text, text))
 		fail_msg("'%s' lacks '%s'", why.text, text);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(descriptors_open(), before);
 }
 
 static void
@@ -143,23 +123,15 @@ an_answer_of_another_form_is_refused_and_nothing_of_it_kept(void **state)
 {
 	const char *text = "the answer on 'ring.sock' is not of version 1";
 	struct bellfix *fx = *state;
-	const struct answer good = good_answer(fx);
-	struct answer a = good;
+	struct answer a = good_answer(fx);
 
 	assert_answer(fx, &a, 0, "");
 	a.len--;
 	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
-	a.reply.magic++;
-	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
-	a.reply.version++;
-	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
-	a.n = 2;
-	assert_answer(fx, &a, -EPROTO, text);
-	a.n = 0;
-	assert_answer(fx, &a, -EPROTO, text);
+	a.len++;
+	for (a.n = 0; a.n < 3; a.n++)
+		assert_answer(fx, &a, -EPROTO, text);
+	assert_answer(fx, &a, 0, "");
 	assert_answer(
 	    fx, NULL, -ECONNREFUSED, "the writer hung up on 'ring.sock'");
 }
@@ -221,20 +193,29 @@ a_status_page_that_cannot_be_written_is_refused(void **state)
 static void
 another_ring_than_the_one_announced_is_refused(void **state)
 {
-	const char *text = "the ring handed over is not the one announced";
+#define AT(member) offsetof(struct ring_attach_reply, member)
+	static const struct {
+		size_t byte;
+		const char *text;
+	} rows[] = {
+		{ AT(magic), "is not of version 1" },
+		{ AT(magic) + 1, "is not of version 1" },
+		{ AT(version), "is not of version 1" },
+		{ AT(version) + 1, "is not of version 1" },
+		{ AT(log_id), "is not the one announced" },
+		{ AT(log_id) + 15, "is not the one announced" },
+		{ AT(epoch), "is not the one announced" },
+		{ AT(incarnation), "is not the one announced" },
+	};
+#undef AT
 	struct bellfix *fx = *state;
-	const struct answer good = good_answer(fx);
-	struct answer a = good;
+	struct answer a = good_answer(fx);
 
-	a.reply.epoch++;
-	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
-	a.reply.incarnation++;
-	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
-	a.reply.log_id[15] ^= 1;
-	assert_answer(fx, &a, -EPROTO, text);
-	a = good;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		((uint8_t *)&a.reply)[rows[i].byte] ^= 1;
+		assert_answer(fx, &a, -EPROTO, rows[i].text);
+		((uint8_t *)&a.reply)[rows[i].byte] ^= 1;
+	}
 	a.fds[0] = fx->page;
 	assert_answer(fx, &a, -EPROTO, "the ring handed over is no ring");
 }
@@ -262,64 +243,46 @@ a_reader_that_has_gone_takes_no_seat(void **state)
 {
 	struct bellfix *fx = *state;
 	struct ring_seat_info seats[RING_SEATS];
-	unsigned before = open_descriptors();
+	unsigned before = descriptors_open();
 	int sock = gone();
 
 	for (unsigned i = 0; i < 2 * DOORBELL_READERS; i++)
 		assert_int_equal(
-		    doorbell_hub_add(fx->hub, sock, "tail", 17), -EPIPE);
+		    doorbell_hub_add(fx->ring.hub, sock, "tail", 17), -EPIPE);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 0);
 	assert_int_equal(counter(fx, STATS_WRITER_readers), 0);
-	doorbell_hub_refuse(fx->hub, sock, DOORBELL_ACCOUNT);
+	doorbell_hub_refuse(fx->ring.hub, sock, DOORBELL_ACCOUNT);
 	assert_int_equal(counter(fx, STATS_WRITER_rejected_readers), 1);
 	(void)close(sock);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(descriptors_open(), before);
 	/* Slots that nobody has are none to remove. */
-	doorbell_hub_remove(fx->hub, -1);
-	doorbell_hub_remove(fx->hub, DOORBELL_READERS);
+	doorbell_hub_remove(fx->ring.hub, -1);
+	doorbell_hub_remove(fx->ring.hub, DOORBELL_READERS);
 	assert_int_equal(counter(fx, STATS_WRITER_readers), 0);
-}
-
-/* No descriptor above the n lowest that are free now. */
-static void
-allow_descriptors(struct rlimit old, int n)
-{
-	int lowest = dup(STDOUT_FILENO);
-
-	assert_true(lowest >= 0);
-	(void)close(lowest);
-	old.rlim_cur = (rlim_t)(lowest + n);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 }
 
 static void
 without_descriptors_a_seat_stays_free_and_later_serves(void **state)
 {
 	struct bellfix *fx = *state;
-	unsigned before, failed = 0;
-	int s[2], slot = -1;
-	struct rlimit old;
+	unsigned before;
+	int s[2];
 
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, s), 0);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	before = open_descriptors();
-	for (int n = 0; slot < 0; n++) {
-		allow_descriptors(old, n);
-		slot = doorbell_hub_add(fx->hub, s[0], "tail", 17);
-		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-		if (slot >= 0)
-			break;
-		failed++;
-		assert_int_equal(slot, -EMFILE);
-		assert_int_equal(counter(fx, STATS_WRITER_readers), 0);
-		assert_int_equal(open_descriptors(), before);
-	}
+	before = descriptors_open();
 	/* Two ends of the bell and the page. */
-	assert_int_equal(failed, 3);
-	assert_int_equal(slot, 0);
-	assert_int_equal(counter(fx, STATS_WRITER_readers), 1);
+	for (unsigned n = 0; n <= 3; n++) {
+		struct rlimit old = descriptors_leave(n);
+		int slot = doorbell_hub_add(fx->ring.hub, s[0], "tail", 17);
+
+		descriptors_restore(&old);
+		assert_int_equal(slot, n < 3 ? -EMFILE : 0);
+		assert_int_equal(counter(fx, STATS_WRITER_readers), n == 3);
+		if (n < 3)
+			assert_int_equal(descriptors_open(), before);
+	}
 	(void)close(s[0]);
 	(void)close(s[1]);
 }

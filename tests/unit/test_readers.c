@@ -6,13 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
 
-#include "core/frame.h"
 #include "core/loop.h"
 #include "core/time.h"
 #include "shm/doorbell.h"
@@ -26,10 +24,8 @@ enum {
 
 struct world {
 	struct ringfix ring;
-	struct doorbell_hub *hub;
 	struct loop *loop;
 	struct attach *attach;
-	int listener;
 	struct rlimit was;
 	bool relieved;
 };
@@ -38,21 +34,16 @@ static int
 setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
-	char path[128];
 
 	assert_non_null(w);
 	*state = w;
 	ringfix_dir(&w->ring);
 	ringfix_open(&w->ring);
-	assert_int_equal(doorbell_hub_new(w->ring.writer, &w->hub), 0);
-	snprintf(path, sizeof(path), "%s/ring.sock", w->ring.dir);
-	assert_int_equal(frame_listen(path, SOCK_SEQPACKET | SOCK_NONBLOCK,
-			     0600, &w->listener, NULL),
-	    0);
+	ringfix_listen(&w->ring, SOCK_NONBLOCK);
 	w->loop = loop_new();
 	assert_non_null(w->loop);
-	assert_int_equal(attach_new(w->loop, w->listener, w->hub, (gid_t)-1,
-			     &w->attach, NULL),
+	assert_int_equal(attach_new(w->loop, w->ring.listener, w->ring.hub,
+			     (gid_t)-1, &w->attach, NULL),
 	    0);
 	return 0;
 }
@@ -64,8 +55,6 @@ teardown(void **state)
 
 	w->attach = attach_free(w->attach);
 	w->loop = loop_free(w->loop);
-	(void)doorbell_hub_free(w->hub);
-	closep(&w->listener);
 	ringfix_close(&w->ring);
 	free(w);
 	return 0;
