@@ -67,7 +67,6 @@ auditfix_expect_whole(struct modelfix *m)
 		fail_msg("%s", fd.sentence);
 }
 
-/* The first edited event is one of them. */
 void
 auditfix_expect_edited(struct modelfix *m, uint64_t first, uint64_t last)
 {
@@ -81,7 +80,6 @@ auditfix_expect_edited(struct modelfix *m, uint64_t first, uint64_t last)
 		    (int)fd.edit_last, (int)first, (int)last);
 }
 
-/* Events 1 to AUDITFIX_LAST, three to a request, and an IDLE frame behind every fourth. */
 void
 auditfix_fill(struct modelfix *m)
 {
@@ -95,7 +93,6 @@ auditfix_fill(struct modelfix *m)
 	auditfix_expect_whole(m);
 }
 
-/* The place of the newest segment. */
 size_t
 auditfix_newest(struct modelfix *m)
 {
@@ -135,12 +132,12 @@ auditfix_edit(struct modelfix *m, size_t n, struct auditfix_deed *deed)
 	    m->fm, modelfix_named(m, modelfix_nth(m, n)), do_deed, deed);
 }
 
-/* Make all digests from segment n on anew, to the end of the log. */
 void
 auditfix_rewrite_from(struct modelfix *m, size_t n, struct auditfix_deed *deed)
 {
 	static struct editor ed;
 	static uint8_t before[sizeof(deed->copy)];
+
 	auditfix_edit(m, n, deed);
 	while (n < auditfix_newest(m)) {
 		int fd;

@@ -22,7 +22,6 @@ enum {
 
 struct auditfix_found {
 	uint64_t problems;
-	struct log_problem first;
 	char sentence[LOG_PROBLEM_SENTENCE];
 	char segment[SEGMENT_NAME_SIZE];
 	uint64_t edit_first, edit_last; /* of the first edited history */

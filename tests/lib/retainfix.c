@@ -52,6 +52,18 @@ retainfix_pack(const struct sysio *io, int dirfd, struct reason *why)
 	return got;
 }
 
+void
+retainfix_pack_all(struct logfix *fx)
+{
+	int got;
+
+	do {
+		got = retainfix_pack(fx->io, fx->dirfd, &fx->why);
+	} while (got == RETAIN_PACKED);
+	if (got != RETAIN_NOTHING)
+		fail_msg("%d: %s", got, fx->why.text);
+}
+
 int
 retainfix_sum(const struct sysio *io, int dirfd, struct reason *why)
 {

@@ -24,6 +24,8 @@ int retainfix_look(const struct sysio *io, int dirfd,
     struct reason *why);
 int retainfix_pack(const struct sysio *io, int dirfd, struct reason *why);
 int retainfix_sum(const struct sysio *io, int dirfd, struct reason *why);
+/* All that may be packed. */
+void retainfix_pack_all(struct logfix *fx);
 
 /* Give up what is beyond keep_bytes; how far that came is in *floor. */
 int retainfix_retain(

@@ -239,16 +239,12 @@ an_edited_event_is_found_in_a_packed_segment(void **state)
 {
 	struct auditfix_deed deed = { auditfix_change, 0, EDITOR_CRCS };
 	struct modelfix *m = *state;
-	int got;
 
 	auditfix_fill(m);
 	auditfix_make_sums(m);
 	deed.seq = modelfix_nth(m, AUDITFIX_MIDDLE) + 10;
 	auditfix_edit(m, AUDITFIX_MIDDLE, &deed);
-	do {
-		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
-	} while (got == RETAIN_PACKED);
-	assert_int_equal(got, RETAIN_NOTHING);
+	retainfix_pack_all(&m->fx);
 	assert_non_null(strstr(
 	    modelfix_named(m, modelfix_nth(m, AUDITFIX_MIDDLE)), ".segz"));
 	auditfix_expect_edited(m, deed.seq, deed.seq);

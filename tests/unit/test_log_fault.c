@@ -21,7 +21,6 @@
 #include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/restore.h"
-#include "log/retain.h"
 #include "log/verify.h"
 #include "tests/lib/repairfix.h"
 #include "tests/lib/retainfix.h"
@@ -107,12 +106,8 @@ sweep_both(struct modelfix *m, operation *op, check *looks)
 static void
 pack_the_oldest(struct modelfix *m)
 {
-	int got;
-
 	logfix_stop(&m->fx);
-	do {
-		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
-	} while (got == RETAIN_PACKED);
+	retainfix_pack_all(&m->fx);
 	assert_non_null(strstr(modelfix_named(m, 13), ".segz"));
 }
 

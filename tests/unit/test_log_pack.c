@@ -30,18 +30,6 @@ enum {
 	LAST = 60, /* of modelfix_fill_segments() */
 };
 
-static void
-pack_all(struct modelfix *m)
-{
-	int got;
-
-	do {
-		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
-	} while (got == RETAIN_PACKED);
-	if (got != RETAIN_NOTHING)
-		fail_msg("%d: %s", got, m->fx.why.text);
-}
-
 static bool
 is_packed(struct modelfix *m, uint64_t first_seq)
 {
@@ -128,7 +116,7 @@ a_list_reads_no_frame_of_a_packed_segment(void **state)
 	char name[SEGMENT_NAME_SIZE];
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	memcpy(name, modelfix_named(m, 1), sizeof(name));
 	model = m->fx.io;
 	io.pread = pread_counted;
@@ -154,7 +142,7 @@ a_packed_log_is_the_same_log(void **state)
 	modelfix_fill_segments(m);
 	while (modelfix_nth(m, n) + 12 < LAST)
 		n++;
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	for (size_t i = 0; i <= n; i++)
 		assert_int_equal(is_packed(m, modelfix_nth(m, i)), i + 1 < n);
 	assert_true(filemodel_size(m->fm, modelfix_named(m, 1)) < SEGMENT);
@@ -196,7 +184,7 @@ segments_that_were_left_in_a_crash_are_packed_too(void **state)
 	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_take_copy, &was);
 	memset(was.bytes + modelfix_page(4), 0x5a, LOG_PAGE);
 	modelfix_put_file(m, modelfix_named(m, 1), &was);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	assert_true(is_packed(m, 1));
 	assert_false(is_packed(m, modelfix_nth(m, 1)));
 	assert_int_equal(modelfix_problems(m, complaint), 0);
@@ -221,7 +209,7 @@ a_reader_goes_on_in_what_was_packed_meanwhile(void **state)
 	    (got = log_reader_next(rd, &frame, &m->fx.why)) == LOG_READ_FRAME) {
 		assert_int_equal(frame.first_seq, next);
 		next += frame.n_events;
-		pack_all(m);
+		retainfix_pack_all(&m->fx);
 	}
 	assert_int_equal(got, LOG_READ_END);
 	assert_int_equal(next, LAST + 1);
@@ -242,7 +230,7 @@ no_byte_of_a_packed_segment_changes_an_event(void **state)
 	int outcome;
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	memcpy(name, modelfix_named(m, 1), sizeof(name));
 	size = filemodel_size(m->fm, name);
 	for (int64_t at = 0; at < size; at++) {
@@ -276,7 +264,7 @@ one_without_headers_is_damaged_not_empty(void **state)
 	struct segment_list list;
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	assert_int_equal(
 	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
 	for (size_t i = 1; i < list.n; i++)
@@ -373,7 +361,7 @@ a_header_that_lies_is_damaged(void **state)
 	struct modelfix_copy c;
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++)
 		if (open_lying(m, lies[i], &c) != PACKED_DAMAGED)
 			fail_msg("lie %d is believed", (int)i);
@@ -388,7 +376,7 @@ a_newer_version_is_named_whatever_its_header_says(void **state)
 	struct modelfix_copy c;
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	filemodel_edit(m->fm, modelfix_named(m, 1), tell_lie, &block);
 	assert_int_equal(
 	    open_lying(m, (struct lie){ AT_VERSION, 4, 3 }, &c), -ENOTSUP);
@@ -409,7 +397,7 @@ a_block_whose_entry_lies_reads_as_zeros(void **state)
 	struct modelfix_copy was, is;
 
 	modelfix_fill_segments(m);
-	pack_all(m);
+	retainfix_pack_all(&m->fx);
 	read_packed(m, 1, &was);
 	for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
 		assert_int_equal(open_lying(m, lies[i], &is), PACKED_OPENED);

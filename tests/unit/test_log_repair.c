@@ -510,12 +510,8 @@ nor_is_it_given_up_with_the_last_segment_above_it(void **state)
 static void
 spoil_a_packed_segment(struct modelfix *m, uint64_t at)
 {
-	int got;
-
 	modelfix_fill_segments(m);
-	do {
-		got = retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why);
-	} while (got == RETAIN_PACKED);
+	retainfix_pack_all(&m->fx);
 	assert_non_null(strstr(modelfix_named(m, 13), ".segz"));
 	modelfix_spoil(m, modelfix_named(m, 13), at, 1);
 }
