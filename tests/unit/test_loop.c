@@ -233,13 +233,15 @@ static void
 a_repeating_timer_goes_on(void **state)
 {
 	struct world *w = *state;
+	uint64_t begin = time_mono_ns();
 
 	assert_int_equal(
 	    loop_timer_init(w->loop, &w->timer, stop_after_five, w), 0);
 	assert_int_equal(loop_timer_set(&w->timer, 1000, 1), 0);
 	assert_int_equal(loop_run(w->loop), 0);
 	assert_int_equal(w->calls, 5);
-	assert_true(w->last_ns - w->first_ns >= 3900000);
+	/* From here on: on a busy machine the first one alone comes late. */
+	assert_true(w->last_ns - begin >= 4900000);
 	assert_true(loop_timer_pending(&w->timer));
 	loop_timer_stop(&w->timer);
 	assert_false(loop_timer_pending(&w->timer));
