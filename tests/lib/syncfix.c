@@ -190,3 +190,15 @@ syncfix_spare(struct syncfix *f)
 {
 	assert_int_equal(log_writer_prepare(f->lw, &f->why), LOG_PREPARED);
 }
+
+unsigned
+syncfix_grants(struct space *space, uint64_t len, enum space_answer answer)
+{
+	enum space_answer got;
+	unsigned n = 0;
+
+	while ((got = space_ask(space, len)) == SPACE_GRANTED)
+		n++;
+	assert_int_equal(got, answer);
+	return n;
+}

@@ -19,6 +19,7 @@
 #include "shm/ring_writer.h"
 #include "tests/lib/tmpdir.h"
 #include "writer/gather.h"
+#include "writer/space.h"
 #include "writer/syncer.h"
 
 enum {
@@ -68,5 +69,9 @@ void syncfix_gather(struct syncfix *f, uint32_t n, size_t size, bool emit);
 /* Bytes of the frame that it makes. */
 size_t syncfix_frame_size(
     const struct syncfix *f, uint32_t n, size_t size, bool emit);
+
+/* How many frames of len bytes are granted until that ends with answer. */
+unsigned syncfix_grants(
+    struct space *space, uint64_t len, enum space_answer answer);
 
 #endif

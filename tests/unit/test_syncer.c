@@ -256,19 +256,6 @@ what_was_granted_finds_room_whatever_its_length(void **state)
 	}
 }
 
-/* How many frames of len bytes are granted until that ends with answer. */
-static unsigned
-grants(struct space *space, uint64_t len, enum space_answer answer)
-{
-	enum space_answer got;
-	unsigned n = 0;
-
-	while ((got = space_ask(space, len)) == SPACE_GRANTED)
-		n++;
-	assert_int_equal(got, answer);
-	return n;
-}
-
 /* No segment is open, and one spare is there. */
 static void
 what_is_given_back_is_granted_again(void **state)
@@ -278,17 +265,17 @@ what_is_given_back_is_granted_again(void **state)
 	unsigned n;
 
 	assert_int_equal(space_new(f->lw, -1, &space), 0);
-	assert_int_equal(grants(space, 1000, SPACE_WAIT), 0);
+	assert_int_equal(syncfix_grants(space, 1000, SPACE_WAIT), 0);
 	space_try(space);
-	n = grants(space, 1000, SPACE_WAIT);
+	n = syncfix_grants(space, 1000, SPACE_WAIT);
 	assert_true(n > 100);
 	space_give_back(space, 1000);
-	assert_int_equal(grants(space, 1000, SPACE_WAIT), 1);
+	assert_int_equal(syncfix_grants(space, 1000, SPACE_WAIT), 1);
 	for (unsigned i = 0; i < n; i++)
 		space_give_back(space, 1000);
 	/* Nothing is under way now: all of it is counted anew. */
 	assert_int_equal(space_ask(space, 2 * SYNCFIX_SEGMENT), SPACE_WAIT);
-	assert_int_equal(grants(space, 1000, SPACE_WAIT), n);
+	assert_int_equal(syncfix_grants(space, 1000, SPACE_WAIT), n);
 	(void)space_free(space);
 }
 

@@ -20,7 +20,6 @@
 #include "shm/ring_map.h"
 #include "shm/ring_reader.h"
 #include "tests/lib/syncfix.h"
-#include "writer/space.h"
 
 static struct syncfix *stopped;
 static volatile sig_atomic_t stops;
@@ -154,19 +153,6 @@ no_pass_takes_more_than_the_ring_holds(void **state)
 	assert_int_equal(ring_writer_tail_seq(f->rw), f->seq);
 }
 
-/* How many frames of len bytes are granted until that ends with answer. */
-static unsigned
-grants(struct space *space, uint64_t len, enum space_answer answer)
-{
-	enum space_answer got;
-	unsigned n = 0;
-
-	while ((got = space_ask(space, len)) == SPACE_GRANTED)
-		n++;
-	assert_int_equal(got, answer);
-	return n;
-}
-
 /* What the open segment has is spent first; then it depends. */
 static void
 a_full_disk_refuses_only_when_nothing_is_under_way(void **state)
@@ -181,16 +167,18 @@ a_full_disk_refuses_only_when_nothing_is_under_way(void **state)
 	assert_int_equal(space_new(f->lw, -1, &space), 0);
 	f->write_fails = -ENOSPC;
 	space_try(space);
-	n = grants(space, 1000, SPACE_WAIT);
+	n = syncfix_grants(space, 1000, SPACE_WAIT);
 	assert_true(n > 100);
 	for (unsigned i = 0; i < n; i++)
 		space_give_back(space, 1000);
-	assert_int_equal(grants(space, 2 * SYNCFIX_SEGMENT, SPACE_FULL), 0);
+	assert_int_equal(
+	    syncfix_grants(space, 2 * SYNCFIX_SEGMENT, SPACE_FULL), 0);
 	/* It has room again, and says so by and by. */
 	f->write_fails = 0;
 	space_try(space);
-	assert_int_equal(grants(space, 2 * SYNCFIX_SEGMENT, SPACE_WAIT), 0);
-	assert_true(grants(space, 1000, SPACE_WAIT) > n);
+	assert_int_equal(
+	    syncfix_grants(space, 2 * SYNCFIX_SEGMENT, SPACE_WAIT), 0);
+	assert_true(syncfix_grants(space, 1000, SPACE_WAIT) > n);
 	(void)space_free(space);
 }
 
