@@ -147,8 +147,10 @@ headless_run(struct headless_search *hl)
 	int got = 0;
 
 	while (got == 0) {
-		ssize_t n = window_get(&hl->look.win, offset, &p);
+		ssize_t n;
 
+		offset = window_data(&hl->look.win, offset);
+		n = window_get(&hl->look.win, offset, &p);
 		if (n < 0)
 			return reason_set(
 			    hl->why, (int)n, "cannot read '%s'", hl->with.name);

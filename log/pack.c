@@ -78,6 +78,14 @@ packed_capacity(const struct packed *pk)
 	return pk->capacity;
 }
 
+uint64_t
+packed_data(const struct packed *pk, uint64_t at)
+{
+	uint64_t seal = pk->capacity - LOG_PAGE;
+
+	return at < pk->covered || at > seal ? at : seal;
+}
+
 /* Number of the block that has the segment's byte at `at`. */
 static uint64_t
 packed_block(const struct packed *pk, uint64_t at)

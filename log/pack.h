@@ -32,6 +32,11 @@ struct packed *packed_free(struct packed *pk);
 CLEANUP_FN(struct packed *, packed_free)
 /* Of the segment. */
 uint64_t packed_capacity(const struct packed *pk);
+/*
+ * The next byte from `at` on that may be other than zero: between the blocks
+ * and the seal there is none.
+ */
+uint64_t packed_data(const struct packed *pk, uint64_t at);
 /* As sysio_pread() of the segment. */
 MUST_CHECK ssize_t packed_pread(
     struct packed *pk, void *buf, size_t len, uint64_t at);

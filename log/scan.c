@@ -346,9 +346,11 @@ scan_ahead(struct scan *sc, struct scan_ahead *out, struct reason *why)
 	const uint8_t *p;
 
 	for (;;) {
-		ssize_t n = scan_get(sc, offset, &p, why);
+		ssize_t n;
 		size_t last;
 
+		offset = window_data(&sc->win, offset);
+		n = scan_get(sc, offset, &p, why);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -402,10 +404,12 @@ scan_resync(struct scan *sc, bool *found, struct reason *why)
 
 	*found = false;
 	for (;;) {
-		ssize_t n = scan_get(sc, offset, &p, why);
+		ssize_t n;
 		size_t at;
 		int good;
 
+		offset = window_data(&sc->win, offset);
+		n = scan_get(sc, offset, &p, why);
 		if (n < LOG_FRAME_HEADER)
 			return n < 0 ? (int)n : 0;
 		at = scan_find(sc, p, (size_t)n, &f);

@@ -78,3 +78,9 @@ window_want(struct window *win, uint64_t offset, size_t want, const uint8_t **p)
 	*p = win->buf + (offset - win->at);
 	return (ssize_t)(win->len - (offset - win->at));
 }
+
+uint64_t
+window_data(const struct window *win, uint64_t offset)
+{
+	return win->packed ? packed_data(win->packed, offset) : offset;
+}

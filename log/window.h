@@ -45,4 +45,10 @@ MUST_CHECK ssize_t window_get(
 MUST_CHECK ssize_t window_want(
     struct window *win, uint64_t offset, size_t want, const uint8_t **p);
 
+/*
+ * The next byte from offset on that may be other than zero, as far as that is
+ * known without reading: few packed bytes may stand for any number of zeros.
+ */
+uint64_t window_data(const struct window *win, uint64_t offset);
+
 #endif

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,6 +21,7 @@
 #include "core/crc32c.h"
 #include "log/floor.h"
 #include "log/format_priv.h"
+#include "log/headless.h"
 #include "log/log_reader.h"
 #include "log/pack.h"
 #include "tests/lib/modelfix.h"
@@ -27,7 +29,8 @@
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
-	LAST = 60, /* of modelfix_fill_segments() */
+	LAST = 60,     /* of modelfix_fill_segments() */
+	DEADLINE = 60, /* seconds, of what takes some milliseconds */
 };
 
 static bool
@@ -411,6 +414,59 @@ a_block_whose_entry_lies_reads_as_zeros(void **state)
 	modelfix_expect_recovered(m, LAST);
 }
 
+/* What is looked for in the segments, of which the first is not right. */
+static void
+search(struct modelfix *m, const char *name)
+{
+	char complaint[LOG_PROBLEM_SENTENCE];
+	struct reason *why = &m->fx.why;
+	struct segment s;
+	int fd;
+
+	assert_true(modelfix_problems(m, complaint) > 0);
+	assert_int_equal(logfix_recover(&m->fx), RECOVER_DAMAGED);
+	assert_int_equal(segment_read(m->fx.io, m->fx.dirfd, name, &s, why), 0);
+	fd = sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDONLY, 0);
+	assert_true(fd >= 0);
+	if (!s.headed)
+		assert_int_equal(
+		    headless_find(m->fx.io, fd, &s, why), HEADLESS_FOUND);
+	assert_int_equal(sysio_close(m->fx.io, fd), 0);
+}
+
+/* A terabyte of them takes minutes each time, and none is in the file. */
+static void
+zeros_that_a_packed_segment_stands_for_are_not_searched(void **state)
+{
+	struct lie size = { AT_CAPACITY, 8, SEGMENT_BYTES_MAX };
+	struct modelfix *m = *state;
+	char name[SEGMENT_NAME_SIZE];
+	struct segment_list list;
+	uint64_t end;
+
+	modelfix_fill_segments(m);
+	retainfix_pack_all(&m->fx);
+	memcpy(name, modelfix_named(m, 1), sizeof(name));
+	end = (uint64_t)filemodel_size(m->fm, name) - LOG_PAGE;
+	filemodel_edit(m->fm, name, tell_lie, &size);
+	(void)alarm(DEADLINE);
+	/* The headers' block, that of all frames, the seal. */
+	modelfix_spoil(m, name, 100, 1);
+	search(m, name);
+	modelfix_spoil(m, name, 100, 1);
+	modelfix_spoil(m, name, end - ENTRIES * ENTRY - 1, 1);
+	search(m, name);
+	modelfix_spoil(m, name, end - ENTRIES * ENTRY - 1, 1);
+	modelfix_spoil(m, name, end + 100, 1);
+	assert_int_equal(
+	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);
+	for (size_t i = 1; i < list.n; i++)
+		filemodel_put_aside(m->fm, list.v[i].name, NULL);
+	segment_list_deinit(&list);
+	search(m, name);
+	(void)alarm(0);
+}
+
 int
 main(void)
 {
@@ -429,6 +485,8 @@ main(void)
 		MODEL_TEST(a_header_that_lies_is_damaged),
 		MODEL_TEST(a_newer_version_is_named_whatever_its_header_says),
 		MODEL_TEST(a_block_whose_entry_lies_reads_as_zeros),
+		MODEL_TEST(
+		    zeros_that_a_packed_segment_stands_for_are_not_searched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
