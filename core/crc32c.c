@@ -13,7 +13,13 @@
 #define POLY UINT32_C(0x82f63b78) /* 0x1edc6f41 reflected */
 
 static uint32_t table[256];
+
+static void crc32c_both_table(
+    uint32_t *a, uint32_t *b, const void *buf, size_t len);
+
 static uint32_t (*crc32c_best)(uint32_t, const void *, size_t) = crc32c_table;
+static void (*crc32c_best_both)(
+    uint32_t *, uint32_t *, const void *, size_t) = crc32c_both_table;
 
 uint32_t
 crc32c_table(uint32_t crc, const void *buf, size_t len)
@@ -26,7 +32,31 @@ crc32c_table(uint32_t crc, const void *buf, size_t len)
 	return ~crc;
 }
 
+static void
+crc32c_both_table(uint32_t *a, uint32_t *b, const void *buf, size_t len)
+{
+	*a = crc32c_table(*a, buf, len);
+	*b = crc32c_table(*b, buf, len);
+}
+
 #if defined(__x86_64__)
+/* The last len bytes, fewer than eight. */
+__attribute__((target("sse4.2"))) static inline uint32_t
+crc32c_rest(uint32_t c, const uint8_t *p, size_t len)
+{
+	if (len & 4) {
+		c = __builtin_ia32_crc32si(c, get_le32(p));
+		p += 4;
+	}
+	if (len & 2) {
+		c = __builtin_ia32_crc32hi(c, get_le16(p));
+		p += 2;
+	}
+	if (len & 1)
+		c = __builtin_ia32_crc32qi(c, *p);
+	return c;
+}
+
 __attribute__((target("sse4.2"))) static uint32_t
 crc32c_hardware(uint32_t crc, const void *buf, size_t len)
 {
@@ -35,9 +65,24 @@ crc32c_hardware(uint32_t crc, const void *buf, size_t len)
 
 	for (; len >= 8; len -= 8, p += 8)
 		c = __builtin_ia32_crc32di(c, get_le64(p));
-	for (; len; len--, p++)
-		c = __builtin_ia32_crc32qi((uint32_t)c, *p);
-	return ~(uint32_t)c;
+	return ~crc32c_rest((uint32_t)c, p, len);
+}
+
+/* A step waits for the one before; the other sum's fits in between. */
+__attribute__((target("sse4.2"))) static void
+crc32c_both_hardware(uint32_t *a, uint32_t *b, const void *buf, size_t len)
+{
+	const uint8_t *p = buf;
+	uint64_t c = ~*a, d = ~*b;
+
+	for (; len >= 8; len -= 8, p += 8) {
+		uint64_t word = get_le64(p);
+
+		c = __builtin_ia32_crc32di(c, word);
+		d = __builtin_ia32_crc32di(d, word);
+	}
+	*a = ~crc32c_rest((uint32_t)c, p, len);
+	*b = ~crc32c_rest((uint32_t)d, p, len);
 }
 #endif
 
@@ -53,8 +98,10 @@ crc32c_setup(void)
 	}
 #if defined(__x86_64__)
 	__builtin_cpu_init();
-	if (__builtin_cpu_supports("sse4.2"))
+	if (__builtin_cpu_supports("sse4.2")) {
 		crc32c_best = crc32c_hardware;
+		crc32c_best_both = crc32c_both_hardware;
+	}
 #endif
 }
 
@@ -62,4 +109,10 @@ uint32_t
 crc32c(uint32_t crc, const void *buf, size_t len)
 {
 	return crc32c_best(crc, buf, len);
+}
+
+void
+crc32c_both(uint32_t *a, uint32_t *b, const void *buf, size_t len)
+{
+	crc32c_best_both(a, b, buf, len);
 }

@@ -14,7 +14,13 @@
  */
 uint32_t crc32c(uint32_t crc, const void *buf, size_t len);
 
-/* The same by table: the fallback, and the oracle of the tests. */
+/*
+ * Extend *a and *b over the same len bytes, in the time that one of them takes
+ * where the processor has the instruction.
+ */
+void crc32c_both(uint32_t *a, uint32_t *b, const void *buf, size_t len);
+
+/* crc32c() by table: the fallback, and the oracle of the tests. */
 uint32_t crc32c_table(uint32_t crc, const void *buf, size_t len);
 
 #endif

@@ -46,7 +46,7 @@ salvage_frame(struct salvage *sv, const struct scan *sc,
 
 	if (f->first_seq < sv->next_seq)
 		return 1;
-	if (scan_good_events(sc, f) < f->n_events)
+	if (sc->good_events < f->n_events)
 		return 0;
 	err = salvage_gap(sv, f->first_seq - 1, time_us, why);
 	if (err == 0)

@@ -103,6 +103,36 @@ scan_get(
 	return scan_want(sc, offset, LOG_PAGE, p, why);
 }
 
+/*
+ * CRC of the kept payload, and of each event in it at the same time: how many
+ * of these verify is in sc->good_events then.
+ */
+static uint32_t
+scan_kept(struct scan *sc, const struct frame_header *f)
+{
+	const uint8_t *p = sc->payload;
+	size_t left = f->payload_len;
+	uint32_t crc = sc->salt, good = 0;
+
+	while (good < f->n_events && left >= LOG_EVENT_HEADER) {
+		uint32_t len = get_le32(p), event = 0;
+
+		if (len > left - LOG_EVENT_HEADER)
+			break;
+		crc = crc32c(crc, p, LOG_EVENT_HEADER);
+		p += LOG_EVENT_HEADER;
+		crc32c_both(&crc, &event, p, len);
+		left -= LOG_EVENT_HEADER + len;
+		p += len;
+		if (event != get_le32(p - len - 4))
+			break;
+		good++;
+	}
+	sc->good_events =
+	    good > 0 && good == f->n_events && left > 0 ? good - 1 : good;
+	return crc32c(crc, p, left);
+}
+
 /* 1: the payload verifies (and is kept); 0: it does not. */
 static int
 scan_payload(struct scan *sc, uint64_t offset, const struct frame_header *f,
@@ -127,11 +157,14 @@ scan_payload(struct scan *sc, uint64_t offset, const struct frame_header *f,
 		if (got <= 0)
 			return (int)got;
 		n = MIN((size_t)got, f->payload_len - done);
-		crc = crc32c(crc, p, n);
 		if (sc->keep)
 			memcpy(sc->payload + done, p, n);
+		else
+			crc = crc32c(crc, p, n);
 		done += n;
 	}
+	if (sc->keep)
+		crc = scan_kept(sc, f);
 	return crc == f->payload_crc;
 }
 
@@ -278,27 +311,6 @@ scan_next(struct scan *sc, struct frame_header *frame, struct reason *why)
 	sc->tail_crc = f.header_crc;
 	*frame = f;
 	return SCAN_FRAME;
-}
-
-uint32_t
-scan_good_events(const struct scan *sc, const struct frame_header *f)
-{
-	const uint8_t *p = sc->payload;
-	size_t left = f->payload_len;
-	uint32_t n = 0;
-
-	while (n < f->n_events && left >= LOG_EVENT_HEADER) {
-		uint32_t len = get_le32(p);
-
-		p += LOG_EVENT_HEADER;
-		left -= LOG_EVENT_HEADER;
-		if (len > left || crc32c(0, p, len) != get_le32(p - 4))
-			return n;
-		p += len;
-		left -= len;
-		n++;
-	}
-	return n == f->n_events && left > 0 ? n - 1 : n;
 }
 
 /* The first header that verifies among the n bytes at p: where, or n. */

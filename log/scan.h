@@ -42,6 +42,11 @@ struct scan {
 	uint8_t head[LOG_FRAME_HEADER];
 	uint8_t *payload;
 	size_t payload_cap;
+	/*
+	 * Of its events so many verify, from the first on; all of them only
+	 * where nothing else is in it.
+	 */
+	uint32_t good_events;
 	/* Digest of what was scanned, where that was asked for. */
 	const struct segment_header *audited; /* of this segment; or NULL */
 	struct audit audit;
@@ -85,12 +90,6 @@ enum scan_next {
  */
 MUST_CHECK int scan_next(
     struct scan *sc, struct frame_header *frame, struct reason *why);
-
-/*
- * Of the EVENTS frame that was just scanned, its payload kept: how many events
- * verify, from the first on; all of them only where nothing else is in it.
- */
-uint32_t scan_good_events(const struct scan *sc, const struct frame_header *f);
 
 /* What stands behind the last frame that verified, up to the file's end. */
 struct scan_ahead {

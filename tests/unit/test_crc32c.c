@@ -43,6 +43,22 @@ hardware_and_table_agree_at_every_length_and_alignment(void **state)
 }
 
 static void
+two_sums_over_the_same_bytes_are_what_each_is_alone(void **state)
+{
+	uint8_t buf[100];
+
+	for (unsigned i = 0; i < sizeof(buf); i++)
+		buf[i] = (uint8_t)(i * 59 + 7);
+	for (unsigned len = 0; len <= sizeof(buf); len++) {
+		uint32_t a = len * 31, b = 0;
+
+		crc32c_both(&a, &b, buf, len);
+		assert_int_equal(a, crc32c_table(len * 31, buf, len));
+		assert_int_equal(b, crc32c_table(0, buf, len));
+	}
+}
+
+static void
 two_steps_give_what_one_gives(void **state)
 {
 	const char text[] = "durable before visible";
@@ -60,6 +76,8 @@ main(void)
 		cmocka_unit_test(known_vectors_are_met),
 		cmocka_unit_test(
 		    hardware_and_table_agree_at_every_length_and_alignment),
+		cmocka_unit_test(
+		    two_sums_over_the_same_bytes_are_what_each_is_alone),
 		cmocka_unit_test(two_steps_give_what_one_gives),
 	};
 
