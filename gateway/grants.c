@@ -11,17 +11,14 @@
 #include <string.h>
 
 #include "core/diag.h"
+#include "core/grant.h"
 #include "core/map.h"
 #include "core/mp.h"
-#include "core/mpvalid.h"
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/topic.h"
 #include "gateway/alloc.h"
 #include "gateway/grants.h"
-
-#define ACL_PREFIX    "$acl."
-#define REVOKE_PREFIX "$revoke."
 
 /*
  * rights:  n_read, n_write, then that many patterns, each with its NUL
@@ -133,30 +130,6 @@ grant_of(struct grants *g, struct slice name)
 
 /* --- what the data says --- */
 
-static bool
-add_patterns(struct acl *acl, enum acl_list list, struct slice data,
-    const char *name, struct reason *why)
-{
-	struct slice array = proto_get(data, name);
-	struct mp_walk w = mp_walk(array);
-	struct mp_item item;
-	int rc = ACL_ADDED;
-
-	if (array.len == 0)
-		return true;
-	if (!mp_next(&w, &item) || item.type != MP_ARRAY)
-		return reason_set(why, false, "\"%s\" is no array", name);
-	for (uint32_t n = item.n; rc == ACL_ADDED && n > 0; n--) {
-		if (!mp_next(&w, &item) || item.type != MP_STR)
-			return reason_set(
-			    why, false, "\"%s\" holds what is no text", name);
-		rc = acl_add(acl, list, item.s, why);
-	}
-	if (rc < 0)
-		alloc_failed();
-	return rc == ACL_ADDED;
-}
-
 static void
 put_list(struct mp_buf *b, char *const *list, unsigned n)
 {
@@ -186,17 +159,6 @@ to_rights(const struct acl *acl)
 	return rights;
 }
 
-static bool
-is_map(struct slice data)
-{
-	struct mp_walk w = mp_walk(data);
-	struct mp_item item;
-
-	/* What is stored is canonical. */
-	return mpvalid_check(data.p, data.len, NULL) == MPVALID_OK &&
-	       mp_next(&w, &item) && item.type == MP_MAP;
-}
-
 static void
 complain(const struct grant *grant, const char *topic, const char *what)
 {
@@ -209,54 +171,35 @@ complain(const struct grant *grant, const char *topic, const char *what)
 static void
 set_acl(struct grant *grant, struct slice data)
 {
-	struct reason why = { "it is no map" };
 	struct acl acl = { 0 };
-	bool good = is_map(data) &&
-		    add_patterns(&acl, ACL_READ, data, "read", &why) &&
-		    add_patterns(&acl, ACL_WRITE, data, "write", &why);
+	struct reason why;
+	int rc = grant_patterns(data, &acl, &why);
 
+	if (rc < 0)
+		alloc_failed();
 	free(grant->rights);
-	grant->rights = good ? to_rights(&acl) : NULL;
+	grant->rights = to_rights(&acl);
 	acl_deinit(&acl);
-	if (!good)
-		complain(grant, ACL_PREFIX, why.text);
+	if (rc != ACL_ADDED)
+		complain(grant, GRANT_ACL_PREFIX, why.text);
 }
 
 static void
 set_before(struct grant *grant, struct slice data)
 {
-	struct proto_uint before = { 0 };
+	struct reason why = { "" };
 
-	if (is_map(data))
-		before = proto_get_uint(data, "before");
-	grant->before = before.set ? before.v : UINT64_MAX;
-	if (!before.set)
-		complain(grant, REVOKE_PREFIX,
-		    "\"before\" is no time in seconds; all tokens are refused");
+	grant->before = grant_before(data, &why);
+	if (why.text[0])
+		complain(grant, GRANT_REVOKE_PREFIX, why.text);
 }
 
 /* --- what comes --- */
 
-/* The user in a topic that is this and one token more; len 0: none. */
-static struct slice
-behind(struct slice topic, const char *prefix)
-{
-	size_t n = strlen(prefix);
-	struct slice rest;
-
-	if (topic.len <= n || memcmp(topic.p, prefix, n) != 0)
-		return slice_of(NULL, 0);
-	rest = slice_of(topic.p + n, topic.len - n);
-	if (rest.len > TOPIC_ESCAPED_MAX || memchr(rest.p, '.', rest.len))
-		return slice_of(NULL, 0);
-	return rest;
-}
-
 bool
 grants_topic(struct slice topic)
 {
-	return behind(topic, ACL_PREFIX).len > 0 ||
-	       behind(topic, REVOKE_PREFIX).len > 0;
+	return grant_topic(topic, NULL) != GRANT_NONE;
 }
 
 static void
@@ -275,22 +218,21 @@ static void
 take(struct grants *g, struct slice topic, uint64_t seq, struct slice data,
     bool row)
 {
-	struct slice of_acl = behind(topic, ACL_PREFIX);
-	struct slice of_revoke = behind(topic, REVOKE_PREFIX);
-	struct slice name = of_acl.len > 0 ? of_acl : of_revoke;
+	struct slice name;
+	enum grant_topic of = grant_topic(topic, &name);
 	struct grant *grant;
 	uint64_t *at;
 
-	if (name.len == 0 || (g->known && seq <= g->known_seq))
+	if (of == GRANT_NONE || (g->known && seq <= g->known_seq))
 		return;
 	if (!row)
 		g->newest = MAX(g->newest, seq);
 	grant = grant_of(g, name);
-	at = of_acl.len > 0 ? &grant->acl_seq : &grant->revoke_seq;
+	at = of == GRANT_ACL ? &grant->acl_seq : &grant->revoke_seq;
 	if (seq <= *at)
 		return;
 	*at = seq;
-	if (of_acl.len > 0)
+	if (of == GRANT_ACL)
 		set_acl(grant, data);
 	else
 		set_before(grant, data);

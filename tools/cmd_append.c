@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/event.h"
+#include "core/grant.h"
 #include "core/json.h"
 #include "core/reason.h"
 #include "core/topic.h"
@@ -111,6 +112,43 @@ append_print(struct tool *t, const struct writer_reply *reply)
 	return TOOL_OK;
 }
 
+/*
+ * On these topics anything is an event, and what makes no sense is not just
+ * ignored: it takes away what the user had.
+ */
+static void
+append_remark(struct tool *t, const struct writer_append *append)
+{
+	int n = (int)append->topic.len;
+	const char *topic = (const char *)append->topic.p;
+	struct acl acl = { 0 };
+	struct reason why = { "" };
+
+	switch (grant_topic(append->topic, NULL)) {
+	case GRANT_ACL:
+		if (grant_patterns(append->data, &acl, &why) < 0)
+			break;
+		if (acl.n_read + acl.n_write == 0)
+			tool_note(t, "'%.*s' now grants nothing%s%s", n, topic,
+			    why.text[0] ? ": " : "", why.text);
+		acl_deinit(&acl);
+		break;
+	case GRANT_REVOKE:
+		(void)grant_before(append->data, &why);
+		if (why.text[0])
+			tool_note(t, "'%.*s': %s (see peal-revoke(1))", n,
+			    topic, why.text);
+		break;
+	default:
+		if (topic_match(SLICE_STR("$acl.>"), append->topic) ||
+		    topic_match(SLICE_STR("$revoke.>"), append->topic))
+			tool_note(t,
+			    "'%.*s' names no user: it grants and revokes "
+			    "nothing",
+			    n, topic);
+	}
+}
+
 static int
 append_send(struct tool *t, const struct writer_append *append)
 {
@@ -136,6 +174,8 @@ append_send(struct tool *t, const struct writer_append *append)
 		(void)tool_fail(t, &why);
 	else
 		status = append_print(t, &reply);
+	if (status == TOOL_OK)
+		append_remark(t, append);
 	writer_client_close(&wc);
 	mp_buf_deinit(&request);
 	return status;

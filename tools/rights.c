@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/grant.h"
 #include "core/json.h"
 #include "core/proto.h"
 #include "core/reason.h"
@@ -152,86 +153,97 @@ rights_row(
 	return 0;
 }
 
-/* The member of a map; len 0 where the value is none, or lacks it. */
-static struct slice
-rights_member(const struct mp_buf *data, const char *name)
+/* As gateways take it: what makes no sense grants nothing. */
+static int
+rights_granted(const struct rights_read *r, struct acl *acl, struct reason *why)
 {
-	struct slice value = slice_of(data->p, data->len);
-	struct mp_walk w = mp_walk(value);
-	struct mp_item item;
-
-	if (data->len == 0 || !mp_next(&w, &item) || item.type != MP_MAP)
-		return slice_of(NULL, 0);
-	return proto_get(value, name);
-}
-
-/* Returns how many there are. */
-static unsigned
-rights_print_list(const struct mp_buf *grant, const char *name)
-{
-	struct slice list = rights_member(grant, name);
-	struct mp_walk w = mp_walk(list);
-	struct mp_item item;
-	unsigned n = 0;
-
-	if (list.len == 0 || !mp_next(&w, &item) || item.type != MP_ARRAY)
-		return 0;
-	for (; mp_next(&w, &item) && item.type == MP_STR; n++) {
-		printf("%-6s", name);
-		show_name(item.s);
-		putchar('\n');
-	}
-	return n;
+	if (r->grant.len == 0)
+		return ACL_ADDED;
+	return grant_patterns(slice_of(r->grant.p, r->grant.len), acl, why);
 }
 
 static void
-rights_print(const struct rights_read *r)
+rights_print_list(const char *name, char *const *list, unsigned n)
 {
-	struct slice before = rights_member(&r->revoke, "before");
-	struct mp_walk w = mp_walk(before);
-	char text[TOOL_TIME_BYTES];
-	struct mp_item item;
-	unsigned n = rights_print_list(&r->grant, "read");
+	for (unsigned i = 0; i < n; i++) {
+		printf("%-6s", name);
+		show_name(slice_cstr(list[i]));
+		putchar('\n');
+	}
+}
 
-	n += rights_print_list(&r->grant, "write");
-	if (n == 0)
-		printf("nothing is granted beyond tokens\n");
-	if (r->revoke.len == 0)
-		return;
-	if (before.len == 0 || !mp_next(&w, &item) || item.type != MP_UINT)
+static void
+rights_print_revoked(const struct rights_read *r)
+{
+	uint64_t before =
+	    grant_before(slice_of(r->revoke.p, r->revoke.len), NULL);
+	char text[TOOL_TIME_BYTES];
+
+	if (before == UINT64_MAX)
 		printf("all tokens are refused\n");
-	else if (item.u > 0 && item.u < UINT64_MAX / RIGHTS_US_PER_S)
+	else if (before > 0 && before < UINT64_MAX / RIGHTS_US_PER_S)
 		printf("tokens issued before %.19s are refused\n",
-		    tool_time(item.u * RIGHTS_US_PER_S, text));
-	else if (item.u > 0)
+		    tool_time(before * RIGHTS_US_PER_S, text));
+	else if (before > 0)
 		printf(
-		    "tokens issued before %" PRIu64 " are refused\n", item.u);
+		    "tokens issued before %" PRIu64 " are refused\n", before);
+}
+
+static int
+rights_print(struct tool *t, const struct rights_read *r)
+{
+	struct acl acl = { 0 };
+	struct reason why;
+	int rc = rights_granted(r, &acl, &why);
+
+	if (rc < 0)
+		return -ENOMEM;
+	if (rc == ACL_REFUSED)
+		tool_note(t, "'%.*s' grants nothing: %s", (int)r->topics[0].len,
+		    (const char *)r->topics[0].p, why.text);
+	rights_print_list("read", acl.read, acl.n_read);
+	rights_print_list("write", acl.write, acl.n_write);
+	if (acl.n_read + acl.n_write == 0)
+		printf("nothing is granted beyond tokens\n");
+	if (r->revoke.len > 0)
+		rights_print_revoked(r);
+	acl_deinit(&acl);
+	return 0;
+}
+
+static void
+rights_pack_list(
+    struct mp_buf *b, const char *name, char *const *list, unsigned n)
+{
+	mp_pack_cstr(b, name);
+	mp_pack_array(b, n);
+	for (unsigned i = 0; i < n; i++)
+		mp_pack_cstr(b, list[i]);
 }
 
 static int
 rights_print_json(const struct rights_read *r)
 {
-	static const char *const names[] = { "read", "write", "before" };
 	struct show show = { 0 };
+	struct acl acl = { 0 };
 	struct mp_buf b = { 0 };
 	int err = -ENOMEM;
 
-	mp_pack_map(&b, 1 + ARRAY_LEN(names));
+	if (rights_granted(r, &acl, NULL) < 0)
+		return -ENOMEM;
+	mp_pack_map(&b, 4);
 	mp_pair_cstr(&b, "user", r->user);
-	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-		struct slice value =
-		    rights_member(i < 2 ? &r->grant : &r->revoke, names[i]);
-
-		mp_pack_cstr(&b, names[i]);
-		if (value.len > 0)
-			mp_pack_raw(&b, value);
-		else if (i < 2)
-			mp_pack_array(&b, 0);
-		else
-			mp_pack_nil(&b);
-	}
+	rights_pack_list(&b, "read", acl.read, acl.n_read);
+	rights_pack_list(&b, "write", acl.write, acl.n_write);
+	mp_pack_cstr(&b, "before");
+	if (r->revoke.len > 0)
+		mp_pack_uint(&b,
+		    grant_before(slice_of(r->revoke.p, r->revoke.len), NULL));
+	else
+		mp_pack_nil(&b);
 	if (!b.failed)
 		err = show_value(&show, slice_of(b.p, b.len));
+	acl_deinit(&acl);
 	show_deinit(&show);
 	mp_buf_deinit(&b);
 	return err;
@@ -268,9 +280,7 @@ rights_show(struct tool *t, const char *user)
 	err = rights_read(t, &r, &why);
 	if (err < 0)
 		status = tool_fail(t, &why);
-	else if (!t->json)
-		rights_print(&r);
-	else if (rights_print_json(&r) < 0)
+	else if ((t->json ? rights_print_json(&r) : rights_print(t, &r)) < 0)
 		status = tool_error(t, "out of memory");
 	mp_buf_deinit(&r.grant);
 	mp_buf_deinit(&r.revoke);

@@ -107,6 +107,21 @@ exits 'a grant that gives nothing without an admin token says so' 0 \
 exits 'and one that gives nobody anything is refused' 2 'local peers' \
 	say grant zoe --write "\$acl.>"
 exits 'a user without a name is refused' 2 'a user has a name' say grant ''
+exits 'a grant that is none is stored, and it is said what follows' 0 \
+	"now grants nothing: it is no map" say append "\$acl.yan" nonsense
+exits 'also where only one pattern of it is none' 0 'what is no text' \
+	say append "\$acl.yan" acl_changed '{"read":["a.>",5]}'
+exits 'nobody is told of patterns that no gateway takes' 0 \
+	'nothing is granted' say grant yan
+exits 'nor is a program' 0 '"read":[]' say grant yan --json
+exits 'a grant without patterns is told, too' 0 'now grants nothing' \
+	say append "\$acl.yan" acl_changed '{"reed":["a.>"]}'
+exits 'a revocation without a time refuses all tokens, and says so' 0 \
+	'all tokens are refused' say append "\$revoke.yan" nonsense
+exits 'programs learn that all are refused' 0 \
+	'"before":{"$int":"18446744073709551615"}' say grant yan --json
+exits 'a topic of that kind that names no user is told' 0 'names no user' \
+	say append "\$acl.yan.x" acl_changed '{"read":["a.>"]}'
 passes 'names are escaped' say grant 'e.v e' --read 'e.>'
 exits 'and found again' 0 'acl_changed' say history "\$acl.e%2Ev%20e"
 
