@@ -6,11 +6,14 @@
  * exactly that loss was accepted, and what was there is kept.
  */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/conf.h"
+#include "core/mp.h"
+#include "core/mpvalid.h"
 #include "core/reason.h"
 #include "core/time.h"
 #include "log/repair.h"
@@ -182,21 +185,45 @@ repair_print_plan(const struct repair_command *c, const char *ranges)
 	printf("\n");
 }
 
+/* A directory's name is any bytes: binary data where it is no text. */
+static void
+repair_pack_path(struct mp_buf *b, const char *path)
+{
+	size_t n = strlen(path);
+
+	if (mpvalid_utf8((const uint8_t *)path, n))
+		mp_pack_str(b, slice_of(path, n));
+	else
+		mp_pack_bin(b, slice_of(path, n));
+}
+
+static int
+repair_print_done_json(const struct repair_command *c, const char *ranges)
+{
+	const struct log_repair *r = &c->r;
+	struct show show = { .json = true };
+	struct mp_buf b = { 0 };
+	int err;
+
+	mp_pack_map(&b, 6);
+	mp_pair_uint(&b, "lost", r->events_lost);
+	mp_pair_cstr(&b, "accept", ranges);
+	mp_pair_uint(&b, "seq", r->last_seq);
+	mp_pair_uint(&b, "epoch", r->epoch);
+	mp_pair_uint(&b, "epoch_seq", r->epoch_seq);
+	mp_pack_cstr(&b, "kept_in");
+	repair_pack_path(&b, c->place.kept);
+	err = b.failed ? -ENOMEM : show_value(&show, slice_of(b.p, b.len));
+	show_deinit(&show);
+	mp_buf_deinit(&b);
+	return err;
+}
+
 static void
 repair_print_done(const struct repair_command *c, const char *ranges)
 {
 	const struct log_repair *r = &c->r;
 
-	if (c->t.json) {
-		printf("{\"lost\":%" PRIu64 ",\"accept\":\"%s\",\"seq\":"
-		       "%" PRIu64 ",\"epoch\":%" PRIu64
-		       ",\"epoch_seq\":%" PRIu64 ",\"kept_in\":",
-		    r->events_lost, ranges, r->last_seq, r->epoch,
-		    r->epoch_seq);
-		show_json_text(c->place.kept);
-		printf("}\n");
-		return;
-	}
 	repair_print_lost(r);
 	printf("'%s' is whole up to seq %" PRIu64 ", epoch %" PRIu64
 	       "; event %" PRIu64 " says what was lost\n"
@@ -220,7 +247,10 @@ repair_make(struct repair_command *c, const char *ranges, struct reason *why)
 	    &sysio_posix, c->place.old, c->place.fd, &c->r, why);
 	if (err == 0)
 		err = log_place_swap(&c->place, why);
-	if (err == 0)
+	if (err == 0 && c->t.json && repair_print_done_json(c, ranges) < 0)
+		return reason_set(why, -ENOMEM,
+		    "the log is repaired, but that cannot be printed");
+	if (err == 0 && !c->t.json)
 		repair_print_done(c, ranges);
 	return err;
 }

@@ -98,22 +98,6 @@ show_shell_word(const char *word)
 	putchar('\'');
 }
 
-void
-show_json_text(const char *text)
-{
-	putchar('"');
-	for (const char *c = text; *c; c++) {
-		uint8_t byte = (uint8_t)*c;
-
-		if (byte < ' ' || byte == 0x7f)
-			printf("\\u%04x", byte);
-		else
-			printf(
-			    byte == '"' || byte == '\\' ? "\\%c" : "%c", byte);
-	}
-	putchar('"');
-}
-
 static void
 show_who(struct slice who)
 {

@@ -45,9 +45,6 @@ void show_name(struct slice name);
  */
 void show_shell_word(const char *word);
 
-/* Print a string of JSON, in quotes. */
-void show_json_text(const char *text);
-
 /* Print any valid value as a line of JSON.  -ENOMEM. */
 MUST_CHECK int show_value(struct show *show, struct slice value);
 

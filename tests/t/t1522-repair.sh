@@ -188,6 +188,17 @@ passes 'where the old log is now is a string of JSON' grep -qF \
 	"$work/said"
 rm -rf "$odd"
 
+odd=$work/$(printf 'caf\351')
+mkdir "$odd"
+cp -a "$data/log" "$odd/log"
+exits 'a log in a directory whose name is no text is repaired' 0 "\$bin" \
+	"$peal" log repair --data "$odd" --accept-loss "$ranges" --json
+cp "$work/out" "$work/said"
+passes 'and its name said as the bytes it has' grep -qF \
+	"\"kept_in\":{\"\$bin\":\"$(printf %s "$odd"/log.damaged-* | base64 -w 0)\"}" \
+	"$work/said"
+rm -rf "$odd"
+
 # --- where the log is ---
 
 mkdir "$work/linked" "$work/disk"
