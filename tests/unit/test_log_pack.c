@@ -19,11 +19,13 @@
 
 #include "core/bytes.h"
 #include "core/crc32c.h"
+#include "core/zstd.h"
 #include "log/floor.h"
 #include "log/format_priv.h"
 #include "log/headless.h"
 #include "log/log_reader.h"
 #include "log/pack.h"
+#include "log/strip.h"
 #include "tests/lib/modelfix.h"
 #include "tests/lib/retainfix.h"
 
@@ -31,6 +33,27 @@ enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
 	LAST = 60,     /* of modelfix_fill_segments() */
 	DEADLINE = 60, /* seconds, of what takes some milliseconds */
+};
+
+/* Offsets of doc/formats.md. */
+enum {
+	AT_MAGIC = 0,
+	AT_VERSION = 8,
+	AT_BLOCK = 12,
+	AT_CAPACITY = 16,
+	AT_COVERED = 24,
+	AT_INDEX = 32,
+	AT_SALT = 40,
+	AT_INDEX_CRC = 56,
+	AT_CRC = 60,
+	HEADER = 64,
+	ENTRY = 24,
+	ENTRIES = 2, /* of a segment as small as those: headers, and the rest */
+	ENTRY_OFFSET = 0,
+	ENTRY_BYTES = 8,
+	ENTRY_CRC = 12,
+	ENTRY_FRAME = 16,
+	BLOCK = 256 << 10,
 };
 
 static bool
@@ -96,6 +119,124 @@ one_of_version_1_is_read(void **state)
 	modelfix_put_old(m, "00000000000000000001-0000000001.segz");
 	read_packed(m, 1, &is);
 	assert_memory_equal(&was, &is, sizeof(was));
+}
+
+/* --- version 1, in which the first block is as long as the others --- */
+
+enum {
+	LARGE = 1 << 20,
+	LARGE_FRAMES = 300, /* some 250 have room, a page each */
+};
+
+static void
+pack_old_block(struct zstd *z, uint8_t *raw, size_t len, uint32_t salt,
+    struct mp_buf *out, uint8_t entry[ENTRY])
+{
+	size_t frame = strip_find(raw, len, salt), at = out->len;
+
+	strip_frames(raw, len, frame, salt);
+	assert_int_equal(zstd_compress_block(z, 1, slice_of(raw, len), out), 0);
+	put_le64(entry + ENTRY_OFFSET, at);
+	put_le32(entry + ENTRY_BYTES, (uint32_t)(out->len - at));
+	put_le32(entry + ENTRY_CRC, crc32c(0, out->p + at, out->len - at));
+	put_le32(entry + ENTRY_FRAME, (uint32_t)frame);
+}
+
+/* The segment s, whose bytes are at p, as a program of that time packed it. */
+static size_t
+pack_old(const struct segment *s, const uint8_t *p, struct mp_buf *out)
+{
+	CLEANUP(zstd_deinit) struct zstd z = { 0 };
+	static uint8_t index[LARGE / BLOCK * ENTRY], raw[BLOCK];
+	uint64_t covered = ALIGN_UP(s->footer.valid_length, LOG_PAGE);
+	uint8_t h[HEADER] = { 0 };
+	size_t n = 0;
+
+	mp_buf_bytes(out, h, HEADER);
+	for (uint64_t at = 0; at < covered; at += BLOCK, n++) {
+		size_t len = (size_t)MIN(covered - at, (uint64_t)BLOCK);
+
+		memcpy(raw, p + at, len);
+		pack_old_block(
+		    &z, raw, len, s->header.salt, out, index + n * ENTRY);
+	}
+	put_le64(h + AT_MAGIC, PACK_MAGIC);
+	put_le32(h + AT_VERSION, 1);
+	put_le32(h + AT_BLOCK, BLOCK);
+	put_le64(h + AT_CAPACITY, LARGE);
+	put_le64(h + AT_COVERED, covered);
+	put_le64(h + AT_INDEX, out->len);
+	put_le32(h + AT_SALT, s->header.salt);
+	put_le32(h + AT_INDEX_CRC, crc32c(0, index, n * ENTRY));
+	put_le32(h + AT_CRC, crc32c(0, h, AT_CRC));
+	mp_buf_bytes(out, index, n * ENTRY);
+	mp_buf_bytes(out, p + LARGE - LOG_PAGE, LOG_PAGE);
+	assert_false(out->failed);
+	memcpy(out->p, h, HEADER);
+	return n;
+}
+
+/* The first segment gives way to one packed in version 1; its blocks. */
+static size_t
+pack_first_old(struct modelfix *m, uint8_t was[LARGE])
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf file = { 0 };
+	const struct sysio *io = m->fx.io;
+	struct segment s;
+	char name[SEGMENT_NAME_SIZE];
+	size_t n;
+	int fd;
+
+	assert_int_equal(
+	    segment_read(io, m->fx.dirfd, modelfix_named(m, 1), &s, &m->fx.why),
+	    0);
+	assert_int_equal(s.seal, SEAL_GOOD);
+	fd = sysio_openat(io, m->fx.dirfd, s.name, O_RDONLY, 0);
+	assert_int_equal(sysio_pread(io, fd, was, LARGE, 0), LARGE);
+	assert_int_equal(sysio_close(io, fd), 0);
+	n = pack_old(&s, was, &file);
+	filemodel_put_aside(m->fm, s.name, NULL);
+	segment_name(name, 1, s.header.incarnation, ".segz");
+	fd = sysio_openat(io, m->fx.dirfd, name, O_RDWR | O_CREAT, 0640);
+	assert_int_equal(sysio_pwrite(io, fd, file.p, file.len, 0), 0);
+	assert_int_equal(sysio_fsync(io, fd), 0);
+	assert_int_equal(sysio_fsync(io, m->fx.dirfd), 0);
+	assert_int_equal(sysio_close(io, fd), 0);
+	return n;
+}
+
+static void
+one_of_version_1_is_read_across_its_blocks(void **state)
+{
+	static uint8_t was[LARGE], is[LARGE];
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	struct modelfix *m = *state;
+	const struct sysio *io = m->fx.io;
+	char complaint[LOG_PROBLEM_SENTENCE];
+	size_t n;
+	int fd;
+
+	m->fx.segment_bytes = LARGE;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, LARGE_FRAMES, 8);
+	logfix_stop(&m->fx);
+	n = pack_first_old(m, was);
+	assert_true(n > 3);
+	fd = sysio_openat(io, m->fx.dirfd, modelfix_named(m, 1), O_RDONLY, 0);
+	assert_int_equal(packed_open(io, fd, &pk, &m->fx.why), PACKED_OPENED);
+	assert_int_equal(packed_pread(pk, is, LARGE, 0), LARGE);
+	assert_memory_equal(was, is, LARGE);
+	/* Backwards, so that no block is at hand. */
+	for (uint64_t at = n * BLOCK; at > 0; at -= BLOCK) {
+		uint64_t from = at - 1000;
+		size_t len = (size_t)MIN(2000, LARGE - from);
+
+		assert_int_equal(packed_pread(pk, is, len, from), len);
+		assert_memory_equal(was + from, is, len);
+	}
+	assert_int_equal(sysio_close(io, fd), 0);
+	assert_int_equal(modelfix_problems(m, complaint), 0);
+	modelfix_expect_recovered(m, LARGE_FRAMES * 8);
 }
 
 static uint64_t bytes_read;
@@ -282,22 +423,6 @@ one_without_headers_is_damaged_not_empty(void **state)
 
 /* --- what a file says whose sums somebody has made anew --- */
 
-enum {
-	/* Offsets of doc/formats.md. */
-	AT_VERSION = 8,
-	AT_BLOCK = 12,
-	AT_CAPACITY = 16,
-	AT_COVERED = 24,
-	AT_INDEX = 32,
-	AT_INDEX_CRC = 56,
-	AT_CRC = 60,
-	ENTRY = 24,
-	ENTRIES = 2, /* of a segment as small as these: headers, and the rest */
-	ENTRY_OFFSET = 0,
-	ENTRY_BYTES = 8,
-	ENTRY_FRAME = 16,
-};
-
 struct lie {
 	size_t at, len;
 	uint64_t v;
@@ -474,6 +599,7 @@ main(void)
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(one_of_version_1_is_read),
+		MODEL_TEST(one_of_version_1_is_read_across_its_blocks),
 		MODEL_TEST(a_list_reads_no_frame_of_a_packed_segment),
 		MODEL_TEST(a_packed_log_is_the_same_log),
 		MODEL_TEST(
