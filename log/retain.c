@@ -88,13 +88,20 @@ retain_look(const struct segment_list *list, const struct retain_policy *policy,
 	return RETAIN_FLOOR;
 }
 
-/* The oldest whose end is known and that is not packed; not the newest two. */
+/*
+ * The oldest whose end is known, that is not packed and not left so; not the
+ * newest two.
+ */
 static struct segment *
-retain_unpacked(struct segment_list *list)
+retain_unpacked(struct segment_list *list, uint64_t left)
 {
-	for (size_t i = 0; i + 2 < list->n; i++)
-		if (!list->v[i].packed && list->v[i].extent.number != 0)
-			return &list->v[i];
+	for (size_t i = 0; i + 2 < list->n; i++) {
+		struct segment *s = &list->v[i];
+
+		if (!s->packed && s->extent.number != 0 &&
+		    s->header.number > left)
+			return s;
+	}
 	return NULL;
 }
 
@@ -122,16 +129,18 @@ retain_look_again(
 
 int
 retain_pack(const struct sysio *io, int dirfd, struct segment_list *list,
-    struct reason *why)
+    uint64_t *left, struct reason *why)
 {
-	struct segment *s = retain_unpacked(list);
+	struct segment *s = retain_unpacked(list, *left);
 	int got;
 
 	if (!s || !retain_has_room(io, dirfd, s))
 		return RETAIN_NOTHING;
 	got = pack_segment(io, dirfd, s, why);
-	if (got == PACK_DIFFERS)
-		return RETAIN_DAMAGED;
+	if (got == PACK_DIFFERS) {
+		*left = s->header.number;
+		return RETAIN_DIFFERS;
+	}
 	if (got == PACK_DONE)
 		got = retain_look_again(io, dirfd, s, why);
 	return got < 0 ? got : RETAIN_PACKED;

@@ -29,8 +29,8 @@ struct retain_policy {
 enum retain_look {
 	RETAIN_NOTHING = 0,
 	RETAIN_FLOOR,	/* *floor may take the place of the one before */
-	RETAIN_DAMAGED, /* *why says what; a log like that is left alone */
 	RETAIN_PACKED,	/* a segment; there may be more */
+	RETAIN_DIFFERS, /* one stays, *why says which; there may be more */
 };
 
 /*
@@ -45,10 +45,11 @@ MUST_CHECK int retain_look(const struct segment_list *list,
 /*
  * Pack the oldest sealed segment of such a list that is not, but for the two
  * newest, where there is room for it and for new segments.  The list has it
- * as it is then.
+ * as it is then.  *left, 0 at first, is the number of the newest that, packed,
+ * read otherwise: it would again, and is not tried while *left is kept.
  */
 MUST_CHECK int retain_pack(const struct sysio *io, int dirfd,
-    struct segment_list *list, struct reason *why);
+    struct segment_list *list, uint64_t *left, struct reason *why);
 
 /*
  * Remove what a crash left half made of that which retention, packing and

@@ -58,6 +58,7 @@ struct retainer {
 	struct log_floor floor; /* to come, where something is wanted */
 	bool released;		/* the reserve; its room is left free */
 	struct sums_maker sums;
+	uint64_t left; /* see retain_pack() */
 };
 
 /*
@@ -229,13 +230,18 @@ pack(struct retainer *r, struct segment_list *list)
 	struct reason why = { "out of memory" };
 	int got = RETAIN_PACKED;
 
-	while (got == RETAIN_PACKED && !atomic_load(&r->stop) &&
+	while (got > RETAIN_NOTHING && !atomic_load(&r->stop) &&
 	       !atomic_load(&r->handed)) {
-		got = retain_pack(&r->io, r->opt.dirfd, list, &why);
-		if (got == RETAIN_PACKED)
+		got = retain_pack(&r->io, r->opt.dirfd, list, &r->left, &why);
+		if (got == RETAIN_PACKED) {
 			atomic_fetch_add(&r->packed, 1);
+		} else if (got == RETAIN_DIFFERS) {
+			diag_limited(
+			    "packing", "one segment stays: %s", why.text);
+			atomic_fetch_add(&r->failed, 1);
+		}
 	}
-	if ((got >= 0 && got != RETAIN_DAMAGED) || atomic_load(&r->stop))
+	if (got >= 0 || atomic_load(&r->stop))
 		return true;
 	diag_limited("packing", "no segment is packed: %s", why.text);
 	atomic_fetch_add(&r->failed, 1);

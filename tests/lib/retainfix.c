@@ -33,7 +33,7 @@ retainfix_look(const struct sysio *io, int dirfd,
 	if (got < 0)
 		return got;
 	got = got == CHAIN_WHOLE ? retain_look(&list, policy, floor, &held)
-				 : RETAIN_DAMAGED;
+				 : RETAINFIX_DAMAGED;
 	segment_list_deinit(&list);
 	return got;
 }
@@ -42,12 +42,13 @@ int
 retainfix_pack(const struct sysio *io, int dirfd, struct reason *why)
 {
 	struct segment_list list;
+	uint64_t left = 0;
 	int got = chain_read(io, dirfd, &list, why);
 
 	if (got < 0)
 		return got;
-	got = got == CHAIN_WHOLE ? retain_pack(io, dirfd, &list, why)
-				 : RETAIN_DAMAGED;
+	got = got == CHAIN_WHOLE ? retain_pack(io, dirfd, &list, &left, why)
+				 : RETAINFIX_DAMAGED;
 	segment_list_deinit(&list);
 	return got;
 }

@@ -14,10 +14,13 @@
 #include "log/retain.h"
 #include "tests/lib/modelfix.h"
 
+enum {
+	RETAINFIX_DAMAGED = 100 /* the log, as chain_read() finds */
+};
+
 /*
  * retain_look(), retain_pack() and sums_make(), once, by a list of their own
- * and by nothing that was known before; a log that chain_read() finds damaged
- * is RETAIN_DAMAGED.
+ * and by nothing that was known before.
  */
 int retainfix_look(const struct sysio *io, int dirfd,
     const struct retain_policy *policy, struct log_floor *floor,

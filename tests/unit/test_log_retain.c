@@ -218,7 +218,7 @@ a_damaged_log_is_left_alone(void **state)
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 100, 8000);
 	assert_int_equal(
 	    retainfix_look(m->fx.io, m->fx.dirfd, &policy, &floor, &m->fx.why),
-	    RETAIN_DAMAGED);
+	    RETAINFIX_DAMAGED);
 	assert_non_null(strstr(m->fx.why.text, "header"));
 }
 

@@ -20,7 +20,8 @@
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
-	LAST = 60, /* of modelfix_fill_segments() */
+	LAST = 60,	  /* of modelfix_fill_segments() */
+	PACK_BLOCKS = 64, /* where the first one is in a packed segment */
 };
 
 static void
@@ -28,14 +29,15 @@ a_list_has_its_segments_as_they_are_packed(void **state)
 {
 	struct modelfix *m = *state;
 	struct segment_list list, now;
+	uint64_t left = 0;
 	size_t packed = 0;
 	int got;
 
 	modelfix_fill_segments(m);
 	assert_int_equal(
 	    chain_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), CHAIN_WHOLE);
-	while ((got = retain_pack(m->fx.io, m->fx.dirfd, &list, &m->fx.why)) ==
-	       RETAIN_PACKED)
+	while ((got = retain_pack(m->fx.io, m->fx.dirfd, &list, &left,
+		    &m->fx.why)) == RETAIN_PACKED)
 		packed++;
 	assert_int_equal(got, RETAIN_NOTHING);
 	assert_int_equal(packed, list.n - 2);
@@ -56,7 +58,7 @@ a_list_has_its_segments_as_they_are_packed(void **state)
 
 static const struct sysio *model;
 static struct modelfix *moving;
-static unsigned opens;
+static unsigned opens, packings;
 
 /* The first segment is packed when it is opened for the second time. */
 static int
@@ -92,6 +94,70 @@ a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal(void **state)
 	segment_list_deinit(&list);
 }
 
+/* Of the second segment a byte of what is packed is written otherwise. */
+static ssize_t
+pwritev_wrongly(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	if (at == PACK_BLOCKS && ++packings == 2)
+		((uint8_t *)iov[0].iov_base)[50] ^= 1;
+	return model->pwritev(ctx, fd, iov, n, at);
+}
+
+/* All that there is to pack, by a list of its own; how often which came. */
+static void
+pack_round(struct modelfix *m, const struct sysio *io, uint64_t *left,
+    unsigned outcomes[RETAIN_DIFFERS + 1])
+{
+	struct segment_list list;
+	int got;
+
+	assert_int_equal(
+	    chain_read(io, m->fx.dirfd, &list, &m->fx.why), CHAIN_WHOLE);
+	memset(outcomes, 0, (RETAIN_DIFFERS + 1) * sizeof(*outcomes));
+	do {
+		got = retain_pack(io, m->fx.dirfd, &list, left, &m->fx.why);
+		assert_in_range(got, RETAIN_NOTHING, RETAIN_DIFFERS);
+		outcomes[got]++;
+	} while (got != RETAIN_NOTHING);
+	segment_list_deinit(&list);
+}
+
+static void
+a_segment_that_cannot_be_packed_holds_up_no_other(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	unsigned outcomes[RETAIN_DIFFERS + 1];
+	uint64_t left = 0;
+	char name[SEGMENT_NAME_SIZE];
+
+	modelfix_fill_segments(m);
+	memcpy(name, modelfix_named(m, modelfix_nth(m, 1)), sizeof(name));
+	model = m->fx.io;
+	io.pwritev = pwritev_wrongly;
+	packings = 0;
+	pack_round(m, &io, &left, outcomes);
+	assert_int_equal(outcomes[RETAIN_DIFFERS], 1);
+	assert_true(outcomes[RETAIN_PACKED] > 1);
+	assert_non_null(strstr(m->fx.why.text, name));
+	/* It is not tried again and again, and what comes later is. */
+	pack_round(m, &io, &left, outcomes);
+	assert_int_equal(outcomes[RETAIN_DIFFERS] + outcomes[RETAIN_PACKED], 0);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 20, 3);
+	logfix_stop(&m->fx);
+	pack_round(m, &io, &left, outcomes);
+	assert_int_equal(outcomes[RETAIN_DIFFERS], 0);
+	assert_true(outcomes[RETAIN_PACKED] > 0);
+	assert_true(filemodel_size(m->fm, name) > 0);
+	/* The next process tries it once more. */
+	left = 0;
+	pack_round(m, &io, &left, outcomes);
+	assert_int_equal(outcomes[RETAIN_PACKED], 1);
+	assert_int_equal(filemodel_size(m->fm, name), -1);
+	modelfix_expect_recovered(m, LAST + 60);
+}
+
 static void
 what_a_crash_left_half_made_is_removed(void **state)
 {
@@ -124,6 +190,7 @@ main(void)
 		MODEL_TEST(a_list_has_its_segments_as_they_are_packed),
 		MODEL_TEST(
 		    a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal),
+		MODEL_TEST(a_segment_that_cannot_be_packed_holds_up_no_other),
 		MODEL_TEST(what_a_crash_left_half_made_is_removed),
 	};
 
