@@ -321,6 +321,25 @@ frame_connect(const char *path, int type, int *fd, struct reason *why)
 	return 0;
 }
 
+/*
+ * Only these two say that nobody listens.  A full backlog, another type of
+ * socket, one that we may not use: somebody lives there.
+ */
+static bool
+frame_nobody(int err)
+{
+	return err == -ECONNREFUSED || err == -ENOENT;
+}
+
+bool
+frame_served(const char *path, int type)
+{
+	CLEANUP(closep) int fd = -1;
+
+	return !frame_nobody(
+	    frame_try_connect(path, type | SOCK_NONBLOCK, &fd));
+}
+
 /* Zero when a new socket may take the place of what is at path. */
 static int
 frame_vacant(const char *path, int type, struct reason *why)
@@ -341,12 +360,11 @@ frame_vacant(const char *path, int type, struct reason *why)
 		return reason_say(
 		    why, -EEXIST, "cannot listen at '%s': not a socket", path);
 	err = frame_try_connect(path, type | SOCK_NONBLOCK, &fd);
-	if (err == -ECONNREFUSED || err == -ENOENT)
+	if (frame_nobody(err))
 		return 0;
 	if (err == 0 && frame_peer(fd, &uid, &gid, &pid) == 0)
 		return reason_say(why, -EADDRINUSE,
 		    "cannot listen at '%s': process %ld does", path, pid);
-	/* A full backlog or another socket type: somebody lives there. */
 	return reason_set(why, -EADDRINUSE, "cannot listen at '%s'", path);
 }
 

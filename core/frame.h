@@ -104,6 +104,11 @@ MUST_CHECK int frame_listen(
 /* -ENOENT: no such socket; -ECONNREFUSED: nobody listens on it any more. */
 MUST_CHECK int frame_connect(
     const char *path, int type, int *fd, struct reason *why);
+/*
+ * Does somebody listen at path?  Also who takes no connection now, or none of
+ * this type; false is certain, as of a moment ago.
+ */
+bool frame_served(const char *path, int type);
 
 /* Who the peer was when it connected (SO_PEERCRED); 0, or -errno. */
 MUST_CHECK int frame_peer(int sock, uid_t *uid, gid_t *gid, long *pid);

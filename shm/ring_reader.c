@@ -116,15 +116,10 @@ ring_reader_open(const char *path, struct ring_reader **out, struct reason *why)
 int
 ring_reader_open_left(const char *dir, struct ring_reader **out)
 {
-	CLEANUP(closep) int served = -1;
 	char path[PATH_MAX];
-	int err;
 
 	snprintf(path, sizeof(path), "%s/ring.sock", dir);
-	err =
-	    frame_connect(path, SOCK_SEQPACKET | SOCK_NONBLOCK, &served, NULL);
-	/* One whom too many ask at once serves, too. */
-	if (err == 0 || err == -EAGAIN)
+	if (frame_served(path, SOCK_SEQPACKET))
 		return -EBUSY;
 	snprintf(path, sizeof(path), "%s/ring", dir);
 	return ring_reader_open(path, out, NULL);

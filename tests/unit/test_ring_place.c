@@ -14,7 +14,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -143,6 +145,52 @@ a_reader_knows_whether_its_ring_is_still_there(void **state)
 	assert_int_equal(unlinkat(fx->dirfd, "ring", AT_REMOVEDIR), 0);
 }
 
+/* Has the run directory a ring that nobody serves?  0, or -errno. */
+static int
+left(const struct ringfix *fx)
+{
+	struct ring_reader *rd = NULL;
+	int err = ring_reader_open_left(fx->dir, &rd);
+
+	assert_int_equal(rd == NULL, err < 0);
+	rd = ring_reader_free(rd);
+	return err;
+}
+
+/* Somebody at ring.sock, of some type, who takes nobody on. */
+static int
+somebody(const struct ringfix *fx, int type)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s/ring.sock", fx->dir);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	return fd;
+}
+
+/* Its witness counts in a recovery: another's would be of another log. */
+static void
+a_ring_is_left_where_nobody_listens_any_more(void **state)
+{
+	struct ringfix *fx = *state;
+	int listener;
+
+	assert_int_equal(left(fx), 0);
+	for (int i = 0; i < 2; i++) {
+		listener = somebody(fx, i == 0 ? SOCK_SEQPACKET : SOCK_STREAM);
+		assert_int_equal(left(fx), -EBUSY);
+		/* Who has asked is not looked at, and there is no more room. */
+		assert_int_equal(left(fx), -EBUSY);
+		closep(&listener);
+		assert_int_equal(left(fx), 0);
+		assert_int_equal(unlinkat(fx->dirfd, "ring.sock", 0), 0);
+	}
+	assert_int_equal(unlinkat(fx->dirfd, "ring", 0), 0);
+	assert_int_equal(left(fx), -ENOENT);
+}
+
 /* A pass of this size leaves readers seven eighths to be late in. */
 static void
 a_pass_may_take_an_eighth_of_the_ring(void **state)
@@ -264,6 +312,7 @@ main(void)
 		TEST(without_descriptors_no_ring_is_made_and_none_is_left),
 		TEST(a_ring_belongs_to_the_group_that_was_named_or_is_not_made),
 		TEST(a_reader_knows_whether_its_ring_is_still_there),
+		TEST(a_ring_is_left_where_nobody_listens_any_more),
 		TEST(a_pass_may_take_an_eighth_of_the_ring),
 		TEST(a_ring_beyond_the_address_space_is_refused_by_its_size),
 		TEST(a_row_that_is_being_rewritten_is_not_shown),
