@@ -358,7 +358,7 @@ base_read_trailer(struct base *b, struct reason *why)
 			       : base_is_damaged(b, "it is cut short", why);
 }
 
-/* The rows are those of the same event of the same log. */
+/* The rows are those of the same event of the same log and epoch. */
 static int
 base_open_rows(struct base *b, struct reason *why)
 {
@@ -369,10 +369,10 @@ base_open_rows(struct base *b, struct reason *why)
 	if (got != ARCHIVE_ROW)
 		return got < 0 ? got : BASE_DAMAGED;
 	rows = archive_id(b->rows);
-	if (rows->seq != b->id.seq ||
+	if (rows->seq != b->id.seq || rows->epoch != b->id.epoch ||
 	    memcmp(rows->log_id, b->id.log_id, sizeof(rows->log_id)) != 0)
 		return base_is_damaged(
-		    b, "its rows are of another event or log", why);
+		    b, "its rows are of another event, log or epoch", why);
 	return BASE_OPENED;
 }
 

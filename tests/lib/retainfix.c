@@ -80,23 +80,21 @@ retainfix_sum(const struct sysio *io, int dirfd, struct reason *why)
 	return got;
 }
 
-static int
-make_rows(
-    struct logfix *fx, const struct log_floor *floor, int *fd, uint64_t *bytes)
+int
+retainfix_rows(
+    struct logfix *fx, const struct archive_id *id, int *fd, uint64_t *bytes)
 {
 	CLEANUP(archive_writer_freep) struct archive_writer *w = NULL;
 	CLEANUP(mp_buf_deinit) struct mp_buf marked = { 0 };
-	struct archive_id id = { .epoch = floor->epoch, .seq = floor->seq - 1 };
 	static const uint8_t value[] = { 0xc0 };
 	struct row row = { .topic = SLICE_STR("a.b"),
-		.version = id.seq,
-		.seq = id.seq,
+		.version = id->seq,
+		.seq = id->seq,
 		.value = slice_of(value, sizeof(value)) };
 	uint8_t buf[256];
 	int err;
 
-	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
-	err = archive_create(fx->io, fx->dirfd, "rows.tmp", &id, &w, &fx->why);
+	err = archive_create(fx->io, fx->dirfd, "rows.tmp", id, &w, &fx->why);
 	if (err < 0)
 		return err;
 	mp_pack_uint(&marked, row_size(&row) * 2);
@@ -120,10 +118,13 @@ make_base(struct logfix *fx, const struct log_floor *floor)
 	struct base_id id = {
 		.epoch = floor->epoch, .seq = floor->seq - 1, .time_us = 1
 	};
+	struct archive_id of = { .epoch = id.epoch, .seq = id.seq };
 	uint64_t bytes = 0;
-	int err = make_rows(fx, floor, &f.fd, &bytes);
+	int err;
 
 	memcpy(id.log_id, floor->log_id, sizeof(id.log_id));
+	memcpy(of.log_id, floor->log_id, sizeof(of.log_id));
+	err = retainfix_rows(fx, &of, &f.fd, &bytes);
 	if (err == 0)
 		err = base_create(fx->io, fx->dirfd, &id, &w, &fx->why);
 	if (err < 0)

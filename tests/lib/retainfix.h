@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "log/archive.h"
 #include "log/floor.h"
 #include "log/retain.h"
 #include "tests/lib/modelfix.h"
@@ -30,6 +31,9 @@ int retainfix_sum(const struct sysio *io, int dirfd, struct reason *why);
 /* All that may be packed. */
 void retainfix_pack_all(struct logfix *fx);
 
+/* Rows as of an event, in a file of the log's directory: its descriptor. */
+int retainfix_rows(
+    struct logfix *fx, const struct archive_id *id, int *fd, uint64_t *bytes);
 /* Give up what is beyond keep_bytes; how far that came is in *floor. */
 int retainfix_retain(
     struct logfix *fx, uint64_t keep_bytes, struct log_floor *floor);

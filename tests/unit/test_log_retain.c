@@ -332,24 +332,6 @@ a_base_that_is_missing_is_damage(void **state)
 }
 
 static void
-a_base_of_another_log_is_none(void **state)
-{
-	CLEANUP(base_freep) struct base *base = NULL;
-	struct modelfix *m = *state;
-	struct log_floor floor;
-
-	modelfix_fill_segments(m);
-	retainfix_expect(m, 3 * SEGMENT);
-	assert_int_equal(
-	    floor_read(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), FLOOR_READ);
-	floor.log_id[15] ^= 1;
-	assert_int_equal(base_open(m->fx.io, m->fx.dirfd, floor.seq - 1,
-			     floor.log_id, &base, &m->fx.why),
-	    BASE_DAMAGED);
-	assert_non_null(strstr(m->fx.why.text, "of another log"));
-}
-
-static void
 every_byte_of_the_base_counts(void **state)
 {
 	struct modelfix *m = *state;
@@ -669,7 +651,6 @@ main(void)
 		MODEL_TEST(a_floor_that_is_gone_or_old_or_anothers_is_damage),
 		MODEL_TEST(every_bit_of_the_floor_counts),
 		MODEL_TEST(a_base_that_is_missing_is_damage),
-		MODEL_TEST(a_base_of_another_log_is_none),
 		MODEL_TEST(every_byte_of_the_base_counts),
 		MODEL_TEST(
 		    a_reader_whose_segment_goes_is_told_what_is_the_oldest),

@@ -5,6 +5,7 @@
  * segments, and others may read the log meanwhile.
  */
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include "log/base.h"
 #include "log/chain.h"
+#include "log/floor.h"
 #include "log/retain.h"
 #include "tests/lib/modelfix.h"
 #include "tests/lib/retainfix.h"
@@ -181,6 +184,120 @@ what_a_crash_left_half_made_is_removed(void **state)
 	modelfix_expect_recovered(m, LAST);
 }
 
+/* A base of that seq, of which there is no more than the name. */
+static void
+put_base(struct modelfix *m, uint64_t seq)
+{
+	static const struct modelfix_copy bytes;
+	char name[BASE_NAME_SIZE];
+
+	base_name(name, seq);
+	modelfix_put_file(m, name, &bytes);
+}
+
+static bool
+has_base(struct modelfix *m, uint64_t seq)
+{
+	char name[BASE_NAME_SIZE];
+
+	base_name(name, seq);
+	return filemodel_size(m->fm, name) >= 0;
+}
+
+/* One may be as large as all rows: a crash behind it would keep that room. */
+static void
+a_base_without_a_floor_upon_it_is_removed(void **state)
+{
+	struct modelfix *m = *state;
+	uint64_t floor;
+
+	modelfix_fill_segments(m);
+	put_base(m, modelfix_nth(m, 1) - 1);
+	assert_int_equal(retain_remove(m->fx.io, m->fx.dirfd, &m->fx.why), 0);
+	assert_false(has_base(m, modelfix_nth(m, 1) - 1));
+	modelfix_expect_recovered(m, LAST);
+	retainfix_expect(m, 4 * SEGMENT);
+	floor = modelfix_nth(m, 0);
+	put_base(m, floor - 2);
+	put_base(m, floor);
+	put_base(m, modelfix_nth(m, 1) - 1);
+	assert_int_equal(retain_remove(m->fx.io, m->fx.dirfd, &m->fx.why), 0);
+	assert_false(has_base(m, floor - 2));
+	assert_true(has_base(m, floor - 1));
+	assert_false(has_base(m, floor));
+	assert_false(has_base(m, modelfix_nth(m, 1) - 1));
+	modelfix_expect_recovered(m, LAST);
+}
+
+static int
+open_no_floor(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	return strcmp(name, FLOOR_NAME) == 0
+		   ? -EIO
+		   : model->openat(ctx, dirfd, name, flags, mode);
+}
+
+static ssize_t
+read_nothing(void *ctx, int fd, void *buf, size_t len, off_t at)
+{
+	(void)ctx;
+	(void)fd;
+	(void)buf;
+	(void)len;
+	(void)at;
+	return -EIO;
+}
+
+/* Without it the base would be one that no floor stands on. */
+static void
+nothing_is_removed_by_a_floor_that_cannot_be_read(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio no_open, no_read;
+	uint64_t floor;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 3 * SEGMENT);
+	floor = modelfix_nth(m, 0);
+	model = m->fx.io;
+	no_open = no_read = *model;
+	no_open.openat = open_no_floor;
+	no_read.pread = read_nothing;
+	assert_int_equal(
+	    retain_remove(&no_open, m->fx.dirfd, &m->fx.why), -EIO);
+	assert_int_equal(
+	    retain_remove(&no_read, m->fx.dirfd, &m->fx.why), -EIO);
+	modelfix_spoil(m, FLOOR_NAME, 44, 1);
+	assert_int_equal(
+	    retain_remove(m->fx.io, m->fx.dirfd, &m->fx.why), -EUCLEAN);
+	modelfix_spoil(m, FLOOR_NAME, 44, 1);
+	assert_true(has_base(m, floor - 1));
+	assert_int_equal(modelfix_nth(m, 0), floor);
+	modelfix_expect_recovered(m, LAST);
+}
+
+/* The broker, too, has its rows of that one, and others would be refused. */
+static void
+a_floor_is_of_the_epoch_that_the_log_is_in(void **state)
+{
+	const struct retain_policy policy = { .keep_bytes = 0 };
+	struct modelfix *m = *state;
+	struct log_floor floor = { .seq = 0 };
+	struct segment_list list;
+	uint64_t held;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(
+	    chain_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), CHAIN_WHOLE);
+	/* As a repair leaves it. */
+	list.v[list.n - 1].header.epoch = 7;
+	assert_int_equal(
+	    retain_look(&list, &policy, &floor, &held), RETAIN_FLOOR);
+	assert_int_equal(floor.seq, list.v[list.n - 2].header.first_seq);
+	assert_int_equal(floor.epoch, 7);
+	segment_list_deinit(&list);
+}
+
 int
 main(void)
 {
@@ -192,6 +309,9 @@ main(void)
 		    a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal),
 		MODEL_TEST(a_segment_that_cannot_be_packed_holds_up_no_other),
 		MODEL_TEST(what_a_crash_left_half_made_is_removed),
+		MODEL_TEST(a_base_without_a_floor_upon_it_is_removed),
+		MODEL_TEST(nothing_is_removed_by_a_floor_that_cannot_be_read),
+		MODEL_TEST(a_floor_is_of_the_epoch_that_the_log_is_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
