@@ -439,7 +439,9 @@ a_newest_segment_of_zeros_is_set_aside(void **state)
 static void
 an_unknown_version_is_refused(void **state)
 {
+	static const uint32_t versions[] = { 0, 3, UINT32_MAX };
 	struct modelfix *m = *state;
+	char text[60];
 	uint8_t header[LOG_PAGE];
 	struct modelfix_edit e = { 0, LOG_PAGE, header };
 	struct modelfix_copy c;
@@ -449,11 +451,16 @@ an_unknown_version_is_refused(void **state)
 	logfix_fill(&m->fx, 1, 1);
 	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_take_copy, &c);
 	memcpy(header, c.bytes, LOG_PAGE);
-	put_le32(header + SEG_VERSION, 3);
-	put_le32(header + SEG_CRC, crc32c(0, header, SEG_CRC));
-	filemodel_edit(m->fm, modelfix_named(m, 1), modelfix_apply_edit, &e);
-	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
-	assert_non_null(strstr(m->fx.why.text, "format version 3"));
+	for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+		snprintf(text, sizeof(text), "format version %u, this",
+		    (unsigned)versions[i]);
+		put_le32(header + SEG_VERSION, versions[i]);
+		put_le32(header + SEG_CRC, crc32c(0, header, SEG_CRC));
+		filemodel_edit(m->fm, "00000000000000000001-0000000001.seg",
+		    modelfix_apply_edit, &e);
+		assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+		assert_non_null(strstr(m->fx.why.text, text));
+	}
 }
 
 static void
@@ -534,8 +541,13 @@ a_frame_that_is_not_its_events_is_not_handed_out(void **state)
 {
 	struct modelfix *m = *state;
 	uint8_t payload[20] = { 2, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 1 };
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct log_frame frame;
 	int outcome;
 
+	put_le32(payload + 4, crc32c(0, "ab", 2));
+	put_le32(payload + 14, crc32c(0, "", 1));
 	logfix_start(&m->fx);
 	logfix_fill(&m->fx, 1, 1);
 	/* Two events, and a byte that is of none. */
@@ -543,6 +555,18 @@ a_frame_that_is_not_its_events_is_not_handed_out(void **state)
 	assert_int_equal(logfix_read(&m->fx, 3, &outcome), 1);
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
 	assert_non_null(strstr(m->fx.why.text, "events 2 to 3 are"));
+	assert_int_equal(modelfix_problems(m, sentence), 1);
+	assert_non_null(strstr(sentence, "events 3 to 3 are"));
+	/* An event fewer than it says. */
+	put_le32(payload, sizeof(payload) - LOG_EVENT_HEADER);
+	flush_payload(m, payload, sizeof(payload));
+	assert_int_equal(
+	    log_reader_open(m->fx.io, m->fx.dirfd, UINT64_MAX, &rd, &m->fx.why),
+	    0);
+	assert_int_equal(log_reader_seek(rd, 4, &m->fx.why), 0);
+	assert_int_equal(
+	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "events 4 to 5 are"));
 }
 
 static void

@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "core/bytes.h"
+#include "core/crc32c.h"
 #include "log/format_priv.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
@@ -145,24 +146,95 @@ any_frame_behind_damage_may_be_the_one_that_knows(void **state)
 	modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 2 to 3");
 }
 
+/* A field of the frame at `at`, set by somebody who makes CRCs anew. */
+struct forgery {
+	uint64_t at, value;
+	unsigned field, len;
+};
+
+static void
+forge(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const struct forgery *f = arg;
+	uint32_t salt = get_le32(bytes + SEG_SALT);
+	uint8_t *p = bytes + f->at, value[8];
+
+	assert_true(f->at + LOG_FRAME_HEADER <= size);
+	put_le64(value, f->value);
+	memcpy(p + f->field, value, f->len);
+	put_le32(p + FRAME_HEADER_CRC,
+	    crc32c(salt, p + FRAME_COVERED, LOG_FRAME_HEADER - FRAME_COVERED));
+}
+
+/* Where no digest follows, either: the frame behind knows that it was one. */
+static void
+a_frame_that_does_not_carry_on_is_none(void **state)
+{
+	static const struct forgery forgeries[] = {
+		{ .field = FRAME_PREV_LEN, .len = 4, .value = 64 },
+		{ .field = FRAME_DURABLE_SEQ, .len = 8, .value = 5 },
+		{ .field = FRAME_DURABLE_SEQ, .len = 8, .value = 6 },
+		{ .field = FRAME_FLUSH, .len = 8, .value = 9 },
+		{ .field = FRAME_FIRST_SEQ, .len = 8, .value = 6 },
+	};
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 4, 2);
+	for (size_t i = 0; i < ARRAY_LEN(forgeries); i++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *fm = filemodel_clone(m->fm);
+		struct forgery f = forgeries[i];
+		struct modelfix copy = { .fm = fm };
+
+		logfix_init(&copy.fx, filemodel_io(fm), filemodel_root(fm));
+		f.at = modelfix_page(2);
+		filemodel_edit(fm, modelfix_named(m, 1), forge, &f);
+		modelfix_expect_damage(
+		    &copy, LOG_DAMAGED_FRAME, "events 5 to 6 are");
+	}
+	modelfix_expect_recovered(m, 8);
+}
+
+/* It would give a seq to an event that nobody has. */
+static void
+an_idle_frame_that_counts_events_is_none(void **state)
+{
+	struct forgery f = { .field = FRAME_N_EVENTS, .len = 2, .value = 1 };
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	f.at = modelfix_page(3);
+	filemodel_edit(m->fm, modelfix_named(m, 1), forge, &f);
+	modelfix_expect_recovered(m, 3);
+}
+
 /* One event whose frame, stamped next, has bytes of them. */
 static void
 stamp_large(struct modelfix *m, uint32_t bytes)
 {
 	uint32_t payload = bytes - LOG_FRAME_HEADER;
-	uint8_t *frame = calloc(1, bytes);
+	uint8_t *frame = calloc(1, bytes), *p = frame + LOG_FRAME_HEADER;
 
 	assert_non_null(frame);
-	put_le32(frame + LOG_FRAME_HEADER, payload - LOG_EVENT_HEADER);
+	put_le32(p, payload - LOG_EVENT_HEADER);
+	put_le32(
+	    p + 4, crc32c(0, p + LOG_EVENT_HEADER, payload - LOG_EVENT_HEADER));
 	frame_compose(frame, FRAME_EVENTS, 1, m->fx.next_seq, 1, 0, payload);
 	assert_int_equal(logfix_stamp_frame(&m->fx, frame), 0);
 }
 
-/* The log is read in pieces of 256 KiB; what lies over their seam is seen. */
+/*
+ * The log is read in pieces of 256 KiB; what lies over their seam is seen, by
+ * whoever looks for what is whole behind damage as well.
+ */
 static void
 a_frame_over_the_seam_of_two_pieces_is_seen(void **state)
 {
 	const uint64_t piece = 256 << 10, seam = SEGMENT_FRAMES + piece;
+	char sentence[LOG_PROBLEM_SENTENCE];
 	struct modelfix *m = *state;
 
 	for (unsigned before = 1; before < LOG_FRAME_HEADER; before += 31) {
@@ -180,6 +252,8 @@ a_frame_over_the_seam_of_two_pieces_is_seen(void **state)
 		modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(0),
 		    begin - modelfix_page(0));
 		modelfix_expect_damage(m, LOG_DAMAGED_FRAME, "events 1 to 1");
+		assert_int_equal(modelfix_problems(m, sentence), 1);
+		assert_non_null(strstr(sentence, "events 1 to 2 are"));
 		logfix_deinit(&m->fx);
 		m->fm = filemodel_free(m->fm);
 	}
@@ -263,6 +337,7 @@ a_rotten_last_flush_is_damage_where_a_witness_knows_of_it(void **state)
 static void
 a_later_epoch_of_which_no_segment_is_left_is_missed(void **state)
 {
+	char sentence[LOG_PROBLEM_SENTENCE];
 	struct modelfix *m = *state;
 
 	logfix_start(&m->fx);
@@ -275,6 +350,59 @@ a_later_epoch_of_which_no_segment_is_left_is_missed(void **state)
 	modelfix_store_witness(m, 5);
 	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 4 to 5 are");
 	assert_non_null(strstr(m->fx.why.text, WITNESS_NAME));
+	assert_int_equal(modelfix_problems(m, sentence), 1);
+	assert_non_null(strstr(sentence, "events 4 to 5 are"));
+	/* One of an earlier epoch, or of another log, knows nothing. */
+	m->fx.tail.epoch = 0;
+	modelfix_store_witness(m, 5);
+	assert_int_equal(modelfix_problems(m, sentence), 0);
+	m->fx.tail.epoch = 1;
+	m->fx.tail.log_id[3] ^= 1;
+	modelfix_store_witness(m, 5);
+	assert_int_equal(modelfix_problems(m, sentence), 0);
+	modelfix_expect_recovered(m, 3);
+}
+
+/* Open the writer anew, in another epoch. */
+static void
+go_to_epoch(struct modelfix *m, uint64_t epoch)
+{
+	logfix_stop(&m->fx);
+	m->fx.tail.epoch = epoch;
+	assert_int_equal(log_writer_open(m->fx.io, m->fx.dirfd, &m->fx.tail,
+			     m->fx.segment_bytes, &m->fx.lw, &m->fx.why),
+	    0);
+}
+
+/* A restoration that got no further: what the epoch before knew still counts. */
+static void
+an_epoch_begins_with_its_first_frame(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	logfix_start(&m->fx);
+	modelfix_store_witness(m, 4);
+	go_to_epoch(m, 2);
+	modelfix_begin_segment(m);
+	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 4 to 4 are");
+	m->fx.tail.epoch = 1;
+	modelfix_store_witness(m, 3);
+	modelfix_expect_recovered(m, 3);
+	assert_int_equal(m->fx.tail.epoch, 1);
+}
+
+static void
+a_log_without_a_frame_keeps_the_epoch_that_it_was_begun_in(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	go_to_epoch(m, 7);
+	modelfix_begin_segment(m);
+	modelfix_expect_recovered(m, 0);
+	assert_int_equal(m->fx.tail.epoch, 7);
 }
 
 static void
@@ -435,6 +563,8 @@ main(void)
 		MODEL_TEST(without_room_a_torn_tail_is_not_copied),
 		MODEL_TEST(a_damaged_frame_before_others_is_damage),
 		MODEL_TEST(any_frame_behind_damage_may_be_the_one_that_knows),
+		MODEL_TEST(a_frame_that_does_not_carry_on_is_none),
+		MODEL_TEST(an_idle_frame_that_counts_events_is_none),
 		MODEL_TEST(a_frame_over_the_seam_of_two_pieces_is_seen),
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_an_idle_frame_followed),
@@ -443,6 +573,9 @@ main(void)
 		MODEL_TEST(
 		    a_rotten_last_flush_is_damage_where_a_witness_knows_of_it),
 		MODEL_TEST(a_later_epoch_of_which_no_segment_is_left_is_missed),
+		MODEL_TEST(an_epoch_begins_with_its_first_frame),
+		MODEL_TEST(
+		    a_log_without_a_frame_keeps_the_epoch_that_it_was_begun_in),
 		MODEL_TEST(a_damaged_witness_says_nothing),
 		MODEL_TEST(
 		    a_segment_without_a_frame_is_set_aside_and_its_number_used_again),
