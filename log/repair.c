@@ -184,10 +184,8 @@ repair_count_lost(void *arg, const struct log_range *range, uint64_t time_us,
 		return -ENOMEM;
 	r->lost = more;
 	r->events_lost += range->last - range->first + 1;
-	if (r->n_lost > 0 && r->lost[r->n_lost - 1].last + 1 == range->first)
-		r->lost[r->n_lost - 1].last = range->last;
-	else
-		r->lost[r->n_lost++] = *range;
+	/* A frame that is kept is between it and the one before. */
+	r->lost[r->n_lost++] = *range;
 	return 0;
 }
 

@@ -52,6 +52,16 @@ is_lost(const struct log_repair *r, uint64_t seq)
 	return false;
 }
 
+static uint64_t
+lost_before(const struct log_repair *r, uint64_t seq)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < r->n_lost && r->lost[i].first < seq; i++)
+		n += MIN(seq, r->lost[i].last + 1) - r->lost[i].first;
+	return n;
+}
+
 /* Event seq of the repaired log is what it was, or says that it is lost. */
 static void
 check_event(const struct log_repair *r, uint64_t seq, struct slice bytes)
@@ -70,6 +80,22 @@ check_event(const struct log_repair *r, uint64_t seq, struct slice bytes)
 	assert_true(
 	    slice_equal(ev.type, seq > r->last_seq ? SLICE_STR("log_repaired")
 						   : SLICE_STR("event_lost")));
+	assert_int_equal(
+	    ev.version, seq > r->last_seq ? 1 : lost_before(r, seq) + 1);
+	/* It ends with the last range, which has no end where it is open. */
+	if (seq > r->last_seq)
+		assert_int_equal(ev.data.p[ev.data.len - 1] == 0xc0, r->open);
+}
+
+/* Those of logfix.c are dated by their first event; time never goes back. */
+static void
+check_time(const struct log_repair *r, const struct log_frame *frame,
+    uint64_t *time_us)
+{
+	if (frame->first_seq <= r->last_seq && !is_lost(r, frame->first_seq))
+		assert_int_equal(frame->time_us, 1000000 + frame->first_seq);
+	assert_true(frame->time_us >= *time_us);
+	*time_us = frame->time_us;
 }
 
 /* The log in dirfd begins with oldest, and all of it is as r says. */
@@ -78,7 +104,7 @@ repairfix_check(
     struct modelfix *m, int dirfd, const struct log_repair *r, uint64_t oldest)
 {
 	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
-	uint64_t seq = oldest;
+	uint64_t seq = oldest, time_us = 0;
 	struct log_frame frame;
 	struct slice event;
 	uint32_t crc;
@@ -88,6 +114,7 @@ repairfix_check(
 	while (log_reader_next(rd, &frame, &m->fx.why) == LOG_READ_FRAME) {
 		size_t at = 0;
 
+		check_time(r, &frame, &time_us);
 		while (log_frame_event(&frame, &at, &event, &crc))
 			check_event(r, seq++, event);
 	}

@@ -66,6 +66,19 @@ one_in_the_newest_segment_costs_no_more(void **state)
 }
 
 /* No frame behind it and no witness says that it was there. */
+/* One event: the header behind it knows, also where its payload is damaged. */
+static void
+the_last_that_was_durable_is_missed(void **state)
+{
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(1) + 20, 1);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(2) + 70, 1);
+	repairfix_expect(m, "2..2", 0);
+}
+
 static void
 a_newest_event_that_does_not_verify_is_named(void **state)
 {
@@ -236,6 +249,19 @@ a_missing_segment_is_lost_alone(void **state)
 	repairfix_expect(m, "25..36", 2);
 }
 
+/* Nothing but the header of the next one tells that it was there. */
+static void
+so_is_one_before_a_segment_without_a_frame(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	filemodel_put_aside(m->fm, modelfix_named(m, 37), NULL);
+	modelfix_wipe(
+	    m, modelfix_named(m, 49), SEGMENT_FRAMES, SEGMENT - SEGMENT_FRAMES);
+	repairfix_expect(m, "37..48", 3);
+}
+
 static void
 the_first_ones_are_too(void **state)
 {
@@ -296,6 +322,25 @@ nor_does_the_newest_one(void **state)
 	modelfix_store_witness(m, 60);
 	modelfix_spoil(m, modelfix_named(m, 49), 0, SEGMENT_FRAMES);
 	repairfix_expect(m, "none", 4);
+}
+
+/* The one in front, which nothing seals, stays where it is. */
+static void
+nor_does_one_behind_a_crash(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_repair r;
+
+	m->fx.segment_bytes = SEGMENT;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 3);
+	modelfix_wipe(m, modelfix_named(m, 7), 0, SEGMENT_FRAMES);
+	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_int_equal(r.events_kept, 9);
+	log_repair_deinit(&r);
+	repairfix_expect(m, "none", 1);
 }
 
 /* An IDLE frame is behind each of its frames but the last. */
@@ -604,6 +649,7 @@ main(void)
 		TEST(a_whole_log_is_not_repaired),
 		TEST(a_damaged_frame_costs_its_request_and_no_other),
 		TEST(one_in_the_newest_segment_costs_no_more),
+		TEST(the_last_that_was_durable_is_missed),
 		TEST(a_newest_event_that_does_not_verify_is_named),
 		TEST(several_places_are_several_ranges),
 		TEST(a_lost_end_is_made_up_as_far_as_a_witness_knows),
@@ -613,12 +659,14 @@ main(void)
 		    where_no_segment_is_left_witnesses_of_two_logs_are_refused),
 		TEST(that_the_witness_is_damaged_is_said),
 		TEST(a_missing_segment_is_lost_alone),
+		TEST(so_is_one_before_a_segment_without_a_frame),
 		TEST(the_first_ones_are_too),
 		TEST(a_log_without_a_segment_is_all_lost),
 		TEST(a_salt_follows_from_a_frame),
 		TEST(a_segment_without_headers_loses_nothing),
 		TEST(nor_does_one_with_idle_frames),
 		TEST(nor_does_the_newest_one),
+		TEST(nor_does_one_behind_a_crash),
 		TEST(what_a_witness_of_a_later_epoch_knows_is_named),
 		TEST(frames_of_two_salts_are_not_chosen_from),
 		TEST(a_later_epoch_of_which_no_segment_is_left_is_named),

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+
+/*
+ * Repairs that are made: of the log that was looked at and of no other, by
+ * names of their own, and only where what was written is what was meant.
+ */
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "log/format_priv.h"
+#include "log/loss.h"
+#include "tests/lib/repairfix.h"
+
+enum {
+	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
+};
+
+/* Who has accepted a loss has accepted that one. */
+static void
+a_log_that_was_damaged_since_the_plan_is_not_repaired(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_repair r;
+	int fd;
+
+	modelfix_fill_segments(m);
+	modelfix_spoil(m, modelfix_named(m, 25), modelfix_page(1), 1);
+	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_string_equal(repairfix_ranges(&r), "28..30");
+	modelfix_spoil(m, modelfix_named(m, 37), modelfix_page(1), 1);
+	fd = repairfix_fresh(m, "made");
+	assert_true(
+	    log_repair_make(m->fx.io, m->fx.dirfd, fd, &r, &m->fx.why) < 0);
+	assert_non_null(strstr(m->fx.why.text, "otherwise than a moment ago"));
+	(void)sysio_close(m->fx.io, fd);
+	log_repair_deinit(&r);
+}
+
+static const struct sysio *model;
+static unsigned spoiled;
+
+/* Of the first flush that is written the disk keeps other bytes. */
+static ssize_t
+write_others(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
+{
+	struct iovec others = { (char[]){ '\xa5', '\x5a' }, 2 };
+	ssize_t put = model->pwritev(ctx, fd, iov, n, at);
+
+	if (at >= SEGMENT_FRAMES && put > LOG_PAGE && spoiled++ == 0)
+		assert_int_equal(
+		    model->pwritev(ctx, fd, &others, 1, at + 100), 2);
+	return put;
+}
+
+static void
+what_the_disk_has_spoiled_takes_no_logs_place(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	struct log_repair r;
+	int fd;
+
+	modelfix_fill_segments(m);
+	logfix_fill(&m->fx, 100, 4);
+	modelfix_spoil(m, modelfix_named(m, 13), modelfix_page(1), 1);
+	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
+	model = m->fx.io;
+	io.pwritev = write_others;
+	spoiled = 0;
+	fd = repairfix_fresh(m, "made");
+	assert_true(log_repair_make(&io, m->fx.dirfd, fd, &r, &m->fx.why) < 0);
+	assert_true(spoiled > 1);
+	assert_non_null(strstr(m->fx.why.text, "not what it should be"));
+	(void)sysio_close(m->fx.io, fd);
+	log_repair_deinit(&r);
+}
+
+/* A backup, or whoever compares names, must not take one for another. */
+static void
+no_new_segment_has_the_name_of_an_old_one(void **state)
+{
+	struct modelfix *m = *state;
+	struct segment_list list;
+	struct log_repair r;
+	int fd;
+
+	m->fx.segment_bytes = SEGMENT;
+	for (unsigned i = 0; i < 3; i++) {
+		logfix_start(&m->fx);
+		logfix_fill(&m->fx, 2, 3);
+	}
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(0), 1);
+	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_int_equal(r.linked, 0);
+	fd = repairfix_make(m, &r, 1);
+	assert_int_equal(segment_list_read(m->fx.io, fd, &list, &m->fx.why), 0);
+	for (size_t i = 0; i < list.n; i++)
+		assert_int_equal(filemodel_size(m->fm, list.v[i].name), -1);
+	segment_list_deinit(&list);
+	(void)sysio_close(m->fx.io, fd);
+	log_repair_deinit(&r);
+}
+
+static bool
+may_skip(const struct log_loss *loss)
+{
+	return log_loss_allows(loss, 1, 9);
+}
+
+static void
+a_loss_lasts_until_the_epoch_that_ends_it(void **state)
+{
+	struct log_loss loss = { 0 };
+
+	(void)state;
+	assert_true(log_loss_allows(&loss, 1, 2));
+	assert_false(may_skip(&loss));
+	log_loss_see(&loss, SLICE_STR("$log.5.lost"));
+	assert_true(may_skip(&loss));
+	assert_false(log_loss_allows(&loss, 9, 9));
+	/* What is of earlier ones ends and begins nothing, in any order. */
+	log_loss_see(&loss, SLICE_STR("$log.3.lost"));
+	log_loss_see(&loss, SLICE_STR("$log.4"));
+	assert_true(may_skip(&loss));
+	log_loss_see(&loss, SLICE_STR("$log.5"));
+	assert_false(may_skip(&loss));
+	log_loss_see(&loss, SLICE_STR("$log.2"));
+	log_loss_see(&loss, SLICE_STR("$log.3.lost"));
+	assert_false(may_skip(&loss));
+	/* Topics that are like them. */
+	log_loss_see(&loss, SLICE_STR("$log.6.lost.x"));
+	log_loss_see(&loss, SLICE_STR("$log.6.lose"));
+	log_loss_see(&loss, SLICE_STR("$logs6.lost"));
+	assert_false(may_skip(&loss));
+	log_loss_see(&loss, SLICE_STR("$log.18446744073709551615.lost"));
+	assert_true(may_skip(&loss));
+}
+
+#define TEST(f) \
+	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_log_that_was_damaged_since_the_plan_is_not_repaired),
+		TEST(what_the_disk_has_spoiled_takes_no_logs_place),
+		TEST(no_new_segment_has_the_name_of_an_old_one),
+		cmocka_unit_test(a_loss_lasts_until_the_epoch_that_ends_it),
+	};
+
+	return cmocka_run_group_tests_name(
+	    "log_repair_make", tests, NULL, NULL);
+}
