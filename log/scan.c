@@ -45,7 +45,9 @@ scan_init(struct scan *sc, const struct sysio *io, int fd,
 {
 	uint64_t limit = seg->header.capacity - LOG_PAGE;
 	struct window win = { .buf = NULL };
-	int err = window_init(&win, io, fd, seg->file_bytes);
+	/* No frame was ever behind it, however long a damaged file is. */
+	int err = window_init(
+	    &win, io, fd, MIN(seg->file_bytes, seg->header.capacity));
 
 	if (err == 0 && seg->packed)
 		err = packed_open(io, fd, &win.packed, NULL);
