@@ -259,7 +259,12 @@ chain_tell_headless(struct log_problem_sink *sink, const struct segment *s,
 		.first_seq = s->name_first_seq,
 		.last_seq = next ? next->name_first_seq - 1 : UINT64_MAX };
 
-	log_problem_tell(sink, &at, "neither copy of its header is valid");
+	/* One that is packed and damaged keeps no byte of the segment. */
+	log_problem_tell(sink, &at,
+	    s->packed && s->file_bytes == 0
+		? "its head, its index or its length is not that of a packed "
+		  "segment"
+		: "neither copy of its header is valid");
 }
 
 int

@@ -11,26 +11,29 @@
 #include "core/reason.h"
 #include "log/problem.h"
 
+/* A backup's own files are cut behind the last frame. */
+#define LOG_FROM_BACKUP "what 'peal log restore BACKUP --data ELSEWHERE' makes"
+
 /* Also in peal-writer(8), word by word but for what is quoted there. */
 static const struct {
 	const char *name, *next;
 } kinds[] = {
 	[LOG_DAMAGED_SEGMENT] = { "damaged segment",
 	    "copy the log's directory, look at the disk, and put the segment "
-	    "back from a backup; where none has it, 'peal log repair' says "
-	    "what is whole, and goes on without the rest" },
+	    "back from " LOG_FROM_BACKUP "; where no backup has it, 'peal log "
+	    "repair' says what is whole, and goes on without the rest" },
 	[LOG_DAMAGED_FRAME] = { "damaged frame",
 	    "copy the log's directory, look at the disk, and put the segment "
-	    "back from a backup; where none has it, 'peal log repair' says "
-	    "what is whole, and goes on without the rest" },
+	    "back from " LOG_FROM_BACKUP "; where no backup has it, 'peal log "
+	    "repair' says what is whole, and goes on without the rest" },
 	[LOG_LOST_TAIL] = { "lost tail",
 	    "find out whether an older copy of the log was put here or a "
 	    "segment was removed, and put the newest back; an old ring still "
 	    "has the last events: see 'peal ring'; where they are nowhere, "
 	    "'peal log repair' goes on without them" },
 	[LOG_MISSING_SEGMENT] = { "missing segment",
-	    "put the segment back, from quarantine/ or a backup; where none "
-	    "has it, 'peal log repair' goes on without it" },
+	    "put the segment back, from quarantine/ or " LOG_FROM_BACKUP
+	    "; where none has it, 'peal log repair' goes on without it" },
 	[LOG_FOREIGN_SEGMENT] = { "foreign segment",
 	    "move the file out of the log's directory, and put back the one "
 	    "that belongs there" },
@@ -39,8 +42,8 @@ static const struct {
 	    "floor is nowhere else" },
 	[LOG_EDITED] = { "edited history",
 	    "copy the log's directory, find out who wrote to it, and put the "
-	    "segment back from a backup; 'peal log cat' reads what is there "
-	    "now" },
+	    "segment back from " LOG_FROM_BACKUP "; 'peal log cat' reads what "
+	    "is there now" },
 };
 
 const char *

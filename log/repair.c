@@ -35,7 +35,9 @@ struct repair {
 	size_t n;
 	size_t first_bad; /* of list; n: none of its files */
 	bool refused;
-	uint64_t known;			    /* by witnesses */
+	uint64_t known;	   /* by witnesses */
+	const char *knows; /* which of others' does; or NULL */
+	uint64_t told;	   /* up to which event problems were told */
 	void (*note)(const char *sentence); /* of witnesses; or NULL */
 	const char *believed; /* the witness that alone says whose log it is */
 	uint8_t log_id[16];
@@ -72,6 +74,8 @@ repair_problem(void *arg, const struct log_problem *problem)
 		    log_problem_next(sentence));
 		rp->refused = true;
 	}
+	if (problem->first_seq != 0)
+		rp->told = MAX(rp->told, problem->last_seq);
 	for (size_t i = 0; i < rp->n && problem->kind != LOG_LOST_TAIL; i++)
 		if (strcmp(rp->list.v[i].name, problem->segment) == 0)
 			rp->first_bad = MIN(rp->first_bad, i);
@@ -135,11 +139,14 @@ repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 	}
 	if (own || repair_epoch_open(rp))
 		rp->r->was_epoch = MAX(rp->r->was_epoch, wit->epoch);
-	if (wit->epoch == rp->r->was_epoch)
+	if (wit->epoch == rp->r->was_epoch) {
+		if (wit->seq > rp->known)
+			rp->knows = own ? NULL : wit->name;
 		rp->known = MAX(rp->known, wit->seq);
-	else
+	} else {
 		log_note(
 		    rp->note, "'%s' is a witness of another epoch", wit->name);
+	}
 	return 0;
 }
 
@@ -155,6 +162,23 @@ repair_ask_all(struct repair *rp)
 	for (unsigned i = 0; got == 0 && i < rp->r->n_witnesses; i++)
 		got = repair_ask(rp, &rp->r->witnesses[i], false);
 	return got;
+}
+
+/* A verification asks the log's own witness alone. */
+static void
+repair_tell_tail(struct repair *rp, uint64_t last_seq)
+{
+	struct log_problem_sink sink = { rp->r->problem, rp->r->arg, 0 };
+	struct log_problem at = { .kind = LOG_LOST_TAIL,
+		.first_seq = MAX(last_seq, rp->told) + 1,
+		.last_seq = rp->known };
+
+	if (!rp->knows || rp->told == UINT64_MAX || at.first_seq > rp->known)
+		return;
+	at.segment = rp->n > 0 ? rp->list.v[rp->n - 1].name : rp->knows;
+	log_problem_tell(&sink, &at,
+	    "the log ends too early: '%s' says that %" PRIu64 " was durable",
+	    rp->knows, rp->known);
 }
 
 static int
@@ -263,8 +287,10 @@ repair_plan(struct repair *rp)
 	err = repair_ask_all(rp);
 	if (err == LOG_REPAIR_REFUSED)
 		return err;
-	if (err == 0)
+	if (err == 0) {
+		repair_tell_tail(rp, verify.last_seq);
 		err = repair_count(rp);
+	}
 	/* What would be kept cannot be told from what an event holds. */
 	if (err == -EBADMSG)
 		return LOG_REPAIR_REFUSED;
@@ -448,9 +474,11 @@ repair_rewrite(struct repair *rp, int tofd, const struct log_tail *tail)
 		.time_us = tail->last_time_us };
 	int err;
 
-	/* A frame fits where it did. */
+	/* A frame fits where it did, and not in what the file grew to since. */
 	for (size_t i = rp->r->linked; i < rp->n; i++)
-		segment_bytes = MAX(segment_bytes, rp->list.v[i].file_bytes);
+		segment_bytes = MAX(segment_bytes,
+		    rp->list.v[i].headed ? rp->list.v[i].header.capacity
+					 : rp->list.v[i].file_bytes);
 	err = rewrite_new(
 	    rp->io, tofd, tail, segment_bytes, rp->r->epoch, &out, rp->why);
 	rp->out = out;

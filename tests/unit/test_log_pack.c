@@ -419,6 +419,9 @@ one_without_headers_is_damaged_not_empty(void **state)
 	modelfix_spoil(m, name, 100, 1);
 	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT, "neither copy");
 	assert_int_equal(modelfix_problems(m, complaint), 1);
+	modelfix_spoil(m, name, 40, 1);
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_SEGMENT, "is not that of a packed segment");
 }
 
 /* --- what a file says whose sums somebody has made anew --- */
