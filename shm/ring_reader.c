@@ -233,8 +233,6 @@ reader_collect(struct ring_reader *rd, uint32_t max, struct run *run)
 
 	if (!ahead)
 		return RING_EMPTY;
-	if (ahead > INT64_MAX)
-		return ring_reader_broken(rd);
 	run->n = (uint32_t)MIN(ahead, MIN(max, RUN));
 	for (uint32_t i = 0; i < run->n; i++)
 		ring_slot_load(
@@ -243,6 +241,7 @@ reader_collect(struct ring_reader *rd, uint32_t max, struct run *run)
 	if (rd->next < valid)
 		return ring_reader_lapped(rd, valid);
 	run->room = tail_pos - run->r[0].pos;
+	/* Behind our position it is as wrong: then this is huge. */
 	if (ahead > rd->map->head.slots ||
 	    run->room > rd->map->head.payload_bytes ||
 	    (rd->has_read && rd->next_pos != run->r[0].pos))

@@ -31,6 +31,7 @@ steps() {
 	# The last member that the text names.
 	function word(text) {
 		sub(/[,)].*/, "", text)
+		gsub(/\[[^]]*\]/, "", text)
 		gsub(/.*->|[^a-z_]/, "", text)
 		return text
 	}
@@ -66,7 +67,8 @@ steps() {
 	}' "$1"
 }
 
-# The functions that the models are made of, with their steps.
+# The functions that the models are made of, with their steps; and those that
+# write and copy what tools see, between an odd and an even number.
 all_steps() {
 	while read -r file function; do
 		echo "$function"
@@ -89,6 +91,10 @@ shm/doorbell_hub.c doorbell_hub_ring
 shm/doorbell_hub.c seat_ring
 shm/doorbell_reader.c doorbell_park
 shm/doorbell_reader.c doorbell_awake
+shm/doorbell_hub.c table_begin
+shm/doorbell_hub.c table_end
+shm/ring_reader_table.c seat_copy
+shm/client_page.c write_words
 END
 }
 
@@ -157,6 +163,34 @@ doorbell_awake
 	store missed
 	load missed
 	store heartbeat_ns
+table_begin
+	store generation
+	load generation
+	fence release
+table_end
+	store generation release
+	load generation
+seat_copy
+	load_acquire generation
+	load role
+	load pid
+	load attached_us
+	load position
+	load clients
+	load lapped
+	load wakeups
+	load missed
+	load parked
+	load heartbeat_ns
+	fence acquire
+	load generation
+write_words
+	load gen relaxed
+	store gen relaxed
+	fence release
+	store gen relaxed
+	store words relaxed
+	store gen release
 END
 
 # as_models TREE
@@ -198,6 +232,12 @@ wrong 'a lost fence of the window is missed' shm/ring_reader_seek.c \
     sed "s/$fence(memory_order_acquire);//"
 wrong 'a lost fence behind the parking is missed' shm/doorbell_reader.c \
     sed "s/$fence(memory_order_seq_cst);//"
+wrong 'a lost fence behind an odd generation is missed' shm/doorbell_hub.c \
+    sed "/^table_begin/,/^}/s/$fence(memory_order_release);//"
+wrong 'a lost fence in front of the generation that is compared is missed' \
+    shm/ring_reader_table.c sed "s/$fence(memory_order_acquire);//"
+wrong 'a lost fence in front of a slot is missed' shm/client_page.c \
+    sed "s/$fence(memory_order_release);//"
 wrong 'a fence that is weaker is refused' shm/ring_writer.c \
     sed "/^ring_writer_commit/,/^}/s/seq_cst/release/"
 wrong 'a tail that is stored without order is refused' shm/ring_writer.c \

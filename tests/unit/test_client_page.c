@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -473,7 +474,7 @@ all_are(uint64_t v)
 		.state = CLIENT_LIVE };
 }
 
-/* Write as fast as it goes, until killed. */
+/* Write again and again, with pauses of any length, until killed. */
 static pid_t
 scribble(struct client_page *page, uint32_t slot)
 {
@@ -481,10 +482,13 @@ scribble(struct client_page *page, uint32_t slot)
 
 	if (pid != 0)
 		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (uint64_t v = 1;; v++) {
 		struct client_info info = all_are(v);
 
 		client_page_put(page, slot, &info);
+		for (volatile uint64_t i = 0; i < v % 8192;)
+			i = i + 1;
 	}
 }
 

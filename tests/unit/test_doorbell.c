@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,12 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "core/frame.h"
 #include "core/reason.h"
+#include "core/time.h"
 #include "shm/doorbell.h"
 #include "shm/ring_layout_priv.h"
 #include "shm/stats.h"
@@ -187,6 +192,9 @@ a_parked_reader_is_rung_once(void **state)
 	assert_true(readable(doorbell_fd(a.bell), WAIT_MS));
 	assert_true(doorbell_awake(a.bell, a.rd, true));
 	assert_false(readable(doorbell_fd(a.bell), 0));
+	/* Awake again, it need not be rung. */
+	ringfix_publish(&fx->ring, 1);
+	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
 	read_all(a.rd);
 	/* A second time, as if for the first. */
 	assert_true(doorbell_park(a.bell, a.rd));
@@ -216,6 +224,8 @@ only_a_ring_that_was_claimed_and_not_heard_counts_as_missed(void **state)
 {
 	struct bellfix *fx = *state;
 	struct attached a = attach_well(fx);
+	struct ring_seat_info seats[RING_SEATS];
+	uint64_t before;
 	char byte;
 
 	/* The timer comes between commit and ring: nobody is to blame. */
@@ -239,6 +249,15 @@ only_a_ring_that_was_claimed_and_not_heard_counts_as_missed(void **state)
 	doorbell_hub_copy(fx->ring.hub);
 	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1);
+	/* Who has not slept was not woken. */
+	before = time_mono_ns();
+	assert_true(doorbell_awake(a.bell, a.rd, false));
+	doorbell_hub_copy(fx->ring.hub);
+	assert_int_equal(
+	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 1);
+	assert_int_equal(seats[0].missed, 1);
+	assert_int_equal(seats[0].wakeups, 3);
+	assert_true(seats[0].heartbeat_ns >= before);
 	detach(&a);
 }
 
@@ -273,6 +292,21 @@ the_bell_becomes_readable_when_the_writer_goes(void **state)
 	detach(&a);
 }
 
+/* How many are mapped. */
+static unsigned
+status_pages(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	unsigned n = 0;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, "memfd:peal-reader") != NULL;
+	(void)fclose(maps);
+	return n;
+}
+
 static void
 the_attachment_closes_when_the_reader_goes(void **state)
 {
@@ -281,14 +315,17 @@ the_attachment_closes_when_the_reader_goes(void **state)
 	int slot = fx->slot;
 	char byte;
 
+	assert_true(doorbell_park(a.bell, a.rd));
 	detach(&a);
 	assert_true(readable(fx->sock, WAIT_MS));
 	assert_int_equal(recv(fx->sock, &byte, 1, 0), 0);
 	/* Rung before it is noticed: no signal, no error. */
 	ringfix_publish(&fx->ring, 1);
 	assert_int_equal(doorbell_hub_ring(fx->ring.hub), 0);
+	assert_int_equal(status_pages(), 1);
 	doorbell_hub_remove(fx->ring.hub, slot);
 	doorbell_hub_remove(fx->ring.hub, slot);
+	assert_int_equal(status_pages(), 0);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_readers), 0);
 	a = attach_well(fx);
 	assert_int_equal(fx->slot, slot);
@@ -301,11 +338,13 @@ tools_see_who_is_attached(void **state)
 	struct bellfix *fx = *state;
 	struct attached a = attach_well(fx);
 	struct ring_seat_info seats[RING_SEATS];
+	uint64_t before = time_mono_ns(), after;
 
 	doorbell_report(
 	    a.bell, &(struct doorbell_report){
 			.position = 17, .clients = 3, .lapped = 2 });
 	assert_true(doorbell_park(a.bell, a.rd));
+	after = time_mono_ns();
 	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 1);
@@ -315,11 +354,15 @@ tools_see_who_is_attached(void **state)
 	assert_int_equal(seats[0].clients, 3);
 	assert_int_equal(seats[0].lapped, 2);
 	assert_true(seats[0].parked);
+	/* Its own: one that stands still must not look alive. */
+	assert_true(seats[0].heartbeat_ns >= before);
+	assert_true(seats[0].heartbeat_ns <= after);
 	doorbell_hub_remove(fx->ring.hub, fx->slot);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 0);
 	detach(&a);
-	/* Whoever sits there next begins with nothing. */
+	/* Whoever sits there next begins with nothing, and alive. */
+	before = time_mono_ns();
 	a = attach_well(fx);
 	assert_int_equal(
 	    ring_reader_seats(fx->ring.reader, seats, RING_SEATS), 1);
@@ -327,6 +370,48 @@ tools_see_who_is_attached(void **state)
 	assert_int_equal(seats[0].clients, 0);
 	assert_int_equal(seats[0].lapped, 0);
 	assert_false(seats[0].parked);
+	assert_true(seats[0].heartbeat_ns >= before);
+	detach(&a);
+}
+
+/* A row of one number, again and again, with pauses of any length. */
+static pid_t
+scribble(struct bellfix *fx, struct doorbell *bell)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (uint64_t v = 1;; v++) {
+		doorbell_report(
+		    bell, &(struct doorbell_report){
+			      .position = v, .clients = v, .lapped = v });
+		doorbell_hub_copy(fx->ring.hub);
+		for (volatile uint64_t i = 0; i < v % 1024;)
+			i = i + 1;
+	}
+}
+
+static void
+nobody_sees_a_row_half_written(void **state)
+{
+	struct bellfix *fx = *state;
+	struct attached a = attach_well(fx);
+	struct ring_seat_info seats[RING_SEATS] = { { .seat = 0 } };
+	uint64_t last = 0;
+	pid_t pid = scribble(fx, a.bell);
+
+	for (unsigned changes = 0; changes < 1000;) {
+		if (ring_reader_seats(fx->ring.reader, seats, RING_SEATS) != 1)
+			continue; /* it was always being written */
+		assert_int_equal(seats[0].clients, seats[0].position);
+		assert_int_equal(seats[0].lapped, seats[0].position);
+		changes += seats[0].position != last;
+		last = seats[0].position;
+	}
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	detach(&a);
 }
 
@@ -385,15 +470,28 @@ without_a_writer_attaching_says_so(void **state)
 }
 
 static void
+ignore(int sig)
+{
+}
+
+static void
 a_writer_that_never_answers_is_given_up(void **state)
 {
 	struct bellfix *fx = *state;
+	const struct itimerval often = { { 0, 100000 }, { 0, 100000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = ignore }, old;
 	struct attached a;
 	struct reason why;
+	int err;
 
-	assert_int_equal(
-	    doorbell_attach(fx->ring.dir, "tail", &a.bell, &a.rd, &why),
-	    -ETIMEDOUT);
+	/* Not because of a signal, and not later for them. */
+	assert_int_equal(sigaction(SIGALRM, &act, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	err = doorbell_attach(fx->ring.dir, "tail", &a.bell, &a.rd, &why);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+	assert_int_equal(err, -ETIMEDOUT);
 }
 
 /* Requests as strangers would send them, to a hub that is not impressed. */
@@ -421,6 +519,10 @@ a_request_that_is_none_is_refused(void **state)
 	assert_int_equal(send(s[1], packet, 32, 0), 32);
 	assert_int_equal(doorbell_hub_request(s[0], role), -EPROTO);
 	packet[31] = '\0';
+	packet[0] = 'p';
+	assert_int_equal(send(s[1], packet, 32, 0), 32);
+	assert_int_equal(doorbell_hub_request(s[0], role), -EPROTO);
+	packet[0] = 'P';
 	packet[8] = 2;
 	assert_int_equal(send(s[1], packet, 32, 0), 32);
 	assert_int_equal(doorbell_hub_request(s[0], role), -EPROTO);
@@ -461,6 +563,13 @@ neither_ring_nor_status_page_can_be_bent_by_a_reader(void **state)
 	    sizeof(missed));
 	doorbell_hub_copy(fx->ring.hub);
 	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1000);
+	/* Nor when it takes that back. */
+	missed = 0;
+	assert_int_equal(pwrite(fds[2], &missed, sizeof(missed),
+			     offsetof(struct ring_status_page, missed)),
+	    sizeof(missed));
+	doorbell_hub_copy(fx->ring.hub);
+	assert_int_equal(writer_counter(fx, STATS_WRITER_missed_wakeups), 1000);
 	for (unsigned i = 0; i < 3; i++)
 		(void)close(fds[i]);
 	(void)close(sock);
@@ -482,6 +591,7 @@ main(void)
 		TEST(the_bell_becomes_readable_when_the_writer_goes),
 		TEST(the_attachment_closes_when_the_reader_goes),
 		TEST(tools_see_who_is_attached),
+		TEST(nobody_sees_a_row_half_written),
 		TEST(the_sixty_fifth_reader_is_refused_with_a_sentence),
 		TEST(an_account_that_may_not_read_is_refused),
 		TEST(without_a_writer_attaching_says_so),

@@ -18,6 +18,7 @@
 #include "core/crc32c.h"
 #include "core/time.h"
 #include "shm/ring_late.h"
+#include "shm/ring_reader_priv.h"
 #include "shm/ring_window.h"
 #include "shm/stats.h"
 #include "tests/lib/ringfix.h"
@@ -187,12 +188,13 @@ a_pass_of_the_whole_ring_leaves_nothing_until_its_commit(void **state)
 
 static struct ringfix *overtaken;
 static uint8_t *barrier;
+static int barrier_opens; /* as what */
 
 /* In the midst of a reader's copy the writer goes round. */
 static void
 go_round(int sig)
 {
-	assert_int_equal(mprotect(barrier, 4096, PROT_READ | PROT_WRITE), 0);
+	assert_int_equal(mprotect(barrier, 4096, barrier_opens), 0);
 	ringfix_publish(overtaken, overtaken->opt.slots);
 }
 
@@ -209,6 +211,7 @@ bytes_that_are_overwritten_while_they_are_copied_are_not_used(void **state)
 
 	assert_ptr_not_equal(buf, MAP_FAILED);
 	barrier = buf + 4096;
+	barrier_opens = PROT_READ | PROT_WRITE;
 	overtaken = fx;
 	ringfix_publish_long(fx, 1000);
 	assert_int_equal(mprotect(barrier, 4096, PROT_NONE), 0);
@@ -220,6 +223,36 @@ bytes_that_are_overwritten_while_they_are_copied_are_not_used(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(fx->seq, 1 + fx->opt.slots);
 	(void)munmap(buf, 8192);
+}
+
+/*
+ * Of two pages of records the search is on the first one until it comes to
+ * the last event, and finds it gone: what it has seen before says nothing.
+ */
+static void
+a_search_that_is_overtaken_does_not_pass_over_what_it_lost(void **state)
+{
+	struct ringfix *fx = *state;
+	struct sigaction act = { .sa_handler = go_round }, old;
+	struct ring_event ev;
+
+	ringfix_close(fx);
+	ringfix_dir(fx);
+	fx->opt.slots = 128;
+	fx->opt.payload_bytes = 1 << 16;
+	ringfix_open(fx);
+	ringfix_publish(fx, 192);
+	barrier = (void *)ring_map_slot(fx->reader->map, 192);
+	barrier_opens = PROT_READ;
+	overtaken = fx;
+	assert_int_equal(mprotect(barrier, 4096, PROT_NONE), 0);
+	assert_int_equal(sigaction(SIGSEGV, &act, &old), 0);
+	assert_int_equal(ring_reader_seek(fx->reader, 191), RING_LAPPED);
+	assert_int_equal(sigaction(SIGSEGV, &old, NULL), 0);
+	assert_int_equal(fx->seq, 192 + fx->opt.slots);
+	assert_int_equal(ring_reader_seek(fx->reader, 192), RING_EVENT);
+	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
+	assert_int_equal(ev.seq, 193);
 }
 
 static void
@@ -298,6 +331,11 @@ an_empty_ring_stands_at_the_head_of_the_log(void **state)
 	assert_int_equal(status.tail_seq, 100);
 	assert_int_equal(status.tail_ord, 0);
 	assert_int_equal(status.valid_ord, 1);
+	/* The first pass is between its two stores: nothing is there yet. */
+	ring_store(&ring_writer_map(fx->writer)->hot->tail_seq, 101);
+	assert_int_equal(ring_reader_seek(fx->reader, 100), RING_EMPTY);
+	assert_int_equal(ring_reader_seek_tail(fx->reader), 100);
+	ring_store(&ring_writer_map(fx->writer)->hot->tail_seq, 100);
 	ringfix_emit(fx, 1);
 	assert_int_equal(ring_reader_seek(fx->reader, 99), RING_LAPPED);
 	assert_int_equal(ring_reader_seek_oldest(fx->reader), 100);
@@ -525,6 +563,8 @@ the_window_is_how_long_an_event_stays(void **state)
 	window_pass(&w, &ord, &pos, 129, 1, 110);
 	assert_int_equal(window_s(&w, 110), 40);
 	assert_int_equal(window_s(&w, 120), 80);
+	/* Asked by one who took the time before it began. */
+	assert_int_equal(window_s(&w, 99), 0);
 	/* Sixteen a second: sixty-four seconds of them. */
 	for (t = 110; t < 410; t++)
 		window_pass(&w, &ord, &pos, 16, 1, t);
@@ -577,6 +617,8 @@ main(void)
 		TEST(a_pass_of_the_whole_ring_leaves_nothing_until_its_commit),
 		TEST(
 		    bytes_that_are_overwritten_while_they_are_copied_are_not_used),
+		TEST(
+		    a_search_that_is_overtaken_does_not_pass_over_what_it_lost),
 		TEST(an_event_over_the_end_of_the_payload_is_one_slice),
 		TEST(seek_finds_the_first_durable_event_behind_a_seq),
 		TEST(

@@ -154,6 +154,18 @@ sizes_that_no_ring_has_are_refused(void **state)
 	overwrite_header(fx, &bad);
 	assert_refused(fx, -EPROTO, "its parts overlap");
 	bad = head;
+	bad.records_at += 4;
+	overwrite_header(fx, &bad);
+	assert_refused(fx, -EPROTO, "its parts overlap");
+	bad = head;
+	bad.header_bytes -= 8;
+	overwrite_header(fx, &bad);
+	assert_refused(fx, -EPROTO, "a damaged header");
+	bad = head;
+	bad.slots = UINT32_C(1) << 31;
+	overwrite_header(fx, &bad);
+	assert_refused(fx, -EPROTO, "2147483648 slots");
+	bad = head;
 	bad.payload_bytes *= 2;
 	bad.file_bytes += head.payload_bytes;
 	overwrite_header(fx, &bad);
@@ -231,6 +243,54 @@ a_length_that_passes_the_tail_is_not_believed(void **state)
 	ringfix_publish(fx, 1);
 	overwrite_record(fx, 1, 6, ring_pair(ev.len + 1, ev.crc));
 	assert_int_equal(ringfix_next(fx, &ev), -EPROTO);
+	ring_reader_free(fx->reader);
+	assert_int_equal(ring_reader_open(ring_path(fx), &fx->reader, NULL), 0);
+	overwrite_record(fx, 1, 6, ring_pair(0, ev.crc));
+	assert_int_equal(ringfix_next(fx, &ev), -EPROTO);
+}
+
+/* However much room the reader has, and wherever the tail is said to be. */
+static void
+a_length_that_leaves_the_payload_is_not_believed(void **state)
+{
+	const uint64_t tail_pos = 3 * 4096;
+	static uint8_t buf[1 << 16];
+	struct ringfix *fx = *state;
+	struct ring_event ev;
+	uint32_t n = 0;
+	size_t need;
+
+	ringfix_publish(fx, 1);
+	overwrite_record(fx, 1, 6, ring_pair((uint32_t)tail_pos, 0));
+	overwrite(fx, RING_HOT_AT + offsetof(struct ring_hot, tail_pos),
+	    &tail_pos, sizeof(tail_pos));
+	assert_int_equal(
+	    ring_reader_read(fx->reader, &ev, 1, buf, sizeof(buf), &n, &need),
+	    -EPROTO);
+	assert_int_equal(n, 0);
+}
+
+static void
+more_events_than_there_are_slots_are_not_believed(void **state)
+{
+	struct ringfix *fx = *state;
+	const uint64_t tail = 9;
+	struct ring_event ev;
+
+	ringfix_publish(fx, 8);
+	overwrite(fx, RING_HOT_AT + offsetof(struct ring_hot, tail_ord), &tail,
+	    sizeof(tail));
+	assert_int_equal(ringfix_next(fx, &ev), -EPROTO);
+}
+
+static void
+a_record_that_is_of_another_place_ends_a_search(void **state)
+{
+	struct ringfix *fx = *state;
+
+	ringfix_publish(fx, 3);
+	overwrite_record(fx, 2, 0, 10);
+	assert_int_equal(ring_reader_seek(fx->reader, 2), -EPROTO);
 }
 
 static void
@@ -243,6 +303,9 @@ a_lap_beyond_the_tail_is_not_believed(void **state)
 	ringfix_publish(fx, 3);
 	overwrite(fx, RING_HOT_AT, &valid, sizeof(valid));
 	assert_int_equal(ringfix_next(fx, &ev), -EPROTO);
+	assert_refused(fx, -EPROTO, "its oldest record is not where");
+	valid = 0;
+	overwrite(fx, RING_HOT_AT, &valid, sizeof(valid));
 	assert_refused(fx, -EPROTO, "its oldest record is not where");
 	ring_reader_free(fx->reader);
 	valid = 4;
@@ -352,7 +415,31 @@ the_next_ring_closes_the_one_before(void **state)
 	assert_int_equal(ring_reader_seek(fx->reader, ev.seq), RING_EVENT);
 	assert_int_equal(ringfix_next(fx, &ev), RING_EVENT);
 	assert_int_equal(ev.seq, 3);
+	/* It was there before anybody could read it: it is not late. */
+	assert_int_equal(ev.stamp, 0);
 	old = ring_reader_free(old);
+}
+
+static void
+a_link_in_the_place_of_the_old_ring_ends_no_other(void **state)
+{
+	struct ringfix *fx = *state;
+	struct ring_status status;
+	struct ring_writer *next;
+	struct stat st;
+
+	assert_int_equal(
+	    renameat(fx->dirfd, "ring", fx->dirfd, "another's"), 0);
+	assert_int_equal(symlinkat("another's", fx->dirfd, "ring"), 0);
+	assert_int_equal(
+	    ring_writer_create(fx->dirfd, &fx->opt, &next, NULL), 0);
+	assert_int_equal(ring_writer_install(next, NULL), 0);
+	ring_reader_status(fx->reader, &status);
+	assert_int_equal(status.state, RING_RUNNING);
+	assert_int_equal(
+	    fstatat(fx->dirfd, "ring", &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISREG(st.st_mode));
+	next = ring_writer_free(next);
 }
 
 static void
@@ -441,11 +528,15 @@ main(void)
 		TEST(a_file_that_is_cut_off_is_refused),
 		TEST(a_ring_that_contradicts_itself_is_found_out),
 		TEST(a_length_that_passes_the_tail_is_not_believed),
+		TEST(a_length_that_leaves_the_payload_is_not_believed),
+		TEST(more_events_than_there_are_slots_are_not_believed),
+		TEST(a_record_that_is_of_another_place_ends_a_search),
 		TEST(a_lap_beyond_the_tail_is_not_believed),
 		TEST(sizes_that_no_ring_can_have_are_not_made),
 		TEST(without_room_for_the_ring_none_is_made),
 		TEST(a_ring_is_none_before_it_is_installed),
 		TEST(the_next_ring_closes_the_one_before),
+		TEST(a_link_in_the_place_of_the_old_ring_ends_no_other),
 		TEST(rubbish_in_the_place_of_the_old_ring_is_replaced),
 		TEST(only_owner_and_group_may_read_and_nobody_may_write),
 		TEST(what_the_writer_says_of_itself_can_be_read),
