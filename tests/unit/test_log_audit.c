@@ -5,6 +5,7 @@
  * recovery tell where.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,6 +159,65 @@ a_head_that_was_kept_tells_whether_all_before_is_the_same(void **state)
 	assert_int_equal(
 	    auditfix_verify_with(m, &fd, AUDITFIX_LAST + 34, kept.head), 0);
 	assert_non_null(strstr(fd.sentence, "ends before the anchor"));
+	/* Of a request with one event, too. */
+	auditfix_verify(m, &kept);
+	logfix_fill(&m->fx, 1, 1);
+	auditfix_verify(m, &kept);
+	assert_int_equal(kept.head_seq, AUDITFIX_LAST + 34);
+	assert_int_equal(
+	    auditfix_verify_with(m, &fd, kept.head_seq, kept.head), 0);
+	assert_int_equal(fd.problems, 0);
+	kept.head[0] ^= 1;
+	assert_int_equal(
+	    auditfix_verify_with(m, &fd, kept.head_seq, kept.head), 0);
+	assert_non_null(strstr(fd.sentence, "not those of the anchor"));
+}
+
+/* Nobody can compare it: that is no answer of a verification. */
+static void
+an_anchor_that_retention_has_passed_is_refused(void **state)
+{
+	struct modelfix *m = *state;
+	struct auditfix_found kept, fd;
+	uint64_t first;
+
+	auditfix_fill(m);
+	auditfix_verify(m, &kept);
+	retainfix_expect(m, 3 * (64 << 10));
+	first = modelfix_nth(m, 0);
+	assert_true(first > 3);
+	assert_int_equal(
+	    auditfix_verify_with(m, &fd, first - 1, kept.head), -ERANGE);
+	assert_non_null(strstr(m->fx.why.text, "behind the anchor's"));
+	assert_int_equal(
+	    auditfix_verify_with(m, &fd, kept.head_seq, kept.head), 0);
+	assert_int_equal(fd.problems, 0);
+}
+
+static void
+count_one_frame_more(void *arg, uint8_t *bytes, uint64_t size)
+{
+	uint8_t *page = bytes + size - LOG_PAGE, *p = page + LOG_FRAME_HEADER;
+
+	put_le64(p + FOOTER_FRAMES, get_le64(p + FOOTER_FRAMES) + 1);
+	format_stamp(page, get_le32(bytes + SEG_SALT),
+	    get_le64(page + FRAME_DURABLE_SEQ), get_le32(page + FRAME_PREV_LEN),
+	    get_le64(page + FRAME_FLUSH));
+}
+
+static void
+a_seal_that_counts_other_frames_is_told(void **state)
+{
+	struct modelfix *m = *state;
+	struct auditfix_found fd;
+
+	auditfix_fill(m);
+	filemodel_edit(m->fm,
+	    modelfix_named(m, modelfix_nth(m, AUDITFIX_MIDDLE)),
+	    count_one_frame_more, NULL);
+	auditfix_verify(m, &fd);
+	assert_int_equal(fd.problems, 1);
+	assert_non_null(strstr(fd.sentence, "counts other frames"));
 }
 
 static void
@@ -264,6 +324,8 @@ main(void)
 		MODEL_TEST(a_log_of_version_1_is_read_and_goes_on),
 		MODEL_TEST(
 		    a_head_that_was_kept_tells_whether_all_before_is_the_same),
+		MODEL_TEST(an_anchor_that_retention_has_passed_is_refused),
+		MODEL_TEST(a_seal_that_counts_other_frames_is_told),
 		MODEL_TEST(
 		    who_makes_all_digests_anew_is_found_by_a_head_that_was_kept),
 		MODEL_TEST(what_changes_places_is_left_out_or_put_in_is_found),

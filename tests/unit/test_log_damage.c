@@ -23,6 +23,7 @@
 #include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/retainfix.h"
 
 static void
 an_emptied_directory_is_no_new_log(void **state)
@@ -339,6 +340,7 @@ a_damaged_seal_is_replaced_by_the_frames(void **state)
 static void
 a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody(void **state)
 {
+	char sentence[LOG_PROBLEM_SENTENCE];
 	struct modelfix *m = *state;
 
 	m->fx.segment_bytes = 32 << 10;
@@ -353,6 +355,9 @@ a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody(void **state)
 	logfix_expect(&m->fx, 12);
 	modelfix_expect_recovered(m, 12);
 	assert_int_equal(logfix_notes(), 1);
+	/* By nobody, but who looks at all that there is. */
+	assert_int_equal(modelfix_problems(m, sentence), 1);
+	assert_non_null(strstr(sentence, "no event is"));
 	modelfix_wipe(m, modelfix_named(m, 1), (32 << 10) - LOG_PAGE, LOG_PAGE);
 	modelfix_expect_recovered(m, 12);
 }
@@ -524,6 +529,32 @@ a_floor_that_is_none_is_damage(void **state)
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
 }
 
+/* That of another copy of the log, say. */
+static void
+a_floor_that_is_another_logs_is_found_out(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_floor floor, other;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 3 * 32 << 10);
+	assert_int_equal(
+	    floor_read(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), FLOOR_READ);
+	for (unsigned i = 0; i < 3; i++) {
+		other = floor;
+		other.chain[31] ^= i == 0;
+		other.number += i == 1;
+		other.log_id[0] ^= i == 2;
+		assert_int_equal(
+		    floor_write(m->fx.io, m->fx.dirfd, &other, &m->fx.why), 0);
+		modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT,
+		    i < 2 ? "but 'FLOOR' says" : "another log than 'FLOOR'");
+	}
+	assert_int_equal(
+	    floor_write(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), 0);
+	assert_int_equal(logfix_recover(&m->fx), RECOVER_OK);
+}
+
 static void
 other_files_are_ignored(void **state)
 {
@@ -619,6 +650,38 @@ verification_looks_at_each_event(void **state)
 	assert_int_equal(verify.problems, 1);
 	assert_int_equal(verify.events, 2);
 	assert_non_null(strstr(sentence, "events 3 to 3 are"));
+	/* Behind one that is not right nobody counts the request's others. */
+	put_le32(payload + 4, 7);
+	flush_payload(m, payload, sizeof(payload));
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 2);
+	assert_int_equal(verify.events, 2);
+	assert_non_null(strstr(sentence, "events 4 to 5 are"));
+}
+
+/* What a running writer has not published is none of its business. */
+static void
+verification_looks_as_far_as_the_limit(void **state)
+{
+	struct modelfix *m = *state;
+	struct log_verify verify = { .limit_seq = 3 };
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 5, 1);
+	modelfix_store_witness(m, 5);
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 0);
+	assert_int_equal(verify.last_seq, 3);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(3) + 70, 1);
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 0);
+	verify.limit_seq = 4;
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 1);
 }
 
 #define MODEL_TEST(fn) \
@@ -658,7 +721,9 @@ main(void)
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
 		MODEL_TEST(a_frame_that_is_not_its_events_is_not_handed_out),
 		MODEL_TEST(verification_looks_at_each_event),
+		MODEL_TEST(verification_looks_as_far_as_the_limit),
 		MODEL_TEST(a_floor_that_is_none_is_damage),
+		MODEL_TEST(a_floor_that_is_another_logs_is_found_out),
 		MODEL_TEST(other_files_are_ignored),
 	};
 

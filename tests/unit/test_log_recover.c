@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -487,6 +488,51 @@ after_a_failed_flush_the_disk_counts_and_not_the_page_cache(void **state)
 	logfix_expect(&m->fx, 4);
 }
 
+static const struct sysio *model;
+
+/* A file system that has no O_DIRECT. */
+static int
+open_cached(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	if (flags & O_DIRECT)
+		return -EINVAL;
+	return model->openat(ctx, dirfd, name, flags, mode);
+}
+
+/* Written when the writer died, not flushed: from now on others see it. */
+static void
+what_recovery_finds_the_next_power_cut_leaves(void **state)
+{
+	struct modelfix *m = *state;
+	static struct sysio io;
+	char name[SEGMENT_NAME_SIZE];
+
+	model = m->fx.io;
+	io = *model;
+	io.openat = open_cached;
+	m->fx.io = &io;
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	filemodel_lie(m->fm);
+	logfix_fill(&m->fx, 1, 1);
+	logfix_stop(&m->fx);
+	filemodel_kill(m->fm);
+	modelfix_expect_recovered(m, 4);
+	logfix_stop(&m->fx);
+	filemodel_restart(m->fm, SURVIVE_NOTHING, 1);
+	modelfix_expect_recovered(m, 4);
+	/* A segment that was moved away, and back. */
+	logfix_stop(&m->fx);
+	snprintf(name, sizeof(name), "%s", modelfix_named(m, 1));
+	filemodel_put_aside(m->fm, name, "away");
+	assert_int_equal(sysio_rename(&io, m->fx.dirfd, "away", name), 0);
+	modelfix_expect_recovered(m, 4);
+	logfix_stop(&m->fx);
+	filemodel_restart(m->fm, SURVIVE_NOTHING, 1);
+	modelfix_expect_recovered(m, 4);
+	m->fx.io = model;
+}
+
 static void
 a_full_disk_shows_when_the_spare_is_prepared(void **state)
 {
@@ -582,6 +628,7 @@ main(void)
 		MODEL_TEST(a_read_error_is_not_the_end_of_the_log),
 		MODEL_TEST(
 		    after_a_failed_flush_the_disk_counts_and_not_the_page_cache),
+		MODEL_TEST(what_recovery_finds_the_next_power_cut_leaves),
 		MODEL_TEST(a_full_disk_shows_when_the_spare_is_prepared),
 		MODEL_TEST(
 		    without_room_for_quarantine_a_segment_is_renamed_in_place),

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -17,7 +18,10 @@
 #include "log/base.h"
 #include "log/chain.h"
 #include "log/floor.h"
+#include "log/format_priv.h"
+#include "log/log_reader.h"
 #include "log/retain.h"
+#include "log/verify.h"
 #include "tests/lib/modelfix.h"
 #include "tests/lib/retainfix.h"
 
@@ -159,6 +163,130 @@ a_segment_that_cannot_be_packed_holds_up_no_other(void **state)
 	assert_int_equal(outcomes[RETAIN_PACKED], 1);
 	assert_int_equal(filemodel_size(m->fm, name), -1);
 	modelfix_expect_recovered(m, LAST + 60);
+}
+
+/* Nobody sealed it: what its successor says of its end goes with it. */
+static void
+one_left_in_a_crash_may_be_packed_while_it_is_read(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct modelfix *m = *state;
+	struct log_frame frame;
+	uint64_t seq = 0;
+	int got;
+
+	m->fx.segment_bytes = SEGMENT;
+	for (unsigned i = 0; i < 4; i++) {
+		logfix_start(&m->fx);
+		logfix_fill(&m->fx, 2, 3);
+	}
+	assert_int_equal(
+	    log_reader_open(m->fx.io, m->fx.dirfd, 24, &rd, &m->fx.why), 0);
+	retainfix_pack_all(&m->fx);
+	assert_non_null(strstr(modelfix_named(m, 1), ".segz"));
+	while (
+	    (got = log_reader_next(rd, &frame, &m->fx.why)) == LOG_READ_FRAME)
+		seq = frame.first_seq + frame.n_events - 1;
+	if (got != LOG_READ_END)
+		fail_msg("%s", m->fx.why.text);
+	assert_int_equal(seq, 24);
+}
+
+static const char *vanishing;
+
+/* It is there when it is listed, and not when it is read. */
+static int
+open_once(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	if (strcmp(name, vanishing) == 0 && opens++ > 0)
+		return -ENOENT;
+	return model->openat(ctx, dirfd, name, flags, mode);
+}
+
+/* Only what is below the floor has gone rightly. */
+static void
+a_segment_that_vanishes_above_the_floor_is_missed(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct log_verify verify = { .limit_seq = UINT64_MAX };
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	char name[SEGMENT_NAME_SIZE];
+	struct log_frame frame;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 3 * SEGMENT);
+	snprintf(name, sizeof(name), "%s", modelfix_named(m, 25));
+	model = m->fx.io;
+	vanishing = name;
+	io.openat = open_once;
+	opens = 0;
+	assert_int_equal(
+	    log_verify(&io, m->fx.dirfd, &verify, &m->fx.why), -ENOENT);
+	assert_non_null(strstr(m->fx.why.text, name));
+	opens = 0;
+	assert_int_equal(
+	    log_reader_open(&io, m->fx.dirfd, LAST, &rd, &m->fx.why), 0);
+	assert_int_equal(
+	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "is missing"));
+}
+
+static int flushing_fd;
+static unsigned hidden;
+
+static int
+note_open(void *ctx, int dirfd, const char *name, int flags, mode_t mode)
+{
+	flushing_fd = model->openat(ctx, dirfd, name, flags, mode);
+	return flushing_fd;
+}
+
+/* Of a flush under way the second page is there before the first. */
+static ssize_t
+read_early(void *ctx, int fd, void *buf, size_t len, off_t at)
+{
+	const off_t page = (off_t)modelfix_page(2);
+	ssize_t n = model->pread(ctx, fd, buf, len, at);
+
+	if (fd == flushing_fd && at <= page && page + LOG_PAGE <= at + n &&
+	    n > SEGMENT_FRAMES && hidden > 0) {
+		memset((char *)buf + (page - at), 0, LOG_PAGE);
+		hidden--;
+	}
+	return n;
+}
+
+/* Who stops within it looks once more, at all that is there by then. */
+static void
+a_flush_under_way_is_no_damage(void **state)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct log_verify verify = { .limit_seq = UINT64_MAX };
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	struct log_frame frame;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 5, 1);
+	model = m->fx.io;
+	io.openat = note_open;
+	io.pread = read_early;
+	hidden = 1;
+	assert_int_equal(log_verify(&io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	assert_int_equal(verify.problems, 0);
+	assert_int_equal(verify.last_seq, 5);
+	assert_int_equal(hidden, 0);
+	/* A reader has stopped, and looks at what is behind, before it ends. */
+	assert_int_equal(
+	    log_reader_open(&io, m->fx.dirfd, UINT64_MAX, &rd, &m->fx.why), 0);
+	hidden = 2;
+	for (uint64_t seq = 1; seq <= 5; seq++) {
+		if (log_reader_next(rd, &frame, &m->fx.why) != LOG_READ_FRAME)
+			fail_msg("%d: %s", (int)seq, m->fx.why.text);
+		assert_int_equal(frame.first_seq, seq);
+	}
+	assert_int_equal(hidden, 0);
 }
 
 static void
@@ -308,6 +436,9 @@ main(void)
 		MODEL_TEST(
 		    a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal),
 		MODEL_TEST(a_segment_that_cannot_be_packed_holds_up_no_other),
+		MODEL_TEST(one_left_in_a_crash_may_be_packed_while_it_is_read),
+		MODEL_TEST(a_segment_that_vanishes_above_the_floor_is_missed),
+		MODEL_TEST(a_flush_under_way_is_no_damage),
 		MODEL_TEST(what_a_crash_left_half_made_is_removed),
 		MODEL_TEST(a_base_without_a_floor_upon_it_is_removed),
 		MODEL_TEST(nothing_is_removed_by_a_floor_that_cannot_be_read),

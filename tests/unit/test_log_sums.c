@@ -95,9 +95,84 @@ sums_are_a_cache(void **state)
 }
 
 static void
+copy_sums(struct modelfix *m, size_t from, size_t to)
+{
+	static uint8_t bytes[64 << 10];
+	char name[SEGMENT_NAME_SIZE];
+	int fd, got;
+
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, auditfix_sums_of(m, from), O_RDONLY, 0);
+	assert_true(fd >= 0);
+	got = (int)sysio_pread(m->fx.io, fd, bytes, sizeof(bytes), 0);
+	assert_true(got > 0 && got < (int)sizeof(bytes));
+	(void)sysio_close(m->fx.io, fd);
+	snprintf(name, sizeof(name), "%s", auditfix_sums_of(m, to));
+	filemodel_put_aside(m->fm, name, NULL);
+	fd =
+	    sysio_openat(m->fx.io, m->fx.dirfd, name, O_WRONLY | O_CREAT, 0640);
+	assert_int_equal(sysio_pwrite(m->fx.io, fd, bytes, (size_t)got, 0), 0);
+	(void)sysio_close(m->fx.io, fd);
+}
+
+/* Nobody has edited what others' sums do not fit. */
+static void
+sums_of_another_segment_are_none(void **state)
+{
+	struct auditfix_deed deed = { auditfix_change, 0, EDITOR_SEAL };
+	struct modelfix *m = *state;
+
+	auditfix_fill(m);
+	auditfix_make_sums(m);
+	copy_sums(m, 0, AUDITFIX_MIDDLE);
+	auditfix_expect_whole(m);
+	/* And they get their place back. */
+	auditfix_make_sums(m);
+	deed.seq = modelfix_nth(m, AUDITFIX_MIDDLE) + 7;
+	auditfix_edit(m, AUDITFIX_MIDDLE, &deed);
+	auditfix_expect_edited(m, deed.seq, deed.seq);
+}
+
+static void
+change_keys(struct editor *ed, uint64_t seq)
+{
+	ed->was[ed->frames[editor_frame_of(ed, seq)].at + FRAME_KEYS_HASH] ^= 1;
+}
+
+/* Its time, or its keys: the last of its events answers for it. */
+static void
+an_edited_header_of_a_frame_is_found(void **state)
+{
+	struct auditfix_deed deed = { change_keys, 0, EDITOR_CRCS };
+	struct modelfix *m = *state;
+
+	auditfix_fill(m);
+	auditfix_make_sums(m);
+	deed.seq = modelfix_nth(m, AUDITFIX_MIDDLE) + 6;
+	auditfix_edit(m, AUDITFIX_MIDDLE, &deed);
+	auditfix_expect_edited(m, deed.seq + 2, deed.seq + 2);
+}
+
+/* A cache takes no room that new segments need. */
+static void
+sums_are_made_where_three_segments_find_room(void **state)
+{
+	struct modelfix *m = *state;
+
+	auditfix_fill(m);
+	filemodel_set_room(m->fm, 3 * (64 << 10) - 1);
+	auditfix_make_sums(m);
+	assert_int_equal(filemodel_size(m->fm, auditfix_sums_of(m, 0)), -1);
+	filemodel_set_room(m->fm, 3 * (64 << 10));
+	auditfix_make_sums(m);
+	assert_true(filemodel_size(m->fm, auditfix_sums_of(m, 0)) > 0);
+}
+
+static void
 no_sums_are_made_of_what_was_edited(void **state)
 {
-	struct auditfix_deed deed = { auditfix_change, 0, EDITOR_CRCS };
+	/* IDLE frames have been made to agree. */
+	struct auditfix_deed deed = { auditfix_change, 0, EDITOR_MARKS };
 	struct modelfix *m = *state;
 
 	auditfix_fill(m);
@@ -267,6 +342,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		MODEL_TEST(sums_name_the_event_however_much_is_made_anew),
 		MODEL_TEST(sums_are_a_cache),
+		MODEL_TEST(sums_of_another_segment_are_none),
+		MODEL_TEST(an_edited_header_of_a_frame_is_found),
+		MODEL_TEST(sums_are_made_where_three_segments_find_room),
 		MODEL_TEST(no_sums_are_made_of_what_was_edited),
 		MODEL_TEST(segments_behind_an_edited_one_get_their_sums),
 		MODEL_TEST(
