@@ -112,10 +112,7 @@ load_state(const struct sysio *io, int dirfd, const struct log_tail *tail,
 
 	if (!err)
 		err = load_begin(&ld, max_keys, note);
-	if (!err)
-		err = load_replay(&ld);
-	st->last_time_us = MAX(st->last_time_us, tail->last_time_us);
-	return err;
+	return err ? err : load_replay(&ld);
 }
 
 int

@@ -240,6 +240,24 @@ seqfix_compare(struct seqfix *sf, const struct ledger_answer *want,
 	return SEQFIX_RIGHT;
 }
 
+/* Do versions and time of an answer stand in the ledger, too? */
+static int
+seqfix_compare_events(struct seqfix *sf, const struct sequence_outcome *got)
+{
+	const struct ledger_event *ev = &sf->ledger->ev[got->seq - 1];
+
+	for (uint32_t i = 0; i < got->n; i++)
+		if (got->versions[i] != ev[i].version ||
+		    got->time_us != ev[i].time_us)
+			return reason_set(&sf->why, SEQFIX_WRONG,
+			    "the answer for seq %d has version %d and time "
+			    "%d, the ledger %d and %d",
+			    (int)(got->seq + i), (int)got->versions[i],
+			    (int)got->time_us, (int)ev[i].version,
+			    (int)ev[i].time_us);
+	return SEQFIX_RIGHT;
+}
+
 int
 seqfix_ask(struct seqfix *sf, const struct ask *a)
 {
@@ -266,7 +284,8 @@ seqfix_ask(struct seqfix *sf, const struct ask *a)
 	sf->promises[sf->n_promises++].seq = want.relies_on;
 	if (want.code == PROTO_OK && !want.duplicate)
 		ledger_store(sf->ledger, a, out.time_us);
-	return SEQFIX_RIGHT;
+	return want.code == PROTO_OK ? seqfix_compare_events(sf, &out)
+				     : SEQFIX_RIGHT;
 }
 
 void

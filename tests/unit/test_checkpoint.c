@@ -190,6 +190,27 @@ a_log_that_contradicts_its_events_is_not_replayed(void **state)
 	state_deinit(&st);
 }
 
+/* Between the events that a repair gave up and the one that says so. */
+static void
+that_versions_were_lost_is_not_forgotten(void **state)
+{
+	struct slice lost = SLICE_STR("$log.9.lost");
+	struct version_undo undo;
+	struct state a, b;
+
+	assert_int_equal(state_init(&a, &sysio_posix, 100), 0);
+	assert_int_equal(versions_bump(a.versions,
+			     hash_bytes(&a.topic_key, lost.p, lost.len), lost,
+			     ++a.head_seq, &undo),
+	    1);
+	save(&a);
+	assert_int_equal(load(&b, a.head_seq), CHECKPOINT_LOADED);
+	assert_int_equal(replay(&b, 2, 5), 0);
+	assert_int_equal(replay(&b, 3, 4), -EPROTO);
+	state_deinit(&a);
+	state_deinit(&b);
+}
+
 static void
 one_that_is_ahead_of_the_log_is_not_used(void **state)
 {
@@ -259,6 +280,7 @@ main(void)
 		cmocka_unit_test(one_that_is_ahead_of_the_log_is_not_used),
 		cmocka_unit_test(one_of_another_epoch_is_not_used),
 		cmocka_unit_test(that_keys_were_forgotten_is_not_forgotten),
+		cmocka_unit_test(that_versions_were_lost_is_not_forgotten),
 		cmocka_unit_test(
 		    a_log_that_contradicts_its_events_is_not_replayed),
 		cmocka_unit_test(no_flipped_bit_and_no_cut_goes_unnoticed),

@@ -595,6 +595,42 @@ zeros_that_a_packed_segment_stands_for_are_not_searched(void **state)
 	(void)alarm(0);
 }
 
+static bool failing;
+
+static ssize_t
+pread_fails(void *ctx, int fd, void *buf, size_t len, off_t at)
+{
+	return failing ? -EIO : model->pread(ctx, fd, buf, len, at);
+}
+
+/* A reader keeps the block that it read last. */
+static void
+a_block_that_cannot_be_read_does_not_stand_for_another(void **state)
+{
+	CLEANUP(packed_freep) struct packed *pk = NULL;
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+	uint8_t was[LOG_PAGE], is[LOG_PAGE];
+	int fd;
+
+	modelfix_fill_segments(m);
+	retainfix_pack_all(&m->fx);
+	model = m->fx.io;
+	io.pread = pread_fails;
+	failing = false;
+	fd = sysio_openat(&io, m->fx.dirfd, modelfix_named(m, 1), O_RDONLY, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(packed_open(&io, fd, &pk, &m->fx.why), PACKED_OPENED);
+	assert_int_equal(packed_pread(pk, was, LOG_PAGE, 0), LOG_PAGE);
+	failing = true;
+	assert_int_equal(packed_pread(pk, is, LOG_PAGE, SEGMENT_FRAMES), -EIO);
+	assert_int_equal(packed_pread(pk, is, LOG_PAGE, 0), -EIO);
+	failing = false;
+	assert_int_equal(packed_pread(pk, is, LOG_PAGE, 0), LOG_PAGE);
+	assert_memory_equal(was, is, LOG_PAGE);
+	assert_int_equal(sysio_close(&io, fd), 0);
+}
+
 int
 main(void)
 {
@@ -614,6 +650,8 @@ main(void)
 		MODEL_TEST(a_header_that_lies_is_damaged),
 		MODEL_TEST(a_newer_version_is_named_whatever_its_header_says),
 		MODEL_TEST(a_block_whose_entry_lies_reads_as_zeros),
+		MODEL_TEST(
+		    a_block_that_cannot_be_read_does_not_stand_for_another),
 		MODEL_TEST(
 		    zeros_that_a_packed_segment_stands_for_are_not_searched),
 	};

@@ -426,6 +426,145 @@ a_floor_is_of_the_epoch_that_the_log_is_in(void **state)
 	segment_list_deinit(&list);
 }
 
+/* A list of those segments, with nothing that age would not look at. */
+static struct segment_list
+dated(struct segment *v, size_t n, const uint64_t *sealed_us)
+{
+	memset(v, 0, n * sizeof(*v));
+	for (size_t i = 0; i < n; i++) {
+		v[i].header.first_seq = 1 + i;
+		v[i].seal = sealed_us[i] ? SEAL_GOOD : SEAL_NONE;
+		v[i].seal_time_us = sealed_us[i];
+	}
+	return (struct segment_list){ .v = v, .n = n };
+}
+
+/* How many of them go for their age. */
+static uint64_t
+go_at(uint64_t now_us, uint64_t keep_us, const uint64_t *sealed_us)
+{
+	const struct retain_policy policy = {
+		.keep_bytes = UINT64_MAX, .keep_us = keep_us, .now_us = now_us
+	};
+	struct segment v[6];
+	struct segment_list list = dated(v, ARRAY_LEN(v), sealed_us);
+	struct log_floor floor = { .seq = 1 };
+	uint64_t held;
+
+	return retain_look(&list, &policy, &floor, &held) == RETAIN_FLOOR
+		   ? floor.seq - 1
+		   : 0;
+}
+
+static void
+one_left_in_a_crash_is_as_old_as_the_next_that_was_sealed(void **state)
+{
+	static const uint64_t crashed[] = { 100, 0, 0, 400, 500, 0 };
+	static const uint64_t never[] = { 0, 0, 0, 0, 0, 0 };
+
+	(void)state;
+	assert_int_equal(go_at(1099, 1000, crashed), 0);
+	assert_int_equal(go_at(1100, 1000, crashed), 0);
+	assert_int_equal(go_at(1101, 1000, crashed), 1);
+	assert_int_equal(go_at(1400, 1000, crashed), 1);
+	assert_int_equal(go_at(1401, 1000, crashed), 4);
+	/* Of some that were all left so, nobody knows. */
+	assert_int_equal(go_at(UINT64_MAX, 1000, never), 0);
+}
+
+/* A host's clock may begin with the year 1970. */
+static void
+nothing_is_too_old_by_a_clock_that_is_younger_than_what_is_kept(void **state)
+{
+	static const uint64_t sealed[] = { 100, 200, 300, 400, 500, 0 };
+
+	(void)state;
+	assert_int_equal(go_at(999, 1000, sealed), 0);
+	assert_int_equal(go_at(1000, 1000, sealed), 0);
+	assert_int_equal(go_at(1001, 1000, sealed), 0);
+	assert_int_equal(go_at(0, 1, sealed), 0);
+}
+
+/* Broker and writer need room more urgently than it takes less of it. */
+static void
+nothing_is_packed_on_a_disk_that_is_nearly_full(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	filemodel_set_room(m->fm, 3 * SEGMENT - 1);
+	assert_int_equal(
+	    retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why), RETAIN_NOTHING);
+	filemodel_set_room(m->fm, 3 * SEGMENT);
+	assert_int_equal(
+	    retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why), RETAIN_PACKED);
+}
+
+enum {
+	MANY = 300 /* more names than are held in memory at once */
+};
+
+static bool there[MANY];
+
+static void
+name_one(char name[SEGMENT_NAME_SIZE], uint32_t i)
+{
+	static const char *const ends[] = { ".seg", ".segz", ".idx", ".sum" };
+
+	segment_name(name, 1, 100 + i, ends[i % ARRAY_LEN(ends)]);
+}
+
+/* What is there of the many, beside what the directory has. */
+static int
+list_many(
+    void *ctx, int dirfd, int (*fn)(void *arg, const char *name), void *arg)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		name_one(name, i);
+		if (there[i])
+			(void)fn(arg, name);
+	}
+	return model->list(ctx, dirfd, fn, arg);
+}
+
+static int
+unlink_one(void *ctx, int dirfd, const char *name)
+{
+	char one[SEGMENT_NAME_SIZE];
+
+	for (uint32_t i = 0; i < MANY; i++) {
+		name_one(one, i);
+		if (strcmp(name, one) != 0)
+			continue;
+		assert_true(there[i]);
+		there[i] = false;
+		return 0;
+	}
+	return model->unlinkat(ctx, dirfd, name);
+}
+
+/* As after a smaller log.keep_bytes. */
+static void
+all_that_the_floor_has_passed_goes_however_much_it_is(void **state)
+{
+	struct modelfix *m = *state;
+	struct sysio io = *m->fx.io;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 3 * SEGMENT);
+	assert_true(modelfix_nth(m, 0) > 1);
+	model = m->fx.io;
+	io.list = list_many;
+	io.unlinkat = unlink_one;
+	memset(there, true, sizeof(there));
+	assert_int_equal(retain_remove(&io, m->fx.dirfd, &m->fx.why), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_false(there[i]);
+	modelfix_expect_recovered(m, LAST);
+}
+
 int
 main(void)
 {
@@ -443,6 +582,13 @@ main(void)
 		MODEL_TEST(a_base_without_a_floor_upon_it_is_removed),
 		MODEL_TEST(nothing_is_removed_by_a_floor_that_cannot_be_read),
 		MODEL_TEST(a_floor_is_of_the_epoch_that_the_log_is_in),
+		cmocka_unit_test(
+		    one_left_in_a_crash_is_as_old_as_the_next_that_was_sealed),
+		cmocka_unit_test(
+		    nothing_is_too_old_by_a_clock_that_is_younger_than_what_is_kept),
+		MODEL_TEST(nothing_is_packed_on_a_disk_that_is_nearly_full),
+		MODEL_TEST(
+		    all_that_the_floor_has_passed_goes_however_much_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
