@@ -327,6 +327,16 @@ filemodel_free(struct filemodel *fm)
 	return NULL;
 }
 
+unsigned
+filemodel_descriptors(const struct filemodel *fm)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < FDS_MAX; i++)
+		n += fm->fds[i].used;
+	return n;
+}
+
 const struct sysio *
 filemodel_io(struct filemodel *fm)
 {

@@ -43,6 +43,9 @@ const struct sysio *filemodel_io(struct filemodel *fm);
 /* Descriptor of the root directory, open for good. */
 int filemodel_root(const struct filemodel *fm);
 
+/* Descriptors that are open, the root's too. */
+unsigned filemodel_descriptors(const struct filemodel *fm);
+
 /* Calls so far (reading random bytes is none). */
 uint64_t filemodel_calls(const struct filemodel *fm);
 
