@@ -416,13 +416,16 @@ static int
 backup_run(struct backup *bk)
 {
 	struct segment_list *l = &bk->list;
+	struct reason what = *bk->why;
 	size_t n;
 	int err;
 
-	err = manifest_load(bk->io, bk->tofd, &bk->old, bk->why);
+	err = manifest_load(bk->io, bk->tofd, &bk->old, &what);
 	bk->has_old = err == 0;
-	if (err < 0 && err != -ENOENT)
+	if (err < 0 && err != -ENOENT) {
+		*bk->why = what;
 		return err;
+	}
 	err = segment_list_read(bk->io, bk->dirfd, l, bk->why);
 	if (err < 0)
 		return err;
