@@ -144,6 +144,33 @@ a_loss_lasts_until_the_epoch_that_ends_it(void **state)
 	assert_true(may_skip(&loss));
 }
 
+static void
+a_segment_that_grew_is_no_measure(void **state)
+{
+	struct modelfix *m = *state;
+	struct segment_list list;
+	struct log_repair r;
+	int fd, made;
+
+	modelfix_fill_segments(m);
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, modelfix_named(m, 49), O_RDWR, 0);
+	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 8 * (off_t)SEGMENT), 0);
+	(void)sysio_close(m->fx.io, fd);
+	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
+	assert_string_equal(repairfix_ranges(&r), "none");
+	made = repairfix_fresh(m, "new");
+	assert_int_equal(
+	    log_repair_make(m->fx.io, m->fx.dirfd, made, &r, &m->fx.why), 0);
+	repairfix_check(m, made, &r, 1);
+	assert_int_equal(segment_list_read(m->fx.io, made, &list, NULL), 0);
+	for (size_t i = 0; i < list.n; i++)
+		assert_int_equal(list.v[i].file_bytes, m->fx.segment_bytes);
+	segment_list_deinit(&list);
+	(void)sysio_close(m->fx.io, made);
+	log_repair_deinit(&r);
+}
+
 #define TEST(f) \
 	cmocka_unit_test_setup_teardown(f, modelfix_setup, modelfix_teardown)
 
@@ -154,6 +181,7 @@ main(void)
 		TEST(a_log_that_was_damaged_since_the_plan_is_not_repaired),
 		TEST(what_the_disk_has_spoiled_takes_no_logs_place),
 		TEST(no_new_segment_has_the_name_of_an_old_one),
+		TEST(a_segment_that_grew_is_no_measure),
 		cmocka_unit_test(a_loss_lasts_until_the_epoch_that_ends_it),
 	};
 
