@@ -16,6 +16,7 @@
 #include "core/mp.h"
 #include "core/reason.h"
 #include "log/base.h"
+#include "log/format_priv.h"
 #include "log/manifest.h"
 #include "log/segment.h"
 #include "log/sums.h"
@@ -192,8 +193,8 @@ manifest_read_segment(const struct jsondoc_value *v, struct manifest_file *f)
 	       jsondoc_uint(jsondoc_get(v, "first_seq"), &f->first_seq) &&
 	       jsondoc_uint(jsondoc_get(v, "last_seq"), &f->last_seq) &&
 	       f->first_seq == first && f->last_seq + 1 >= first &&
-	       f->capacity > 0 && f->bytes <= f->capacity &&
-	       (!f->sealed || f->bytes > LOG_PAGE);
+	       f->capacity > 0 && f->capacity <= SEGMENT_BYTES_MAX &&
+	       f->bytes <= f->capacity && (!f->sealed || f->bytes > LOG_PAGE);
 }
 
 static bool

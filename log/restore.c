@@ -233,8 +233,11 @@ restore_segment(struct restore *rs, const struct manifest_file *f)
 	err = segment_read(rs->io, rs->tofd, f->name, &s, rs->why);
 	if (err < 0)
 		return err;
-	if (!s.headed || s.header.capacity != f->capacity)
+	if (!s.headed)
 		return restore_damaged(rs, f->name, "has no header");
+	if (s.header.capacity != f->capacity)
+		return restore_damaged(
+		    rs, f->name, "has another size than the manifest says");
 	err = restore_check_last(rs, &s);
 	if (err != 0)
 		return err;

@@ -333,11 +333,12 @@ no_byte_of_a_backup_can_change(void **state)
 	"{\"peal_backup\":1,\"log\":\"000102030405060708090a0b0c0d0e0f\"," \
 	"\"epoch\":1,\"seq\":1,\"taken_us\":1,\"files\":["
 #define SHA "0000000000000000000000000000000000000000000000000000000000000000"
-#define FILE_OF(name)                                                       \
-	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":65536,"         \
+#define SIZED(name, capacity)                                               \
+	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":" capacity ","  \
 	"\"sealed\":false,\"first_seq\":1,\"last_seq\":1,\"sha256\":\"" SHA \
 	"\"}"
-#define NAME "00000000000000000001-0000000001.seg"
+#define FILE_OF(name) SIZED(name, "65536")
+#define NAME	      "00000000000000000001-0000000001.seg"
 
 static const struct {
 	const char *text;
@@ -356,6 +357,10 @@ static const struct {
 	    "file 1 of it is wrong" },
 	{ HEAD FILE_OF("00000000000000000002-0000000001.seg") "]}",
 	    "file 1 of it is wrong" },
+	{ HEAD SIZED(NAME, "0") "]}", "file 1 of it is wrong" },
+	{ HEAD SIZED(NAME, "1099511627777") "]}", "file 1 of it is wrong" },
+	{ HEAD SIZED(NAME, "9223372036854775807") "]}",
+	    "file 1 of it is wrong" },
 	{ HEAD FILE_OF(NAME) "," FILE_OF(NAME) "]}", "not in order" },
 	{ HEAD FILE_OF(NAME), "no manifest" },
 	{ HEAD "1]}", "file 1 of it is wrong" },
@@ -365,6 +370,7 @@ static const struct {
 	       "\"sha256\":\"" SHA "\"}]}",
 	    "file 1 of it is wrong" },
 	{ HEAD FILE_OF(NAME) "]}", "is missing" },
+	{ HEAD SIZED(NAME, "1099511627776") "]}", "is missing" },
 };
 
 static void

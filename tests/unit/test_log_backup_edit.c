@@ -121,6 +121,25 @@ an_edited_backup_is_told_as_such(void **state)
 }
 
 static void
+a_size_that_is_not_the_segments_is_named(void **state)
+{
+	struct backupfix *w = *state;
+	struct manifest m;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 3, 4);
+	backupfix_done(w);
+	assert_int_equal(manifest_load(&sysio_posix, w->to, &m, &w->why), 0);
+	m.files[0].capacity += LOG_PAGE;
+	assert_int_equal(manifest_store(&sysio_posix, w->to, &m, &w->why), 0);
+	manifest_deinit(&m);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd),
+	    LOG_RESTORE_DAMAGED);
+	assert_non_null(strstr(w->why.text, "another size than the manifest"));
+}
+
+static void
 what_was_edited_is_not_backed_up(void **state)
 {
 	static struct editor ed;
@@ -149,6 +168,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    an_edited_backup_is_told_as_such, backupfix_setup,
+		    backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_size_that_is_not_the_segments_is_named, backupfix_setup,
 		    backupfix_teardown),
 		cmocka_unit_test_setup_teardown(
 		    what_was_edited_is_not_backed_up, backupfix_setup,
