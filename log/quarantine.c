@@ -12,9 +12,9 @@
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/newfile.h"
 #include "log/problem.h"
 #include "log/quarantine.h"
-#include "log/window.h"
 
 /* The directory, made where it is missing.  A descriptor or -errno. */
 static int
@@ -57,23 +57,20 @@ quarantine_move(
 }
 
 static int
-quarantine_copy_bytes(
-    const struct quarantine *q, int from, int to, uint64_t at, uint64_t end)
+quarantine_copy_bytes(const struct quarantine *q, int dirfd, const char *name,
+    const struct segment *seg, uint64_t at, uint64_t end)
 {
-	struct window win;
-	const uint8_t *p;
-	ssize_t n;
-	int err = window_init(&win, q->io, from, end);
+	CLEANUP(sysio_fdp) struct sysio_fd from = { q->io, -1 };
+	CLEANUP(newfile_deinit) struct newfile to = { .fd = -1 };
+	int err;
 
-	for (uint64_t off = at; err == 0 && off < end; off += (uint64_t)n) {
-		n = window_get(&win, off, &p);
-		if (n <= 0)
-			err = n < 0 ? (int)n : -EIO;
-		else
-			err = sysio_pwrite(q->io, to, p, (size_t)n, off - at);
-	}
-	window_deinit(&win);
-	return err < 0 ? err : sysio_fsync(q->io, to);
+	from.fd = sysio_openat(q->io, q->dirfd, seg->name, O_RDONLY, 0);
+	if (from.fd < 0)
+		return from.fd;
+	err = newfile_begin(&to, q->io, dirfd, name, NULL);
+	if (err == 0)
+		err = newfile_copy(&to, from.fd, at, end - at, seg->name, NULL);
+	return err < 0 ? err : newfile_end(&to, to.put, NULL);
 }
 
 void
@@ -81,8 +78,6 @@ quarantine_copy(const struct quarantine *q, const struct segment *seg,
     uint64_t at, uint64_t end)
 {
 	CLEANUP(sysio_fdp) struct sysio_fd dir = { q->io, -1 };
-	CLEANUP(sysio_fdp) struct sysio_fd from = { q->io, -1 };
-	CLEANUP(sysio_fdp) struct sysio_fd to = { q->io, -1 };
 	char name[SEGMENT_NAME_SIZE + 32];
 	uint64_t room = 0;
 	int err;
@@ -98,13 +93,7 @@ quarantine_copy(const struct quarantine *q, const struct segment *seg,
 	if (err == 0)
 		err = dir.fd = quarantine_open(q);
 	if (err >= 0)
-		err = from.fd =
-		    sysio_openat(q->io, q->dirfd, seg->name, O_RDONLY, 0);
-	if (err >= 0)
-		err = to.fd = sysio_openat(
-		    q->io, dir.fd, name, O_WRONLY | O_CREAT | O_TRUNC, 0640);
-	if (err >= 0)
-		err = quarantine_copy_bytes(q, from.fd, to.fd, at, end);
+		err = quarantine_copy_bytes(q, dir.fd, name, seg, at, end);
 	if (err < 0)
 		log_note(q->notes, "no copy of it is in %s/: %s",
 		    QUARANTINE_DIR, strerror(-err));

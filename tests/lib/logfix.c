@@ -131,7 +131,7 @@ logfix_event(uint64_t seq, uint8_t buf[LOGFIX_EVENT_MAX])
 	return len;
 }
 
-static uint8_t *
+uint8_t *
 logfix_compose(struct logfix *fx, unsigned n)
 {
 	uint8_t *frame = malloc(

@@ -54,6 +54,8 @@ void logfix_start(struct logfix *fx);
 /* Let go of the writer as a dying process does. */
 void logfix_stop(struct logfix *fx);
 
+/* A frame of n events from next_seq on, out of malloc(). */
+uint8_t *logfix_compose(struct logfix *fx, unsigned n);
 /* Stamp a frame of n events; the segment is rolled where it must be. */
 int logfix_stamp(struct logfix *fx, unsigned n);
 /* The same of a composed frame, which malloc() gave, for next_seq. */

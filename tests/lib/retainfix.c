@@ -100,6 +100,8 @@ retainfix_rows(
 	mp_pack_uint(&marked, row_size(&row) * 2);
 	(void)row_encode(&row, buf);
 	mp_pack_raw(&marked, slice_of(buf, row_size(&row)));
+	if (marked.failed)
+		return -ENOMEM;
 	err = archive_put(w, slice_of(marked.p, marked.len), &fx->why);
 	if (err == 0)
 		err = archive_end(w, bytes, &fx->why);
