@@ -101,11 +101,13 @@ sums_read(const struct sysio *io, int dirfd, const struct segment_header *seg,
 	char name[SEGMENT_NAME_SIZE];
 	uint8_t *p = NULL;
 	size_t len;
+	int err;
 
 	sums_name(name, seg);
-	/* Whatever keeps a cache from being read: there is none then. */
-	if (fs_read(io, dirfd, name, (size_t)max, &p, &len, NULL) < 0)
-		return SUMS_NONE;
+	err = fs_read(io, dirfd, name, (size_t)max, &p, &len, NULL);
+	/* Whatever else keeps a cache from being read: there is none then. */
+	if (err < 0)
+		return err == -ENOMEM ? err : SUMS_NONE;
 	if (!sums_verify(p, len, seg)) {
 		free(p);
 		return SUMS_NONE;
@@ -334,7 +336,8 @@ sums_leave(struct sums_maker *m, uint64_t number)
 
 /*
  * Has s what it can have?  All of a file is read once; what is whole stays,
- * whatever its digest: it may be all that is left to tell of an edit.
+ * whatever its digest: it may be all that is left to tell of an edit.  So
+ * does what there was no memory to read.
  */
 static bool
 sums_are_good(const struct sysio *io, int dirfd, const struct sums_maker *m,
@@ -346,7 +349,7 @@ sums_are_good(const struct sysio *io, int dirfd, const struct sums_maker *m,
 		return true;
 	if (s->header.number <= m->seen)
 		return sums_are_there(io, dirfd, s);
-	return sums_read(io, dirfd, &s->header, &sums) == SUMS_READ;
+	return sums_read(io, dirfd, &s->header, &sums) != SUMS_NONE;
 }
 
 int

@@ -34,7 +34,7 @@ enum sums_read {
 	SUMS_READ,
 };
 
-/* To be ended with sums_deinit(). */
+/* To be ended with sums_deinit().  Below zero: -ENOMEM. */
 MUST_CHECK int sums_read(const struct sysio *io, int dirfd,
     const struct segment_header *seg, struct sums *sums);
 void sums_deinit(struct sums *sums);

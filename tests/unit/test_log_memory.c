@@ -394,6 +394,42 @@ sums_are_made_or_not(void **state)
 	sweep_both(*state, &op);
 }
 
+static uint64_t edited;
+
+static void
+the_edit_is_still_known(struct faultfix *w)
+{
+	auditfix_expect_edited(&w->m, edited, edited);
+}
+
+static bool
+is_told_and_known(struct faultfix *w, int got)
+{
+	the_edit_is_still_known(w);
+	return is_told(w, got);
+}
+
+/* History was edited up to the end: nothing but the sums tells of it. */
+static void
+sums_that_tell_of_an_edit_stay(void **state)
+{
+	static const struct faultfix_op op = { NULL, sum_up,
+		the_edit_is_still_known };
+	const struct faultfix_kind kind = { run_short, run_no_shorter,
+		is_told_and_known };
+	struct auditfix_deed deed = { auditfix_change, .digests = EDITOR_SEAL };
+	struct modelfix *m = *state;
+
+	auditfix_fill(m);
+	auditfix_make_sums(m);
+	edited = deed.seq = modelfix_nth(m, AUDITFIX_MIDDLE) + 7;
+	auditfix_rewrite_from(m, AUDITFIX_MIDDLE, &deed);
+	for_good = false;
+	(void)faultfix_sweep(m, &kind, &op);
+	for_good = true;
+	(void)faultfix_sweep(m, &kind, &op);
+}
+
 static int
 pack(struct faultfix *w)
 {
@@ -615,6 +651,7 @@ main(void)
 		TEST(a_writer_fails_or_appends_behind_what_was_acknowledged),
 		TEST(recovery_fails_or_finds_where_the_log_ends),
 		TEST(sums_are_made_or_not),
+		TEST(sums_that_tell_of_an_edit_stay),
 		TEST(packing_fails_or_leaves_every_event),
 		TEST(retention_fails_or_gives_up_what_it_has_a_base_for),
 		TEST(the_reserve_is_made_or_not),
