@@ -289,36 +289,6 @@ a_truncated_segment_is_damage(void **state)
 	    "it has 20480 bytes, its header says 32768; events 1");
 }
 
-/* How many calls a verification that finds n problems takes. */
-static uint64_t
-calls_to_verify(struct modelfix *m, uint64_t n)
-{
-	uint64_t before = filemodel_calls(m->fm);
-	char sentence[LOG_PROBLEM_SENTENCE];
-
-	assert_int_equal(modelfix_problems(m, sentence), n);
-	return filemodel_calls(m->fm) - before;
-}
-
-/* A file system's own damage may give it any length. */
-static void
-a_segment_that_grew_is_read_no_further_than_it_was(void **state)
-{
-	struct modelfix *m = *state;
-	uint64_t whole;
-	int fd;
-
-	modelfix_fill_segments(m);
-	logfix_stop(&m->fx);
-	whole = calls_to_verify(m, 0);
-	fd = sysio_openat(m->fx.io, m->fx.dirfd,
-	    modelfix_named(m, modelfix_nth(m, 4)), O_RDWR, 0);
-	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 64 << 20), 0);
-	(void)sysio_close(m->fx.io, fd);
-	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT, "its header says");
-	assert_in_range(calls_to_verify(m, 1), whole / 2, whole + 20);
-}
-
 static void
 a_damaged_seal_is_replaced_by_the_frames(void **state)
 {
@@ -706,7 +676,6 @@ main(void)
 		    a_segment_from_another_history_of_the_log_is_found_out),
 		MODEL_TEST(nor_does_one_behind_a_segment_left_in_a_crash),
 		MODEL_TEST(a_truncated_segment_is_damage),
-		MODEL_TEST(a_segment_that_grew_is_read_no_further_than_it_was),
 		MODEL_TEST(a_damaged_seal_is_replaced_by_the_frames),
 		MODEL_TEST(
 		    a_lost_idle_frame_of_a_sealed_segment_is_missed_by_nobody),
