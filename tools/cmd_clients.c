@@ -14,10 +14,12 @@
 #include "core/time.h"
 #include "tools/cmd.h"
 #include "tools/crowd.h"
+#include "tools/fold.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 
 enum {
+	CLIENTS_WIDTH = 120,  /* of a line */
 	CLIENTS_ROOM = 10000, /* shown, unless -n says otherwise */
 	CLIENTS_MOST = 1 << 20,
 };
@@ -27,6 +29,7 @@ struct clients_command {
 	const char *by;
 	bool gone;
 	uint64_t n;
+	bool narrow; /* each takes two lines */
 };
 
 static const char clients_text[] =
@@ -119,23 +122,47 @@ clients_age(uint64_t us, char buf[24])
 	return buf;
 }
 
+static void
+clients_two_lines(
+    const struct crowd_row *row, const char *age, const char *code)
+{
+	const struct client_info *info = &row->info;
+	char user[CROWD_NAME], client[CROWD_NAME];
+
+	printf("%7" PRIu32 "%c %-7s %-6s %10" PRIu64 " %12" PRIu64 " %7s %5s\n",
+	    row->pid, row->alive ? ' ' : '!', crowd_form_name(info->form),
+	    crowd_state_name(info->state), info->lag, info->position, age,
+	    code);
+	fold_print("%s%s%s; sent %" PRIu64 ", queued %" PRIu64
+		   ", subscriptions %" PRIu64,
+	    info->user.n > 0 ? crowd_name(&info->user, user) : "-",
+	    info->client.n > 0 ? ", " : "",
+	    info->client.n > 0 ? crowd_name(&info->client, client) : "",
+	    info->sent, info->queued, info->subscriptions);
+}
+
 /* Names stand last: nobody knows how wide they are. */
 static void
-clients_line(const struct crowd_row *row, uint64_t now_us)
+clients_line(const struct clients_command *c, const struct crowd_row *row,
+    uint64_t now_us)
 {
 	const struct client_info *info = &row->info;
 	bool gone = info->state == CLIENT_GONE;
 	uint64_t since = gone ? info->seen : info->opened;
 	char age[24], code[24] = "-", name[CROWD_NAME];
 
+	(void)clients_age(now_us > since ? now_us - since : 0, age);
 	if (info->close_code > 0)
 		snprintf(code, sizeof(code), "%" PRIu64, info->close_code);
+	if (c->narrow) {
+		clients_two_lines(row, age, code);
+		return;
+	}
 	printf("%7" PRIu32 "%c %-7s %-6s %10" PRIu64 " %12" PRIu64 " %12" PRIu64
 	       " %9" PRIu64 " %4" PRIu64 " %7s %5s  ",
 	    row->pid, row->alive ? ' ' : '!', crowd_form_name(info->form),
 	    crowd_state_name(info->state), info->lag, info->position,
-	    info->sent, info->queued, info->subscriptions,
-	    clients_age(now_us > since ? now_us - since : 0, age), code);
+	    info->sent, info->queued, info->subscriptions, age, code);
 	fputs(info->user.n > 0 ? crowd_name(&info->user, name) : "-", stdout);
 	if (info->client.n > 0)
 		printf("  %s", crowd_name(&info->client, name));
@@ -148,11 +175,16 @@ clients_print(struct clients_command *c, const struct crowd *crowd)
 	uint64_t now_us = time_wall_us();
 	bool dead = false;
 
-	printf("%7s  %-7s %-6s %10s %12s %12s %9s %4s %7s %5s  %s\n", "gateway",
-	    "form", "state", "lag", "position", "sent", "queued", "subs",
-	    "since", "code", "user, client");
+	c->narrow = fold_narrow(&c->t, CLIENTS_WIDTH);
+	if (c->narrow)
+		printf("%7s  %-7s %-6s %10s %12s %7s %5s\n", "gateway", "form",
+		    "state", "lag", "position", "since", "code");
+	else
+		printf("%7s  %-7s %-6s %10s %12s %12s %9s %4s %7s %5s  %s\n",
+		    "gateway", "form", "state", "lag", "position", "sent",
+		    "queued", "subs", "since", "code", "user, client");
 	for (unsigned i = 0; i < crowd->n && tool_flush(&c->t); i++) {
-		clients_line(&crowd->rows[i], now_us);
+		clients_line(c, &crowd->rows[i], now_us);
 		dead = dead || !crowd->rows[i].alive;
 	}
 	if (dead)

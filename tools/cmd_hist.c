@@ -12,6 +12,7 @@
 
 #include "core/reason.h"
 #include "tools/cmd.h"
+#include "tools/fold.h"
 #include "tools/hists.h"
 #include "tools/live.h"
 #include "tools/show.h"
@@ -21,6 +22,7 @@
 enum {
 	HIST_ROWS = 24, /* of one that is drawn, at most */
 	HIST_BAR = 40,
+	HIST_WIDTH = 160, /* of a line */
 };
 
 struct hist_command {
@@ -31,6 +33,7 @@ struct hist_command {
 	bool each;	  /* process by itself */
 	struct hists before;
 	bool turned; /* there is one before */
+	bool narrow; /* each takes two lines */
 	struct mp_buf list;
 	struct show show;
 };
@@ -62,8 +65,14 @@ hist_name(
 static void
 hist_head(struct hist_command *c)
 {
-	live_title(&c->live, "%-34s %12s %9s %9s %9s %9s %9s %9s  %s", "name",
-	    "count", "mean", "p50", "p90", "p99", "p99.9", "max", "what");
+	c->narrow = !c->live.screen && fold_narrow(&c->t, HIST_WIDTH);
+	if (c->narrow)
+		live_title(&c->live, "%16s %9s %9s %9s %9s %9s %9s", "count",
+		    "mean", "p50", "p90", "p99", "p99.9", "max");
+	else
+		live_title(&c->live, "%-34s %12s %9s %9s %9s %9s %9s %9s  %s",
+		    "name", "count", "mean", "p50", "p90", "p99", "p99.9",
+		    "max", "what");
 }
 
 static const char *
@@ -83,13 +92,18 @@ hist_line(struct hist_command *c, const struct hists_one *one)
 	char name[80], v[6][HISTS_TEXT];
 	const struct stats_hist *h = &one->hist;
 
-	live_line(&c->live, "%-34s %12" PRIu64 " %9s %9s %9s %9s %9s %9s  %s",
-	    hist_name(c, one, name), h->count,
+	hist_name(c, one, name);
+	if (c->narrow)
+		live_line(&c->live, "%s: %s", name, one->item.text);
+	live_line(&c->live, "%-*s%s%12" PRIu64 " %9s %9s %9s %9s %9s %9s%s%s",
+	    c->narrow ? 4 : 34, c->narrow ? "" : name, c->narrow ? "" : " ",
+	    h->count,
 	    h->count ? hists_text(one->item.unit, stats_hist_mean(h), v[0])
 		     : "-",
 	    hist_percentile(one, 50, v[1]), hist_percentile(one, 90, v[2]),
 	    hist_percentile(one, 99, v[3]), hist_percentile(one, 99.9, v[4]),
-	    hist_percentile(one, 100, v[5]), one->item.text);
+	    hist_percentile(one, 100, v[5]), c->narrow ? "" : "  ",
+	    c->narrow ? "" : one->item.text);
 }
 
 static void

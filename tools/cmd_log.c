@@ -17,11 +17,16 @@
 #include "log/segment.h"
 #include "tools/cmd.h"
 #include "tools/cmd_log.h"
+#include "tools/fold.h"
 #include "tools/log_walk.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 
 /* --- ls --- */
+
+enum {
+	LS_WIDTH = 104 /* of a line */
+};
 
 static const char *
 log_state(const struct segment *seg, bool newest, bool live)
@@ -68,9 +73,26 @@ log_ls_line(const struct segment *seg, const char *state)
 	printf(" %12" PRIu64 "  %s\n", seg->file_bytes, state);
 }
 
+static void
+log_ls_two_lines(const struct segment *seg, const char *state)
+{
+	const struct segment_predecessor *e = &seg->extent;
+
+	printf("%-36s %s\n", seg->name, state);
+	if (e->number)
+		fold_print("events %" PRIu64 " to %" PRIu64 ", %" PRIu64
+			   " of %" PRIu64 " bytes",
+		    seg->name_first_seq, e->last_seq, e->valid_length,
+		    seg->file_bytes);
+	else
+		fold_print("events from %" PRIu64 " on, in %" PRIu64 " bytes",
+		    seg->name_first_seq, seg->file_bytes);
+}
+
 static int
 log_ls(struct tool *t)
 {
+	bool narrow = fold_narrow(t, LS_WIDTH);
 	CLEANUP(closep) int dirfd = -1;
 	struct log_walk_bounds bounds;
 	struct segment_list list;
@@ -89,7 +111,9 @@ log_ls(struct tool *t)
 		    list.v[i + 1].headed)
 			seg->extent = list.v[i + 1].header.pred;
 	}
-	if (!t->json)
+	if (!t->json && narrow)
+		printf("%-36s %s\n", "segment", "state");
+	else if (!t->json)
 		printf("%-36s %12s %12s %12s %12s  %s\n", "segment",
 		    "first seq", "last seq", "bytes", "of", "state");
 	for (size_t i = 0; i < list.n; i++) {
@@ -98,6 +122,8 @@ log_ls(struct tool *t)
 
 		if (t->json)
 			log_ls_json(&list.v[i], state);
+		else if (narrow)
+			log_ls_two_lines(&list.v[i], state);
 		else
 			log_ls_line(&list.v[i], state);
 	}

@@ -15,6 +15,7 @@
 #include "core/time.h"
 #include "shm/ring_reader.h"
 #include "tools/cmd.h"
+#include "tools/fold.h"
 #include "tools/lag.h"
 #include "tools/live.h"
 #include "tools/show.h"
@@ -22,6 +23,7 @@
 #include "tools/watch.h"
 
 enum {
+	READERS_WIDTH = 120, /* of a line */
 	/* The slowest report four times a second, the writer copies ten. */
 	READERS_STALLED_MS = 700
 };
@@ -33,6 +35,7 @@ struct readers_command {
 	struct show show;
 	struct mp_buf list;
 	bool turned; /* there was a turn with a ring */
+	bool narrow; /* each takes two lines */
 };
 
 /* What the table says of one reader, and what follows from it. */
@@ -116,15 +119,21 @@ readers_head(struct readers_command *c, const struct ring_status *status)
 		    l, "# no writer runs; this is what the last one saw");
 	else if (l->screen)
 		live_title(l, "# head %" PRIu64, status->tail_seq);
-	live_title(l,
-	    "%-10s %7s %12s %10s %11s %8s %6s %8s %6s %9s %6s %7s  %s", "role",
-	    "pid", "position", "lag", "bytes", "ms", "share", "clients",
-	    "lapped", "wakeups", "missed", "beat ms", "state");
+	if (c->narrow)
+		live_title(l, "%-10s %7s %12s %10s %11s %8s %6s  %s", "role",
+		    "pid", "position", "lag", "bytes", "ms", "share", "state");
+	else
+		live_title(l,
+		    "%-10s %7s %12s %10s %11s %8s %6s %8s %6s %9s %6s %7s  %s",
+		    "role", "pid", "position", "lag", "bytes", "ms", "share",
+		    "clients", "lapped", "wakeups", "missed", "beat ms",
+		    "state");
 }
 
 static void
-readers_line(struct live *l, const struct reader *r)
+readers_line(struct readers_command *c, const struct reader *r)
 {
+	struct live *l = &c->live;
 	char bytes[24] = "lapped", ms[24] = "lapped", share[24] = "lapped";
 	const struct ring_seat_info *seat = &r->seat;
 
@@ -132,6 +141,18 @@ readers_line(struct live *l, const struct reader *r)
 		snprintf(bytes, sizeof(bytes), "%" PRIu64, r->lag.bytes);
 		snprintf(ms, sizeof(ms), "%" PRIu64, r->lag.us / 1000);
 		snprintf(share, sizeof(share), "%.1f%%", 100 * r->lag.share);
+	}
+	if (c->narrow) {
+		live_line(l,
+		    "%-10s %7ld %12" PRIu64 " %10" PRIu64 " %11s %8s %6s  %s",
+		    seat->role, seat->pid, seat->position, r->lag.events, bytes,
+		    ms, share, r->state);
+		fold_print("clients %" PRIu64 ", lapped %" PRIu64
+			   ", wakeups %" PRIu64 ", missed %" PRIu64
+			   ", beat %" PRIu64 " ms ago",
+		    seat->clients, seat->lapped, seat->wakeups, seat->missed,
+		    r->beat_ms);
+		return;
 	}
 	live_line(l,
 	    "%-10s %7ld %12" PRIu64 " %10" PRIu64 " %11s %8s %6s %8" PRIu64
@@ -160,6 +181,7 @@ readers_show(struct readers_command *c, struct reason *why)
 	}
 	if (watch_whole(c->watch, why) < 0)
 		return -EPROTO;
+	c->narrow = !c->live.screen && fold_narrow(&c->t, READERS_WIDTH);
 	c->list.len = 0;
 	mp_pack_array(&c->list, n);
 	if (!c->t.json)
@@ -168,7 +190,7 @@ readers_show(struct readers_command *c, struct reason *why)
 		if (c->t.json)
 			readers_pack(&c->list, &readers[i]);
 		else
-			readers_line(&c->live, &readers[i]);
+			readers_line(c, &readers[i]);
 	}
 	if (!c->t.json)
 		return 0;

@@ -16,6 +16,7 @@
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
+#include "tools/fold.h"
 #include "tools/ring_check.h"
 #include "tools/ring_compare.h"
 #include "tools/ring_walk.h"
@@ -29,6 +30,10 @@ static const char ring_text[] =
     "--from a seq; --verify reads all of\nthem and checks bytes against "
     "checksums and each event against the one before it;\n--compare looks "
     "for each of them in the log (exit code 3 where one of these fails).";
+
+enum {
+	RING_WIDTH = 112 /* of a counter's line */
+};
 
 struct ring_command {
 	struct tool t;
@@ -134,15 +139,20 @@ ring_print(const struct ring_command *c, const struct ring_facts *f)
 }
 
 static void
-ring_print_counters(const struct stats_view *view)
+ring_print_counters(const struct tool *t, const struct stats_view *view)
 {
+	bool narrow = fold_narrow(t, RING_WIDTH);
 	struct stats_item item;
 
 	printf("\n");
-	for (unsigned i = 0; i < view->n; i++)
-		if (stats_view_item(view, i, &item) >= 0)
-			printf("%-22s %14" PRIu64 " %-9s %s\n", item.name,
-			    item.value, stats_counts(&item), item.text);
+	for (unsigned i = 0; i < view->n; i++) {
+		if (stats_view_item(view, i, &item) < 0)
+			continue;
+		printf("%-22s %14" PRIu64 " %-9s %s\n", item.name, item.value,
+		    stats_counts(&item), narrow ? "" : item.text);
+		if (narrow)
+			fold_print("%s", item.text);
+	}
 }
 
 static void
@@ -325,7 +335,7 @@ ring_show(struct ring_command *c)
 		return TOOL_ERROR;
 	if (!c->t.json) {
 		ring_print(c, &facts);
-		ring_print_counters(&facts.counters);
+		ring_print_counters(&c->t, &facts.counters);
 	}
 	for (unsigned i = 0; i < facts.broken_n; i++)
 		(void)tool_fail(&c->t, &facts.broken[i]);

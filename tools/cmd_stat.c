@@ -16,6 +16,7 @@
 #include "core/time.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
+#include "tools/fold.h"
 #include "tools/hists.h"
 #include "tools/live.h"
 #include "tools/rates.h"
@@ -86,7 +87,8 @@ stat_mean(const struct stat_line *line, double *mean)
 /* --- for people --- */
 
 enum {
-	STAT_NUMBER = 24
+	STAT_NUMBER = 24,
+	STAT_WIDTH = 170, /* of a line */
 };
 
 /* What is little is not nothing. */
@@ -145,7 +147,13 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 
 	snprintf(name, sizeof(name), "%s.%s", view->process, line->item.name);
 	stat_head(c);
-	if (stat_once(c))
+	if (stat_once(c) && fold_narrow(&c->t, STAT_WIDTH)) {
+		live_line(&c->live, "%-30s %7" PRIu32 " %14" PRIu64 " %10s %s",
+		    name, view->pid, line->item.value,
+		    stat_number(last, has_mean, mean),
+		    stats_counts(&line->item));
+		fold_print("%s", stat_text(line, text));
+	} else if (stat_once(c))
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %-12s %s", name,
 		    view->pid, line->item.value,

@@ -105,13 +105,42 @@ slow_reader() {
 	[ "$status" -eq 0 ] && [ ! -s "$work/slow.err" ]
 }
 
+# folded COLUMNS COMMAND: what it prints on such a terminal, in $work/folded.
+folded() {
+	script -qec "stty cols $1; '$peal' $2 --data '$data'" /dev/null \
+		</dev/null | tr -d '\r' >"$work/folded"
+}
+
+# Each tool that prints a table once has lines, and none is wider.
+fit_80() {
+	for what in readers clients hist 'stat -1' 'log ls' ring; do
+		folded 80 "$what"
+		awk 'length($0) > 80 { print; wide = 1 }
+			END { exit wide || NR < 1 }' "$work/folded" || return 1
+	done
+}
+
+# Both say the last of all, folded or not.
+all_is_there() {
+	folded 80 readers && grep -q 'wakeups [0-9]*, .* ms ago$' \
+		"$work/folded" &&
+		folded 200 readers &&
+		grep -q '^role .* wakeups .* state$' "$work/folded" &&
+		folded 80 'stat -1 writer.flush_time' &&
+		grep -q '^    of a flush: .* max ' "$work/folded" &&
+		folded 200 'stat -1 writer.flush_time' &&
+		grep -q '^writer.flush_time .* of a flush: ' "$work/folded" &&
+		folded 80 'hist writer.flush*' &&
+		grep -q '^writer.flush_time: of a flush: ' "$work/folded"
+}
+
 # A page of counters that has none.
 idle() {
 	printf 'PEALSTAT\002\000\000\000\000\000\000\000\200\000\000\000'
 	head -c 108 /dev/zero
 }
 
-plan 25
+plan 27
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 mkdir -p "$work/idle/stat"
@@ -141,9 +170,14 @@ passes 'programs get a line for each turn, with rates' rates_are_json
 if command -v script >/dev/null; then
 	passes 'a terminal gets what fits, in place' fits 12 60
 	passes 'one of three lines does, too' fits 3 20
+	passes 'what is printed once fits 80 columns' fit_80
+	passes 'and leaves nothing out, which a wide terminal has in a line' \
+		all_is_there
 else
 	verdict 'a terminal gets what fits, in place # SKIP no script(1)' 0
 	verdict 'one of three lines does, too # SKIP no script(1)' 0
+	verdict 'what is printed once fits # SKIP no script(1)' 0
+	verdict 'and leaves nothing out # SKIP no script(1)' 0
 fi
 passes 'a reader who has gone ends it without a word' \
     sh -c "'$peal' stat --data '$data' 2>'$work/err' | head -n 1 &&
