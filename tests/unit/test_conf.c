@@ -214,6 +214,8 @@ sizes_take_a_unit_and_notice_overflow(void **state)
 	/* 2^24 T is 2^64: these would be 0 and 1T. */
 	set_refused("log.segment_bytes=16777216T", "is refused");
 	set_refused("log.segment_bytes=16777217T", "is refused");
+	/* 2^64 and 4 MiB: which would be those alone. */
+	set_refused("log.segment_bytes=18446744073713745920", "is refused");
 	set_refused("log.segment_bytes=64m", "is refused");
 	set_refused("log.segment_bytes=64KB", "is refused");
 	set_refused("log.segment_bytes=M", "is refused");

@@ -185,6 +185,47 @@ the_receiver_keeps_no_more_than_a_frame_and_a_chunk(void **state)
 }
 
 static void
+a_length_that_is_refused_gets_no_room(void **state)
+{
+	struct frame_stream a, b;
+	struct slice v;
+
+	pair(&a, &b, SOCK_NONBLOCK);
+	assert_int_equal(send(a.fd, "\377\377\377\377", 4, 0), 4);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(frame_fill(&b), FRAME_IO_DONE);
+		assert_int_equal(frame_next(&b, &v), FRAME_TOO_LONG);
+		assert_int_equal(send(a.fd, "more", 4, 0), 4);
+	}
+	assert_true(b.in.cap < 4 * FRAME_MAX);
+	frame_stream_deinit(&a);
+	frame_stream_deinit(&b);
+}
+
+/* One slow moment of a peer must not cost its memory for ever. */
+static void
+what_was_sent_takes_no_room_any_more(void **state)
+{
+	static uint8_t junk[FRAME_MAX];
+	struct frame_stream a, b;
+	struct slice v;
+
+	pair(&a, &b, SOCK_NONBLOCK);
+	for (unsigned i = 0; i < 16; i++)
+		add_frame(&a, junk, sizeof(junk));
+	assert_true(a.out.cap > 5 << 20);
+	while (frame_unsent(&a)) {
+		assert_in_range(frame_flush(&a), FRAME_IO_DONE, FRAME_IO_AGAIN);
+		assert_in_range(frame_fill(&b), FRAME_IO_DONE, FRAME_IO_AGAIN);
+		while (frame_next(&b, &v) == FRAME_ONE)
+			assert_int_equal(v.len, sizeof(junk));
+	}
+	assert_true(a.out.cap <= 4 << 20);
+	frame_stream_deinit(&a);
+	frame_stream_deinit(&b);
+}
+
+static void
 a_closed_peer_is_an_outcome_and_no_signal(void **state)
 {
 	struct frame_stream a, b;
@@ -467,6 +508,8 @@ main(void)
 		    a_length_of_zero_or_beyond_the_limit_is_refused),
 		cmocka_unit_test(
 		    the_receiver_keeps_no_more_than_a_frame_and_a_chunk),
+		cmocka_unit_test(a_length_that_is_refused_gets_no_room),
+		cmocka_unit_test(what_was_sent_takes_no_room_any_more),
 		cmocka_unit_test(a_closed_peer_is_an_outcome_and_no_signal),
 		cmocka_unit_test(
 		    a_peer_that_leaves_with_unread_frames_is_closed_too),

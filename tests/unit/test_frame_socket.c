@@ -10,6 +10,7 @@
 #include <grp.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,14 +147,106 @@ descriptors_that_nobody_wants_are_closed(void **state)
 static void
 what_cannot_be_sent_says_why(void **state)
 {
+	static const uint8_t much[4 << 20];
 	struct ends e = connected(false);
 
 	assert_int_equal(
 	    frame_send_fds(e.out, "x", 1, (int[]){ -1 }, 1), -EBADF);
 	assert_int_equal(frame_send_fds(-1, "x", 1, NULL, 0), -EBADF);
+	/* Of so much only a part; the rest would go without descriptors. */
+	assert_int_equal(
+	    frame_send_fds(e.out, much, sizeof(much), NULL, 0), -EMSGSIZE);
 	frame_stream_deinit(&e.in);
 	assert_int_equal(frame_send_fds(e.out, "x", 1, NULL, 0), -EPIPE);
 	closep(&e.out);
+}
+
+static int far_end;
+static bool far_end_reads;
+static volatile sig_atomic_t signals;
+
+/* Who waits is interrupted at least once before it gets what it waits for. */
+static void
+interrupt(int sig)
+{
+	char buf[4096];
+
+	signals = signals + 1;
+	if (signals < 2)
+		return;
+	if (!far_end_reads && signals == 2)
+		(void)!send(far_end, "\1\0\0\0a", 5, MSG_DONTWAIT);
+	while (
+	    far_end_reads && recv(far_end, buf, sizeof(buf), MSG_DONTWAIT) > 0)
+		;
+}
+
+/* Until there is room for nothing more. */
+static void
+stuff(int fd)
+{
+	static const char bytes[1024];
+
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	while (send(fd, bytes, 1, MSG_DONTWAIT) > 0)
+		;
+}
+
+/* One of four calls that wait, on the near end. */
+static int
+call(unsigned i, struct frame_stream *fs)
+{
+	unsigned none = 0;
+	char buf[16];
+	size_t mark;
+
+	switch (i) {
+	case 0:
+		return frame_fill(fs);
+	case 1:
+		return (int)frame_recv_fds(
+		    fs->fd, buf, sizeof(buf), NULL, &none);
+	case 2:
+		stuff(fs->fd);
+		mp_buf_bytes(frame_begin(fs, &mark), "a", 1);
+		assert_int_equal(frame_end(fs, mark), 0);
+		return frame_flush(fs);
+	default:
+		stuff(fs->fd);
+		return frame_send_fds(fs->fd, "a", 1, NULL, 0);
+	}
+}
+
+static void
+a_signal_interrupts_no_call_that_waits(void **state)
+{
+	const int outcome[] = { FRAME_IO_DONE, 5, FRAME_IO_DONE, 0 };
+	const struct itimerval often = { { 0, 10000 }, { 0, 10000 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction act = { .sa_handler = interrupt }, old;
+
+	assert_int_equal(sigaction(SIGALRM, &act, &old), 0);
+	for (unsigned i = 0; i < ARRAY_LEN(outcome); i++) {
+		struct frame_stream fs;
+		int ends[2], got;
+
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends),
+		    0);
+		frame_stream_init(&fs, ends[0], 4096);
+		far_end = ends[1];
+		far_end_reads = i >= 2;
+		signals = 0;
+		assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+		got = call(i, &fs);
+		assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+		assert_int_equal(got, outcome[i]);
+		assert_true(signals >= 2);
+		frame_stream_deinit(&fs);
+		(void)close(ends[1]);
+	}
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
 }
 
 static void
@@ -278,6 +372,7 @@ main(void)
 		    a_descriptor_comes_with_its_frame_to_who_wants_one),
 		cmocka_unit_test(descriptors_that_nobody_wants_are_closed),
 		cmocka_unit_test(what_cannot_be_sent_says_why),
+		cmocka_unit_test(a_signal_interrupts_no_call_that_waits),
 		cmocka_unit_test(
 		    a_stream_that_is_no_socket_is_an_error_and_not_its_end),
 		IN_DIRECTORY(

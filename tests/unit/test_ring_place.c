@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +18,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -301,6 +303,52 @@ a_row_that_is_being_rewritten_is_not_shown(void **state)
 	assert_int_equal(ring_reader_seats(fx->reader, info, RING_SEATS), 0);
 }
 
+static struct ring_seat *rows;
+static volatile sig_atomic_t rewritten;
+
+/* Between any two instructions of who copies rows, as another process does. */
+static void
+rewrite(int sig)
+{
+	uint64_t v = (uint64_t)(rewritten = rewritten + 1);
+
+	for (unsigned i = 0; i < RING_READERS; i++) {
+		ring_store(&rows[i].generation, 2 * v - 1);
+		ring_store(&rows[i].position, v);
+		ring_store(&rows[i].wakeups, v);
+		ring_store(&rows[i].heartbeat_ns, v);
+		ring_store(&rows[i].generation, 2 * v);
+	}
+}
+
+static void
+a_row_is_shown_as_of_one_moment(void **state)
+{
+	const struct itimerval often = { { 0, 200 }, { 0, 200 } };
+	const struct itimerval never = { { 0, 0 }, { 0, 0 } };
+	struct ring_seat_info info[RING_SEATS];
+	struct sigaction act = { .sa_handler = rewrite }, old;
+	struct ringfix *fx = *state;
+	unsigned torn = 0;
+
+	rows = seat(fx);
+	rewrite(SIGALRM);
+	for (unsigned i = 0; i < RING_READERS; i++)
+		ring_store(&rows[i].pid, 17);
+	assert_int_equal(sigaction(SIGALRM, &act, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	while (rewritten < 500) {
+		unsigned n = ring_reader_seats(fx->reader, info, RING_SEATS);
+
+		for (unsigned i = 0; i < n; i++)
+			torn += info[i].wakeups != info[i].position ||
+				info[i].heartbeat_ns != info[i].position;
+	}
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &old, NULL), 0);
+	assert_int_equal(torn, 0);
+}
+
 static void
 a_role_holds_nothing_that_a_terminal_would_obey(void **state)
 {
@@ -358,6 +406,7 @@ main(void)
 		TEST(a_pass_may_take_an_eighth_of_the_ring),
 		TEST(a_ring_beyond_the_address_space_is_refused_by_its_size),
 		TEST(a_row_that_is_being_rewritten_is_not_shown),
+		TEST(a_row_is_shown_as_of_one_moment),
 		TEST(a_role_holds_nothing_that_a_terminal_would_obey),
 		TEST(a_reader_beyond_the_tail_finds_out),
 	};

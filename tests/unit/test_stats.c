@@ -305,6 +305,8 @@ counters_that_point_outside_are_refused(void **state)
 	assert_int_equal(bent(ENTRY + VALUE_AT, (uint32_t)size - 8, size), 0);
 	assert_int_equal(
 	    bent(ENTRY + VALUE_AT, (uint32_t)size - 7, size), -EPROTO);
+	assert_int_equal(
+	    bent(ENTRY + VALUE_AT, (uint32_t)size - 12, size), -EPROTO);
 	assert_int_equal(bent(ENTRY + VALUE_AT, (uint32_t)size, size), -EPROTO);
 	assert_int_equal(bent(ENTRY + VALUE_AT, 0xfffffff8, size), -EPROTO);
 	assert_int_equal(bent(36, 0, 127), -EPROTO);

@@ -125,6 +125,22 @@ all_of_as_many_as_there_can_be_are_below_the_maximum(void **state)
 	free(h);
 }
 
+/* Of an odd number of values the median is the one in the middle. */
+static void
+a_percentile_is_not_below_its_share_of_the_values(void **state)
+{
+	struct stats_hist *h = calloc(1, sizeof(*h));
+
+	assert_non_null(h);
+	for (uint64_t v = 1; v <= 3; v++)
+		put(h, v);
+	assert_int_equal(stats_hist_percentile(h, 33), 1);
+	assert_int_equal(stats_hist_percentile(h, 34), 2);
+	assert_int_equal(stats_hist_percentile(h, 50), 2);
+	assert_int_equal(stats_hist_percentile(h, 67), 3);
+	free(h);
+}
+
 static void
 what_is_below_a_power_of_two_is_counted_exactly(void **state)
 {
@@ -196,6 +212,8 @@ main(void)
 		    percentiles_are_those_of_the_values_to_within_a_32nd),
 		cmocka_unit_test(
 		    all_of_as_many_as_there_can_be_are_below_the_maximum),
+		cmocka_unit_test(
+		    a_percentile_is_not_below_its_share_of_the_values),
 		cmocka_unit_test(
 		    what_is_below_a_power_of_two_is_counted_exactly),
 		cmocka_unit_test(

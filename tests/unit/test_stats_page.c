@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -81,6 +82,29 @@ a_directory_of_its_name_is_left_where_it_is(void **state)
 	assert_true(tmpdir_has(dir, fresh_name()));
 	assert_int_equal(tmpdir_count(dir), 0);
 	assert_int_equal(unlinkat(dir->fd, fresh_name(), AT_REMOVEDIR), 0);
+}
+
+/* What somebody with our pid has left does not count. */
+static void
+a_page_has_its_room_before_it_has_its_name(void **state)
+{
+	struct tmpdir *dir = *state;
+	struct stats_page *page = NULL;
+	struct stat st;
+	char name[64];
+
+	tmpdir_text(dir, fresh_name(), "half of one");
+	assert_int_equal(stats_page_create(dir->fd, &table, &page, NULL), 0);
+	assert_false(tmpdir_has(dir, fresh_name()));
+	(void)stats_page_free(page);
+	/* What were missing later would be a SIGBUS on a full disk. */
+	snprintf(name, sizeof(name), "gateway.%ld", (long)getpid());
+	assert_int_equal(
+	    stats_page_create(dir->fd, &stats_gateway_table, &page, NULL), 0);
+	assert_int_equal(fstatat(dir->fd, name, &st, 0), 0);
+	assert_true(
+	    (size_t)st.st_blocks * 512 >= stats_bytes(&stats_gateway_table));
+	(void)stats_page_free(page);
 }
 
 static void
@@ -178,6 +202,10 @@ a_copy_stays_as_it_was_while_its_owner_goes_on(void **state)
 	(void)stats_page_free(mine);
 }
 
+/* The end of an entry: a histogram, far behind. */
+static const uint32_t hist[] = { STATS_HISTOGRAM, 0xfffffff8, STATS_HIST_SUB,
+	STATS_HIST_BUCKETS };
+
 /* Somebody's page changes under whoever looked at it: sizes stay clamped. */
 static void
 an_entry_that_is_bent_later_is_refused_when_it_is_read(void **state)
@@ -197,7 +225,41 @@ an_entry_that_is_bent_later_is_refused_when_it_is_read(void **state)
 	memset(area + 128 + 116, 0xff, 4);
 	assert_int_equal(stats_view_item(&view, 0, &item), -EPROTO);
 	assert_int_equal(stats_view_hist(&view, 0, h), -EPROTO);
+	/* Also when it is a histogram now. */
+	memcpy(area + 128 + 112, hist, sizeof(hist));
+	assert_int_equal(stats_view_item(&view, 0, &item), -EPROTO);
+	assert_int_equal(stats_view_hist(&view, 0, h), -EPROTO);
 	free(h);
+}
+
+/* At the end of what is mapped. */
+static void
+a_page_that_is_too_small_for_what_it_says_is_refused(void **state)
+{
+	const size_t least = stats_bytes(&table);
+	uint8_t *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static _Alignas(64) uint8_t area[4096];
+	struct stats_view view;
+	struct stats st;
+
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(mprotect(pages + 4096, 4096, PROT_NONE), 0);
+	assert_true(least <= sizeof(area));
+	stats_init(&st, area, &table);
+	for (size_t size = 0; size < least; size += 64) {
+		uint8_t *at = pages + 4096 - size;
+
+		memcpy(at, area, size);
+		assert_int_equal(
+		    stats_view_init(&view, at, size, NULL), -EPROTO);
+	}
+	/* A histogram has thousands of bytes. */
+	memcpy(area + 128 + 112, hist, sizeof(hist));
+	memcpy(pages + 4096 - least, area, least);
+	assert_int_equal(
+	    stats_view_init(&view, pages + 4096 - least, least, NULL), -EPROTO);
+	(void)munmap(pages, 8192);
 }
 
 static void
@@ -264,6 +326,27 @@ of_one_second_the_older_nanosecond_goes(void **state)
 	assert_true(tmpdir_has(dir, newer));
 }
 
+/* In whatever order the directory has them. */
+static void
+of_many_the_newest_stay(void **state)
+{
+	static const long times[][5] = { { 1, 2, 3, 4, 5 }, { 5, 4, 3, 2, 1 },
+		{ 3, 5, 1, 4, 2 }, { 2, 4, 1, 5, 3 }, { 5, 1, 2, 4, 3 } };
+	struct tmpdir *dir = *state;
+	unsigned before = descriptors_open();
+	char names[6][64];
+
+	for (unsigned i = 0; i < ARRAY_LEN(times); i++) {
+		for (unsigned n = 0; n < 5; n++)
+			left(dir, names[times[i][n]], times[i][n]);
+		stats_page_tidy(dir->fd, "forest", 2);
+		assert_int_equal(tmpdir_count(dir), 2);
+		for (unsigned n = 4; n <= 5; n++)
+			assert_int_equal(unlinkat(dir->fd, names[n], 0), 0);
+	}
+	assert_int_equal(descriptors_open(), before);
+}
+
 static void
 what_is_held_or_is_no_file_is_not_tidied_away(void **state)
 {
@@ -280,19 +363,21 @@ what_is_held_or_is_no_file_is_not_tidied_away(void **state)
 	snprintf(name, sizeof(name), "forest.%ld", dead_pid());
 	assert_int_equal(symlinkat(kept, dir->fd, name), 0);
 	/* Numbers that are no pid. */
+	snprintf(name, sizeof(name), "forest.%ldx", dead_pid());
+	tmpdir_text(dir, name, "");
 	tmpdir_text(dir, "forest.0", "");
 	tmpdir_text(dir, "forest.-1", "");
 	tmpdir_text(dir, "forest.4294967297", "");
 	tmpdir_text(dir, "forest.99999999999999999999", "");
 	stats_page_tidy(dir->fd, "forest", 1);
-	assert_int_equal(tmpdir_count(dir), 8);
+	assert_int_equal(tmpdir_count(dir), 9);
 	assert_true(tmpdir_has(dir, held));
 	(void)close(fd);
 	stats_page_tidy(dir->fd, "forest", 1);
 	assert_false(tmpdir_has(dir, held));
 	assert_true(tmpdir_has(dir, kept));
 	stats_page_tidy(-1, "forest", 1);
-	assert_int_equal(tmpdir_count(dir), 7);
+	assert_int_equal(tmpdir_count(dir), 8);
 }
 
 static void
@@ -316,14 +401,18 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_DIRECTORY(a_directory_of_its_name_is_left_where_it_is),
+		IN_DIRECTORY(a_page_has_its_room_before_it_has_its_name),
 		IN_DIRECTORY(without_room_there_is_no_page_and_no_part_of_one),
 		IN_DIRECTORY(without_a_descriptor_there_is_no_page_either),
 		IN_DIRECTORY(a_directory_for_pages_is_made_where_it_is_missing),
 		IN_DIRECTORY(a_copy_stays_as_it_was_while_its_owner_goes_on),
 		cmocka_unit_test(
 		    an_entry_that_is_bent_later_is_refused_when_it_is_read),
+		cmocka_unit_test(
+		    a_page_that_is_too_small_for_what_it_says_is_refused),
 		cmocka_unit_test(a_name_without_an_end_is_refused),
 		IN_DIRECTORY(of_one_second_the_older_nanosecond_goes),
+		IN_DIRECTORY(of_many_the_newest_stay),
 		IN_DIRECTORY(what_is_held_or_is_no_file_is_not_tidied_away),
 		cmocka_unit_test(
 		    each_kind_has_a_name_and_histograms_count_values),

@@ -11,10 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "core/sysio.h"
+#include "tests/lib/descriptors.h"
 #include "tests/lib/tmpdir.h"
 
 /* A file in memory, and what the next calls answer before they work. */
@@ -355,6 +359,43 @@ the_real_system_does_what_the_table_says(void **state)
 	assert_int_equal(sysio_pwrite(io, -1, buf, 4, 0), -EBADF);
 }
 
+/* Whatever somebody has put in the place of a file. */
+static void
+what_is_no_file_is_not_opened_and_none_is_made_elsewhere(void **state)
+{
+	struct tmpdir *dir = *state;
+	const struct sysio *io = &sysio_posix;
+	unsigned before = descriptors_open();
+
+	assert_int_equal(symlinkat("elsewhere", dir->fd, "link"), 0);
+	assert_int_equal(
+	    sysio_openat(io, dir->fd, "link", O_RDWR | O_CREAT, 0600), -ELOOP);
+	assert_false(tmpdir_has(dir, "elsewhere"));
+	assert_int_equal(mkfifoat(dir->fd, "pipe", 0600), 0);
+	assert_int_equal(
+	    sysio_openat(io, dir->fd, "pipe", O_RDONLY, 0), -EMEDIUMTYPE);
+	assert_int_equal(
+	    sysio_openat(io, dir->fd, "pipe", O_WRONLY, 0), -EMEDIUMTYPE);
+	assert_int_equal(descriptors_open(), before);
+}
+
+/* For who must not be the superuser to use it. */
+static void
+room_is_what_is_free_in_bytes(void **state)
+{
+	struct tmpdir *dir = *state;
+	struct statvfs first, then;
+	uint64_t bytes = 0;
+
+	/* Others write there, too: as long as nothing changes meanwhile. */
+	do {
+		assert_int_equal(fstatvfs(dir->fd, &first), 0);
+		assert_int_equal(sysio_room(&sysio_posix, dir->fd, &bytes), 0);
+		assert_int_equal(fstatvfs(dir->fd, &then), 0);
+	} while (first.f_bavail != then.f_bavail);
+	assert_int_equal(bytes, then.f_bavail * then.f_frsize);
+}
+
 static void
 each_call_of_the_real_system_tells_its_error(void **state)
 {
@@ -378,6 +419,9 @@ each_call_of_the_real_system_tells_its_error(void **state)
 	assert_int_equal(sysio_random(io, random, 256), 0);
 }
 
+#define IN_DIRECTORY(test) \
+	cmocka_unit_test_setup_teardown(test, tmpdir_setup, tmpdir_teardown)
+
 int
 main(void)
 {
@@ -394,9 +438,10 @@ main(void)
 		    only_what_has_no_direct_way_is_opened_the_usual_way),
 		cmocka_unit_test(a_big_file_is_never_much_ahead_of_the_disk),
 		cmocka_unit_test(each_call_of_the_real_system_tells_its_error),
-		cmocka_unit_test_setup_teardown(
-		    the_real_system_does_what_the_table_says, tmpdir_setup,
-		    tmpdir_teardown),
+		IN_DIRECTORY(the_real_system_does_what_the_table_says),
+		IN_DIRECTORY(
+		    what_is_no_file_is_not_opened_and_none_is_made_elsewhere),
+		IN_DIRECTORY(room_is_what_is_free_in_bytes),
 	};
 
 	return cmocka_run_group_tests_name("sysio", tests, NULL, NULL);
