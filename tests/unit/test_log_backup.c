@@ -96,6 +96,11 @@ any_event_can_be_the_last_with_its_request(void **state)
 		    w->restore.dropped, 100 - MIN(until, 100) / 4 * 4);
 		backupfix_expect(w, fd, MIN(until, 100) / 4 * 4);
 	}
+	/* Frames have the time of their first event: up to it, and before. */
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, 1000000 + 9, &fd), 0);
+	backupfix_expect(w, fd, 12);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, 1000000 + 8, &fd), 0);
+	backupfix_expect(w, fd, 8);
 	assert_int_equal(backupfix_restore(w, 3, UINT64_MAX, &fd), -ERANGE);
 	assert_int_equal(backupfix_restore(w, 0, UINT64_MAX, &fd), -ERANGE);
 	assert_int_equal(backupfix_restore(w, UINT64_MAX, 0, &fd), -ERANGE);
@@ -149,6 +154,10 @@ each_restoration_is_an_epoch_of_its_own(void **state)
 	(void)close(fd);
 	/* Within the same second, too. */
 	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	assert_int_equal(w->restore.epoch, BACKUPFIX_NOW_S + 1);
+	(void)close(fd);
+	/* Also where the end is before the first began. */
+	assert_int_equal(backupfix_restore(w, 20, UINT64_MAX, &fd), 0);
 	assert_int_equal(w->restore.epoch, BACKUPFIX_NOW_S + 1);
 	(void)close(fd);
 }

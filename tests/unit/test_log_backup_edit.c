@@ -120,6 +120,23 @@ an_edited_backup_is_told_as_such(void **state)
 	assert_non_null(strstr(w->why.text, "one of 1 to 200"));
 }
 
+/* What is left out of a segment nobody has edited. */
+static void
+a_segment_that_is_cut_has_no_sums(void **state)
+{
+	struct backupfix *w = *state;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 50, 4);
+	while (retainfix_sum(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
+		continue;
+	backupfix_done(w);
+	assert_true(nth_in_backup(w, 0).last_seq > 40);
+	assert_int_equal(backupfix_restore(w, 40, UINT64_MAX, &fd), 0);
+	backupfix_expect(w, fd, 40);
+}
+
 static void
 a_size_that_is_not_the_segments_is_named(void **state)
 {
@@ -168,6 +185,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    an_edited_backup_is_told_as_such, backupfix_setup,
+		    backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_segment_that_is_cut_has_no_sums, backupfix_setup,
 		    backupfix_teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_size_that_is_not_the_segments_is_named, backupfix_setup,
