@@ -19,7 +19,6 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 #include "log/format_priv.h"
-#include "log/log_reader.h"
 #include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
@@ -545,115 +544,6 @@ other_files_are_ignored(void **state)
 	assert_int_equal(logfix_notes(), 0);
 }
 
-static void
-tell_problem(void *arg, const struct log_problem *problem)
-{
-	log_problem_sentence(problem, arg);
-}
-
-static void
-flush_payload(struct modelfix *m, const uint8_t *payload, uint32_t len)
-{
-	uint8_t frame[LOG_FRAME_HEADER + 64];
-	struct iovec iov = { frame, LOG_FRAME_HEADER + len };
-
-	assert_true(len <= 64);
-	frame_compose(frame, FRAME_EVENTS, 2, m->fx.next_seq, 0, 0, len);
-	memcpy(frame + LOG_FRAME_HEADER, payload, len);
-	log_writer_stamp(m->fx.lw, frame, m->fx.next_seq - 1);
-	m->fx.next_seq += 2;
-	assert_int_equal(
-	    log_writer_flush(m->fx.lw, &iov, 1, m->fx.next_seq - 1, &m->fx.why),
-	    0);
-}
-
-static void
-a_frame_that_is_not_its_events_is_not_handed_out(void **state)
-{
-	struct modelfix *m = *state;
-	uint8_t payload[20] = { 2, 0, 0, 0, 0, 0, 0, 0, 'a', 'b', 1 };
-	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
-	char sentence[LOG_PROBLEM_SENTENCE];
-	struct log_frame frame;
-	int outcome;
-
-	put_le32(payload + 4, crc32c(0, "ab", 2));
-	put_le32(payload + 14, crc32c(0, "", 1));
-	logfix_start(&m->fx);
-	logfix_fill(&m->fx, 1, 1);
-	/* Two events, and a byte that is of none. */
-	flush_payload(m, payload, sizeof(payload));
-	assert_int_equal(logfix_read(&m->fx, 3, &outcome), 1);
-	assert_int_equal(outcome, LOG_READ_DAMAGED);
-	assert_non_null(strstr(m->fx.why.text, "events 2 to 3 are"));
-	assert_int_equal(modelfix_problems(m, sentence), 1);
-	assert_non_null(strstr(sentence, "events 3 to 3 are"));
-	/* An event fewer than it says. */
-	put_le32(payload, sizeof(payload) - LOG_EVENT_HEADER);
-	flush_payload(m, payload, sizeof(payload));
-	assert_int_equal(
-	    log_reader_open(m->fx.io, m->fx.dirfd, UINT64_MAX, &rd, &m->fx.why),
-	    0);
-	assert_int_equal(log_reader_seek(rd, 4, &m->fx.why), 0);
-	assert_int_equal(
-	    log_reader_next(rd, &frame, &m->fx.why), LOG_READ_DAMAGED);
-	assert_non_null(strstr(m->fx.why.text, "events 4 to 5 are"));
-}
-
-static void
-verification_looks_at_each_event(void **state)
-{
-	struct modelfix *m = *state;
-	uint8_t payload[18] = { 1, 0, 0, 0, 0, 0, 0, 0, 'a', 1, 0, 0, 0, 0, 0,
-		0, 0, 'b' };
-	char sentence[LOG_PROBLEM_SENTENCE] = "";
-	struct log_verify verify = { .limit_seq = UINT64_MAX,
-		.problem = tell_problem,
-		.arg = sentence };
-
-	put_le32(payload + 4, crc32c(0, "a", 1));
-	logfix_start(&m->fx);
-	logfix_fill(&m->fx, 1, 1);
-	flush_payload(m, payload, sizeof(payload));
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	assert_int_equal(verify.problems, 1);
-	assert_int_equal(verify.events, 2);
-	assert_non_null(strstr(sentence, "events 3 to 3 are"));
-	/* Behind one that is not right nobody counts the request's others. */
-	put_le32(payload + 4, 7);
-	flush_payload(m, payload, sizeof(payload));
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	assert_int_equal(verify.problems, 2);
-	assert_int_equal(verify.events, 2);
-	assert_non_null(strstr(sentence, "events 4 to 5 are"));
-}
-
-/* What a running writer has not published is none of its business. */
-static void
-verification_looks_as_far_as_the_limit(void **state)
-{
-	struct modelfix *m = *state;
-	struct log_verify verify = { .limit_seq = 3 };
-
-	logfix_start(&m->fx);
-	logfix_fill(&m->fx, 5, 1);
-	modelfix_store_witness(m, 5);
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	assert_int_equal(verify.problems, 0);
-	assert_int_equal(verify.last_seq, 3);
-	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(3) + 70, 1);
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	assert_int_equal(verify.problems, 0);
-	verify.limit_seq = 4;
-	assert_int_equal(
-	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
-	assert_int_equal(verify.problems, 1);
-}
-
 #define MODEL_TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, modelfix_setup, modelfix_teardown)
 
@@ -688,9 +578,6 @@ main(void)
 		MODEL_TEST(a_newest_segment_of_zeros_is_set_aside),
 		MODEL_TEST(an_unknown_version_is_refused),
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
-		MODEL_TEST(a_frame_that_is_not_its_events_is_not_handed_out),
-		MODEL_TEST(verification_looks_at_each_event),
-		MODEL_TEST(verification_looks_as_far_as_the_limit),
 		MODEL_TEST(a_floor_that_is_none_is_damage),
 		MODEL_TEST(a_floor_that_is_another_logs_is_found_out),
 		MODEL_TEST(other_files_are_ignored),
