@@ -27,6 +27,8 @@ hooked_fdatasync(void *ctx, int fd)
 	f->flushes++;
 	if (f->rw && !f->threads)
 		f->tail_seen = ring_writer_tail_seq(f->rw);
+	if (f->sy && !f->threads)
+		f->age_seen = syncer_flush_age_ns(f->sy);
 	return f->fail_with ? f->fail_with : sysio_posix.fdatasync(NULL, fd);
 }
 

@@ -41,6 +41,7 @@ struct syncfix {
 	uint64_t serial;
 	/* what the hooks see and do */
 	uint64_t tail_seen;   /* of the ring, when the flush was asked for */
+	uint64_t age_seen;    /* of the flush, while it was under way */
 	uint64_t accepted_ns; /* of what is gathered; CLOCK_BOOTTIME */
 	_Atomic unsigned flushes;
 	_Atomic unsigned writes;

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "log/format_priv.h"
 #include "log/index.h"
 #include "log/log_reader.h"
 #include "log/segment.h"
@@ -204,6 +205,55 @@ an_index_that_is_wrong_leads_nobody_astray(void **state)
 	segment_list_deinit(&list);
 }
 
+/* Who seeks in the second is led past most of it, as in the first. */
+static void
+each_segment_has_an_index_of_its_own(void **state)
+{
+	struct logfix *fx = *state;
+	struct segment_list list;
+	struct index ix = { 0 };
+
+	fx->segment_bytes = 256 << 10;
+	logfix_start(fx);
+	logfix_fill(fx, 200, 4);
+	assert_int_equal(
+	    segment_list_read(fx->io, fx->dirfd, &list, &fx->why), 0);
+	assert_true(list.n > 2);
+	for (size_t i = 0; i + 1 < list.n; i++) {
+		assert_int_equal(
+		    index_read(fx->io, fx->dirfd, &list.v[i].header, &ix),
+		    INDEX_READ);
+		assert_true(ix.n > 2);
+		assert_int_equal(ix.v[0].seq, list.v[i].header.first_seq);
+		assert_int_equal(ix.v[0].offset, SEGMENT_FRAMES);
+		assert_true(ix.v[ix.n - 1].seq <= list.v[i].footer.last_seq);
+	}
+	index_deinit(&ix);
+	segment_list_deinit(&list);
+}
+
+/* The operator has made segments smaller, and the last writer was killed. */
+static void
+a_spare_that_a_larger_segment_was_to_be_is_made_anew(void **state)
+{
+	struct logfix *fx = *state;
+	struct segment_list list;
+
+	fx->segment_bytes = 256 << 10;
+	logfix_start(fx);
+	assert_int_equal(log_writer_prepare(fx->lw, &fx->why), LOG_PREPARED);
+	fx->segment_bytes = LOGFIX_SEGMENT;
+	logfix_start(fx);
+	logfix_fill(fx, 5, 4);
+	assert_int_equal(
+	    segment_list_read(fx->io, fx->dirfd, &list, &fx->why), 0);
+	assert_int_equal(list.n, 1);
+	assert_int_equal(list.v[0].file_bytes, LOGFIX_SEGMENT);
+	segment_list_deinit(&list);
+	logfix_start(fx);
+	logfix_expect(fx, 20);
+}
+
 static void
 reading_ends_at_the_limit(void **state)
 {
@@ -369,6 +419,8 @@ main(void)
 		LOG_TEST(an_idle_frame_fits_a_segment_that_is_full),
 		LOG_TEST(every_seq_can_be_sought),
 		LOG_TEST(an_index_that_is_wrong_leads_nobody_astray),
+		LOG_TEST(each_segment_has_an_index_of_its_own),
+		LOG_TEST(a_spare_that_a_larger_segment_was_to_be_is_made_anew),
 		LOG_TEST(reading_ends_at_the_limit),
 		LOG_TEST(an_empty_log_is_the_one_that_its_witness_names),
 		LOG_TEST(a_spare_is_prepared_while_frames_are_written),

@@ -6,13 +6,16 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -182,6 +185,92 @@ a_full_disk_refuses_only_when_nothing_is_under_way(void **state)
 	(void)space_free(space);
 }
 
+/* The sequencer learns of it by the wake-up alone. */
+static void
+a_disk_that_fails_the_spare_is_full_and_each_try_wakes(void **state)
+{
+	static const int errors[] = { -EIO, -EDQUOT };
+	struct syncfix *f = *state;
+	struct space *space = NULL;
+	int wake = eventfd(0, EFD_NONBLOCK);
+	uint64_t n;
+
+	assert_int_equal(space_new(f->lw, wake, &space), 0);
+	assert_int_equal(syncfix_grants(space, 1000, SPACE_WAIT), 0);
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
+		f->write_fails = errors[i];
+		space_try(space);
+		assert_int_equal(read(wake, &n, sizeof(n)), sizeof(n));
+		assert_int_equal(syncfix_grants(space, 1000, SPACE_FULL), 0);
+	}
+	f->write_fails = 0;
+	space_try(space);
+	assert_int_equal(read(wake, &n, sizeof(n)), sizeof(n));
+	assert_true(syncfix_grants(space, 1000, SPACE_WAIT) > 100);
+	(void)space_free(space);
+	(void)close(wake);
+}
+
+/* Else new appends were refused, as on a disk that does not answer. */
+static void
+a_flush_has_an_age_only_while_it_is_under_way(void **state)
+{
+	struct syncfix *f = *state;
+
+	syncfix_spare(f);
+	for (int i = 0; i < 2; i++) {
+		f->age_seen = 0;
+		syncfix_gather(f, 1, 100, false);
+		assert_int_equal(syncer_round(f->sy, &f->why), 1);
+		assert_true(f->age_seen > 0);
+		assert_int_equal(syncer_flush_age_ns(f->sy), 0);
+	}
+	f->fail_with = -EIO;
+	syncfix_gather(f, 1, 100, false);
+	assert_int_equal(syncer_round(f->sy, &f->why), -EIO);
+	assert_int_equal(syncer_flush_age_ns(f->sy), 0);
+}
+
+static volatile sig_atomic_t wakes;
+
+/* The write to the pipe has just been made. */
+static void
+on_wake_up(int sig)
+{
+	wakes++;
+	done_then = syncer_done_serial(stopped->sy);
+}
+
+/* Who is woken and finds nothing done is not woken for it again. */
+static void
+a_wake_up_finds_done_what_it_is_for(void **state)
+{
+	struct sigaction act = { .sa_handler = on_wake_up }, old;
+	struct syncfix *f = *state;
+	struct syncer_parts parts = syncfix_parts_of(f);
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(fcntl(ends[0], F_SETOWN, getpid()), 0);
+	assert_int_equal(sigaction(SIGIO, &act, &old), 0);
+	assert_int_equal(fcntl(ends[0], F_SETFL, O_ASYNC), 0);
+	f->sy = syncer_free(f->sy);
+	parts.wake_fd = ends[1];
+	assert_int_equal(syncer_new(&parts, &f->sy), 0);
+	stopped = f;
+	wakes = 0;
+	syncfix_spare(f);
+	for (int i = 1; i <= 3; i++) {
+		syncfix_gather(f, 1, 100, i == 2);
+		assert_int_equal(syncer_round(f->sy, &f->why), 1);
+		assert_int_equal(wakes, i);
+		assert_int_equal(done_then, i);
+	}
+	assert_int_equal(sigaction(SIGIO, &old, NULL), 0);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
 #define TEST(name) \
 	cmocka_unit_test_setup_teardown(name, syncfix_setup, syncfix_teardown)
 
@@ -195,6 +284,9 @@ main(void)
 		TEST(a_flush_of_many_pieces_is_taken_in_parts),
 		TEST(no_pass_takes_more_than_the_ring_holds),
 		TEST(a_full_disk_refuses_only_when_nothing_is_under_way),
+		TEST(a_disk_that_fails_the_spare_is_full_and_each_try_wakes),
+		TEST(a_flush_has_an_age_only_while_it_is_under_way),
+		TEST(a_wake_up_finds_done_what_it_is_for),
 	};
 
 	return cmocka_run_group_tests_name("syncer_order", tests, NULL, NULL);
