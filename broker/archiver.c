@@ -37,6 +37,7 @@ run(struct job *job)
 {
 	struct archiver *a = CONTAINER_OF(job, struct archiver, job);
 
+	a->why = (struct reason){ "out of memory" };
 	a->err = archives_write(a->query, &a->why);
 }
 

@@ -202,7 +202,7 @@ run(struct job *job)
 	struct handover *h = CONTAINER_OF(job, struct handover, job);
 	CLEANUP(frame_stream_deinit) struct frame_stream fs = { .fd = -1 };
 
-	h->why.text[0] = '\0';
+	h->why = (struct reason){ "out of memory" };
 	/* Without a writer there is nothing to be given up. */
 	h->err = dial(h, &fs) < 0 ? 0 : try(h, &fs);
 }

@@ -30,6 +30,7 @@ run(struct job *job)
 {
 	struct serve_flush *f = CONTAINER_OF(job, struct serve_flush, job);
 
+	f->why = (struct reason){ "out of memory" };
 	f->err = clients_flush(f->sv->parts.clients, f->now_us, &f->why);
 }
 
