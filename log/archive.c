@@ -309,6 +309,8 @@ archive_load_block(struct archive *a, uint64_t i, struct reason *why)
 	int got;
 
 	a->packed.len = a->block.len = 0;
+	/* Memory that was short once is asked for again. */
+	a->packed.failed = a->block.failed = false;
 	a->last.p = NULL;
 	if (!mp_buf_reserve(&a->packed, len))
 		return -ENOMEM;

@@ -209,6 +209,8 @@ packed_load(struct packed *pk, uint64_t i)
 		return 0;
 	pk->have = 0;
 	pk->packed.len = pk->raw.len = 0;
+	/* Memory that was short once is asked for again. */
+	pk->packed.failed = pk->raw.failed = false;
 	if (offset > pk->index_at || len > pk->index_at - offset ||
 	    len > 2 * PACK_BLOCK)
 		len = 0;

@@ -121,6 +121,38 @@ reading_fails_or_gives_every_event(void **state)
 	sweep_both(*state, &faultfix_reading);
 }
 
+/* Once memory is there again a reader goes on where it was. */
+static int
+read_on(struct faultfix *w)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct logfix *fx = &w->m.fx;
+	struct log_frame f;
+	int got = log_reader_open(fx->io, fx->dirfd, LAST, &rd, &fx->why);
+
+	w->n_read = got == 0 ? (long)log_reader_oldest(rd) - 1 : 0;
+	while (got == 0 || got == LOG_READ_FRAME) {
+		got = log_reader_next(rd, &f, &fx->why);
+		if (got == -ENOMEM && nomemory_end())
+			assert_int_not_equal(
+			    got = log_reader_next(rd, &f, &fx->why), -ENOMEM);
+		if (got != LOG_READ_FRAME)
+			break;
+		assert_int_equal(f.first_seq, w->n_read + 1);
+		w->n_read += f.n_events;
+	}
+	return got;
+}
+
+static void
+a_reader_outlives_short_memory(void **state)
+{
+	const struct faultfix_op op = { NULL, read_on, faultfix_reading.look };
+
+	fill_all(*state);
+	sweep_both(*state, &op);
+}
+
 /* Where an index leads, and where none is. */
 static int
 read_from_the_middle(struct faultfix *w)
@@ -583,6 +615,9 @@ read_rows(struct faultfix *w, struct archive *a, unsigned first)
 
 	for (unsigned i = first; got == ARCHIVE_ROW; i++) {
 		got = archive_next(a, &row, &w->m.fx.why);
+		if (got == -ENOMEM && nomemory_end())
+			assert_int_not_equal(
+			    got = archive_next(a, &row, &w->m.fx.why), -ENOMEM);
 		if (got == ARCHIVE_END)
 			assert_int_equal(i, ROWS);
 		if (got != ARCHIVE_ROW)
@@ -643,6 +678,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(reading_fails_or_gives_every_event),
+		TEST(a_reader_outlives_short_memory),
 		TEST(a_seek_fails_or_finds_the_event),
 		TEST(verifying_fails_or_finds_nothing_in_a_whole_log),
 		TEST(a_backup_fails_or_holds_every_event),
