@@ -19,6 +19,7 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 #include "log/format_priv.h"
+#include "log/log_reader.h"
 #include "log/verify.h"
 #include "log/witness.h"
 #include "tests/lib/modelfix.h"
