@@ -338,68 +338,73 @@ no_byte_of_a_backup_can_change(void **state)
 	manifest_deinit(&m);
 }
 
-#define HEAD                                                               \
-	"{\"peal_backup\":1,\"log\":\"000102030405060708090a0b0c0d0e0f\"," \
-	"\"epoch\":1,\"seq\":1,\"taken_us\":1,\"files\":["
-#define SHA "0000000000000000000000000000000000000000000000000000000000000000"
-#define SIZED(name, capacity)                                               \
-	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":" capacity ","  \
-	"\"sealed\":false,\"first_seq\":1,\"last_seq\":1,\"sha256\":\"" SHA \
-	"\"}"
-#define FILE_OF(name) SIZED(name, "65536")
-#define NAME	      "00000000000000000001-0000000001.seg"
-
-static const struct {
-	const char *text;
-	const char *says;
-} manifests[] = {
-	{ "", "no manifest" },
-	{ "[]", "no manifest" },
-	{ "{}", "'peal_backup' is missing" },
-	{ "{\"peal_backup\":2}", "version 2" },
-	{ "{\"peal_backup\":1,\"log\":\"xx\"}", "no log's id" },
-	{ HEAD FILE_OF("../../../etc/passwd") "]}", "file 1 of it is wrong" },
-	{ HEAD FILE_OF("/etc/passwd") "]}", "file 1 of it is wrong" },
-	{ HEAD FILE_OF("LOCK") "]}", "file 1 of it is wrong" },
-	{ HEAD FILE_OF("") "]}", "file 1 of it is wrong" },
-	{ HEAD FILE_OF("00000000000000000001-0000000001.seg/../x") "]}",
-	    "file 1 of it is wrong" },
-	{ HEAD FILE_OF("00000000000000000002-0000000001.seg") "]}",
-	    "file 1 of it is wrong" },
-	{ HEAD SIZED(NAME, "0") "]}", "file 1 of it is wrong" },
-	{ HEAD SIZED(NAME, "1099511627777") "]}", "file 1 of it is wrong" },
-	{ HEAD SIZED(NAME, "9223372036854775807") "]}",
-	    "file 1 of it is wrong" },
-	{ HEAD FILE_OF(NAME) "," FILE_OF(NAME) "]}", "not in order" },
-	{ HEAD FILE_OF(NAME), "no manifest" },
-	{ HEAD "1]}", "file 1 of it is wrong" },
-	{ HEAD "]}", "do not end with 'seq'" },
-	{ HEAD "{\"name\":\"" NAME "\",\"bytes\":9,\"capacity\":65536,"
-	       "\"sealed\":true,\"first_seq\":1,\"last_seq\":1,"
-	       "\"sha256\":\"" SHA "\"}]}",
-	    "file 1 of it is wrong" },
-	{ HEAD FILE_OF(NAME) "]}", "is missing" },
-	{ HEAD SIZED(NAME, "1099511627776") "]}", "is missing" },
-};
-
 static void
-a_manifest_that_is_none_leads_nowhere(void **state)
+a_log_without_a_segment_gets_no_backup(void **state)
 {
 	struct backupfix *w = *state;
 	int fd;
 
-	for (size_t i = 0; i < ARRAY_LEN(manifests); i++) {
-		const char *text = manifests[i].text;
+	assert_int_equal(backupfix_run(w, &sysio_posix), -ENODATA);
+	assert_non_null(strstr(w->why.text, "no segment yet"));
+	assert_int_equal(
+	    backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), -ENOENT);
+}
 
-		assert_int_equal(fs_replace(&sysio_posix, w->to, MANIFEST_NAME,
-				     text, strlen(text), 0640, &w->why),
-		    0);
-		assert_int_equal(
-		    backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd),
-		    LOG_RESTORE_DAMAGED);
-		if (!strstr(w->why.text, manifests[i].says))
-			fail_msg("%s: %s", text, w->why.text);
+static void
+of_all_that_is_wrong_a_backup_names_the_first(void **state)
+{
+	struct backupfix *w = *state;
+	struct manifest m;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 60, 7);
+	backupfix_done(w);
+	assert_int_equal(manifest_load(&sysio_posix, w->to, &m, &w->why), 0);
+	for (size_t i = 1; i < 3; i++) {
+		flip(w->fx->dirfd, m.files[i].name, 20);
+		flip(w->fx->dirfd, m.files[i].name, LOG_PAGE + 20);
 	}
+	assert_int_equal(backupfix_run(w, &sysio_posix), LOG_BACKUP_DAMAGED);
+	assert_non_null(strstr(w->why.text, m.files[1].name));
+	manifest_deinit(&m);
+}
+
+static unsigned pieces;
+
+static void
+count_piece(void *arg, uint64_t done, uint64_t all)
+{
+	(void)arg;
+	assert_true(done <= all);
+	pieces++;
+}
+
+/* As many as a log of 4 GiB has. */
+static void
+a_backup_of_many_segments_is_whole(void **state)
+{
+	struct backupfix *w = *state;
+	int fd;
+
+	w->fx->segment_bytes = SEGMENT_BYTES_MIN;
+	logfix_start(w->fx);
+	for (unsigned i = 0; i < 70; i++) {
+		logfix_fill(w->fx, 1, 3);
+		assert_int_equal(
+		    log_writer_prepare(w->fx->lw, &w->why), LOG_PREPARED);
+		assert_int_equal(
+		    log_writer_roll(w->fx->lw, w->fx->next_seq, &w->why), 0);
+	}
+	w->backup = (struct log_backup){
+		.limit_seq = 210, .now_us = 1, .progress = count_piece
+	};
+	assert_int_equal(
+	    log_backup(&sysio_posix, w->fx->dirfd, w->to, &w->backup, &w->why),
+	    LOG_BACKUP_DONE);
+	assert_int_equal(w->backup.segments, 70);
+	assert_int_equal(pieces, 70);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	backupfix_expect(w, fd, 210);
 }
 
 /* --- calls that fail --- */
@@ -521,7 +526,13 @@ main(void)
 		cmocka_unit_test_setup_teardown(no_byte_of_a_backup_can_change,
 		    backupfix_setup, backupfix_teardown),
 		cmocka_unit_test_setup_teardown(
-		    a_manifest_that_is_none_leads_nowhere, backupfix_setup,
+		    a_log_without_a_segment_gets_no_backup, backupfix_setup,
+		    backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    of_all_that_is_wrong_a_backup_names_the_first,
+		    backupfix_setup, backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_backup_of_many_segments_is_whole, backupfix_setup,
 		    backupfix_teardown),
 		cmocka_unit_test_setup_teardown(
 		    whatever_fails_the_old_backup_or_the_new_one_is_there,
