@@ -206,7 +206,7 @@ conf_assign(struct conf *conf, const struct conf_row *row, struct slice s,
 	}
 	text = strndup((const char *)s.p, s.len);
 	if (!text)
-		return -ENOMEM;
+		return reason_set(why, -ENOMEM, "cannot set %s", row->name);
 	free(v->text);
 	*v = (struct conf_value){ text, number, at->line };
 	return 0;

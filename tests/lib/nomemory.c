@@ -8,8 +8,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "tests/lib/nomemory.h"
 
@@ -55,7 +60,8 @@ NOMEMORY_WRAP(char *, strndup, (const char *s, size_t len), s, len)
 void
 nomemory_at(uint64_t n, bool for_good)
 {
-	assert(n > 0 && nomemory.held == 0);
+	assert(n > 0);
+	nomemory.held = 0; /* also where a test failed in between */
 	nomemory.left = n;
 	nomemory.for_good = for_good;
 	nomemory.fired = false;
@@ -135,4 +141,30 @@ nomemory_io(const struct sysio *under)
 	io.fsync = held_fsync;
 	io.ftruncate = held_ftruncate;
 	return &io;
+}
+
+static unsigned
+sweep(int (*op)(void *arg), void *arg, bool for_good)
+{
+	unsigned failed = 0;
+	bool fired = true;
+
+	for (unsigned n = 1; fired; n++) {
+		int got;
+
+		nomemory_at(n, for_good);
+		got = op(arg);
+		fired = nomemory_end();
+		if (got != 0 && !(fired && got == -ENOMEM))
+			fail_msg("allocation %u: %d", n, got);
+		failed += got == -ENOMEM;
+	}
+	return failed;
+}
+
+void
+nomemory_sweep(int (*op)(void *arg), void *arg)
+{
+	assert_true(sweep(op, arg, false) > 0);
+	assert_true(sweep(op, arg, true) > 0);
 }

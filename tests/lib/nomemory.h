@@ -30,4 +30,12 @@ void nomemory_release(void);
  */
 const struct sysio *nomemory_io(const struct sysio *under);
 
+/*
+ * op() with its first allocation failing, its second …, alone and with all
+ * behind it, until none fails.  It answers -ENOMEM then, or 0 after it has
+ * found that the result is right; it always does once none fails.  -ENOMEM
+ * comes at least once.
+ */
+void nomemory_sweep(int (*op)(void *arg), void *arg);
+
 #endif
