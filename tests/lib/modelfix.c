@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "core/bytes.h"
+#include "core/crc32c.h"
 #include "log/format_priv.h"
 #include "log/verify.h"
 #include "log/witness.h"
@@ -202,6 +204,30 @@ modelfix_put_file(
     struct modelfix *m, const char *name, const struct modelfix_copy *c)
 {
 	put_bytes(m, name, c->bytes, sizeof(c->bytes));
+}
+
+void
+modelfix_append_frame_of(struct modelfix *m, const char *name, uint64_t at)
+{
+	uint8_t page[LOG_PAGE], *frame, *event;
+	int fd = sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDONLY, 0);
+	uint32_t len;
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    sysio_pread(m->fx.io, fd, page, sizeof(page), at), sizeof(page));
+	(void)sysio_close(m->fx.io, fd);
+	len = LOG_FRAME_HEADER + frame_payload_len(page);
+	frame = malloc(LOG_FRAME_HEADER + LOG_EVENT_HEADER + len);
+	assert_non_null(frame);
+	event = frame + LOG_FRAME_HEADER + LOG_EVENT_HEADER;
+	memcpy(event, page, len);
+	put_le32(event - 8, len);
+	put_le32(event - 4, crc32c(0, event, len));
+	frame_compose(frame, FRAME_EVENTS, 1, m->fx.next_seq,
+	    1000000 + m->fx.next_seq, 0, LOG_EVENT_HEADER + len);
+	assert_int_equal(logfix_stamp_frame(&m->fx, frame), 0);
+	assert_int_equal(logfix_flush(&m->fx), 0);
 }
 
 void

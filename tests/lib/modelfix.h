@@ -66,6 +66,13 @@ void modelfix_take_copy(void *arg, uint8_t *bytes, uint64_t size);
 void modelfix_put_file(
     struct modelfix *m, const char *name, const struct modelfix_copy *c);
 
+/*
+ * Append an event whose bytes are those of the frame at `at` of a file: an
+ * event may be a piece of any log.
+ */
+void modelfix_append_frame_of(
+    struct modelfix *m, const char *name, uint64_t at);
+
 /* name of tests/data/log-v1, at most a copy's size, into the log. */
 void modelfix_put_old(struct modelfix *m, const char *name);
 

@@ -412,8 +412,8 @@ a_segment_without_a_header_is_damage(void **state)
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
 	modelfix_spoil(
 	    m, modelfix_named(m, modelfix_nth(m, 1)), LOG_PAGE + 33, 1);
-	modelfix_expect_damage(
-	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header");
+	modelfix_expect_damage(m, LOG_DAMAGED_SEGMENT,
+	    "neither copy of its header is valid; events 13 to 24 are");
 	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)), 33, 1);
 	while (modelfix_nth(m, n) + 12 < 60)
 		n++;
@@ -423,6 +423,37 @@ a_segment_without_a_header_is_damage(void **state)
 	modelfix_expect_damage(
 	    m, LOG_DAMAGED_SEGMENT, "neither copy of its header");
 	assert_non_null(strstr(m->fx.why.text, "on are damaged"));
+}
+
+/* Of the newest segment: a field of both headers, zeroed. */
+static void
+zero_in_headers(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const struct modelfix_edit *field = arg;
+
+	(void)size;
+	memset(bytes + field->at, 0, field->len);
+	put_le32(bytes + SEG_CRC, crc32c(0, bytes, SEG_CRC));
+	memcpy(bytes + LOG_PAGE, bytes, LOG_PAGE);
+}
+
+static void
+a_segment_of_an_earlier_start_or_epoch_does_not_follow(void **state)
+{
+	static struct modelfix_edit epoch = { SEG_EPOCH, 8, NULL },
+				    start = { SEG_INCARNATION, 4, NULL };
+	struct modelfix *m = *state;
+	struct modelfix_copy was;
+
+	modelfix_fill_segments(m);
+	filemodel_edit(m->fm, modelfix_named(m, 49), modelfix_take_copy, &was);
+	filemodel_edit(m->fm, modelfix_named(m, 49), zero_in_headers, &epoch);
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "is before that of");
+	modelfix_put_file(m, modelfix_named(m, 49), &was);
+	filemodel_edit(m->fm, modelfix_named(m, 49), zero_in_headers, &start);
+	filemodel_put_aside(m->fm, modelfix_named(m, 49),
+	    "00000000000000000049-0000000000.seg");
+	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "is before that of");
 }
 
 static void
@@ -576,6 +607,8 @@ main(void)
 		MODEL_TEST(no_two_segments_have_the_same_salt),
 		MODEL_TEST(one_copy_of_a_header_is_enough),
 		MODEL_TEST(a_segment_without_a_header_is_damage),
+		MODEL_TEST(
+		    a_segment_of_an_earlier_start_or_epoch_does_not_follow),
 		MODEL_TEST(a_newest_segment_of_zeros_is_set_aside),
 		MODEL_TEST(an_unknown_version_is_refused),
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),

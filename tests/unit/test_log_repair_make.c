@@ -109,6 +109,47 @@ no_new_segment_has_the_name_of_an_old_one(void **state)
 	log_repair_deinit(&r);
 }
 
+/* Of another log, in a frame that is whole. */
+static void
+a_frame_within_an_event_is_none_of_a_headless_segment(void **state)
+{
+	static const char other[] = "00000000000000000013-0000000001.seg";
+	struct modelfix *m = *state;
+	struct log_repair r;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 2, 3);
+	modelfix_put_old(m, other);
+	modelfix_append_frame_of(m, other, modelfix_page(0));
+	filemodel_put_aside(m->fm, other, NULL);
+	logfix_fill(&m->fx, 1, 3);
+	modelfix_wipe(m, modelfix_named(m, 1), 0, SEGMENT_FRAMES);
+	if (repairfix_plan(m, &r) != LOG_REPAIR_PLANNED)
+		fail_msg("%s", m->fx.why.text);
+	assert_string_equal(repairfix_ranges(&r), "none");
+	assert_int_equal(r.last_seq, 10);
+	log_repair_deinit(&r);
+}
+
+/* Cut off right behind its last frame. */
+static void
+all_of_a_headless_segment_that_was_cut_is_looked_at(void **state)
+{
+	struct modelfix *m = *state;
+	int fd;
+
+	modelfix_fill_segments(m);
+	modelfix_store_witness(m, 60);
+	modelfix_wipe(m, modelfix_named(m, 49), 0, SEGMENT_FRAMES);
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, modelfix_named(m, 49), O_RDWR, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(sysio_ftruncate(m->fx.io, fd, modelfix_page(4)), 0);
+	assert_int_equal(sysio_fsync(m->fx.io, fd), 0);
+	(void)sysio_close(m->fx.io, fd);
+	repairfix_expect(m, "none", 4);
+}
+
 static bool
 may_skip(const struct log_loss *loss)
 {
@@ -182,6 +223,8 @@ main(void)
 		TEST(what_the_disk_has_spoiled_takes_no_logs_place),
 		TEST(no_new_segment_has_the_name_of_an_old_one),
 		TEST(a_segment_that_grew_is_no_measure),
+		TEST(a_frame_within_an_event_is_none_of_a_headless_segment),
+		TEST(all_of_a_headless_segment_that_was_cut_is_looked_at),
 		cmocka_unit_test(a_loss_lasts_until_the_epoch_that_ends_it),
 	};
 

@@ -129,6 +129,23 @@ verification_looks_as_far_as_the_limit(void **state)
 	assert_int_equal(verify.problems, 1);
 }
 
+/* The frame around it is damaged: what it holds is no place to go on. */
+static void
+a_frame_of_the_past_within_an_event_is_none(void **state)
+{
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct modelfix *m = *state;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 3, 1);
+	modelfix_append_frame_of(m, modelfix_named(m, 1), modelfix_page(1));
+	logfix_fill(&m->fx, 2, 1);
+	assert_int_equal(modelfix_problems(m, sentence), 0);
+	modelfix_spoil(m, modelfix_named(m, 1), modelfix_page(3) + 20, 1);
+	assert_int_equal(modelfix_problems(m, sentence), 1);
+	assert_non_null(strstr(sentence, "events 4 to 4 are"));
+}
+
 #define MODEL_TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, modelfix_setup, modelfix_teardown)
 
@@ -139,6 +156,7 @@ main(void)
 		MODEL_TEST(a_frame_that_is_not_its_events_is_not_handed_out),
 		MODEL_TEST(verification_looks_at_each_event),
 		MODEL_TEST(verification_looks_as_far_as_the_limit),
+		MODEL_TEST(a_frame_of_the_past_within_an_event_is_none),
 	};
 
 	return cmocka_run_group_tests_name("log_verify", tests, NULL, NULL);
