@@ -187,28 +187,6 @@ versions_bump(struct versions *vs, uint64_t hash, struct slice topic,
 	return ++e->version;
 }
 
-/* Free a slot and move up those that probed past it. */
-static void
-free_slot(struct versions *vs, uint32_t at)
-{
-	uint32_t hole = at;
-
-	for (;;) {
-		uint32_t home;
-
-		at = (at + 1) & vs->mask;
-		if (!vs->slots[at])
-			break;
-		home = (uint32_t)vs->entries[vs->slots[at] - 1].hash & vs->mask;
-		/* Is the hole on the way from home to here? */
-		if (((at - home) & vs->mask) >= ((at - hole) & vs->mask)) {
-			vs->slots[hole] = vs->slots[at];
-			hole = at;
-		}
-	}
-	vs->slots[hole] = 0;
-}
-
 void
 versions_undo(struct versions *vs, const struct version_undo *undo)
 {
@@ -218,8 +196,9 @@ versions_undo(struct versions *vs, const struct version_undo *undo)
 	if (--e->version > 0)
 		return;
 	assert(undo->entry == vs->n - 1);
-	free_slot(vs,
-	    find_slot(vs, e->hash, slice_of(vs->names + e->name, e->name_len)));
+	/* It came last: none has probed past its slot. */
+	vs->slots[find_slot(
+	    vs, e->hash, slice_of(vs->names + e->name, e->name_len))] = 0;
 	vs->names_len -= e->name_len;
 	vs->n--;
 }

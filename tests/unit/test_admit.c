@@ -66,13 +66,15 @@ struct ask {
 	int data;
 	uint64_t time_us;
 	const char *meta; /* the one pair's key; its value is "mine" */
+	const char *actor;
 };
 
 static void
 pack_ask(struct mp_buf *b, const struct ask *a)
 {
 	unsigned pairs = 3 + (*a->expect != 0) + (a->key != NULL) +
-			 (a->time_us != 0) + (a->meta != NULL);
+			 (a->time_us != 0) + (a->meta != NULL) +
+			 (a->actor != NULL);
 
 	mp_pack_map(b, pairs);
 	mp_pair_cstr(b, "topic", a->topic);
@@ -89,6 +91,8 @@ pack_ask(struct mp_buf *b, const struct ask *a)
 		mp_pair_cstr(b, "key", a->key);
 	if (a->time_us)
 		mp_pair_uint(b, "time", a->time_us);
+	if (a->actor)
+		mp_pair_cstr(b, "actor", a->actor);
 	if (a->meta) {
 		mp_pack_cstr(b, "meta");
 		mp_pack_map(b, 1);
@@ -266,6 +270,65 @@ time_never_decreases_and_the_original_is_kept(void **state)
 	assert_int_equal(ev.seq, 2);
 	assert_int_equal(proto_get_uint(ev.meta, "time").v, 400);
 	assert_true(slice_is(ev.actor, "tester"));
+	teardown(&f);
+}
+
+static void
+a_request_has_the_latest_of_its_times(void **state)
+{
+	const struct ask asks[] = {
+		{ .topic = "a", .expect = "", .time_us = 700 },
+		{ .topic = "b", .expect = "", .time_us = 900 },
+		{ .topic = "c", .expect = "", .time_us = 800 },
+	};
+	struct fx f;
+
+	setup(&f);
+	assert_int_equal(append(&f, asks, 3), PROTO_OK);
+	assert_int_equal(f.out.time_us, 900);
+	teardown(&f);
+}
+
+/* A gateway appends for all its users, by one account. */
+static void
+each_actor_has_keys_of_its_own(void **state)
+{
+	const struct ask ann = { "a", "", "k", .actor = "ann" };
+	const struct ask bob = { "b", "", "k", .actor = "bob" };
+	struct fx f;
+
+	setup(&f);
+	assert_int_equal(append(&f, &ann, 1), PROTO_OK);
+	assert_int_equal(append(&f, &bob, 1), PROTO_OK);
+	assert_false(f.out.duplicate);
+	assert_int_equal(f.out.seq, 2);
+	assert_int_equal(append(&f, &ann, 1), PROTO_OK);
+	assert_true(f.out.duplicate);
+	assert_int_equal(f.out.seq, 1);
+	teardown(&f);
+}
+
+static void
+each_event_goes_to_the_ring_with_its_own_version_and_topic(void **state)
+{
+	const struct ask asks[] = { { "a", "" }, { "b", "" }, { "a", "" } };
+	static const uint64_t versions[] = { 3, 1, 4 };
+	struct gather_item item;
+	struct fx f;
+
+	setup(&f);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(append(&f, asks, 1), PROTO_OK);
+		assert_int_equal(gather_peek(f.sq.gather, &item), GATHER_FRAME);
+		gather_step(f.sq.gather);
+	}
+	assert_int_equal(append(&f, asks, 3), PROTO_OK);
+	assert_int_equal(gather_peek(f.sq.gather, &item), GATHER_FRAME);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(item.notes[i].version, versions[i]);
+		assert_int_equal(item.notes[i].topic_hash,
+		    hash_bytes(&f.st.topic_key, asks[i].topic, 1));
+	}
 	teardown(&f);
 }
 
@@ -536,6 +599,10 @@ main(void)
 		cmocka_unit_test(time_never_decreases_and_the_original_is_kept),
 		cmocka_unit_test(
 		    what_the_clock_says_is_kept_where_it_is_not_the_time),
+		cmocka_unit_test(a_request_has_the_latest_of_its_times),
+		cmocka_unit_test(each_actor_has_keys_of_its_own),
+		cmocka_unit_test(
+		    each_event_goes_to_the_ring_with_its_own_version_and_topic),
 		cmocka_unit_test(limits_refuse_and_leave_no_trace),
 		cmocka_unit_test(system_topics_are_for_those_who_may),
 		cmocka_unit_test(random_requests_do_what_the_model_says),

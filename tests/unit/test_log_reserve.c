@@ -67,11 +67,17 @@ one_of_another_size_is_made_anew(void **state)
 {
 	struct modelfix *m = *state;
 
-	assert_int_equal(
-	    reserve_keep(m->fx.io, m->fx.dirfd, BYTES / 2, &m->fx.why),
-	    RESERVE_THERE);
-	assert_int_equal(keep(m), RESERVE_THERE);
-	assert_int_equal(filemodel_size(m->fm, RESERVE_NAME), BYTES);
+	const uint64_t others[] = { BYTES / 2, BYTES * 2 };
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		assert_int_equal(
+		    reserve_keep(m->fx.io, m->fx.dirfd, others[i], &m->fx.why),
+		    RESERVE_THERE);
+		assert_int_equal(
+		    filemodel_size(m->fm, RESERVE_NAME), others[i]);
+		assert_int_equal(keep(m), RESERVE_THERE);
+		assert_int_equal(filemodel_size(m->fm, RESERVE_NAME), BYTES);
+	}
 }
 
 static void

@@ -289,6 +289,40 @@ an_empty_log_is_the_one_that_its_witness_names(void **state)
 	assert_memory_equal(fx->tail.log_id, log_id, 16);
 }
 
+static bool syncs_fail;
+
+static int
+fdatasync_failing(void *ctx, int fd)
+{
+	return syncs_fail ? -EIO : sysio_posix.fdatasync(NULL, fd);
+}
+
+/* Its next sync may succeed, and say nothing of what the first one lost. */
+static void
+a_disk_that_fails_a_seal_is_written_to_no_more(void **state)
+{
+	struct logfix *fx = *state;
+	struct sysio io = *fx->io;
+
+	io.fdatasync = fdatasync_failing;
+	fx->io = &io;
+	syncs_fail = false;
+	logfix_start(fx);
+	logfix_fill(fx, 3, 1);
+	assert_int_equal(log_writer_prepare(fx->lw, &fx->why), LOG_PREPARED);
+	syncs_fail = true;
+	assert_int_equal(log_writer_roll(fx->lw, 4, &fx->why), -EIO);
+	assert_non_null(strstr(fx->why.text, "cannot seal segment"));
+	syncs_fail = false;
+	assert_int_equal(log_writer_roll(fx->lw, 4, &fx->why), -EIO);
+	assert_int_equal(logfix_append(fx, 1), -EIO);
+	assert_int_equal(log_writer_idle(fx->lw, 3, &fx->why), -EIO);
+	logfix_start(fx);
+	logfix_expect(fx, 3);
+	logfix_stop(fx);
+	fx->io = &sysio_posix;
+}
+
 static void *
 prepare_spare(void *arg)
 {
@@ -423,6 +457,7 @@ main(void)
 		LOG_TEST(a_spare_that_a_larger_segment_was_to_be_is_made_anew),
 		LOG_TEST(reading_ends_at_the_limit),
 		LOG_TEST(an_empty_log_is_the_one_that_its_witness_names),
+		LOG_TEST(a_disk_that_fails_a_seal_is_written_to_no_more),
 		LOG_TEST(a_spare_is_prepared_while_frames_are_written),
 		LOG_TEST(reading_and_verifying_may_go_on_while_the_log_grows),
 		LOG_TEST(a_witness_says_what_was_stored_last),
