@@ -424,7 +424,7 @@ backup_run(struct backup *bk)
 	bk->has_old = err == 0;
 	if (err < 0 && err != -ENOENT) {
 		*bk->why = what;
-		return err;
+		return err == -EPROTO ? LOG_BACKUP_DAMAGED : err;
 	}
 	err = segment_list_read(bk->io, bk->dirfd, l, bk->why);
 	if (err < 0)
@@ -483,7 +483,7 @@ log_backup(const struct sysio *io, int dirfd, int tofd,
 		if (err != -ENOENT)
 			break;
 	}
-	if (err < 0)
+	if (err < 0 || err == LOG_BACKUP_DAMAGED)
 		return err;
 	return bk.sink.told > 0 ? LOG_BACKUP_DAMAGED : LOG_BACKUP_DONE;
 }

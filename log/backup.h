@@ -33,7 +33,8 @@ struct log_backup {
 
 enum log_backup_end {
 	LOG_BACKUP_DONE = 0,
-	LOG_BACKUP_DAMAGED, /* the log is; *why names the first problem */
+	/* The log is; *why names the first problem.  Or the old manifest is. */
+	LOG_BACKUP_DAMAGED,
 };
 
 /*

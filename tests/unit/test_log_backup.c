@@ -351,6 +351,21 @@ a_log_without_a_segment_gets_no_backup(void **state)
 }
 
 static void
+a_manifest_that_is_none_is_not_written_over(void **state)
+{
+	struct backupfix *w = *state;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 2, 3);
+	backupfix_done(w);
+	assert_int_equal(fs_replace(&sysio_posix, w->to, MANIFEST_NAME, "", 0,
+			     0640, &w->why),
+	    0);
+	assert_int_equal(backupfix_run(w, &sysio_posix), LOG_BACKUP_DAMAGED);
+	assert_non_null(strstr(w->why.text, "no manifest"));
+}
+
+static void
 of_all_that_is_wrong_a_backup_names_the_first(void **state)
 {
 	struct backupfix *w = *state;
@@ -524,6 +539,9 @@ main(void)
 		    nor_is_one_whose_newest_segment_has_no_header,
 		    backupfix_setup, backupfix_teardown),
 		cmocka_unit_test_setup_teardown(no_byte_of_a_backup_can_change,
+		    backupfix_setup, backupfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    a_manifest_that_is_none_is_not_written_over,
 		    backupfix_setup, backupfix_teardown),
 		cmocka_unit_test_setup_teardown(
 		    a_log_without_a_segment_gets_no_backup, backupfix_setup,
