@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/reason.h"
+#include "log/base.h"
 #include "log/chain.h"
 #include "log/format_priv.h"
 #include "log/scan.h"
@@ -115,6 +116,42 @@ chain_check_floor(struct chain *ch, const struct segment_list *list)
 		    "%" PRIu64,
 		    list->floor.seq);
 	}
+}
+
+static int
+chain_see_base(void *arg, const char *name)
+{
+	uint64_t seq, *newest = arg;
+
+	if (base_parse_name(name, &seq))
+		*newest = MAX(*newest, seq);
+	return 0;
+}
+
+/*
+ * 1: the log begins with s, behind its first event, and no floor is there,
+ * though a base is, which never is without one: told.
+ */
+static int
+chain_misses_floor(
+    struct chain *ch, const struct log_floor *floor, const struct segment *s)
+{
+	struct log_problem at = { LOG_DAMAGED_BASE, .segment = FLOOR_NAME };
+	char name[BASE_NAME_SIZE];
+	uint64_t newest = 0;
+	int err;
+
+	if (floor->seq > 1 || s->name_first_seq == 1)
+		return 0;
+	err = sysio_list(ch->io, ch->dirfd, chain_see_base, &newest);
+	if (err < 0)
+		return reason_set(ch->why, err, "cannot list the log");
+	if (newest == 0)
+		return 0;
+	base_name(name, newest);
+	log_problem_tell(ch->sink, &at,
+	    "it is missing, and '%s' says that it was there", name);
+	return 1;
 }
 
 /* Segments are missing or doubled between a and b. */
@@ -274,10 +311,14 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 {
 	struct chain ch = { io, dirfd, notes, sink, why };
 	struct segment *before = NULL;
+	int missing;
 
 	chain_check_floor(&ch, list);
 	if (list->bad_floor)
 		return 0;
+	missing = n > 0 ? chain_misses_floor(&ch, &list->floor, list->v) : 0;
+	if (missing != 0)
+		return MIN(missing, 0);
 	for (size_t i = 0; i < n; i++) {
 		struct segment *s = &list->v[i];
 		int err = 0;

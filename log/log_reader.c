@@ -107,6 +107,15 @@ log_reader_free(struct log_reader *rd)
 	return NULL;
 }
 
+bool
+log_reader_fits(const struct log_reader *rd, struct reason *why)
+{
+	if (!rd->misfit_why.text[0])
+		return true;
+	(void)reason_set(why, 0, "%s", rd->misfit_why.text);
+	return false;
+}
+
 uint64_t
 log_reader_oldest(const struct log_reader *rd)
 {

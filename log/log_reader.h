@@ -31,6 +31,12 @@ MUST_CHECK int log_reader_open(const struct sysio *io, int dirfd,
 struct log_reader *log_reader_free(struct log_reader *rd);
 CLEANUP_FN(struct log_reader *, log_reader_free)
 
+/*
+ * Do all segments and the floor fit each other?  false with a sentence: an
+ * event that log_reader_seek() does not find may be a lost one.
+ */
+bool log_reader_fits(const struct log_reader *rd, struct reason *why);
+
 /* The oldest event that is kept, as far as this reader has noticed. */
 uint64_t log_reader_oldest(const struct log_reader *rd);
 

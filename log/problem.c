@@ -38,8 +38,8 @@ static const struct {
 	    "move the file out of the log's directory, and put back the one "
 	    "that belongs there" },
 	[LOG_DAMAGED_BASE] = { "damaged base",
-	    "put the file back from a backup: what was removed below the "
-	    "floor is nowhere else" },
+	    "put the file back from " LOG_FROM_BACKUP
+	    ": what was removed below the floor is nowhere else" },
 	[LOG_EDITED] = { "edited history",
 	    "copy the log's directory, find out who wrote to it, and put the "
 	    "segment back from " LOG_FROM_BACKUP "; 'peal log cat' reads what "

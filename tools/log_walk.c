@@ -96,7 +96,8 @@ log_walk(const struct house *h, uint64_t first, uint64_t last,
 	first = MAX(first, log_reader_oldest(rd));
 	err = log_reader_seek(rd, first, why);
 	if (err == -ENOENT)
-		return LOG_WALK_END;
+		return log_reader_fits(rd, why) ? LOG_WALK_END
+						: LOG_WALK_DAMAGED;
 	if (err < 0)
 		return err;
 	while ((got = log_reader_next(rd, &frame, why)) == LOG_READ_FRAME) {

@@ -197,7 +197,11 @@ exits 'and verification says it' 3 'its hash is another' \
     "$peal" log verify --data "$data"
 cp "$work/base" "$base"
 mv "$data/log/FLOOR" "$work/FLOOR"
-exits 'without the floor it refuses' 3 'the log begins with it' start
+exits 'without the floor it refuses' 3 "'FLOOR': it is missing" start
+exits 'and gives up nothing that the base stands for' 3 "'FLOOR': it is missing" \
+    "$peal" log repair --data "$data"
+exits 'nor does it print an empty log' 3 "'FLOOR': it is missing" \
+    "$peal" log cat --data "$data"
 head -c 100 "$work/FLOOR" >"$data/log/FLOOR"
 exits 'and with half of one' 3 "'FLOOR': it does not verify" start
 cp "$work/FLOOR" "$data/log/FLOOR"

@@ -243,6 +243,7 @@ a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
 {
 	struct modelfix *m = *state, *other = NULL;
 	struct log_floor floor, older;
+	char base[BASE_NAME_SIZE];
 	void *second = NULL;
 
 	modelfix_fill_segments(m);
@@ -270,8 +271,14 @@ a_floor_that_is_gone_or_old_or_anothers_is_damage(void **state)
 	modelfix_expect_damage(
 	    m, LOG_FOREIGN_SEGMENT, "'FLOOR' says with number");
 	filemodel_put_aside(m->fm, FLOOR_NAME, NULL);
+	/* What the base stands for is not lost. */
+	modelfix_expect_damage(
+	    m, LOG_DAMAGED_BASE, "'FLOOR': it is missing, and 'base-");
+	base_name(base, floor.seq - 1);
+	filemodel_put_aside(m->fm, base, "x");
 	modelfix_expect_damage(
 	    m, LOG_MISSING_SEGMENT, "the log begins with it; events 1 to");
+	filemodel_put_aside(m->fm, "x", base);
 	assert_int_equal(
 	    floor_write(m->fx.io, m->fx.dirfd, &floor, &m->fx.why), 0);
 	modelfix_expect_recovered(m, LAST);
