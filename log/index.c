@@ -62,37 +62,20 @@ index_note(struct index *ix, uint64_t seq, uint64_t offset, uint64_t time_us)
 	ix->v[ix->n++] = (struct index_entry){ seq, offset, time_us };
 }
 
-/* How many entries come before the first that is too late for both bounds. */
-static size_t
-index_count(const struct index *ix, uint64_t seq, uint64_t time_us)
+const struct index_entry *
+index_find(const struct index *ix, uint64_t seq)
 {
 	size_t low = 0, high = ix->n;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (ix->v[mid].seq <= seq && ix->v[mid].time_us < time_us)
+		if (ix->v[mid].seq <= seq)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low;
-}
-
-const struct index_entry *
-index_find(const struct index *ix, uint64_t seq)
-{
-	size_t n = index_count(ix, seq, UINT64_MAX);
-
-	return n > 0 ? &ix->v[n - 1] : NULL;
-}
-
-const struct index_entry *
-index_find_time(const struct index *ix, uint64_t time_us)
-{
-	size_t n = index_count(ix, UINT64_MAX, time_us);
-
-	return n > 0 ? &ix->v[n - 1] : NULL;
+	return low > 0 ? &ix->v[low - 1] : NULL;
 }
 
 static void

@@ -40,9 +40,6 @@ void index_note(
 
 /* The last entry at or before seq; NULL when there is none. */
 const struct index_entry *index_find(const struct index *ix, uint64_t seq);
-/* The last entry with a time before time_us. */
-const struct index_entry *index_find_time(
-    const struct index *ix, uint64_t time_us);
 
 /* The file beside the segment; not synced.  A failure may be passed over. */
 int index_write(const struct sysio *io, int dirfd,
