@@ -146,6 +146,25 @@ a_refused_file_changes_nothing(void **state)
 	assert_int_equal(conf_uint(conf, CONF_ring_slots), 1 << 18);
 }
 
+/* As after a reload: what was taken out of the file is taken back. */
+static void
+what_a_file_no_longer_says_is_as_by_default_again(void **state)
+{
+	CLEANUP(conf_freep) struct conf *conf = conf_new();
+	struct conf_entry entry;
+	struct reason why;
+
+	assert_int_equal(
+	    read_text(*state, conf, "[ring]\nslots=128\n", &why), 0);
+	assert_int_equal(conf_uint(conf, CONF_ring_slots), 128);
+	assert_int_equal(
+	    read_text(*state, conf, "[writer]\nkeys=5\n", &why), 0);
+	assert_int_equal(conf_uint(conf, CONF_ring_slots), 1 << 18);
+	assert_int_equal(conf_uint(conf, CONF_writer_keys), 5);
+	conf_describe(conf, CONF_ring_slots, &entry);
+	assert_string_equal(entry.source, "default");
+}
+
 static void
 numbers_are_accepted_up_to_their_bounds(void **state)
 {
@@ -170,8 +189,12 @@ a_copy_has_its_own_values_and_one_key_can_go_back(void **state)
 	struct reason why;
 
 	assert_int_equal(conf_set(conf, "writer.keys=7", &why), 0);
+	assert_int_equal(
+	    read_text(*state, conf, "[ring]\nslots=128\n", &why), 0);
 	copy = conf_copy(conf);
 	assert_non_null(copy);
+	conf_describe(copy, CONF_ring_slots, &entry);
+	assert_non_null(strstr(entry.source, "/conf:2"));
 	assert_int_equal(conf_set(conf, "writer.keys=8", &why), 0);
 	assert_int_equal(conf_set(conf, "gateway.batch_ms=9", &why), 0);
 	assert_int_equal(conf_uint(copy, CONF_writer_keys), 7);
@@ -181,7 +204,7 @@ a_copy_has_its_own_values_and_one_key_can_go_back(void **state)
 	assert_int_equal(conf_uint(conf, CONF_gateway_batch_ms), 9);
 	conf_describe(conf, CONF_writer_keys, &entry);
 	assert_string_equal(entry.source, "command line");
-	assert_string_equal(conf_file(conf), "");
+	assert_string_equal(conf_file(conf), conf_file(copy));
 }
 
 static void
@@ -197,6 +220,8 @@ what_is_no_number_is_refused(void **state)
 		    assignment, sizeof(assignment), "writer.keys=%s", bad[i]);
 		set_refused(assignment, "a number from 1 to 100000000");
 	}
+	/* Nor where 0 is one. */
+	set_refused("gateway.batch_ms=", "a number from 0 to 1000");
 }
 
 static void
@@ -251,6 +276,7 @@ texts_are_bounded_and_hold_no_control_characters(void **state)
 	set_refused(text, "text of 0 to 200 bytes");
 	set_refused("log.directory=", "text of 1 to 400 bytes");
 	set_refused("auth.issuer=a\033[2Jb", "\\x1b[2Jb");
+	set_refused("auth.issuer=a\177", "\\x7f");
 }
 
 static void
@@ -304,17 +330,21 @@ a_line_has_at_most_64_kib(void **state)
 static void
 bytes_that_are_no_text_are_refused(void **state)
 {
-	static const uint8_t nul[] = "[ring]\ngroup = a\0b\n";
+	/* In the midst of a value, and where white space would be. */
+	static const char *const says[] = { "a\\x00b", "ab\\x00", "\\x00ab" };
+	static const char nul[][20] = { "[ring]\ngroup = a\0b\n",
+		"[ring]\ngroup = ab\0\n", "[ring]\ngroup = \0ab\n" };
 	CLEANUP(conf_freep) struct conf *conf = conf_new();
-	struct reason why = { "" };
 
-	assert_int_equal(
-	    conf_read(conf,
-		tmpdir_put(*state, "conf", slice_of(nul, sizeof(nul) - 1)),
-		&why),
-	    -EINVAL);
-	assert_non_null(strstr(why.text, ":2: "));
-	assert_non_null(strstr(why.text, "a\\x00b"));
+	for (unsigned i = 0; i < ARRAY_LEN(says); i++) {
+		struct reason why = { "" };
+		const char *path =
+		    tmpdir_put(*state, "conf", slice_of(nul[i], 19));
+
+		assert_int_equal(conf_read(conf, path, &why), -EINVAL);
+		assert_non_null(strstr(why.text, ":2: "));
+		assert_non_null(strstr(why.text, says[i]));
+	}
 }
 
 static void
@@ -399,9 +429,9 @@ main(void)
 		cmocka_unit_test(
 		    a_value_may_hold_what_looks_like_an_assignment),
 		IN_DIRECTORY(a_refused_file_changes_nothing),
+		IN_DIRECTORY(what_a_file_no_longer_says_is_as_by_default_again),
 		cmocka_unit_test(numbers_are_accepted_up_to_their_bounds),
-		cmocka_unit_test(
-		    a_copy_has_its_own_values_and_one_key_can_go_back),
+		IN_DIRECTORY(a_copy_has_its_own_values_and_one_key_can_go_back),
 		cmocka_unit_test(what_is_no_number_is_refused),
 		cmocka_unit_test(sizes_take_a_unit_and_notice_overflow),
 		cmocka_unit_test(the_ring_takes_powers_of_two_alone),

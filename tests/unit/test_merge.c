@@ -164,18 +164,31 @@ pack_nested(struct mp_buf *b, unsigned depth, bool maps)
 static void
 an_element_that_nests_too_deep_is_unfit(void **state)
 {
-	for (unsigned depth = MERGE_DEPTH - 3; depth <= MERGE_DEPTH; depth++) {
+	/* In arrays, and in maps, whose values are as deep as their keys. */
+	for (unsigned i = 0; i < 8; i++) {
 		CLEANUP(mp_buf_deinit) struct mp_buf b = { 0 };
 		CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+		unsigned depth = MERGE_DEPTH - 3 + i / 2;
 		int want = depth <= MERGE_DEPTH - 2 ? MERGE_DONE : MERGE_UNFIT;
 
 		mp_pack_map(&b, 1);
 		mp_pack_cstr(&b, "t");
-		pack_nested(&b, depth, false);
+		pack_nested(&b, depth, i % 2);
 		assert_int_equal(
 		    merge_add(slice_of(NULL, 0), slice_of(b.p, b.len), &out),
 		    want);
 	}
+}
+
+/* No memory is asked for it. */
+static void
+a_patch_of_more_pairs_than_it_has_bytes_is_unfit(void **state)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+
+	assert_int_equal(merge_patch(slice_of(NULL, 0),
+			     slice_of("\xdf\xff\xff\xff\xff", 5), &out),
+	    MERGE_UNFIT);
 }
 
 static void
@@ -378,6 +391,8 @@ main(void)
 		cmocka_unit_test(all_equal_elements_are_removed),
 		cmocka_unit_test(a_change_of_another_shape_is_unfit),
 		cmocka_unit_test(an_element_that_nests_too_deep_is_unfit),
+		cmocka_unit_test(
+		    a_patch_of_more_pairs_than_it_has_bytes_is_unfit),
 		cmocka_unit_test(maps_merge_down_to_the_depth_that_values_have),
 		cmocka_unit_test(maps_of_all_sizes_merge),
 		cmocka_unit_test(random_merges_give_what_the_slow_way_gives),

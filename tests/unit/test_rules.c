@@ -94,6 +94,10 @@ the_first_match_of_configured_rules_wins(void **state)
 	assert_string_equal(fold_by(text, "t", "x=b"), "touch");
 	assert_string_equal(fold_by(text, "t", "x"), "merge");
 	assert_string_equal(fold_by("a=set", "t", "x"), "touch");
+	/* A star at the beginning, and another one. */
+	assert_string_equal(fold_by("*a*b=set", "t", "xaxb"), "set");
+	assert_string_equal(fold_by("*a*b=set", "t", "xa*b"), "set");
+	assert_string_equal(fold_by("*a*b=set", "t", "xb"), "touch");
 }
 
 static void
@@ -124,41 +128,51 @@ rules_live_as_long_as_the_last_who_uses_them(void **state)
 	assert_null(rules_free(NULL));
 }
 
+#define FORM(bytes)                                         \
+	{                                                   \
+		(const uint8_t *)(bytes), sizeof(bytes) - 1 \
+	}
+
 static void
 packed_rules_of_another_form_are_refused(void **state)
 {
-	static const struct {
-		size_t len;
-		const char *bytes;
-	} no[] = {
-		{ 0, "" },
-		{ 1, "\x90" },		    /* no map */
-		{ 1, "\x81" },		    /* a map that ends early */
-		{ 2, "\x81\xc1" },	    /* a name that is none */
-		{ 3, "\x81\xa1x" },	    /* a name without a value */
-		{ 7, "\x81\xa5rules\xa1" }, /* rules that are cut off */
-		{ 7, "\x81\xa5rules\x80" }, /* or no list */
-		{ 7, "\x81\xa5rules\x91" }, /* or a list that ends early */
-		{ 8, "\x81\xa5rules\x91\xc0" },
-		{ 8, "\x81\xa5rules\x91\x90" },
-		{ 8, "\x81\xa5rules\x91\x92" },
-		{ 9, "\x81\xa5rules\x91\x92\x01" },
-		{ 10, "\x81\xa5rules\x91\x92\xa1"
-		      "a" },
-		{ 11, "\x81\xa5rules\x91\x92\xa1"
-		      "a\x01" },
-		{ 12, "\x81\xa5rules\x91\x93\xa1"
-		      "a\xa1"
-		      "b" },
+	static const struct slice no[] = {
+		FORM(""),
+		FORM("\x90"),		   /* no map */
+		FORM("\x81"),		   /* a map that ends early */
+		FORM("\x81\xc1"),	   /* a name that is none */
+		FORM("\x81\xa1x"),	   /* a name without a value */
+		FORM("\x81\xa5rules\xa1"), /* rules that are cut off */
+		FORM("\x81\xa5rules\x80"), /* or no list */
+		FORM("\x81\xa5rules\x81\x92\xa1"
+		     "a\xa3set\x01"),
+		FORM("\x81\xa5rules\x91"), /* or a list that ends early */
+		FORM("\x81\xa5rules\x91\xc0"),
+		FORM("\x81\xa5rules\x91\x90"),
+		FORM("\x81\xa5rules\x91\x92"),
+		FORM("\x81\xa5rules\x91\x92\x01"),
+		FORM("\x81\xa5rules\x91\x92\xa1"
+		     "a"),
+		FORM("\x81\xa5rules\x91\x92\xa1"
+		     "a\x01"),
+		/* A pair of other types, of three, and a map of two. */
+		FORM("\x81\xa5rules\x91\x92\xc4\x01"
+		     "a\xa3set"),
+		FORM("\x81\xa5rules\x91\x92\xa1"
+		     "a\xc4\x03set"),
+		FORM("\x81\xa5rules\x91\x93\xa1"
+		     "a\xa3set\xa1"
+		     "b"),
+		FORM("\x81\xa5rules\x91\x82\xa1"
+		     "a\xa3set\xa1"
+		     "b\xa3set"),
 	};
 
 	for (unsigned i = 0; i < ARRAY_LEN(no); i++) {
 		struct rules *rules = NULL;
 		struct reason why = { "" };
 
-		assert_int_equal(rules_unpack(slice_of(no[i].bytes, no[i].len),
-				     &rules, &why),
-		    -EINVAL);
+		assert_int_equal(rules_unpack(no[i], &rules, &why), -EINVAL);
 		assert_null(rules);
 		if (!strstr(why.text, "have no known form"))
 			fail_msg("row %u: '%s'", i, why.text);
