@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "core/event.h"
+#include "core/mpvalid.h"
 #include "log/backup.h"
 #include "log/format_priv.h"
 #include "log/log_reader.h"
@@ -138,6 +140,31 @@ back_up(struct faultfix *w)
 	return log_backup(w->m.fx.io, w->m.fx.dirfd, w->to, &b, &w->m.fx.why);
 }
 
+/* Event LAST + 1 is whole, and says why. */
+static void
+assert_epoch_begun(struct faultfix *w, int fd)
+{
+	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
+	struct reason *why = &w->m.fx.why;
+	struct log_frame f;
+	struct slice bytes;
+	struct event ev;
+	uint32_t crc;
+	size_t at = 0;
+
+	assert_int_equal(
+	    log_reader_open(w->m.fx.io, fd, LAST + 1, &rd, why), 0);
+	assert_int_equal(log_reader_seek(rd, LAST + 1, why), 0);
+	assert_int_equal(log_reader_next(rd, &f, why), LOG_READ_FRAME);
+	assert_true(log_frame_event(&f, &at, &bytes, &crc));
+	if (event_decode(bytes, &ev, why) != 0)
+		fail_msg("%s", why->text);
+	assert_true(slice_equal(ev.type, SLICE_STR("log_restored")));
+	assert_int_equal(
+	    mpvalid_check(ev.data.p, ev.data.len, why), MPVALID_OK);
+	assert_int_equal(ev.data.p[0], 0x84); /* a map of all four */
+}
+
 static void
 assert_restored(struct faultfix *w, int fd)
 {
@@ -150,6 +177,7 @@ assert_restored(struct faultfix *w, int fd)
 	assert_int_equal(v.last_seq, LAST + 1);
 	there.dirfd = fd;
 	assert_int_equal(logfix_read(&there, LAST, &outcome), LAST);
+	assert_epoch_begun(w, fd);
 }
 
 static int

@@ -315,12 +315,9 @@ static int
 write_json(void *arg)
 {
 	CLEANUP(mp_buf_deinit) struct mp_buf mp = { 0 }, text = { 0 };
-	static const char value[] = "{\"a\":[1,-2,3.5,\"\\u00e9\\n\",null,"
-				    "true,{\"$bin\":\"AAEC\"}],\"bb\":{}}";
 	struct reason why = { "" };
-	int err = json_to_mp(slice_cstr(value), &mp, &why);
+	int err = json_to_mp(slice_cstr(arg), &mp, &why);
 
-	(void)arg;
 	if (err == 0)
 		err = json_from_mp(slice_of(mp.p, mp.len), &text);
 	if (err < 0 && why.text[0])
@@ -331,8 +328,13 @@ write_json(void *arg)
 static void
 json_is_never_called_wrong_for_want_of_memory(void **state)
 {
+	static const char *const values[] = { "5", "\"x\"", "[]",
+		"{\"a\":[1,-2,3.5,\"\\u00e9\\n\",null,true,"
+		"{\"$bin\":\"AAEC\"}],\"bb\":{}}" };
+
 	(void)state;
-	nomemory_sweep(write_json, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++)
+		nomemory_sweep(write_json, (void *)values[i]);
 }
 
 static int
