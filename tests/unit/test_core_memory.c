@@ -200,25 +200,44 @@ topics_are_chosen_all_or_none(void **state)
 	nomemory_sweep(choose_topics, NULL);
 }
 
+static const uint8_t one[] = { 0x81, 0xa3, 'k', '0', '0', 0xcc, 0x07 };
+
 static int
 merge(void *arg)
 {
+	int (*const *change)(struct slice, struct slice, struct mp_buf *) = arg;
 	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
-	static const uint8_t one[] = { 0x81, 0xa3, 'k', '0', '0', 0x07 };
-	struct slice change = slice_of(one, sizeof(one));
 	uint8_t buf[1024];
-	struct slice value = map_of(40, buf);
-	size_t len;
-	int err = merge_patch(change, value, &out);
+	int err = (*change)(
+	    *change == merge_patch ? map_of(40, buf) : slice_of(NULL, 0),
+	    slice_of(one, sizeof(one)), &out);
+
+	assert_true(err == 0 ? out.len > 0 : out.len == 0);
+	return err;
+}
+
+/* With more pairs than a patch has room for. */
+static int
+merge_many(void *arg)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+	uint8_t buf[1024];
+	struct slice patch = map_of(40, buf);
+	int err = merge_patch(slice_of(one, sizeof(one)), patch, &out);
 
 	(void)arg;
-	len = out.len;
-	assert_true(err == 0 ? len == value.len : len == 0);
-	if (err == 0)
-		err = merge_add(slice_of(NULL, 0), change, &out);
-	if (err == 0)
-		err = merge_remove(slice_of(NULL, 0), change, &out);
-	assert_true(err == 0 || out.len >= len);
+	assert_true(err == 0 ? out.len >= patch.len : out.len == 0);
+	return err;
+}
+
+static int
+shorten(void *arg)
+{
+	CLEANUP(mp_buf_deinit) struct mp_buf out = { 0 };
+	int err = mp_canonical(slice_of(one, sizeof(one)), &out);
+
+	(void)arg;
+	assert_int_equal(out.len, err == 0 ? sizeof(one) - 1 : 0);
 	return err;
 }
 
@@ -240,8 +259,14 @@ validate(void *arg)
 static void
 values_are_merged_and_judged_or_not(void **state)
 {
+	static int (*const changes[])(struct slice, struct slice,
+	    struct mp_buf *) = { merge_patch, merge_add, merge_remove };
+
 	(void)state;
-	nomemory_sweep(merge, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(changes); i++)
+		nomemory_sweep(merge, (void *)&changes[i]);
+	nomemory_sweep(merge_many, NULL);
+	nomemory_sweep(shorten, NULL);
 	nomemory_sweep(validate, NULL);
 }
 
