@@ -138,12 +138,87 @@ a_segment_that_cannot_be_packed_is_left_and_the_others_are_not(void **state)
 	(void)sem_destroy(&swapped);
 }
 
+/* So many segments more; the retainer has looked at them when it packed. */
+static void
+grow(struct logfix *fx, struct retainer *r)
+{
+	size_t unpacked[3], n = look(fx, unpacked);
+
+	logfix_fill(fx, 30, 3);
+	n = look(fx, unpacked) - n;
+	assert_true(n > 1);
+	retainer_nudge(r);
+	await_packed(n);
+}
+
+/* The seq of the event before the second newest segment. */
+static uint64_t
+before_newest(struct logfix *fx)
+{
+	struct segment_list list;
+	uint64_t seq;
+
+	assert_int_equal(
+	    segment_list_read(fx->io, fx->dirfd, &list, &fx->why), 0);
+	assert_true(list.n > 2);
+	seq = list.v[list.n - 2].header.first_seq - 1;
+	segment_list_deinit(&list);
+	return seq;
+}
+
+static void
+what_clients_need_is_not_known_before_the_broker_says_so(void **state)
+{
+	struct logfix *fx = *state;
+	struct retainer_options opt = { .dirfd = fx->dirfd,
+		.oldest = 1,
+		.hold_bytes = UINT64_MAX,
+		.pack = true };
+	struct retainer *r = NULL;
+	struct retainer_counts counts;
+	size_t unpacked[3], n;
+	uint64_t seq;
+	int fd = dup(fx->dirfd);
+
+	assert_int_equal(sem_init(&swapped, 0, 0), 0);
+	/* Nothing is written wrongly here. */
+	atomic_store(&packings, 1);
+	fx->segment_bytes = SEGMENT;
+	logfix_start(fx);
+	opt.log = fx->lw;
+	logfix_fill(fx, 20, 3);
+	n = look(fx, unpacked);
+	assert_true(n > 3);
+	assert_int_equal(retainer_start(&opt, &r, &fx->why), 0);
+	await_packed(n - 2);
+	grow(fx, r);
+	assert_int_equal(retainer_wanted(r), 0);
+	retainer_counts(r, &counts);
+	assert_true(counts.held > 0);
+	retainer_need(r, 0);
+	grow(fx, r);
+	seq = retainer_wanted(r);
+	assert_in_range(seq, 1, before_newest(fx));
+	/* What was asked for stays so: rows take their time to come. */
+	grow(fx, r);
+	assert_true(before_newest(fx) > seq);
+	assert_int_equal(retainer_wanted(r), seq);
+	assert_int_equal(retainer_hand(r, 0, fd), RETAINER_UNWANTED);
+	assert_int_equal(retainer_hand(r, seq + 1, fd), RETAINER_UNWANTED);
+	assert_null(retainer_stop(r));
+	assert_int_equal(close(fd), 0);
+	(void)sem_destroy(&swapped);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 		    a_segment_that_cannot_be_packed_is_left_and_the_others_are_not,
+		    logfix_setup, logfix_teardown),
+		cmocka_unit_test_setup_teardown(
+		    what_clients_need_is_not_known_before_the_broker_says_so,
 		    logfix_setup, logfix_teardown),
 	};
 
