@@ -46,7 +46,7 @@ log_reader_keep_misfit(void *arg, const struct log_problem *problem)
 	    i < rd->list.n && strcmp(rd->list.v[i].name, problem->segment) != 0)
 		i++;
 	/* What no segment is told of is the floor, on which all stand. */
-	if (i == rd->list.n)
+	if (i == rd->list.n && strcmp(problem->segment, FLOOR_NAME) == 0)
 		i = 0;
 	if (rd->misfit_why.text[0] && i >= rd->misfit)
 		return;
@@ -61,6 +61,7 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 {
 	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
 	struct log_problem_sink sink = { .fn = log_reader_keep_misfit };
+	size_t all;
 	int err;
 
 	rd = calloc(1, sizeof(*rd));
@@ -73,10 +74,14 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 	err = segment_list_read(io, dirfd, &rd->list, why);
 	if (err < 0)
 		return err;
+	all = rd->list.n;
 	rd->list.n = segment_list_used(&rd->list);
 	rd->misfit = rd->list.n;
 	sink.arg = rd;
 	err = chain_check(io, dirfd, &rd->list, rd->list.n, NULL, &sink, why);
+	if (err == 0 && rd->list.n < all)
+		err = chain_check_headless(
+		    io, dirfd, &rd->list.v[rd->list.n], &sink, why);
 	if (err < 0)
 		return err;
 	rd->next_seq = log_reader_oldest(rd);
@@ -261,7 +266,8 @@ log_reader_step(
 		if (got == LOG_READ_FRAME)
 			index_note(&rd->index, f->first_seq, rd->scan.frame_at,
 			    f->time_us);
-		if (got != LOG_READ_END || rd->at + 1 == rd->list.n)
+		if (got != LOG_READ_END ||
+		    (rd->at + 1 == rd->list.n && !rd->misfit_why.text[0]))
 			return got;
 		log_reader_close_segment(rd);
 		rd->at++;

@@ -319,7 +319,7 @@ recover_check_base(struct recovery *rc)
 	    rc->io, rc->dirfd, floor->seq - 1, floor->log_id, &base, &what);
 	if (got == BASE_DAMAGED)
 		log_problem_tell(&rc->sink, &at, "%s", what.text);
-	return got < 0 ? reason_set(rc->why, got, "%s", what.text) : 0;
+	return got < 0 ? reason_say(rc->why, got, "%s", what.text) : 0;
 }
 
 /* Look at everything; nothing is changed.  Problems are in rc->sink. */

@@ -217,7 +217,7 @@ static int
 verify_base(struct verify *vf, const struct log_floor *floor)
 {
 	struct log_floor now = *floor;
-	struct reason what = { "" };
+	struct reason what = { "out of memory" };
 	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
 	uint64_t seq = 1;
 	int err, got = BASE_OPENED;
@@ -233,7 +233,7 @@ verify_base(struct verify *vf, const struct log_floor *floor)
 	}
 	if (got == BASE_DAMAGED)
 		log_problem_tell(&vf->sink, &at, "%s", what.text);
-	return got < 0 ? reason_set(vf->why, got, "%s", what.text) : 0;
+	return got < 0 ? reason_say(vf->why, got, "%s", what.text) : 0;
 }
 
 /*
@@ -268,7 +268,7 @@ verify_run(
 	v->first_seq = n > 0 ? list->v[0].name_first_seq : list->floor.seq;
 	v->last_seq = v->first_seq - 1;
 	if (err == 0 && v->anchor_seq != 0 && v->anchor_seq < v->first_seq)
-		return reason_set(vf->why, -ERANGE,
+		return reason_say(vf->why, -ERANGE,
 		    "the log begins with event %" PRIu64
 		    ", behind the anchor's",
 		    v->first_seq);
