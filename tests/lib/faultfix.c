@@ -18,21 +18,27 @@
 #include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/restore.h"
+#include "log/sums.h"
+#include "tests/lib/auditfix.h"
 #include "tests/lib/faultfix.h"
 #include "tests/lib/repairfix.h"
 #include "tests/lib/retainfix.h"
 
 enum {
-	LAST = FAULTFIX_LAST,
 	PART = 18,
 	AGAIN = 17, /* each so many faults it is tried again */
 	NOW_US = 1000000000,
+	WIDE_EVENTS = 2600, /* more bytes than are read at once */
+	WIDE_SEGMENT = 704 << 10,
 };
+
+/* What the damage took, as repairfix_ranges() tells it. */
+static const char *given_up;
 
 static struct faultfix
 copy_of(struct modelfix *m)
 {
-	struct faultfix w = { .m = *m };
+	struct faultfix w = { .m = *m, .last = m->fx.durable_seq };
 
 	w.m.fm = filemodel_clone(m->fm);
 	w.m.fx.io = filemodel_io(w.m.fm);
@@ -95,6 +101,36 @@ faultfix_pack(struct modelfix *m)
 	assert_non_null(strstr(modelfix_named(m, 13), ".segz"));
 }
 
+void
+faultfix_fill_aged(struct modelfix *m)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	auditfix_fill(m);
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 24, 3);
+	assert_int_equal(logfix_idle(&m->fx), 0);
+	modelfix_store_witness(m, m->fx.durable_seq);
+	auditfix_make_sums(m);
+	retainfix_expect(m, (auditfix_newest(m) - 1) * m->fx.segment_bytes);
+	assert_int_equal(
+	    retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why), RETAIN_PACKED);
+	snprintf(name, sizeof(name), "%s",
+	    modelfix_named(m, modelfix_nth(m, auditfix_newest(m) - 1)));
+	modelfix_spoil(m, name, m->fx.segment_bytes - LOG_PAGE, 1);
+}
+
+void
+faultfix_fill_wide(struct modelfix *m)
+{
+	m->fx.segment_bytes = WIDE_SEGMENT;
+	logfix_start(&m->fx);
+	for (unsigned i = 0; i < 4; i++) {
+		logfix_fill(&m->fx, 1, WIDE_EVENTS);
+		assert_int_equal(logfix_idle(&m->fx), 0);
+	}
+}
+
 static int
 read_all(struct faultfix *w)
 {
@@ -107,7 +143,7 @@ read_all(struct faultfix *w)
 static void
 all_was_read(struct faultfix *w)
 {
-	assert_int_equal(w->n_read, LAST);
+	assert_int_equal(w->n_read, w->last);
 }
 
 const struct faultfix_op faultfix_reading = { NULL, read_all, all_was_read };
@@ -124,13 +160,89 @@ static void
 nothing_is_wrong(struct faultfix *w)
 {
 	assert_int_equal(w->verified.problems, 0);
-	assert_int_equal(w->verified.events, LAST + 1 - w->verified.first_seq);
-	assert_int_equal(w->verified.last_seq, LAST);
-	assert_int_equal(w->verified.head_seq, LAST);
+	assert_int_equal(
+	    w->verified.events, w->last + 1 - w->verified.first_seq);
+	assert_int_equal(w->verified.last_seq, w->last);
+	assert_int_equal(w->verified.head_seq, w->last);
 }
 
 const struct faultfix_op faultfix_verifying = { NULL, verify,
 	nothing_is_wrong };
+
+static struct auditfix_deed deed = { auditfix_change, 0, EDITOR_CRCS };
+
+void
+faultfix_fill_edited(struct modelfix *m)
+{
+	auditfix_fill(m);
+	auditfix_make_sums(m);
+	deed.seq = modelfix_nth(m, AUDITFIX_MIDDLE) + 4;
+	auditfix_edit(m, AUDITFIX_MIDDLE, &deed);
+	auditfix_expect_edited(m, deed.seq, deed.seq);
+}
+
+static struct auditfix_found found;
+
+static int
+look_for_edits(struct faultfix *w)
+{
+	return auditfix_verify_with(&w->m, &found, 0, NULL);
+}
+
+/* Without its sums, which are a cache, by a range. */
+static void
+the_edit_is_told(struct faultfix *w)
+{
+	assert_int_equal(w->m.fx.next_seq, w->last + 1);
+	assert_true(found.problems > 0);
+	assert_in_range(deed.seq, found.edit_first, found.edit_last);
+}
+
+const struct faultfix_op faultfix_auditing = { NULL, look_for_edits,
+	the_edit_is_told };
+
+static int
+recover(struct faultfix *w)
+{
+	int got = logfix_recover(&w->m.fx);
+
+	logfix_stop(&w->m.fx);
+	return got;
+}
+
+static void
+the_log_ends_where_it_did(struct faultfix *w)
+{
+	assert_int_equal(w->m.fx.tail.last_seq, w->last);
+}
+
+const struct faultfix_op faultfix_recovery = { NULL, recover,
+	the_log_ends_where_it_did };
+
+static int
+make_sums(struct faultfix *w)
+{
+	int got;
+
+	do {
+		got = retainfix_sum(w->m.fx.io, w->m.fx.dirfd, &w->m.fx.why);
+	} while (got == SUMS_MADE);
+	return got == SUMS_NOTHING ? 0 : got;
+}
+
+/* Where the room that there is could not be told, the next round makes them. */
+static void
+sums_are_there(struct faultfix *w)
+{
+	assert_int_equal(make_sums(w), 0);
+	for (size_t n = 0; n < auditfix_newest(&w->m); n++)
+		assert_true(
+		    filemodel_size(w->m.fm, auditfix_sums_of(&w->m, n)) > 0);
+	assert_int_equal(verify(w), 0);
+	nothing_is_wrong(w);
+}
+
+const struct faultfix_op faultfix_sums = { NULL, make_sums, sums_are_there };
 
 static int
 back_up(struct faultfix *w)
@@ -140,7 +252,7 @@ back_up(struct faultfix *w)
 	return log_backup(w->m.fx.io, w->m.fx.dirfd, w->to, &b, &w->m.fx.why);
 }
 
-/* Event LAST + 1 is whole, and says why. */
+/* The event behind the last is whole, and says why. */
 static void
 assert_epoch_begun(struct faultfix *w, int fd)
 {
@@ -153,8 +265,8 @@ assert_epoch_begun(struct faultfix *w, int fd)
 	size_t at = 0;
 
 	assert_int_equal(
-	    log_reader_open(w->m.fx.io, fd, LAST + 1, &rd, why), 0);
-	assert_int_equal(log_reader_seek(rd, LAST + 1, why), 0);
+	    log_reader_open(w->m.fx.io, fd, w->last + 1, &rd, why), 0);
+	assert_int_equal(log_reader_seek(rd, w->last + 1, why), 0);
 	assert_int_equal(log_reader_next(rd, &f, why), LOG_READ_FRAME);
 	assert_true(log_frame_event(&f, &at, &bytes, &crc));
 	if (event_decode(bytes, &ev, why) != 0)
@@ -174,9 +286,9 @@ assert_restored(struct faultfix *w, int fd)
 
 	assert_int_equal(log_verify(w->m.fx.io, fd, &v, &w->m.fx.why), 0);
 	assert_int_equal(v.problems, 0);
-	assert_int_equal(v.last_seq, LAST + 1);
+	assert_int_equal(v.last_seq, w->last + 1);
 	there.dirfd = fd;
-	assert_int_equal(logfix_read(&there, LAST, &outcome), LAST);
+	assert_int_equal(logfix_read(&there, w->last, &outcome), w->last);
 	assert_epoch_begun(w, fd);
 }
 
@@ -199,6 +311,9 @@ the_backup_holds_all(struct faultfix *w)
 }
 
 const struct faultfix_op faultfix_backup = { NULL, back_up,
+	the_backup_holds_all };
+
+const struct faultfix_op faultfix_backup_again = { back_up, back_up,
 	the_backup_holds_all };
 
 static int
@@ -256,6 +371,32 @@ faultfix_damage(struct modelfix *m)
 {
 	modelfix_spoil(
 	    m, modelfix_named(m, 25), modelfix_page(1) + LOG_FRAME_HEADER, 1);
+	given_up = "28..30";
+}
+
+void
+faultfix_damage_aged(struct modelfix *m)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	snprintf(
+	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 1)));
+	modelfix_spoil(m, name, modelfix_page(1) + LOG_FRAME_HEADER, 1);
+	snprintf(
+	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 2)));
+	modelfix_wipe(m, name, 0, SEGMENT_FRAMES);
+	given_up = "94..96";
+}
+
+void
+faultfix_damage_wide(struct modelfix *m)
+{
+	char name[SEGMENT_NAME_SIZE];
+
+	snprintf(
+	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 1)));
+	modelfix_spoil(m, name, SEGMENT_FRAMES + (150 << 10), 1);
+	given_up = "5201..7800";
 }
 
 static int
@@ -275,7 +416,7 @@ plan(struct faultfix *w)
 static void
 no_more_is_given_up(struct faultfix *w)
 {
-	assert_string_equal(repairfix_ranges(&w->planned), "28..30");
+	assert_string_equal(repairfix_ranges(&w->planned), given_up);
 }
 
 const struct faultfix_op faultfix_plan = { NULL, plan, no_more_is_given_up };
@@ -298,7 +439,7 @@ plan_and_make(struct faultfix *w)
 static void
 what_was_made_is_as_planned(struct faultfix *w)
 {
-	repairfix_check(&w->m, w->to, &w->planned, 1);
+	repairfix_check(&w->m, w->to, &w->planned, modelfix_nth(&w->m, 0));
 }
 
 const struct faultfix_op faultfix_repair = { NULL, plan_and_make,

@@ -23,6 +23,7 @@ enum {
 struct faultfix {
 	struct modelfix m;
 	int to, second;
+	uint64_t last; /* event that it has */
 	/* What the operation found. */
 	long n_read;
 	struct log_verify verified;
@@ -56,17 +57,38 @@ struct faultfix_kind {
 unsigned faultfix_sweep(struct modelfix *m, const struct faultfix_kind *kind,
     const struct faultfix_op *op);
 
-/* Of a log as modelfix_fill_segments() makes it, or the same packed. */
+/* Of any log that is whole. */
 extern const struct faultfix_op faultfix_reading;
 extern const struct faultfix_op faultfix_verifying;
+extern const struct faultfix_op faultfix_recovery;
+extern const struct faultfix_op faultfix_sums; /* those that are missing */
 extern const struct faultfix_op faultfix_backup;
+extern const struct faultfix_op faultfix_backup_again;
 extern const struct faultfix_op faultfix_backup_part; /* up to event 18 */
 extern const struct faultfix_op faultfix_restore;
-/* With events 28 to 30 damaged by faultfix_damage(). */
+/* Verification of a log by faultfix_fill_edited(). */
+extern const struct faultfix_op faultfix_auditing;
+/* With events damaged by one of the following. */
 extern const struct faultfix_op faultfix_plan;
 extern const struct faultfix_op faultfix_repair;
 
+/* A frame of a log by modelfix_fill_segments(). */
 void faultfix_damage(struct modelfix *m);
+/* A frame, and all headers of the next segment. */
+void faultfix_damage_aged(struct modelfix *m);
+/* The middle of a frame that another follows. */
+void faultfix_damage_wide(struct modelfix *m);
+
+/*
+ * With all that time does to a log: a floor and its base, a packed segment,
+ * one left in a crash, one whose seal is damaged, sums, a witness.
+ */
+void faultfix_fill_aged(struct modelfix *m);
+/* Frames that are not read at once, two to a segment. */
+void faultfix_fill_wide(struct modelfix *m);
+/* An event was changed, and sums say which. */
+void faultfix_fill_edited(struct modelfix *m);
+
 /* The writer is gone, and all that may be packed is. */
 void faultfix_pack(struct modelfix *m);
 
