@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -245,6 +246,80 @@ names_are_cut_between_characters(void **state)
 	client_page_name(page, slot, slice_cstr(longest), slice_cstr(longest));
 	assert_string_equal(positions(dir), "1");
 	client_page_free(page);
+}
+
+static void
+what_has_no_room_is_shown_as_the_most_that_has(void **state)
+{
+	struct tmpdir *dir = *state;
+	struct client_page *page = make(dir, 1);
+	struct client_info info = someone;
+	uint8_t name[300] = { 0 };
+	struct client_reader *rd;
+	uint32_t slot;
+
+	info.subscriptions = UINT16_MAX + 3;
+	info.queued = UINT64_C(5) << 32;
+	slot = client_page_take(page, &info);
+	memset(name, 'x', sizeof(name));
+	client_page_name(page, slot, slice_of(name, 300), slice_of(name, 300));
+	rd = look(dir);
+	assert_int_equal(client_reader_next(rd, &info, NULL), CLIENT_ROW);
+	assert_int_equal(info.subscriptions, UINT16_MAX);
+	assert_int_equal(info.queued, UINT32_MAX);
+	assert_int_equal(info.user.whole, UINT8_MAX);
+	assert_int_equal(info.client.whole, UINT8_MAX);
+	client_reader_free(rd);
+	client_page_free(page);
+}
+
+static void
+a_page_says_how_far_its_process_is(void **state)
+{
+	struct tmpdir *dir = *state;
+	struct client_page *page = make(dir, 1);
+	struct client_page_head head;
+	int fd = openat(dir->fd, page_name(), O_RDONLY);
+
+	client_page_beat(page, 4711);
+	assert_int_equal(pread(fd, &head, sizeof(head), 0), sizeof(head));
+	assert_int_equal(head.head, 4711);
+	assert_true(head.beat_us >= head.started_us);
+	(void)close(fd);
+	client_page_free(page);
+}
+
+static void
+assert_not_made(struct tmpdir *dir, int dirfd, int err, const char *text)
+{
+	struct client_page *page = NULL;
+	struct reason why = { "" };
+
+	assert_int_equal(
+	    client_page_create(dirfd, "forest", 100, &page, &why), err);
+	assert_null(page);
+	if (!strstr(why.text, text))
+		fail_msg("'%s' lacks '%s'", why.text, text);
+	assert_false(tmpdir_has(dir, page_name()));
+}
+
+static void
+where_no_page_can_be_none_is_left(void **state)
+{
+	struct rlimit small = { 64, 64 }, old;
+	struct tmpdir *dir = *state;
+
+	assert_not_made(dir, -1, -EBADF, "cannot make 'clients'");
+	tmpdir_text(dir, CLIENT_DIRECTORY, "a file");
+	assert_not_made(dir, dir->fd, -ENOTDIR, "cannot create 'clients/");
+	assert_int_equal(unlinkat(dir->fd, CLIENT_DIRECTORY, 0), 0);
+	/* No room for its slots. */
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	small.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_not_made(dir, dir->fd, -EFBIG, "cannot fill and map 'clients/");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 }
 
 static void
@@ -534,6 +609,9 @@ main(void)
 		    a_client_can_be_seen_from_when_it_comes_until_its_slot_is_needed),
 		IN_DIRECTORY(the_slot_of_who_left_first_is_taken_first),
 		IN_DIRECTORY(names_are_cut_between_characters),
+		IN_DIRECTORY(what_has_no_room_is_shown_as_the_most_that_has),
+		IN_DIRECTORY(a_page_says_how_far_its_process_is),
+		IN_DIRECTORY(where_no_page_can_be_none_is_left),
 		IN_DIRECTORY(a_file_that_is_no_page_is_refused),
 		IN_DIRECTORY(a_page_that_points_outside_is_refused),
 		IN_DIRECTORY(columns_of_another_build_are_passed_over),
