@@ -556,6 +556,23 @@ a_floor_that_is_another_logs_is_found_out(void **state)
 	assert_int_equal(logfix_recover(&m->fx), RECOVER_OK);
 }
 
+/* Else its seqs would begin anew. */
+static void
+no_event_above_a_floor_is_a_lost_tail(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	retainfix_expect(m, 2 * 32 << 10);
+	filemodel_put_aside(m->fm, modelfix_named(m, 49), NULL);
+	modelfix_wipe(m, modelfix_named(m, 37), SEGMENT_FRAMES, 24 << 10);
+	modelfix_expect_damage(
+	    m, LOG_LOST_TAIL, "the log goes on with event 37");
+	filemodel_put_aside(m->fm, modelfix_named(m, 37), NULL);
+	modelfix_expect_damage(
+	    m, LOG_MISSING_SEGMENT, "the log goes on with event 37");
+}
+
 static void
 other_files_are_ignored(void **state)
 {
@@ -614,6 +631,7 @@ main(void)
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
 		MODEL_TEST(a_floor_that_is_none_is_damage),
 		MODEL_TEST(a_floor_that_is_another_logs_is_found_out),
+		MODEL_TEST(no_event_above_a_floor_is_a_lost_tail),
 		MODEL_TEST(other_files_are_ignored),
 	};
 

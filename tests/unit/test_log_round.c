@@ -192,6 +192,56 @@ one_left_in_a_crash_may_be_packed_while_it_is_read(void **state)
 	assert_int_equal(seq, 24);
 }
 
+static bool remove_before;
+
+/* Retention comes in between, once. */
+static int
+list_and_remove(
+    void *ctx, int dirfd, int (*fn)(void *arg, const char *name), void *arg)
+{
+	struct modelfix *m = moving;
+	int err = 0;
+
+	moving = NULL;
+	if (m && remove_before)
+		retainfix_expect(m, 3 * SEGMENT);
+	err = model->list(ctx, dirfd, fn, arg);
+	if (m && !remove_before)
+		retainfix_expect(m, 3 * SEGMENT);
+	return err;
+}
+
+static void
+retention_may_remove_segments_while_they_are_listed(void **state)
+{
+	struct modelfix *m = *state;
+	struct filemodel *whole;
+
+	modelfix_fill_segments(m);
+	logfix_stop(&m->fx);
+	whole = m->fm;
+	for (unsigned i = 0; i < 2; i++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *fm = filemodel_clone(whole);
+		struct modelfix c = { .fm = fm };
+		struct segment_list list;
+		struct sysio io;
+
+		logfix_init(&c.fx, filemodel_io(fm), filemodel_root(fm));
+		model = c.fx.io;
+		moving = &c;
+		remove_before = i == 0;
+		io = *model;
+		io.list = list_and_remove;
+		if (chain_read(&io, c.fx.dirfd, &list, &c.fx.why) !=
+		    CHAIN_WHOLE)
+			fail_msg("%u: %s", i, c.fx.why.text);
+		assert_null(moving);
+		assert_int_equal(list.v[0].name_first_seq, 25);
+		segment_list_deinit(&list);
+	}
+}
+
 static const char *vanishing;
 
 /* It is there when it is listed, and not when it is read. */
@@ -576,6 +626,7 @@ main(void)
 		    a_segment_may_be_packed_while_its_frames_stand_in_for_its_seal),
 		MODEL_TEST(a_segment_that_cannot_be_packed_holds_up_no_other),
 		MODEL_TEST(one_left_in_a_crash_may_be_packed_while_it_is_read),
+		MODEL_TEST(retention_may_remove_segments_while_they_are_listed),
 		MODEL_TEST(a_segment_that_vanishes_above_the_floor_is_missed),
 		MODEL_TEST(a_flush_under_way_is_no_damage),
 		MODEL_TEST(what_a_crash_left_half_made_is_removed),
