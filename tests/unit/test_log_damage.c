@@ -28,6 +28,7 @@
 static void
 an_emptied_directory_is_no_new_log(void **state)
 {
+	char sentence[LOG_PROBLEM_SENTENCE];
 	struct modelfix *m = *state;
 
 	logfix_start(&m->fx);
@@ -35,6 +36,8 @@ an_emptied_directory_is_no_new_log(void **state)
 	modelfix_store_witness(m, 2);
 	filemodel_put_aside(m->fm, modelfix_named(m, 1), NULL);
 	modelfix_expect_damage(m, LOG_LOST_TAIL, "events 1 to 2 were durable");
+	assert_int_equal(modelfix_problems(m, sentence), 1);
+	assert_non_null(strstr(sentence, "events 1 to 2 are"));
 	filemodel_put_aside(m->fm, WITNESS_NAME, NULL);
 	modelfix_expect_recovered(m, 0);
 }
