@@ -47,7 +47,11 @@ reserve_make(
 		    (size_t)MIN(bytes - f.put, (uint64_t)ZERO_BYTES), why);
 	if (err == 0)
 		err = newfile_end(&f, bytes, why);
-	return err == 0 ? sysio_fsync(io, dirfd) : err;
+	if (err < 0)
+		return err;
+	err = sysio_fsync(io, dirfd);
+	return err < 0 ? reason_set(why, err, "cannot sync the log's directory")
+		       : 0;
 }
 
 int

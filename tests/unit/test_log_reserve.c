@@ -80,6 +80,35 @@ one_of_another_size_is_made_anew(void **state)
 	}
 }
 
+/* Each call of looking for it and of making it. */
+static void
+what_keeps_it_from_being_made_is_told(void **state)
+{
+	struct modelfix *m = *state;
+	unsigned failed = 0;
+	bool fired = true;
+
+	for (uint64_t call = 1; fired; call++) {
+		int got;
+
+		m->fx.why.text[0] = '\0';
+		filemodel_fail_at(m->fm, filemodel_calls(m->fm) + call, -EIO);
+		got = keep(m);
+		fired = filemodel_fired(m->fm);
+		filemodel_fail_at(m->fm, 0, 0);
+		if (got != RESERVE_THERE &&
+		    (got != -EIO || m->fx.why.text[0] == '\0'))
+			fail_msg("call %d: %d, '%s'", (int)call, got,
+			    m->fx.why.text);
+		failed += got < 0;
+		/* The next round makes it. */
+		assert_int_equal(keep(m), RESERVE_THERE);
+		assert_int_equal(filemodel_size(m->fm, RESERVE_NAME), BYTES);
+		assert_int_equal(release(m), 0);
+	}
+	assert_true(failed > 5);
+}
+
 static void
 it_is_needed_where_less_than_two_find_room(void **state)
 {
@@ -130,6 +159,7 @@ main(void)
 		MODEL_TEST(it_is_made_where_two_more_find_room),
 		MODEL_TEST(its_room_is_given_back_on_the_disk),
 		MODEL_TEST(one_of_another_size_is_made_anew),
+		MODEL_TEST(what_keeps_it_from_being_made_is_told),
 		MODEL_TEST(it_is_needed_where_less_than_two_find_room),
 		MODEL_TEST(a_power_cut_leaves_all_of_it_or_nothing),
 	};
