@@ -24,7 +24,11 @@
 #include "tests/lib/tmpdir.h"
 
 enum {
-	SLOTS_AT = 4096
+	SLOTS_AT = 4096,
+	CLIENT_COLUMNS = 0
+#define CLIENT_NUMBER(name, unit, text) +1
+#define CLIENT_TEXT(name, text)		+1
+#include "shm/client_columns.h"
 };
 
 static const struct client_info someone = {
@@ -409,6 +413,38 @@ a_page_that_points_outside_is_refused(void **state)
 	assert_int_equal(bent(dir, column + 120, UINT32_MAX), -EPROTO);
 }
 
+/* Slots, and texts in them, that are larger than whoever reads has room. */
+static void
+a_page_of_larger_parts_than_there_can_be_is_refused(void **state)
+{
+	const struct {
+		uint32_t slot, text;
+		int err;
+	} parts[] = { { 1024, 65, 0 }, { 1032, 40, -EPROTO },
+		{ 16392, 40, -EPROTO }, { 1024, 66, -EPROTO },
+		{ 1024, 512, -EPROTO } };
+	const size_t user = 128 + 128 * (CLIENT_COLUMNS - 2);
+	struct tmpdir *dir = *state;
+
+	for (unsigned i = 0; i < ARRAY_LEN(parts); i++) {
+		CLEANUP(client_reader_freep) struct client_reader *rd = NULL;
+		CLEANUP(client_page_freep)
+		struct client_page *page = make(dir, 1);
+		int fd = openat(dir->fd, page_name(), O_RDWR);
+		char name[32] = "";
+
+		assert_int_equal(pread(fd, name, 32, (off_t)user), 32);
+		assert_string_equal(name, "user");
+		assert_int_equal(ftruncate(fd, 1 << 16), 0);
+		(void)close(fd);
+		poke(dir, 20, &parts[i].slot, sizeof(parts[i].slot));
+		poke(dir, user + 120, &parts[i].text, sizeof(parts[i].text));
+		assert_int_equal(
+		    client_reader_open(dir->fd, page_name(), &rd, NULL),
+		    parts[i].err);
+	}
+}
+
 static void
 columns_of_another_build_are_passed_over(void **state)
 {
@@ -614,6 +650,8 @@ main(void)
 		IN_DIRECTORY(where_no_page_can_be_none_is_left),
 		IN_DIRECTORY(a_file_that_is_no_page_is_refused),
 		IN_DIRECTORY(a_page_that_points_outside_is_refused),
+		IN_DIRECTORY(
+		    a_page_of_larger_parts_than_there_can_be_is_refused),
 		IN_DIRECTORY(columns_of_another_build_are_passed_over),
 		IN_DIRECTORY(a_slot_that_a_crash_left_half_written_is_left_out),
 		IN_DIRECTORY(a_page_that_is_cut_short_meanwhile_is_an_error),

@@ -202,6 +202,48 @@ a_copy_stays_as_it_was_while_its_owner_goes_on(void **state)
 	(void)stats_page_free(mine);
 }
 
+static void
+assert_not_read(struct tmpdir *dir, const char *name, int err, const char *text)
+{
+	struct stats_page *page = NULL;
+	struct reason why = { "" };
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(
+		    i == 0 ? stats_page_open(dir->fd, name, &page, &why)
+			   : stats_page_copy(dir->fd, name, &page, &why),
+		    err);
+		assert_null(page);
+		if (!strstr(why.text, text) || !strstr(why.text, name))
+			fail_msg("'%s' lacks '%s'", why.text, text);
+	}
+}
+
+/* Whoever may write there must not make a tool map or copy just anything. */
+static void
+what_cannot_be_a_page_is_neither_mapped_nor_copied(void **state)
+{
+	struct tmpdir *dir = *state;
+	unsigned before = descriptors_open();
+	struct rlimit old;
+	int fd;
+
+	assert_int_equal(mkdirat(dir->fd, "directory", 0700), 0);
+	assert_not_read(dir, "directory", -EPROTO, "is no counter page");
+	/* 16 MiB are the most, and here they hold zeros. */
+	fd = openat(dir->fd, "big", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(ftruncate(fd, 16 << 20), 0);
+	assert_not_read(dir, "big", -EPROTO, "wrong magic");
+	assert_int_equal(ftruncate(fd, (16 << 20) + 1), 0);
+	assert_not_read(dir, "big", -EPROTO, "is no counter page");
+	(void)close(fd);
+	old = descriptors_leave(0);
+	assert_not_read(dir, "big", -EMFILE, "cannot open");
+	descriptors_restore(&old);
+	assert_int_equal(descriptors_open(), before);
+	assert_int_equal(unlinkat(dir->fd, "directory", AT_REMOVEDIR), 0);
+}
+
 /* The end of an entry: a histogram, far behind. */
 static const uint32_t hist[] = { STATS_HISTOGRAM, 0xfffffff8, STATS_HIST_SUB,
 	STATS_HIST_BUCKETS };
@@ -406,6 +448,8 @@ main(void)
 		IN_DIRECTORY(without_a_descriptor_there_is_no_page_either),
 		IN_DIRECTORY(a_directory_for_pages_is_made_where_it_is_missing),
 		IN_DIRECTORY(a_copy_stays_as_it_was_while_its_owner_goes_on),
+		IN_DIRECTORY(
+		    what_cannot_be_a_page_is_neither_mapped_nor_copied),
 		cmocka_unit_test(
 		    an_entry_that_is_bent_later_is_refused_when_it_is_read),
 		cmocka_unit_test(
