@@ -179,6 +179,19 @@ so_does_one_of_frames_that_are_read_in_pieces(void **state)
 	sweep_errors(m, &faultfix_repair);
 }
 
+static void
+a_full_disk_is_told_and_leaves_room_for_another_try(void **state)
+{
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	error = -ENOSPC;
+	assert_true(faultfix_sweep(m, &a_call, &faultfix_backup) > 5);
+	assert_true(faultfix_sweep(m, &a_call, &faultfix_restore) > 5);
+	faultfix_damage(m);
+	assert_true(faultfix_sweep(m, &a_call, &faultfix_repair) > 5);
+}
+
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, modelfix_setup, modelfix_teardown)
 
@@ -198,6 +211,7 @@ main(void)
 		TEST(a_repair_fails_or_gives_up_what_is_damaged_alone),
 		TEST(so_does_one_of_a_log_that_has_aged),
 		TEST(so_does_one_of_frames_that_are_read_in_pieces),
+		TEST(a_full_disk_is_told_and_leaves_room_for_another_try),
 	};
 
 	return cmocka_run_group_tests_name("log_fault", tests, NULL, NULL);
