@@ -14,9 +14,9 @@
 #include "core/time.h"
 #include "tools/cmd.h"
 #include "tools/crowd.h"
-#include "tools/fold.h"
 #include "tools/show.h"
 #include "tools/tool.h"
+#include "tools/wrap.h"
 
 enum {
 	CLIENTS_WIDTH = 120,  /* of a line */
@@ -133,7 +133,7 @@ clients_two_lines(
 	    row->pid, row->alive ? ' ' : '!', crowd_form_name(info->form),
 	    crowd_state_name(info->state), info->lag, info->position, age,
 	    code);
-	fold_print("%s%s%s; sent %" PRIu64 ", queued %" PRIu64
+	wrap_print("%s%s%s; sent %" PRIu64 ", queued %" PRIu64
 		   ", subscriptions %" PRIu64,
 	    info->user.n > 0 ? crowd_name(&info->user, user) : "-",
 	    info->client.n > 0 ? ", " : "",
@@ -175,7 +175,7 @@ clients_print(struct clients_command *c, const struct crowd *crowd)
 	uint64_t now_us = time_wall_us();
 	bool dead = false;
 
-	c->narrow = fold_narrow(&c->t, CLIENTS_WIDTH);
+	c->narrow = wrap_narrow(&c->t, CLIENTS_WIDTH);
 	if (c->narrow)
 		printf("%7s  %-7s %-6s %10s %12s %7s %5s\n", "gateway", "form",
 		    "state", "lag", "position", "since", "code");

@@ -12,12 +12,12 @@
 
 #include "core/reason.h"
 #include "tools/cmd.h"
-#include "tools/fold.h"
 #include "tools/hists.h"
 #include "tools/live.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 #include "tools/watch.h"
+#include "tools/wrap.h"
 
 enum {
 	HIST_ROWS = 24, /* of one that is drawn, at most */
@@ -65,7 +65,7 @@ hist_name(
 static void
 hist_head(struct hist_command *c)
 {
-	c->narrow = !c->live.screen && fold_narrow(&c->t, HIST_WIDTH);
+	c->narrow = !c->live.screen && wrap_narrow(&c->t, HIST_WIDTH);
 	if (c->narrow)
 		live_title(&c->live, "%16s %9s %9s %9s %9s %9s %9s", "count",
 		    "mean", "p50", "p90", "p99", "p99.9", "max");

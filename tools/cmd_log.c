@@ -17,10 +17,10 @@
 #include "log/segment.h"
 #include "tools/cmd.h"
 #include "tools/cmd_log.h"
-#include "tools/fold.h"
 #include "tools/log_walk.h"
 #include "tools/show.h"
 #include "tools/tool.h"
+#include "tools/wrap.h"
 
 /* --- ls --- */
 
@@ -80,19 +80,19 @@ log_ls_two_lines(const struct segment *seg, const char *state)
 
 	printf("%-36s %s\n", seg->name, state);
 	if (e->number)
-		fold_print("events %" PRIu64 " to %" PRIu64 ", %" PRIu64
+		wrap_print("events %" PRIu64 " to %" PRIu64 ", %" PRIu64
 			   " of %" PRIu64 " bytes",
 		    seg->name_first_seq, e->last_seq, e->valid_length,
 		    seg->file_bytes);
 	else
-		fold_print("events from %" PRIu64 " on, in %" PRIu64 " bytes",
+		wrap_print("events from %" PRIu64 " on, in %" PRIu64 " bytes",
 		    seg->name_first_seq, seg->file_bytes);
 }
 
 static int
 log_ls(struct tool *t)
 {
-	bool narrow = fold_narrow(t, LS_WIDTH);
+	bool narrow = wrap_narrow(t, LS_WIDTH);
 	CLEANUP(closep) int dirfd = -1;
 	struct log_walk_bounds bounds;
 	struct segment_list list;

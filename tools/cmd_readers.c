@@ -15,12 +15,12 @@
 #include "core/time.h"
 #include "shm/ring_reader.h"
 #include "tools/cmd.h"
-#include "tools/fold.h"
 #include "tools/lag.h"
 #include "tools/live.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 #include "tools/watch.h"
+#include "tools/wrap.h"
 
 enum {
 	READERS_WIDTH = 120, /* of a line */
@@ -147,7 +147,7 @@ readers_line(struct readers_command *c, const struct reader *r)
 		    "%-10s %7ld %12" PRIu64 " %10" PRIu64 " %11s %8s %6s  %s",
 		    seat->role, seat->pid, seat->position, r->lag.events, bytes,
 		    ms, share, r->state);
-		fold_print("clients %" PRIu64 ", lapped %" PRIu64
+		wrap_print("clients %" PRIu64 ", lapped %" PRIu64
 			   ", wakeups %" PRIu64 ", missed %" PRIu64
 			   ", beat %" PRIu64 " ms ago",
 		    seat->clients, seat->lapped, seat->wakeups, seat->missed,
@@ -181,7 +181,7 @@ readers_show(struct readers_command *c, struct reason *why)
 	}
 	if (watch_whole(c->watch, why) < 0)
 		return -EPROTO;
-	c->narrow = !c->live.screen && fold_narrow(&c->t, READERS_WIDTH);
+	c->narrow = !c->live.screen && wrap_narrow(&c->t, READERS_WIDTH);
 	c->list.len = 0;
 	mp_pack_array(&c->list, n);
 	if (!c->t.json)

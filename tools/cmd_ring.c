@@ -16,13 +16,13 @@
 #include "shm/ring_reader.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
-#include "tools/fold.h"
 #include "tools/ring_check.h"
 #include "tools/ring_compare.h"
 #include "tools/ring_walk.h"
 #include "tools/show.h"
 #include "tools/tool.h"
 #include "tools/watch.h"
+#include "tools/wrap.h"
 
 static const char ring_text[] =
     "Print what the ring's file says: header, state, what it holds, counters, "
@@ -141,7 +141,7 @@ ring_print(const struct ring_command *c, const struct ring_facts *f)
 static void
 ring_print_counters(const struct tool *t, const struct stats_view *view)
 {
-	bool narrow = fold_narrow(t, RING_WIDTH);
+	bool narrow = wrap_narrow(t, RING_WIDTH);
 	struct stats_item item;
 
 	printf("\n");
@@ -151,7 +151,7 @@ ring_print_counters(const struct tool *t, const struct stats_view *view)
 		printf("%-22s %14" PRIu64 " %-9s %s\n", item.name, item.value,
 		    stats_counts(&item), narrow ? "" : item.text);
 		if (narrow)
-			fold_print("%s", item.text);
+			wrap_print("%s", item.text);
 	}
 }
 

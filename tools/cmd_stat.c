@@ -16,7 +16,6 @@
 #include "core/time.h"
 #include "shm/stats.h"
 #include "tools/cmd.h"
-#include "tools/fold.h"
 #include "tools/hists.h"
 #include "tools/live.h"
 #include "tools/rates.h"
@@ -24,6 +23,7 @@
 #include "tools/tool.h"
 #include "tools/vitals.h"
 #include "tools/watch.h"
+#include "tools/wrap.h"
 
 struct stat_command {
 	struct tool t;
@@ -147,12 +147,12 @@ stat_print(struct stat_command *c, const struct stat_line *line)
 
 	snprintf(name, sizeof(name), "%s.%s", view->process, line->item.name);
 	stat_head(c);
-	if (stat_once(c) && fold_narrow(&c->t, STAT_WIDTH)) {
+	if (stat_once(c) && wrap_narrow(&c->t, STAT_WIDTH)) {
 		live_line(&c->live, "%-30s %7" PRIu32 " %14" PRIu64 " %10s %s",
 		    name, view->pid, line->item.value,
 		    stat_number(last, has_mean, mean),
 		    stats_counts(&line->item));
-		fold_print("%s", stat_text(line, text));
+		wrap_print("%s", stat_text(line, text));
 	} else if (stat_once(c))
 		live_line(&c->live,
 		    "%-30s %7" PRIu32 " %14" PRIu64 " %10s %-12s %s", name,

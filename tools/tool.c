@@ -23,6 +23,7 @@
 #include "core/reason.h"
 #include "core/time.h"
 #include "tools/tool.h"
+#include "tools/wrap.h"
 
 enum {
 	OPTIONS_MAX = 40,
@@ -220,53 +221,12 @@ tool_options_gather(
 				  .help = "print this" });
 }
 
-/* Behind an empty line: blanks at its begin stay. */
-static size_t
-tool_paragraph(const char *text)
-{
-	size_t blanks = strspn(text, " ");
-
-	printf("\n\n%*s", (int)blanks, "");
-	return blanks;
-}
-
-/*
- * Print text from column `at` on, in lines that any terminal takes; further
- * ones begin behind `indent` blanks.
- */
-static void
-tool_wrap(const char *text, size_t at, size_t indent)
-{
-	size_t column = at, word;
-
-	for (bool begun = false; *text; text += word) {
-		if (strncmp(text, "\n\n", 2) == 0) {
-			column = tool_paragraph(text + 2);
-			begun = false;
-			text += 2;
-		}
-		text += strspn(text, " \n");
-		word = strcspn(text, " \n");
-		if (begun && column + 1 + word > HELP_WIDTH) {
-			printf("\n%*s", (int)indent, "");
-			column = indent;
-		} else if (begun) {
-			putchar(' ');
-			column++;
-		}
-		printf("%.*s", (int)word, text);
-		column += word;
-		begun = true;
-	}
-	putchar('\n');
-}
-
 static void
 tool_help(const struct tool_usage *usage, const struct tool_options *all)
 {
 	printf("usage: peal %s [OPTION...]%s%s\n\n", usage->name,
 	    usage->operands ? " " : "", usage->operands ? usage->operands : "");
-	tool_wrap(usage->text, 0, 0);
+	wrap_text(usage->text, 0, 0, HELP_WIDTH);
 	printf("\noptions:\n");
 	for (unsigned i = 0; i < all->n; i++) {
 		const struct tool_option *o = &all->v[i];
@@ -284,7 +244,8 @@ tool_help(const struct tool_usage *usage, const struct tool_options *all)
 			printf("%s\n%*s  ", left, HELP_COLUMN, "");
 		else
 			printf("%-*s  ", HELP_COLUMN, left);
-		tool_wrap(o->help, HELP_COLUMN + 2, HELP_COLUMN + 2);
+		wrap_text(
+		    o->help, HELP_COLUMN + 2, HELP_COLUMN + 2, HELP_WIDTH);
 	}
 }
 
