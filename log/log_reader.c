@@ -3,8 +3,8 @@
 /*
  * Log reader.  It goes through the segments with one scan at a time, bounded
  * by what each segment's successor or seal says; where the last one has no
- * such bound it ends at the limit, or else where frames stop verifying and
- * nothing behind says that there was more.
+ * such bound it ends at the limit, or else where frames stop verifying, if
+ * neither what is behind nor the writer's witness says that there was more.
  */
 
 #include <errno.h>
@@ -19,6 +19,7 @@
 #include "log/log_reader.h"
 #include "log/scan.h"
 #include "log/segment.h"
+#include "log/witness.h"
 
 struct log_reader {
 	const struct sysio *io;
@@ -30,6 +31,7 @@ struct log_reader {
 	struct scan scan;
 	struct index index; /* of the open segment, as far as known */
 	uint64_t next_seq;  /* events before it are stepped over */
+	uint64_t known_seq; /* that was durable; 0: nothing says */
 	/* The first segment that does not fit the others; list.n: none. */
 	size_t misfit;
 	struct reason misfit_why;
@@ -55,12 +57,65 @@ log_reader_keep_misfit(void *arg, const struct log_problem *problem)
 	    &rd->misfit_why, 0, "%s", log_problem_sentence(problem, sentence));
 }
 
+/*
+ * How far the log must go: to the limit; without one, as far as the writer's
+ * witness knows, which is read first, for it grows after the segments.
+ */
+static int
+log_reader_ask_witness(
+    struct log_reader *rd, struct log_witness *wit, struct reason *why)
+{
+	int got;
+
+	*wit = (struct log_witness){ .seq = 0 };
+	if (rd->limit_seq != UINT64_MAX)
+		return 0;
+	got = witness_load(rd->io, rd->dirfd, WITNESS_NAME, wit, why);
+	if (got != WITNESS_LOADED)
+		wit->seq = 0;
+	return MIN(got, 0);
+}
+
+static void
+log_reader_believe(struct log_reader *rd, const struct log_witness *wit)
+{
+	const struct segment_list *l = &rd->list;
+
+	rd->known_seq = rd->limit_seq;
+	if (rd->limit_seq == UINT64_MAX)
+		rd->known_seq =
+		    l->n == 0 || witness_is_of(wit, &l->v[l->n - 1].header)
+			? wit->seq
+			: 0;
+}
+
+/* Segments that fit each other may end before what was durable. */
+static void
+log_reader_check_end(struct log_reader *rd)
+{
+	const struct segment *s =
+	    rd->list.n > 0 ? &rd->list.v[rd->list.n - 1] : NULL;
+	struct log_problem at = { LOG_LOST_TAIL,
+		.segment = s ? s->name : WITNESS_NAME,
+		.first_seq = s ? s->extent.last_seq + 1 : rd->list.floor.seq,
+		.last_seq = rd->known_seq };
+	struct log_problem_sink sink = { log_problem_keep, &rd->misfit_why, 0 };
+
+	/* Of one that may grow, reading says where it ends. */
+	if (rd->misfit_why.text[0] || (s && s->extent.number == 0) ||
+	    at.last_seq < at.first_seq)
+		return;
+	log_problem_tell(&sink, &at,
+	    "the log ends too early: %" PRIu64 " was durable", rd->known_seq);
+}
+
 int
 log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
     struct log_reader **out, struct reason *why)
 {
 	CLEANUP(log_reader_freep) struct log_reader *rd = NULL;
 	struct log_problem_sink sink = { .fn = log_reader_keep_misfit };
+	struct log_witness wit;
 	size_t all;
 	int err;
 
@@ -71,7 +126,9 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 	rd->dirfd = dirfd;
 	rd->limit_seq = limit_seq;
 	rd->fd = -1;
-	err = segment_list_read(io, dirfd, &rd->list, why);
+	err = log_reader_ask_witness(rd, &wit, why);
+	if (err == 0)
+		err = segment_list_read(io, dirfd, &rd->list, why);
 	if (err < 0)
 		return err;
 	all = rd->list.n;
@@ -84,6 +141,8 @@ log_reader_open(const struct sysio *io, int dirfd, uint64_t limit_seq,
 		    io, dirfd, &rd->list.v[rd->list.n], &sink, why);
 	if (err < 0)
 		return err;
+	log_reader_believe(rd, &wit);
+	log_reader_check_end(rd);
 	rd->next_seq = log_reader_oldest(rd);
 	*out = TAKE(rd);
 	return 0;
@@ -203,16 +262,17 @@ static int
 log_reader_stop_open(
     struct log_reader *rd, struct frame_header *f, struct reason *why)
 {
-	uint64_t next = rd->scan.next_seq, known = rd->limit_seq;
+	uint64_t next = rd->scan.next_seq, known = rd->known_seq;
 	struct scan_ahead ahead;
 	int got;
 
 	scan_refresh(&rd->scan);
-	if (known == UINT64_MAX) {
+	if (rd->limit_seq == UINT64_MAX) {
 		got = scan_ahead(&rd->scan, &ahead, why);
 		if (got < 0)
 			return got;
-		known = ahead.found ? ahead.durable_seq : 0;
+		if (ahead.found)
+			known = MAX(known, ahead.durable_seq);
 		scan_refresh(&rd->scan);
 	}
 	got = scan_next(&rd->scan, f, why);

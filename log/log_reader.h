@@ -22,8 +22,8 @@ struct log_reader;
 /*
  * Open the log in dirfd for reading.  limit_seq: the last seq to hand out
  * (the ring's tail, read before this call, or the recovered last); all up to
- * it must be there.  UINT64_MAX: as far as frames verify.  Segments begun
- * after this call are not seen.  On success the caller owns *out, positioned
+ * it must be there.  UINT64_MAX: as far as frames verify, and as the writer's
+ * witness knows, at least.  Segments begun after this call are not seen.  On success the caller owns *out, positioned
  * at the oldest event.
  */
 MUST_CHECK int log_reader_open(const struct sysio *io, int dirfd,

@@ -193,8 +193,7 @@ verify_end(struct verify *vf, const struct segment_list *list, size_t n,
 
 	if (at.last_seq < at.first_seq)
 		return;
-	if (h && (memcmp(h->log_id, wit->log_id, sizeof(h->log_id)) != 0 ||
-		     wit->epoch < h->epoch))
+	if (h && !witness_is_of(wit, h))
 		return;
 	log_problem_tell(&vf->sink, &at,
 	    "the log ends too early: '%s' says that %" PRIu64 " was durable",

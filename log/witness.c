@@ -74,6 +74,14 @@ witness_store(struct witness *wit, uint64_t seq)
 	return sysio_pwrite(wit->io, wit->fd, wit->bytes, WITNESS_BYTES, 0);
 }
 
+bool
+witness_is_of(
+    const struct log_witness *wit, const struct segment_header *newest)
+{
+	return memcmp(wit->log_id, newest->log_id, sizeof(wit->log_id)) == 0 &&
+	       wit->epoch >= newest->epoch;
+}
+
 int
 witness_load(const struct sysio *io, int dirfd, const char *name,
     struct log_witness *out, struct reason *why)

@@ -10,12 +10,14 @@
 #ifndef PEAL_LOG_WITNESS_H
 #define PEAL_LOG_WITNESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/macros.h"
 #include "core/sysio.h"
 
 struct reason;
+struct segment_header;
 struct witness;
 
 /* The highest acknowledged seq as somebody remembers it. */
@@ -40,6 +42,13 @@ CLEANUP_FN(struct witness *, witness_free)
 
 /* One write.  A failure is to be counted, not to be died of. */
 MUST_CHECK int witness_store(struct witness *wit, uint64_t seq);
+
+/*
+ * Does it speak of the log whose newest segment has this header?  One that
+ * knows a later epoch does.
+ */
+bool witness_is_of(
+    const struct log_witness *wit, const struct segment_header *newest);
 
 enum witness_load {
 	WITNESS_LOADED = 0,

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 19
+plan 20
 
 log() {
 	what=$1
@@ -59,3 +59,6 @@ exits 'what is before it is printed, then it ends with 3' 3 '[1,' \
 passes 'and nothing that is not whole' sh -c "
 	grep '^\\[' '$work/out' >'$work/before'
 	head -n \$(wc -l <'$work/before') '$work/all' | cmp - '$work/before'"
+mv "$segment" "$work/segment"
+exits 'nor is a log an empty one whose only segment is gone' 3 \
+	'ends too early' log cat

@@ -29,14 +29,57 @@ a_newest_segment_without_headers_is_no_end(void **state)
 	logfix_stop(&m->fx);
 	modelfix_spoil(m, modelfix_named(m, 49), 33, 1);
 	modelfix_spoil(m, modelfix_named(m, 49), LOG_PAGE + 33, 1);
-	assert_int_equal(logfix_read(&m->fx, 60, &outcome), 48);
+	assert_int_equal(logfix_read(&m->fx, UINT64_MAX, &outcome), 48);
 	assert_int_equal(outcome, LOG_READ_DAMAGED);
 	assert_non_null(strstr(m->fx.why.text, "events from 49 on are"));
 	/* One of zeros never was. */
 	modelfix_wipe(m, modelfix_named(m, 49), 0,
 	    (size_t)filemodel_size(m->fm, modelfix_named(m, 49)));
-	assert_int_equal(logfix_read(&m->fx, 60, &outcome), 48);
+	assert_int_equal(logfix_read(&m->fx, UINT64_MAX, &outcome), 48);
 	assert_int_equal(outcome, LOG_READ_END);
+}
+
+/* Nothing in the log says that there was another segment. */
+static void
+an_end_before_what_was_durable_is_no_end(void **state)
+{
+	struct modelfix *m = *state;
+	int outcome;
+
+	modelfix_fill_segments(m);
+	logfix_stop(&m->fx);
+	modelfix_store_witness(m, 60);
+	assert_int_equal(
+	    sysio_unlink(m->fx.io, m->fx.dirfd, modelfix_named(m, 49)), 0);
+	assert_int_equal(logfix_read(&m->fx, UINT64_MAX, &outcome), 48);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "lost tail"));
+	assert_non_null(strstr(m->fx.why.text, "events 49 to 60 are"));
+	/* Nor is it where somebody says how far to read. */
+	assert_int_equal(logfix_read(&m->fx, 49, &outcome), 48);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "events 49 to 49 are"));
+	assert_int_equal(logfix_read(&m->fx, 48, &outcome), 48);
+	assert_int_equal(outcome, LOG_READ_END);
+	modelfix_store_witness(m, 48);
+	assert_int_equal(logfix_read(&m->fx, UINT64_MAX, &outcome), 48);
+	assert_int_equal(outcome, LOG_READ_END);
+}
+
+/* Where nothing bounds the newest segment the writer's witness does. */
+static void
+frames_that_end_before_what_was_durable_are_told(void **state)
+{
+	struct modelfix *m = *state;
+	int outcome;
+
+	logfix_start(&m->fx);
+	logfix_fill(&m->fx, 5, 1);
+	logfix_stop(&m->fx);
+	modelfix_store_witness(m, 7);
+	assert_int_equal(logfix_read(&m->fx, UINT64_MAX, &outcome), 5);
+	assert_int_equal(outcome, LOG_READ_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "events 6 to 7 are"));
 }
 
 /* How many calls a verification that finds n problems takes. */
@@ -77,6 +120,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_newest_segment_without_headers_is_no_end),
+		TEST(an_end_before_what_was_durable_is_no_end),
+		TEST(frames_that_end_before_what_was_durable_are_told),
 		TEST(a_segment_that_grew_is_read_no_further_than_it_was),
 	};
 
