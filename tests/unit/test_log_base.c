@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
+#include "core/crc32c.h"
 #include "log/archive.h"
 #include "log/base.h"
+#include "log/format_priv.h"
 #include "tests/lib/modelfix.h"
 #include "tests/lib/retainfix.h"
 
@@ -34,6 +36,7 @@ static void
 make_base(
     struct modelfix *m, const struct base_id *id, const struct archive_id *rows)
 {
+	static const uint8_t put[2 * LOG_PAGE];
 	CLEANUP(base_writer_freep) struct base_writer *w = NULL;
 	CLEANUP(archive_freep) struct archive *opened = NULL;
 	struct logfix *fx = &m->fx;
@@ -44,7 +47,7 @@ make_base(
 	assert_int_equal(base_create(fx->io, fx->dirfd, id, &w, &fx->why), 0);
 	assert_int_equal(base_put_rows(w, fx->io, fd, bytes, &opened, &fx->why),
 	    ARCHIVE_ROW);
-	assert_int_equal(base_put(w, "state", 5, &fx->why), 0);
+	assert_int_equal(base_put(w, put, sizeof(put), &fx->why), 0);
 	assert_int_equal(base_finish(w, &fx->why), 0);
 	(void)sysio_close(fx->io, fd);
 }
@@ -133,6 +136,83 @@ rows_of_another_event_log_or_epoch_are_not_its_own(void **state)
 	}
 }
 
+/* A number of the trailer, whose CRC is made anew. */
+struct trailer_edit {
+	unsigned at;
+	uint64_t value;
+};
+
+static void
+edit_trailer(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const struct trailer_edit *e = arg;
+	uint8_t *trailer = bytes + size - 256;
+
+	put_le64(trailer + e->at, e->value);
+	put_le32(trailer + 220, crc32c(0, trailer, 220));
+}
+
+/* What comes of asking for the base with one number of its trailer changed. */
+static int
+ask_edited(struct modelfix *m, unsigned at, uint64_t value)
+{
+	struct trailer_edit edit = { at, value };
+	struct archive_id rows = rows_of(&whole);
+	char name[BASE_NAME_SIZE];
+
+	make_base(m, &whole, &rows);
+	base_name(name, SEQ);
+	filemodel_edit(m->fm, name, edit_trailer, &edit);
+	return ask(m, SEQ);
+}
+
+static void
+a_trailer_of_another_version_is_refused_by_name(void **state)
+{
+	struct modelfix *m = *state;
+
+	assert_int_equal(ask_edited(m, 8, 9), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, "format version 9"));
+}
+
+/* Its parts are the file, but for what fills the last page. */
+static void
+parts_that_are_not_the_whole_are_told(void **state)
+{
+	static const struct trailer_edit edits[] = { { 56, 0 },
+		{ 56, UINT64_MAX }, { 56, 1 << 20 }, { 64, 5 },
+		{ 64, UINT64_MAX }, { 64, 1 << 20 } };
+	struct modelfix *m = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(edits); i++)
+		if (ask_edited(m, edits[i].at, edits[i].value) !=
+			BASE_DAMAGED ||
+		    !strstr(m->fx.why.text, "base-"))
+			fail_msg("%d: %s", (int)i, m->fx.why.text);
+	assert_int_equal(ask_edited(m, 64, 1 << 20), BASE_DAMAGED);
+	assert_non_null(strstr(m->fx.why.text, "it is cut short"));
+}
+
+static void
+a_file_that_was_cut_is_told(void **state)
+{
+	static const uint64_t lengths[] = { 0, 100, 255, 257, LOG_PAGE - 1 };
+	struct archive_id rows = rows_of(&whole);
+	struct modelfix *m = *state;
+	char name[BASE_NAME_SIZE];
+	int fd;
+
+	base_name(name, SEQ);
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		make_base(m, &whole, &rows);
+		fd = sysio_openat(m->fx.io, m->fx.dirfd, name, O_RDWR, 0);
+		assert_int_equal(sysio_ftruncate(m->fx.io, fd, lengths[i]), 0);
+		(void)sysio_close(m->fx.io, fd);
+		assert_int_equal(ask(m, SEQ), BASE_DAMAGED);
+		assert_non_null(strstr(m->fx.why.text, "it is cut short"));
+	}
+}
+
 int
 main(void)
 {
@@ -143,6 +223,9 @@ main(void)
 		MODEL_TEST(one_of_another_log_is_none),
 		MODEL_TEST(one_of_another_event_is_none_whatever_its_name),
 		MODEL_TEST(rows_of_another_event_log_or_epoch_are_not_its_own),
+		MODEL_TEST(a_trailer_of_another_version_is_refused_by_name),
+		MODEL_TEST(parts_that_are_not_the_whole_are_told),
+		MODEL_TEST(a_file_that_was_cut_is_told),
 	};
 
 	return cmocka_run_group_tests_name("log_base", tests, NULL, NULL);
