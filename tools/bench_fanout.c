@@ -159,7 +159,7 @@ fanout_told(struct bench_contest *b, unsigned pair)
 static int
 fanout_main(struct bench_contest *b)
 {
-	struct reason why;
+	struct reason why = { "out of memory" };
 	int err;
 
 	tool_catch_stop();

@@ -231,7 +231,7 @@ readers_turn(void *arg)
 static int
 readers_run(struct readers_command *c)
 {
-	struct reason why;
+	struct reason why = { "out of memory" };
 
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);

@@ -34,7 +34,7 @@ tail_patterns(struct tail *tail)
 {
 	static const char *const all[] = { ">" };
 	struct tool *t = tail->t;
-	struct reason why;
+	struct reason why = { "out of memory" };
 
 	tail->patterns = all;
 	tail->n_patterns = 1;

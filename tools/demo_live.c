@@ -38,7 +38,7 @@ live_lock(struct demo *d, int *lock)
 {
 	CLEANUP(closep) int dirfd = -1;
 	const char *dir = house_run_dir(&d->t->house);
-	struct reason why;
+	struct reason why = { "out of memory" };
 	long holder = 0;
 
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

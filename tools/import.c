@@ -248,7 +248,7 @@ import_save(struct import *im, bool last)
 {
 	struct import_progress p = im->progress;
 	uint64_t now = import_now_ms();
-	struct reason why;
+	struct reason why = { "out of memory" };
 
 	if (im->no_progress_file ||
 	    (!last && now - im->saved_ms < IMPORT_SAVE_MS))

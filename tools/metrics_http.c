@@ -243,7 +243,7 @@ static void
 respond(struct connection *c)
 {
 	struct request req = { .head_only = false };
-	struct reason why;
+	struct reason why = { "out of memory" };
 	int code = parse(c->head, &req);
 
 	if (code == 200)
