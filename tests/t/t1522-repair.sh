@@ -4,7 +4,7 @@
 # it leaves the old log or the new one.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 44
+plan 46
 
 options='-o log.segment_bytes=4M -o log.pack=no'
 backup=$work/backup
