@@ -25,9 +25,10 @@ hooked_fdatasync(void *ctx, int fd)
 	struct syncfix *f = ctx;
 
 	f->flushes++;
-	if (f->rw && !f->threads)
+	/* With threads, others make and end what these ask. */
+	if (!f->threads && f->rw)
 		f->tail_seen = ring_writer_tail_seq(f->rw);
-	if (f->sy && !f->threads)
+	if (!f->threads && f->sy)
 		f->age_seen = syncer_flush_age_ns(f->sy);
 	return f->fail_with ? f->fail_with : sysio_posix.fdatasync(NULL, fd);
 }
