@@ -10,11 +10,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "core/time.h"
 #include "tools/live.h"
 #include "tools/tool.h"
+#include "tools/wrap.h"
 
 #define LIVE_HOME      "\033[H"
 #define LIVE_CLEAR     "\033[2J"
@@ -25,8 +25,6 @@
 
 enum {
 	LIVE_SLICE_MS = 200, /* a signal just before the wait costs this */
-	LIVE_ROWS = 24,	     /* of a terminal that does not say */
-	LIVE_COLUMNS = 80,
 	LIVE_LINE = 1024
 };
 
@@ -100,16 +98,6 @@ live_wait(const struct live *l)
 	return !tool_stopped();
 }
 
-static void
-live_measure(struct live *l)
-{
-	struct winsize size = { 0 };
-
-	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	l->rows = size.ws_row ? size.ws_row : LIVE_ROWS;
-	l->columns = size.ws_col ? size.ws_col : LIVE_COLUMNS;
-}
-
 /* Begin the next one's output, unless there is none. */
 static bool
 live_next(struct live *l)
@@ -126,7 +114,7 @@ live_next(struct live *l)
 	l->row = 0;
 	l->left_out = 0;
 	if (l->screen) {
-		live_measure(l);
+		wrap_terminal(&l->rows, &l->columns);
 		fputs(LIVE_HOME, stdout);
 	} else if (l->done && !l->t->json) {
 		putchar('\n');

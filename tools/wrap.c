@@ -15,7 +15,8 @@
 #include "tools/wrap.h"
 
 enum {
-	WRAP_COLUMNS = 80, /* of a terminal that does not say */
+	WRAP_ROWS = 24, /* of a terminal that does not say */
+	WRAP_COLUMNS = 80,
 	WRAP_INDENT = 4,
 	WRAP_LINE = 1024
 };
@@ -68,13 +69,23 @@ wrap_text(const char *text, size_t at, size_t indent, size_t columns)
 	putchar('\n');
 }
 
-static unsigned
-wrap_columns(void)
+void
+wrap_terminal(unsigned *rows, unsigned *columns)
 {
 	struct winsize size = { 0 };
 
 	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
-	return size.ws_col ? size.ws_col : WRAP_COLUMNS;
+	*rows = size.ws_row ? size.ws_row : WRAP_ROWS;
+	*columns = size.ws_col ? size.ws_col : WRAP_COLUMNS;
+}
+
+static unsigned
+wrap_columns(void)
+{
+	unsigned rows, columns;
+
+	wrap_terminal(&rows, &columns);
+	return columns;
 }
 
 bool

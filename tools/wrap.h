@@ -23,7 +23,10 @@ struct tool;
  */
 void wrap_text(const char *text, size_t at, size_t indent, size_t columns);
 
-/* Is stdout a terminal of fewer columns?  80 where it says none. */
+/* How large stdout's terminal is; 24 rows of 80 where it does not say. */
+void wrap_terminal(unsigned *rows, unsigned *columns);
+
+/* Is stdout a terminal of fewer columns? */
 bool wrap_narrow(const struct tool *t, unsigned columns);
 
 /*
