@@ -89,21 +89,25 @@ hist_percentile(
 static void
 hist_line(struct hist_command *c, const struct hists_one *one)
 {
-	char name[80], v[6][HISTS_TEXT];
+	char name[80], figures[240], v[6][HISTS_TEXT];
 	const struct stats_hist *h = &one->hist;
+	const char *mean = "-";
 
-	hist_name(c, one, name);
-	if (c->narrow)
-		live_line(&c->live, "%s: %s", name, one->item.text);
-	live_line(&c->live, "%-*s%s%12" PRIu64 " %9s %9s %9s %9s %9s %9s%s%s",
-	    c->narrow ? 4 : 34, c->narrow ? "" : name, c->narrow ? "" : " ",
-	    h->count,
-	    h->count ? hists_text(one->item.unit, stats_hist_mean(h), v[0])
-		     : "-",
+	if (h->count)
+		mean = hists_text(one->item.unit, stats_hist_mean(h), v[0]);
+	snprintf(figures, sizeof(figures),
+	    "%12" PRIu64 " %9s %9s %9s %9s %9s %9s", h->count, mean,
 	    hist_percentile(one, 50, v[1]), hist_percentile(one, 90, v[2]),
 	    hist_percentile(one, 99, v[3]), hist_percentile(one, 99.9, v[4]),
-	    hist_percentile(one, 100, v[5]), c->narrow ? "" : "  ",
-	    c->narrow ? "" : one->item.text);
+	    hist_percentile(one, 100, v[5]));
+	hist_name(c, one, name);
+	if (c->narrow) {
+		live_line(&c->live, "%s: %s", name, one->item.text);
+		live_line(&c->live, "    %s", figures);
+	} else {
+		live_line(
+		    &c->live, "%-34s %s  %s", name, figures, one->item.text);
+	}
 }
 
 static void
