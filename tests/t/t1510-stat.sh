@@ -108,13 +108,14 @@ slow_reader() {
 # folded COLUMNS COMMAND: what it prints on such a terminal, in $work/folded.
 folded() {
 	script -qec "stty cols $1; '$peal' $2 --data '$data'" /dev/null \
-		</dev/null | tr -d '\r' >"$work/folded"
+		</dev/null >"$work/raw" &&
+		tr -d '\r' <"$work/raw" >"$work/folded"
 }
 
 # Each tool that prints a table once has lines, and none is wider.
 fit_80() {
 	for what in readers clients hist 'stat -1' 'log ls' ring; do
-		folded 80 "$what"
+		folded 80 "$what" || return 1
 		awk 'length($0) > 80 { print; wide = 1 }
 			END { exit wide || NR < 1 }' "$work/folded" || return 1
 	done
@@ -131,7 +132,14 @@ all_is_there() {
 		folded 200 'stat -1 writer.flush_time' &&
 		grep -q '^writer.flush_time .* of a flush: ' "$work/folded" &&
 		folded 80 'hist writer.flush*' &&
-		grep -q '^writer.flush_time: of a flush: ' "$work/folded"
+		grep -q '^writer.flush_time: of a flush: ' "$work/folded" &&
+		folded 80 'log ls' &&
+		grep -q '^    events from 1 on, in [0-9]* bytes$' "$work/folded" &&
+		folded 80 'clients --gone' &&
+		grep -q '^    .*; sent [0-9]*, queued [0-9]*, subsc' \
+			"$work/folded" &&
+		folded 80 ring &&
+		grep -q '^    [a-z]' "$work/folded"
 }
 
 # A page of counters that has none.
