@@ -23,8 +23,8 @@ struct log_reader;
  * Open the log in dirfd for reading.  limit_seq: the last seq to hand out
  * (the ring's tail, read before this call, or the recovered last); all up to
  * it must be there.  UINT64_MAX: as far as frames verify, and as the writer's
- * witness knows, at least.  Segments begun after this call are not seen.  On success the caller owns *out, positioned
- * at the oldest event.
+ * witness knows, at least.  Segments begun after this call are not seen.  On
+ * success the caller owns *out, positioned at the oldest event.
  */
 MUST_CHECK int log_reader_open(const struct sysio *io, int dirfd,
     uint64_t limit_seq, struct log_reader **out, struct reason *why);
@@ -43,8 +43,9 @@ uint64_t log_reader_oldest(const struct log_reader *rd);
 /*
  * Make the frame that holds seq the next one; uses the segment's index where
  * there is one.  0, or -ENOENT when seq is before the oldest, which may have
- * moved on only now, or behind the limit; behind the end of a log without a
- * limit, the next read says so.
+ * moved on only now, behind the limit, or between segments or behind the last
+ * as these say where they end; behind the end of one that may grow, the next
+ * read says so.
  */
 MUST_CHECK int log_reader_seek(
     struct log_reader *rd, uint64_t seq, struct reason *why);
