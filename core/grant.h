@@ -8,7 +8,6 @@
 #ifndef PEAL_CORE_GRANT_H
 #define PEAL_CORE_GRANT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/acl.h"

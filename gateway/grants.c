@@ -14,7 +14,6 @@
 #include "core/grant.h"
 #include "core/map.h"
 #include "core/mp.h"
-#include "core/proto.h"
 #include "core/reason.h"
 #include "core/topic.h"
 #include "gateway/alloc.h"

@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/fs.h"
 #include "core/reason.h"
 #include "log/backup.h"
 #include "log/base.h"
