@@ -71,8 +71,6 @@ log_reader_ask_witness(
 	if (rd->limit_seq != UINT64_MAX)
 		return 0;
 	got = witness_load(rd->io, rd->dirfd, WITNESS_NAME, wit, why);
-	if (got != WITNESS_LOADED)
-		wit->seq = 0;
 	return MIN(got, 0);
 }
 

@@ -304,8 +304,6 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 	err = witness_load(io, dirfd, WITNESS_NAME, &wit, why);
 	if (err < 0)
 		return err;
-	if (err != WITNESS_LOADED)
-		wit.seq = 0;
 	/* Whoever accepts a loss has to know that it may be larger. */
 	if (err == WITNESS_BAD)
 		log_note(verify->note,

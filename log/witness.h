@@ -56,7 +56,10 @@ enum witness_load {
 	WITNESS_BAD,  /* torn or damaged; *why says so */
 };
 
-/* *out gets name, which outlives it, for its own. */
+/*
+ * *out gets name, which outlives it, for its own; where nothing is loaded it
+ * stays as it is.
+ */
 MUST_CHECK int witness_load(const struct sysio *io, int dirfd, const char *name,
     struct log_witness *out, struct reason *why);
 /* What the broker whose directory is at path remembers; it need not be there. */
