@@ -26,12 +26,11 @@ salvage_gap(
     struct salvage *sv, uint64_t last, uint64_t time_us, struct reason *why)
 {
 	struct log_range range = { sv->next_seq, last };
-	int err = 0;
+	int err;
 
 	if (last < sv->next_seq)
 		return 0;
-	if (sv->lost)
-		err = sv->lost(sv->arg, &range, time_us, why);
+	err = sv->lost(sv->arg, &range, time_us, why);
 	sv->next_seq = last + 1;
 	return err;
 }
@@ -149,7 +148,7 @@ salvage_run(struct salvage *sv, size_t from, struct reason *why)
 		bool bad = false;
 
 		err = salvage_segment(sv, i, &bad, why);
-		if (err == 0 && sv->segment)
+		if (err == 0)
 			sv->segment(sv->arg, i, bad);
 	}
 	return err ? err : salvage_gap(sv, sv->known, sv->time_us, why);
