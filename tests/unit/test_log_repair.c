@@ -65,7 +65,6 @@ one_in_the_newest_segment_costs_no_more(void **state)
 	repairfix_expect(m, "52..54", 4);
 }
 
-/* No frame behind it and no witness says that it was there. */
 /* One event: the header behind it knows, also where its payload is damaged. */
 static void
 the_last_that_was_durable_is_missed(void **state)
@@ -79,6 +78,7 @@ the_last_that_was_durable_is_missed(void **state)
 	repairfix_expect(m, "2..2", 0);
 }
 
+/* No frame behind it and no witness says that it was there. */
 static void
 a_newest_event_that_does_not_verify_is_named(void **state)
 {

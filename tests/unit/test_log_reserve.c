@@ -65,9 +65,8 @@ its_room_is_given_back_on_the_disk(void **state)
 static void
 one_of_another_size_is_made_anew(void **state)
 {
+	static const uint64_t others[] = { BYTES / 2, BYTES * 2 };
 	struct modelfix *m = *state;
-
-	const uint64_t others[] = { BYTES / 2, BYTES * 2 };
 
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
 		assert_int_equal(
