@@ -81,6 +81,17 @@ edit_backup(
 	forge(w, f.name, p, len);
 }
 
+/* A log of 200 events and its sums, and all of it is in the backup. */
+static void
+back_up_with_sums(struct backupfix *w)
+{
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 50, 4);
+	while (retainfix_sum(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
+		continue;
+	backupfix_done(w);
+}
+
 static void
 an_edited_backup_is_told_as_such(void **state)
 {
@@ -90,11 +101,7 @@ an_edited_backup_is_told_as_such(void **state)
 	uint64_t seq;
 	int fd;
 
-	logfix_start(w->fx);
-	logfix_fill(w->fx, 50, 4);
-	while (retainfix_sum(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
-		continue;
-	backupfix_done(w);
+	back_up_with_sums(w);
 	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
 	backupfix_expect(w, fd, 200);
 	seq = nth_in_backup(w, 1).first_seq + 5;
@@ -127,11 +134,7 @@ a_segment_that_is_cut_has_no_sums(void **state)
 	struct backupfix *w = *state;
 	int fd;
 
-	logfix_start(w->fx);
-	logfix_fill(w->fx, 50, 4);
-	while (retainfix_sum(&sysio_posix, w->fx->dirfd, &w->why) == SUMS_MADE)
-		continue;
-	backupfix_done(w);
+	back_up_with_sums(w);
 	assert_true(nth_in_backup(w, 0).last_seq > 40);
 	assert_int_equal(backupfix_restore(w, 40, UINT64_MAX, &fd), 0);
 	backupfix_expect(w, fd, 40);
