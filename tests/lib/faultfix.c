@@ -104,8 +104,6 @@ faultfix_pack(struct modelfix *m)
 void
 faultfix_fill_aged(struct modelfix *m)
 {
-	char name[SEGMENT_NAME_SIZE];
-
 	auditfix_fill(m);
 	logfix_start(&m->fx);
 	logfix_fill(&m->fx, 24, 3);
@@ -115,9 +113,9 @@ faultfix_fill_aged(struct modelfix *m)
 	retainfix_expect(m, (auditfix_newest(m) - 1) * m->fx.segment_bytes);
 	assert_int_equal(
 	    retainfix_pack(m->fx.io, m->fx.dirfd, &m->fx.why), RETAIN_PACKED);
-	snprintf(name, sizeof(name), "%s",
-	    modelfix_named(m, modelfix_nth(m, auditfix_newest(m) - 1)));
-	modelfix_spoil(m, name, m->fx.segment_bytes - LOG_PAGE, 1);
+	modelfix_spoil(m,
+	    modelfix_named(m, modelfix_nth(m, auditfix_newest(m) - 1)),
+	    m->fx.segment_bytes - LOG_PAGE, 1);
 }
 
 void
@@ -377,25 +375,18 @@ faultfix_damage(struct modelfix *m)
 void
 faultfix_damage_aged(struct modelfix *m)
 {
-	char name[SEGMENT_NAME_SIZE];
-
-	snprintf(
-	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 1)));
-	modelfix_spoil(m, name, modelfix_page(1) + LOG_FRAME_HEADER, 1);
-	snprintf(
-	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 2)));
-	modelfix_wipe(m, name, 0, SEGMENT_FRAMES);
+	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)),
+	    modelfix_page(1) + LOG_FRAME_HEADER, 1);
+	modelfix_wipe(
+	    m, modelfix_named(m, modelfix_nth(m, 2)), 0, SEGMENT_FRAMES);
 	given_up = "94..96";
 }
 
 void
 faultfix_damage_wide(struct modelfix *m)
 {
-	char name[SEGMENT_NAME_SIZE];
-
-	snprintf(
-	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, 1)));
-	modelfix_spoil(m, name, SEGMENT_FRAMES + (150 << 10), 1);
+	modelfix_spoil(m, modelfix_named(m, modelfix_nth(m, 1)),
+	    SEGMENT_FRAMES + (150 << 10), 1);
 	given_up = "5201..7800";
 }
 
