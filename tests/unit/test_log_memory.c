@@ -22,7 +22,6 @@
 #include "log/format_priv.h"
 #include "log/log_reader.h"
 #include "log/reserve.h"
-#include "log/sums.h"
 #include "tests/lib/auditfix.h"
 #include "tests/lib/faultfix.h"
 #include "tests/lib/nomemory.h"
@@ -396,18 +395,6 @@ recovery_fails_or_finds_where_the_log_ends(void **state)
 	assert_true(faultfix_sweep(m, &kind, &again) > 0);
 }
 
-static int
-sum_up(struct faultfix *w)
-{
-	struct logfix *fx = &w->m.fx;
-	int got;
-
-	do {
-		got = retainfix_sum(fx->io, fx->dirfd, &fx->why);
-	} while (got == SUMS_MADE);
-	return got;
-}
-
 static void
 all_sums_are_there(struct faultfix *w)
 {
@@ -419,7 +406,7 @@ all_sums_are_there(struct faultfix *w)
 static void
 sums_are_made_or_not(void **state)
 {
-	static const struct faultfix_op op = { NULL, sum_up,
+	const struct faultfix_op op = { NULL, faultfix_sums.run,
 		all_sums_are_there };
 
 	modelfix_fill_segments(*state);
@@ -445,7 +432,7 @@ is_told_and_known(struct faultfix *w, int got)
 static void
 sums_that_tell_of_an_edit_stay(void **state)
 {
-	static const struct faultfix_op op = { NULL, sum_up,
+	const struct faultfix_op op = { NULL, faultfix_sums.run,
 		the_edit_is_still_known };
 	const struct faultfix_kind kind = { run_short, run_no_shorter,
 		is_told_and_known };
