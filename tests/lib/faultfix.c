@@ -43,8 +43,8 @@ copy_of(struct modelfix *m)
 	w.m.fm = filemodel_clone(m->fm);
 	w.m.fx.io = filemodel_io(w.m.fm);
 	w.m.fx.lw = NULL;
-	w.to = repairfix_fresh(&w.m, "to");
-	w.second = repairfix_fresh(&w.m, "second");
+	w.to = modelfix_directory(&w.m, "to");
+	w.second = modelfix_directory(&w.m, "second");
 	w.m.fx.why.text[0] = '\0';
 	return w;
 }
@@ -422,7 +422,7 @@ plan_and_make(struct faultfix *w)
 	no_more_is_given_up(w);
 	w->to = TAKE_FD(w->second);
 	if (w->to < 0)
-		w->to = repairfix_fresh(&w->m, "anew");
+		w->to = modelfix_directory(&w->m, "anew");
 	return log_repair_make(
 	    w->m.fx.io, w->m.fx.dirfd, w->to, &w->planned, &w->m.fx.why);
 }

@@ -170,6 +170,18 @@ modelfix_store_witness(struct modelfix *m, uint64_t seq)
 	assert_int_equal(witness_store(wit, seq), 0);
 }
 
+int
+modelfix_directory(struct modelfix *m, const char *name)
+{
+	int fd;
+
+	assert_int_equal(sysio_mkdir(m->fx.io, m->fx.dirfd, name, 0750), 0);
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, name, O_RDONLY | O_DIRECTORY, 0);
+	assert_true(fd >= 0);
+	return fd;
+}
+
 /* Where the nth frame (from 0 on) of a segment of one-page flushes begins. */
 uint64_t
 modelfix_page(unsigned n)

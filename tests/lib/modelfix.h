@@ -27,6 +27,8 @@ int modelfix_teardown(void **state);
 const char *modelfix_named(struct modelfix *m, uint64_t first_seq);
 /* The first seq of the nth segment, from 0 on. */
 uint64_t modelfix_nth(struct modelfix *m, size_t n);
+/* Descriptor of an empty directory beside the log's files. */
+int modelfix_directory(struct modelfix *m, const char *name);
 /* Where the nth frame (from 0 on) begins, when each flush has a page. */
 uint64_t modelfix_page(unsigned n);
 

@@ -5,7 +5,6 @@
  * that the writer goes on with it.
  */
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -121,23 +120,11 @@ repairfix_check(
 	assert_int_equal(seq, r->epoch_seq + 1);
 }
 
-int
-repairfix_fresh(struct modelfix *m, const char *name)
-{
-	int fd;
-
-	assert_int_equal(sysio_mkdir(m->fx.io, m->fx.dirfd, name, 0750), 0);
-	fd = sysio_openat(
-	    m->fx.io, m->fx.dirfd, name, O_RDONLY | O_DIRECTORY, 0);
-	assert_true(fd >= 0);
-	return fd;
-}
-
 /* Make it as planned; the writer goes on with it, and it is dirfd's. */
 int
 repairfix_make(struct modelfix *m, struct log_repair *r, uint64_t oldest)
 {
-	int fd = repairfix_fresh(m, "made");
+	int fd = modelfix_directory(m, "made");
 	struct logfix there;
 
 	if (log_repair_make(m->fx.io, m->fx.dirfd, fd, r, &m->fx.why) != 0)

@@ -18,8 +18,6 @@ enum {
 const char *repairfix_ranges(const struct log_repair *r);
 /* log_repair_plan() without other witnesses; the writer is gone then. */
 int repairfix_plan(struct modelfix *m, struct log_repair *r);
-/* An empty directory beside the log's files. */
-int repairfix_fresh(struct modelfix *m, const char *name);
 /* The log in dirfd begins with oldest, and all of it is as r says. */
 void repairfix_check(
     struct modelfix *m, int dirfd, const struct log_repair *r, uint64_t oldest);

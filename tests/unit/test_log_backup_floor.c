@@ -32,18 +32,6 @@ enum {
 };
 
 static int
-directory(struct modelfix *m, const char *name)
-{
-	int fd;
-
-	assert_int_equal(sysio_mkdir(m->fx.io, m->fx.dirfd, name, 0750), 0);
-	fd = sysio_openat(
-	    m->fx.io, m->fx.dirfd, name, O_RDONLY | O_DIRECTORY, 0);
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static int
 backup(struct modelfix *m, const struct sysio *io, int to)
 {
 	struct log_backup b = { .limit_seq = LAST };
@@ -62,7 +50,7 @@ expect_restored(struct modelfix *m, int from, uint64_t oldest)
 		.until_us = UINT64_MAX,
 		.segment_bytes = SEGMENT };
 	struct log_verify verify = { .limit_seq = UINT64_MAX };
-	int fd = directory(m, "restored");
+	int fd = modelfix_directory(m, "restored");
 
 	if (log_restore(m->fx.io, from, fd, &r, &m->fx.why) != LOG_RESTORED)
 		fail_msg("%s", m->fx.why.text);
@@ -104,7 +92,7 @@ a_floor_that_moves_meanwhile_is_no_damage(void **state)
 {
 	struct modelfix *m = *state;
 	struct sysio io = *m->fx.io;
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	modelfix_fill_segments(m);
 	retainfix_expect(m, 4 * SEGMENT);
@@ -122,7 +110,7 @@ a_backup_counts_until_the_next_one_has_its_manifest(void **state)
 {
 	struct modelfix *m = *state;
 	struct sysio io = *m->fx.io;
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 	uint64_t oldest;
 
 	modelfix_fill_segments(m);
@@ -141,7 +129,7 @@ a_base_that_a_backup_has_lost_is_copied_again(void **state)
 {
 	struct modelfix *m = *state;
 	char name[BASE_NAME_SIZE];
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	modelfix_fill_segments(m);
 	retainfix_expect(m, 3 * SEGMENT);
@@ -157,7 +145,7 @@ a_rotten_base_is_not_backed_up(void **state)
 {
 	struct modelfix *m = *state;
 	char name[BASE_NAME_SIZE];
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	modelfix_fill_segments(m);
 	retainfix_expect(m, 3 * SEGMENT);
@@ -188,7 +176,7 @@ static void
 what_was_cut_short_in_a_backup_is_copied_again(void **state)
 {
 	struct modelfix *m = *state;
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	modelfix_fill_segments(m);
 	retainfix_expect(m, 3 * SEGMENT);
@@ -228,7 +216,7 @@ a_backup_with_nothing_new_keeps_its_head_and_its_sums(void **state)
 	struct modelfix *m = *state;
 	struct log_backup b = { .limit_seq = 0 };
 	uint8_t first[LOG_DIGEST], second[LOG_DIGEST];
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	modelfix_fill_segments(m);
 	assert_int_equal(
@@ -268,7 +256,7 @@ static void
 segments_of_the_same_names_are_not_taken_for_each_other(void **state)
 {
 	struct modelfix *m = *state;
-	int to = directory(m, "backup");
+	int to = modelfix_directory(m, "backup");
 
 	m->fx.segment_bytes = SEGMENT;
 	logfix_start(&m->fx);
@@ -314,7 +302,7 @@ restored(struct filemodel *fm)
 	logfix_init(&m.fx, filemodel_io(fm), filemodel_root(fm));
 	from = sysio_openat(
 	    m.fx.io, m.fx.dirfd, "backup", O_RDONLY | O_DIRECTORY, 0);
-	fd = directory(&m, "restored");
+	fd = modelfix_directory(&m, "restored");
 	if (log_restore(m.fx.io, from, fd, &r, &m.fx.why) != LOG_RESTORED)
 		fail_msg("%s", m.fx.why.text);
 	logfix_deinit(&m.fx);
@@ -327,7 +315,7 @@ a_power_cut_leaves_the_backup_before_or_the_new_one(void **state)
 	static const enum filemodel_survive fates[] = { SURVIVE_NOTHING,
 		SURVIVE_ALL, SURVIVE_PREFIX, SURVIVE_RANDOM, SURVIVE_RANDOM };
 	struct modelfix *m = *state;
-	int to = directory(m, "backup"), got = -EIO;
+	int to = modelfix_directory(m, "backup"), got = -EIO;
 	unsigned before = 0, after = 0;
 
 	modelfix_fill_segments(m);

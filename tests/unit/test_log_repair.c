@@ -614,7 +614,7 @@ a_repaired_log_can_be_repaired_again(void **state)
 	    r.was_epoch == REPAIRFIX_NOW_S && r.epoch == REPAIRFIX_NOW_S + 1);
 	assert_int_equal(r.lost[0].first, 25);
 	assert_int_equal(r.n_lost, 1);
-	fd = repairfix_fresh(m, "second");
+	fd = modelfix_directory(m, "second");
 	if (log_repair_make(m->fx.io, second.fx.dirfd, fd, &r, &m->fx.why) != 0)
 		fail_msg("%s", m->fx.why.text);
 	assert_int_equal(r.epoch_seq, r.last_seq + 1);

@@ -40,7 +40,7 @@ no_call_that_fails_is_overlooked(void **state)
 		c.fm = filemodel_clone(m->fm);
 		c.fx.io = filemodel_io(c.fm);
 		assert_int_equal(repairfix_plan(&c, &r), LOG_REPAIR_PLANNED);
-		fd = repairfix_fresh(&c, "made");
+		fd = modelfix_directory(&c, "made");
 		filemodel_fail_at(c.fm, filemodel_calls(c.fm) + n,
 		    errors[n % ARRAY_LEN(errors)]);
 		err = log_repair_make(c.fx.io, c.fx.dirfd, fd, &r, &c.fx.why);

@@ -36,7 +36,7 @@ a_log_that_was_damaged_since_the_plan_is_not_repaired(void **state)
 	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
 	assert_string_equal(repairfix_ranges(&r), "28..30");
 	modelfix_spoil(m, modelfix_named(m, 37), modelfix_page(1), 1);
-	fd = repairfix_fresh(m, "made");
+	fd = modelfix_directory(m, "made");
 	assert_true(
 	    log_repair_make(m->fx.io, m->fx.dirfd, fd, &r, &m->fx.why) < 0);
 	assert_non_null(strstr(m->fx.why.text, "otherwise than a moment ago"));
@@ -75,7 +75,7 @@ what_the_disk_has_spoiled_takes_no_logs_place(void **state)
 	model = m->fx.io;
 	io.pwritev = write_others;
 	spoiled = 0;
-	fd = repairfix_fresh(m, "made");
+	fd = modelfix_directory(m, "made");
 	assert_true(log_repair_make(&io, m->fx.dirfd, fd, &r, &m->fx.why) < 0);
 	assert_true(spoiled > 1);
 	assert_non_null(strstr(m->fx.why.text, "not what it should be"));
@@ -200,7 +200,7 @@ a_segment_that_grew_is_no_measure(void **state)
 	(void)sysio_close(m->fx.io, fd);
 	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
 	assert_string_equal(repairfix_ranges(&r), "none");
-	made = repairfix_fresh(m, "new");
+	made = modelfix_directory(m, "new");
 	assert_int_equal(
 	    log_repair_make(m->fx.io, m->fx.dirfd, made, &r, &m->fx.why), 0);
 	repairfix_check(m, made, &r, 1);
