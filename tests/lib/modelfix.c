@@ -230,6 +230,7 @@ modelfix_append_frame_of(struct modelfix *m, const char *name, uint64_t at)
 	    sysio_pread(m->fx.io, fd, page, sizeof(page), at), sizeof(page));
 	(void)sysio_close(m->fx.io, fd);
 	len = LOG_FRAME_HEADER + frame_payload_len(page);
+	assert_in_range(len, LOG_FRAME_HEADER, sizeof(page));
 	frame = malloc(LOG_FRAME_HEADER + LOG_EVENT_HEADER + len);
 	assert_non_null(frame);
 	event = frame + LOG_FRAME_HEADER + LOG_EVENT_HEADER;
