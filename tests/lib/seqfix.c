@@ -240,13 +240,21 @@ seqfix_compare(struct seqfix *sf, const struct ledger_answer *want,
 	return SEQFIX_RIGHT;
 }
 
-/* Do versions and time of an answer stand in the ledger, too? */
+/* Do all versions and the time of an answer stand in the ledger, too? */
 static int
 seqfix_compare_events(struct seqfix *sf, const struct sequence_outcome *got)
 {
 	const struct ledger_event *ev = &sf->ledger->ev[got->seq - 1];
+	uint32_t n = 1;
 
-	for (uint32_t i = 0; i < got->n; i++)
+	while (!ev[n - 1].ends)
+		n++;
+	if (got->n != n)
+		return reason_set(&sf->why, SEQFIX_WRONG,
+		    "the answer for seq %d has %d versions, the request %d "
+		    "events",
+		    (int)got->seq, (int)got->n, (int)n);
+	for (uint32_t i = 0; i < n; i++)
 		if (got->versions[i] != ev[i].version ||
 		    got->time_us != ev[i].time_us)
 			return reason_set(&sf->why, SEQFIX_WRONG,
