@@ -499,62 +499,32 @@ whatever_fails_the_old_backup_or_the_new_one_is_there(void **state)
 	assert_true(failed > 20);
 }
 
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, backupfix_setup, backupfix_teardown)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-		    what_is_restored_is_what_was_there, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_log_left_in_a_crash_is_backed_up_as_far_as_it_was_durable,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_second_backup_copies_what_is_new, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    any_event_can_be_the_last_with_its_request, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    what_is_restored_goes_on_as_a_log, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    each_restoration_is_an_epoch_of_its_own, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_backup_of_another_log_stays_as_it_is, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_log_that_lost_its_end_does_not_shorten_the_backup,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    nor_does_one_that_lost_its_newest_segment, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    nor_one_whose_newest_segment_was_cut, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(a_damaged_log_is_not_backed_up,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    nor_is_one_whose_newest_segment_has_no_header,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(no_byte_of_a_backup_can_change,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_manifest_that_is_none_is_not_written_over,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_log_without_a_segment_gets_no_backup, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    of_all_that_is_wrong_a_backup_names_the_first,
-		    backupfix_setup, backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_backup_of_many_segments_is_whole, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    whatever_fails_the_old_backup_or_the_new_one_is_there,
-		    backupfix_setup, backupfix_teardown),
+		TEST(what_is_restored_is_what_was_there),
+		TEST(
+		    a_log_left_in_a_crash_is_backed_up_as_far_as_it_was_durable),
+		TEST(a_second_backup_copies_what_is_new),
+		TEST(any_event_can_be_the_last_with_its_request),
+		TEST(what_is_restored_goes_on_as_a_log),
+		TEST(each_restoration_is_an_epoch_of_its_own),
+		TEST(a_backup_of_another_log_stays_as_it_is),
+		TEST(a_log_that_lost_its_end_does_not_shorten_the_backup),
+		TEST(nor_does_one_that_lost_its_newest_segment),
+		TEST(nor_one_whose_newest_segment_was_cut),
+		TEST(a_damaged_log_is_not_backed_up),
+		TEST(nor_is_one_whose_newest_segment_has_no_header),
+		TEST(no_byte_of_a_backup_can_change),
+		TEST(a_manifest_that_is_none_is_not_written_over),
+		TEST(a_log_without_a_segment_gets_no_backup),
+		TEST(of_all_that_is_wrong_a_backup_names_the_first),
+		TEST(a_backup_of_many_segments_is_whole),
+		TEST(whatever_fails_the_old_backup_or_the_new_one_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -182,22 +182,17 @@ what_was_edited_is_not_backed_up(void **state)
 	assert_non_null(strstr(w->why.text, "edited history"));
 }
 
+#define TEST(fn) \
+	cmocka_unit_test_setup_teardown(fn, backupfix_setup, backupfix_teardown)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-		    an_edited_backup_is_told_as_such, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_segment_that_is_cut_has_no_sums, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    a_size_that_is_not_the_segments_is_named, backupfix_setup,
-		    backupfix_teardown),
-		cmocka_unit_test_setup_teardown(
-		    what_was_edited_is_not_backed_up, backupfix_setup,
-		    backupfix_teardown),
+		TEST(an_edited_backup_is_told_as_such),
+		TEST(a_segment_that_is_cut_has_no_sums),
+		TEST(a_size_that_is_not_the_segments_is_named),
+		TEST(what_was_edited_is_not_backed_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
