@@ -302,8 +302,9 @@ static void
 a_disk_that_fails_a_seal_is_written_to_no_more(void **state)
 {
 	struct logfix *fx = *state;
-	struct sysio io = *fx->io;
+	static struct sysio io;
 
+	io = *fx->io;
 	io.fdatasync = fdatasync_failing;
 	fx->io = &io;
 	syncs_fail = false;
