@@ -5,7 +5,6 @@
  * the same, for an index is a cache.
  */
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -49,17 +48,6 @@ make_index(const struct segment_header *seg, const uint8_t *in, size_t len,
 	return in[0] & 8 ? bytes - (len > 1 ? in[len - 1] % bytes : 0) : bytes;
 }
 
-static void
-put_file(struct filemodel *fm, const char *name, const uint8_t *p, size_t len)
-{
-	const struct sysio *io = filemodel_io(fm);
-	int fd = sysio_openat(
-	    io, filemodel_root(fm), name, O_RDWR | O_CREAT | O_TRUNC, 0640);
-
-	FUZZ_MUST(fd >= 0 && sysio_pwrite(io, fd, p, len, 0) == 0);
-	(void)sysio_close(io, fd);
-}
-
 /* Seeking leads to the frame that holds the event, whatever it took. */
 static void
 seek_all(struct filemodel *fm, uint64_t events)
@@ -97,7 +85,7 @@ try(struct logfuzz_input in)
 	n = make_index(&seg.header, in.p, in.len, bytes, sizeof(bytes));
 	segment_name(
 	    name, seg.header.first_seq, seg.header.incarnation, ".idx");
-	put_file(fm, name, bytes, n);
+	logfuzz_put(fm, name, bytes, n);
 	got =
 	    index_read(filemodel_io(fm), filemodel_root(fm), &seg.header, &ix);
 	FUZZ_MUST(got == INDEX_READ || got == INDEX_NONE);

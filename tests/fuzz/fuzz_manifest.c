@@ -6,7 +6,6 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -18,7 +17,7 @@
 #include "tests/lib/logfuzz.h"
 
 enum {
-	SIZE = 4096,
+	SIZE = 16 << 10,	     /* more than any input is stored as */
 	WHOLE = LOGFUZZ_COPY_HEADER, /* the input is all of the text */
 };
 
@@ -46,30 +45,6 @@ listed(void)
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		FUZZ_MUST(manifest_add(&m, &files[i]) == 0);
 	return &m;
-}
-
-static void
-put_text(struct filemodel *fm, const uint8_t *p, size_t len)
-{
-	const struct sysio *io = filemodel_io(fm);
-	int fd = sysio_openat(io, filemodel_root(fm), MANIFEST_NAME,
-	    O_RDWR | O_CREAT | O_TRUNC, 0640);
-
-	FUZZ_MUST(fd >= 0 && sysio_pwrite(io, fd, p, len, 0) == 0);
-	(void)sysio_close(io, fd);
-}
-
-static size_t
-get_text(struct filemodel *fm, uint8_t text[SIZE])
-{
-	const struct sysio *io = filemodel_io(fm);
-	int fd =
-	    sysio_openat(io, filemodel_root(fm), MANIFEST_NAME, O_RDONLY, 0);
-	ssize_t n = sysio_pread(io, fd, text, SIZE, 0);
-
-	FUZZ_MUST(fd >= 0 && n >= 0);
-	(void)sysio_close(io, fd);
-	return (size_t)n;
 }
 
 /* No name leads out of a directory, or to a file that is none of a log. */
@@ -102,11 +77,12 @@ store_twice(struct filemodel *fm, const struct manifest *m)
 	size_t len;
 
 	FUZZ_MUST(manifest_store(io, dirfd, m, &why) == 0);
-	len = get_text(fm, once);
+	len = logfuzz_get(fm, MANIFEST_NAME, once, SIZE);
 	FUZZ_MUST(manifest_load(io, dirfd, &again, &why) == 0);
 	FUZZ_MUST(manifest_store(io, dirfd, &again, &why) == 0);
 	manifest_deinit(&again);
-	FUZZ_MUST(get_text(fm, twice) == len && memcmp(once, twice, len) == 0);
+	FUZZ_MUST(logfuzz_get(fm, MANIFEST_NAME, twice, SIZE) == len &&
+		  memcmp(once, twice, len) == 0);
 }
 
 static enum logfuzz_fate
@@ -124,15 +100,15 @@ try(struct logfuzz_input in)
 		was = filemodel_new(1);
 		FUZZ_MUST(manifest_store(filemodel_io(was), filemodel_root(was),
 			      listed(), &why) == 0);
-		len = get_text(was, whole);
+		len = logfuzz_get(was, MANIFEST_NAME, whole, SIZE);
 	}
 	fm = filemodel_clone(was);
 	memcpy(text, whole, len);
 	logfuzz_edit(text, len, in.p + 1, in.len - 1);
 	if (in.p[0] & WHOLE)
-		put_text(fm, in.p + 1, in.len - 1);
+		logfuzz_put(fm, MANIFEST_NAME, in.p + 1, in.len - 1);
 	else
-		put_text(fm, text, len);
+		logfuzz_put(fm, MANIFEST_NAME, text, len);
 	got = manifest_load(filemodel_io(fm), filemodel_root(fm), &m, &why);
 	if (got < 0) {
 		FUZZ_MUST(got == -EPROTO && why.text[0]);

@@ -82,8 +82,7 @@ packing(void)
 	const struct sysio *io;
 	struct segment_list list;
 	struct reason why;
-	ssize_t n;
-	int fd;
+	size_t len;
 
 	if (pg.fm)
 		return &pg;
@@ -96,11 +95,8 @@ packing(void)
 	segment_name(pg.name, list.v[0].header.first_seq,
 	    list.v[0].header.incarnation, ".segz");
 	segment_list_deinit(&list);
-	fd = sysio_openat(io, filemodel_root(pg.fm), pg.name, O_RDONLY, 0);
-	n = sysio_pread(io, fd, bytes, sizeof(bytes), 0);
-	FUZZ_MUST(fd >= 0 && n > 0);
-	(void)sysio_close(io, fd);
-	take_apart(&pg, bytes, (size_t)n);
+	len = logfuzz_get(pg.fm, pg.name, bytes, sizeof(bytes));
+	take_apart(&pg, bytes, len);
 	return &pg;
 }
 
@@ -171,16 +167,11 @@ try(struct logfuzz_input in)
 	CLEANUP(filemodel_freep)
 	struct filemodel *fm = filemodel_clone(was->fm);
 	CLEANUP(mp_buf_deinit) struct mp_buf file = { 0 };
-	const struct sysio *io = filemodel_io(fm);
-	int fd;
 
 	pg = *was;
 	logfuzz_edit(pg.image, RAW + pg.raw, in.p + 1, in.len - 1);
 	put_together(&pg, in.p[0], &file);
-	fd = sysio_openat(
-	    io, filemodel_root(fm), was->name, O_RDWR | O_TRUNC, 0);
-	FUZZ_MUST(fd >= 0 && sysio_pwrite(io, fd, file.p, file.len, 0) == 0);
-	(void)sysio_close(io, fd);
+	logfuzz_put(fm, was->name, file.p, file.len);
 	read_all(fm, was->name);
 	return logfuzz_look(fm);
 }

@@ -5,7 +5,6 @@
  * an event of the segment, and where they are not whole they are made anew.
  */
 
-#include <fcntl.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -48,29 +47,6 @@ make(struct filemodel *fm, struct segment *first)
 	return got;
 }
 
-static size_t
-get_file(struct filemodel *fm, const char *name, uint8_t bytes[SIZE])
-{
-	const struct sysio *io = filemodel_io(fm);
-	int fd = sysio_openat(io, filemodel_root(fm), name, O_RDONLY, 0);
-	ssize_t n = sysio_pread(io, fd, bytes, SIZE, 0);
-
-	FUZZ_MUST(fd >= 0 && n > 0 && n < SIZE);
-	(void)sysio_close(io, fd);
-	return (size_t)n;
-}
-
-static void
-put_file(struct filemodel *fm, const char *name, const uint8_t *p, size_t len)
-{
-	const struct sysio *io = filemodel_io(fm);
-	int fd = sysio_openat(
-	    io, filemodel_root(fm), name, O_RDWR | O_CREAT | O_TRUNC, 0640);
-
-	FUZZ_MUST(fd >= 0 && sysio_pwrite(io, fd, p, len, 0) == 0);
-	(void)sysio_close(io, fd);
-}
-
 static const struct summed *
 summed(void)
 {
@@ -80,7 +56,7 @@ summed(void)
 		s.fm = filemodel_clone(logfuzz_log()->fm);
 		FUZZ_MUST(make(s.fm, &s.seg) == SUMS_MADE);
 		sums_name(s.name, &s.seg.header);
-		s.len = get_file(s.fm, s.name, s.bytes);
+		s.len = logfuzz_get(s.fm, s.name, s.bytes, SIZE);
 	}
 	return &s;
 }
@@ -106,7 +82,7 @@ try(struct logfuzz_input in)
 		len -= in.p[in.len - 1] * 3U % len;
 	if (in.p[0] & LOGFUZZ_MEND_HEADER && len > CRC)
 		put_le32(bytes + len - CRC, crc32c(0, bytes, len - CRC));
-	put_file(fm, was->name, bytes, len);
+	logfuzz_put(fm, was->name, bytes, len);
 	got = sums_read(
 	    filemodel_io(fm), filemodel_root(fm), &was->seg.header, &sums);
 	FUZZ_MUST(got == SUMS_READ || got == SUMS_NONE);
@@ -121,7 +97,7 @@ try(struct logfuzz_input in)
 	    make(fm, &seg) == (got == SUMS_READ ? SUMS_NOTHING : SUMS_MADE));
 	if (got == SUMS_READ)
 		return LOGFUZZ_READ;
-	FUZZ_MUST(get_file(fm, was->name, bytes) == was->len &&
+	FUZZ_MUST(logfuzz_get(fm, was->name, bytes, SIZE) == was->len &&
 		  memcmp(bytes, was->bytes, was->len) == 0);
 	return LOGFUZZ_REFUSED;
 }

@@ -2,6 +2,7 @@
 
 /* Fuzzing of the log's files; see the header. */
 
+#include <fcntl.h>
 #include <string.h>
 
 #include "core/bytes.h"
@@ -81,6 +82,30 @@ logfuzz_log(void)
 		FUZZ_MUST(
 		    filemodel_size(log.fm, log.names[i]) == LOGFUZZ_SEGMENT);
 	return &log;
+}
+
+void
+logfuzz_put(
+    struct filemodel *fm, const char *name, const uint8_t *p, size_t len)
+{
+	const struct sysio *io = filemodel_io(fm);
+	int fd = sysio_openat(
+	    io, filemodel_root(fm), name, O_RDWR | O_CREAT | O_TRUNC, 0640);
+
+	FUZZ_MUST(fd >= 0 && sysio_pwrite(io, fd, p, len, 0) == 0);
+	(void)sysio_close(io, fd);
+}
+
+size_t
+logfuzz_get(struct filemodel *fm, const char *name, uint8_t *p, size_t size)
+{
+	const struct sysio *io = filemodel_io(fm);
+	int fd = sysio_openat(io, filemodel_root(fm), name, O_RDONLY, 0);
+	ssize_t n = sysio_pread(io, fd, p, size, 0);
+
+	FUZZ_MUST(fd >= 0 && n > 0 && (size_t)n < size);
+	(void)sysio_close(io, fd);
+	return (size_t)n;
 }
 
 void

@@ -56,6 +56,13 @@ struct logfuzz_log {
 /* The same log each time; it stays the program's. */
 const struct logfuzz_log *logfuzz_log(void);
 
+/* The file holds these bytes alone, whatever it was before. */
+void logfuzz_put(
+    struct filemodel *fm, const char *name, const uint8_t *p, size_t len);
+/* How many bytes it has, all of them at p; they are fewer than size. */
+size_t logfuzz_get(
+    struct filemodel *fm, const char *name, uint8_t *p, size_t size);
+
 /* Apply an input's edits to size bytes: offset (2), bytes (1), the bytes. */
 void logfuzz_edit(uint8_t *p, size_t size, const uint8_t *in, size_t len);
 /* Make CRCs of a segment right again, as the flags in mend say. */
