@@ -201,6 +201,20 @@ ringfix_publish_long(struct ringfix *fx, uint32_t len)
 	free(buf);
 }
 
+unsigned
+ringfix_mappings(const char *part)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+	unsigned n = 0;
+
+	assert(maps);
+	while (fgets(line, sizeof(line), maps))
+		n += strstr(line, part) != NULL;
+	(void)fclose(maps);
+	return n;
+}
+
 int
 ringfix_next(struct ringfix *fx, struct ring_event *ev)
 {

@@ -59,6 +59,9 @@ void ringfix_emit(struct ringfix *fx, unsigned n);
 /* One pass of one event of len bytes. */
 void ringfix_publish_long(struct ringfix *fx, uint32_t len);
 
+/* How many this program has of files whose path says that. */
+unsigned ringfix_mappings(const char *part);
+
 /* Read one event of at most 4096 bytes, whose CRC must be right. */
 int ringfix_next(struct ringfix *fx, struct ring_event *ev);
 

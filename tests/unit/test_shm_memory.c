@@ -35,21 +35,6 @@ assert_said(int err, const struct reason *why)
 		fail_msg("%d: '%s'", err, why->text);
 }
 
-/* Mappings of files in dir. */
-static unsigned
-mappings(const char *dir)
-{
-	FILE *f = fopen("/proc/self/maps", "r");
-	char line[600];
-	unsigned n = 0;
-
-	assert_non_null(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, dir) != NULL;
-	(void)fclose(f);
-	return n;
-}
-
 static int
 make_ring(void *arg)
 {
@@ -70,7 +55,7 @@ read_ring(void *arg)
 {
 	CLEANUP(ring_reader_freep) struct ring_reader *rd = NULL, *twin = NULL;
 	struct ringfix *fx = arg;
-	unsigned before = descriptors_open(), maps = mappings(fx->dir);
+	unsigned before = descriptors_open(), maps = ringfix_mappings(fx->dir);
 	struct reason why = { "" };
 	struct ring_status status;
 	char path[128];
@@ -81,7 +66,7 @@ read_ring(void *arg)
 	assert_said(err, &why);
 	assert_int_equal(descriptors_open(), before);
 	if (err < 0)
-		assert_int_equal(mappings(fx->dir), maps);
+		assert_int_equal(ringfix_mappings(fx->dir), maps);
 	if (err == 0)
 		err = ring_reader_clone(rd, &twin);
 	/* Whichever goes first, the mapping is the other's. */
@@ -132,12 +117,12 @@ a_ring_is_made_read_and_attached_to_or_not(void **state)
 	ringfix_listen(&fx, 0);
 	ringfix_publish(&fx, 3);
 	before = descriptors_open();
-	maps = mappings(fx.dir);
+	maps = ringfix_mappings(fx.dir);
 	assert_true(maps > 0);
 	nomemory_sweep(read_ring, &fx);
 	nomemory_sweep(attach, &fx);
 	assert_int_equal(descriptors_open(), before);
-	assert_int_equal(mappings(fx.dir), maps);
+	assert_int_equal(ringfix_mappings(fx.dir), maps);
 	ringfix_close(&fx);
 }
 
