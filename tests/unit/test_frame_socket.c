@@ -170,6 +170,7 @@ static void
 interrupt(int sig)
 {
 	char buf[4096];
+	int err = errno;
 
 	signals = signals + 1;
 	if (signals < 2)
@@ -179,6 +180,7 @@ interrupt(int sig)
 	while (
 	    far_end_reads && recv(far_end, buf, sizeof(buf), MSG_DONTWAIT) > 0)
 		;
+	errno = err;
 }
 
 /* Until there is room for nothing more. */
