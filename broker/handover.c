@@ -93,7 +93,7 @@ await_reply(
 static uint64_t
 needed(const struct handover *h)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct store_status st;
 	uint64_t seq;
 

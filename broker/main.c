@@ -139,7 +139,7 @@ static void
 on_begin(void *arg)
 {
 	struct process *p = arg;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct reason unseen = { "" };
 	int opened;
 

@@ -152,7 +152,7 @@ options_check(const struct conf *conf, options_judge *const *judges, unsigned n)
 	int code = OPTIONS_EXIT_OK;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct reason why = { "out of memory" };
+		struct reason why = REASON_NO_MEMORY;
 
 		if (judges[i](conf, &why) == 0)
 			continue;

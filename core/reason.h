@@ -12,6 +12,15 @@ struct reason {
 };
 
 /*
+ * What a sentence begins with where the callee may fail without saying why:
+ * who says nothing has run out of memory.
+ */
+#define REASON_NO_MEMORY        \
+	{                       \
+		"out of memory" \
+	}
+
+/*
  * Keep one sentence for the caller who will log it; returns err unchanged.
  * A NULL why drops the sentence.  For err below zero the text of that errno
  * is appended after a colon.

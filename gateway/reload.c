@@ -26,7 +26,7 @@ refused(const char *what, const struct reason *why)
 static void
 reload_file(struct gateway *gw, struct conf *conf)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (reload_conf(conf, "gateway tls auth ring.directory", &why) < 0)
 		refused("the configuration stays as it was", &why);

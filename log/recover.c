@@ -310,7 +310,7 @@ recover_check_base(struct recovery *rc)
 	const struct log_floor *floor = &rc->list.floor;
 	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
 	CLEANUP(base_freep) struct base *base = NULL;
-	struct reason what = { "out of memory" };
+	struct reason what = REASON_NO_MEMORY;
 	int got;
 
 	if (floor->seq == 1 || rc->sink.told > 0)

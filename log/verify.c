@@ -216,7 +216,7 @@ static int
 verify_base(struct verify *vf, const struct log_floor *floor)
 {
 	struct log_floor now = *floor;
-	struct reason what = { "out of memory" };
+	struct reason what = REASON_NO_MEMORY;
 	struct log_problem at = { LOG_DAMAGED_BASE, FLOOR_NAME };
 	uint64_t seq = 1;
 	int err, got = BASE_OPENED;

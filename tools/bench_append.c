@@ -314,7 +314,7 @@ static int
 append_bench_main(struct append_bench *b)
 {
 	struct bench_house own = { .gateways = 1 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = 0;
 
 	if (b->rate && b->inflight == 1)

@@ -123,7 +123,7 @@ contest_count(const struct bench_contest *b, const struct bench_window *w,
     struct bench_syscalls *s)
 {
 	pid_t pids[BENCH_HOUSE_PIDS] = { w->source };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int n = 1;
 
 	*s = (struct bench_syscalls){ .out = -1 };

@@ -208,7 +208,7 @@ void
 bench_fan_bare(const struct fan_plan *plan)
 {
 	struct bare b = { .plan = plan };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	unsigned port;
 	int err;
 

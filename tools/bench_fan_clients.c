@@ -392,7 +392,7 @@ bench_fan_clients(const struct fan_plan *plan, const struct fan_share *share)
 {
 	struct fan_generator *self = &plan->shared->generator[share->generator];
 	struct fan_clients *c = calloc(1, sizeof(*c));
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = -ENOMEM;
 
 	if (c) {

@@ -138,7 +138,7 @@ bench_fan_publish(const struct fan_plan *plan)
 {
 	struct publisher p = { .plan = plan };
 	struct fan_shared *shared = plan->shared;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (writer_client_open(&p.wc, house_run_dir(&plan->t->house), &why) <
 	    0) {

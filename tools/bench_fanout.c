@@ -159,7 +159,7 @@ fanout_told(struct bench_contest *b, unsigned pair)
 static int
 fanout_main(struct bench_contest *b)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	tool_catch_stop();

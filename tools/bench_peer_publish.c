@@ -197,7 +197,7 @@ bench_peer_publish(const struct fan_plan *plan)
 		.plan = plan, .kind = plan->peer->kind, .fd = -1
 	};
 	struct fan_shared *shared = plan->shared;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = peer_connect(&p, &why);
 
 	if (err >= 0)

@@ -129,7 +129,7 @@ static const struct contest_figure reconnect_figures[] = {
 static int
 reconnect_handshakes(struct bench_contest *b)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err, status = bench_contest_beside(b, words.beside);
 
 	if (status != TOOL_OK)

@@ -382,7 +382,7 @@ static void
 rows_serve_tls(struct tls_bare *server, const struct bench_rows *like)
 {
 	struct mp_buf b = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = 0;
 
 	tls_bare_pack_head(&b, like->sample.len);

@@ -319,7 +319,7 @@ bench_storm_run(
 {
 	struct fan_plan *plan = &b->plan;
 	struct storm s = { .b = b, .kill = kill };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	unsigned clients = (unsigned)words->clients;
 
 	b->own = words->own;

@@ -51,7 +51,7 @@ append_data(struct tool *t, struct mp_buf *data)
 {
 	CLEANUP(freep) char *text = NULL;
 	struct slice json = SLICE_STR("null");
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	size_t len;
 
 	if (t->argc > 2 && !strcmp(t->argv[2], "-")) {
@@ -77,7 +77,7 @@ append_data(struct tool *t, struct mp_buf *data)
 static int
 append_check(struct tool *t, const struct writer_append *append)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (!topic_valid(append->topic, &why) ||
 	    !topic_type_valid(append->type, &why) ||
@@ -154,7 +154,7 @@ append_send(struct tool *t, const struct writer_append *append)
 {
 	struct writer_client wc;
 	struct writer_reply reply;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct mp_buf request = { 0 };
 	int status = TOOL_ERROR, got;
 

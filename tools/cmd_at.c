@@ -29,7 +29,7 @@ cmd_at(int argc, char **argv)
 		.options = options,
 		.min_operands = 1,
 		.max_operands = -1 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (!tool_begin(&t, &usage, argc, argv, &status))

@@ -231,7 +231,7 @@ clients_show(struct clients_command *c, int by)
 		.gone = c->gone,
 		.by = (size_t)by,
 	};
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (crowd_init(&crowd, (unsigned)c->n) < 0)

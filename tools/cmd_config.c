@@ -117,7 +117,7 @@ static int
 config_judge(struct tool *t, const char *file)
 {
 	CLEANUP(conf_freep) struct conf *conf = conf_new();
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int worst = TOOL_OK;
 
 	if (!conf)

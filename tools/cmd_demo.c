@@ -29,7 +29,7 @@ static int
 demo_command_run(struct demo_command *c)
 {
 	struct demo d = { .t = &c->t, .for_ms = c->for_s * 1000 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	tool_catch_stop();

@@ -67,7 +67,7 @@ grant_add(struct tool *t, struct acl *acl, enum acl_list list,
 	for (unsigned i = 0; i < patterns->n; i++) {
 		CLEANUP(freep)
 		char *text = grant_fill_in(patterns->v[i], user);
-		struct reason why = { "out of memory" };
+		struct reason why = REASON_NO_MEMORY;
 		int rc;
 
 		if (!text)
@@ -126,7 +126,7 @@ grant_run(struct tool *t, const struct grant_options *opt)
 {
 	bool some = opt->read.n > 0 || opt->write.n > 0;
 	struct acl acl = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (!rights_user_valid(opt->user, &why) ||

@@ -230,7 +230,7 @@ graph_run(struct tool *t, struct slice name)
 {
 	CLEANUP(query_freep) struct query *q = NULL;
 	struct show show = { .json = t->json };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct entity e = { 0 };
 	int err, status = TOOL_OK;
 

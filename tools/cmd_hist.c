@@ -238,7 +238,7 @@ static int
 hist_show(struct hist_command *c)
 {
 	CLEANUP(hists_deinit) struct hists shown = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (hists_take(&shown, c->watch, c->glob, &why) < 0)
 		return tool_fail(&c->t, &why);
@@ -256,7 +256,7 @@ hist_turn(void *arg)
 {
 	struct hist_command *c = arg;
 	struct hists now = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (watch_counters(c->watch, &why) < 0)
@@ -282,7 +282,7 @@ hist_turn(void *arg)
 static int
 hist_run(struct hist_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);

@@ -48,7 +48,7 @@ static int
 history_time(
     struct tool *t, const char *option, const char *text, struct proto_uint *us)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct when when;
 
 	if (!text)
@@ -68,7 +68,7 @@ static int
 history_names(struct history *h)
 {
 	struct pages *p = &h->pages;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (h->t.argc && h->topic)
 		return tool_usage_error(&h->t,
@@ -105,7 +105,7 @@ history_print(struct history *h)
 {
 	CLEANUP(query_freep) struct query *q = NULL;
 	struct pages *p = &h->pages;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	h->show.json = h->t.json;

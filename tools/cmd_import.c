@@ -77,7 +77,7 @@ cmd_import(int argc, char **argv)
 		.options = options,
 		.min_operands = 1,
 		.max_operands = 1 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct tool t;
 	int status;
 

@@ -96,7 +96,7 @@ log_ls(struct tool *t)
 	CLEANUP(closep) int dirfd = -1;
 	struct log_walk_bounds bounds;
 	struct segment_list list;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	log_walk_bounds(&t->house, &bounds);
 	dirfd = log_walk_open(&t->house, &why);
@@ -186,7 +186,7 @@ log_cat_event(void *arg, uint64_t seq, struct slice bytes, struct reason *why)
 static int
 log_cat(struct log_cat *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	for (int i = 0; i < c->t.argc; i++)

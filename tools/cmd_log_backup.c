@@ -95,7 +95,7 @@ backup_run(struct tool *t)
 		.note = backup_note,
 		.progress = cmd_log_progress,
 		.arg = t };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	log_walk_bounds(&t->house, &bounds);
@@ -202,7 +202,7 @@ static int
 restore_run(struct restore_command *c)
 {
 	char suffix[40];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	c->r.now_us = time_wall_us();
@@ -233,7 +233,7 @@ restore_run(struct restore_command *c)
 static bool
 restore_until(struct restore_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct when when;
 
 	c->r.until_seq = c->r.until_us = UINT64_MAX;

@@ -79,7 +79,7 @@ repair_ask_ring(const struct house *h, struct log_witness *w)
 static unsigned
 repair_ask_broker(const struct house *h, struct log_witness *w)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int got = witness_load_broker(
 	    conf_text(h->conf, CONF_broker_directory), w, &why);
 
@@ -259,7 +259,7 @@ static int
 repair_planned(struct repair_command *c)
 {
 	CLEANUP(freep) char *ranges = repair_ranges(&c->r);
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (!ranges)
 		return tool_error(&c->t, "out of memory");
@@ -279,7 +279,7 @@ static int
 repair_locked(struct repair_command *c)
 {
 	struct log_repair *r = &c->r;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	r->n_witnesses = repair_ask_ring(&c->t.house, &c->known[0]);
 	r->n_witnesses +=
@@ -310,7 +310,7 @@ static int
 repair_run(struct repair_command *c)
 {
 	char suffix[40];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	c->r.now_us = time_wall_us();

@@ -128,7 +128,7 @@ cmd_log_verify(int argc, char **argv)
 	CLEANUP(closep) int dirfd = -1;
 	struct log_walk_bounds bounds;
 	struct log_verify verify;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct tool t;
 	int status;
 

@@ -106,7 +106,7 @@ static int
 metrics_once(struct metrics_command *c)
 {
 	struct mp_buf out = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	bool whole;
 	int n = metrics_text(c, &out, &whole, metrics_to_terminal, &why);
 
@@ -212,7 +212,7 @@ metrics_serve(struct metrics_command *c)
 		.fresh_us = FRESH_US,
 		.stay_us = STAY_US,
 	};
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = metrics_start(c, &options, &why);
 
 	if (err == 0 && metrics_say_where(c)) {
@@ -244,7 +244,7 @@ metrics_sockets(struct metrics_command *c, struct reason *why)
 static int
 metrics_run(struct metrics_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = metrics_sockets(c, &why);
 
 	if (err == -EINVAL)

@@ -231,7 +231,7 @@ readers_turn(void *arg)
 static int
 readers_run(struct readers_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (watch_new(&c->t.house, &c->watch, &why) < 0)
 		return tool_fail(&c->t, &why);

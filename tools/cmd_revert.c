@@ -325,7 +325,7 @@ revert_append(struct revert *r)
 	struct writer_reply reply = { 0 };
 	struct writer_append v[2];
 	struct mp_buf meta = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	uint32_t n = revert_events(r, &meta, v);
 	int err, status;
 
@@ -345,7 +345,7 @@ revert_append(struct revert *r)
 static int
 revert_check(const struct revert *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (!topic_valid(r->topic, &why) ||
 	    (r->actor && !topic_actor_valid(slice_cstr(r->actor), &why)))
@@ -362,7 +362,7 @@ revert_check(const struct revert *r)
 static int
 revert_run(struct revert *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status = revert_check(r);
 
 	if (status == TOOL_OK && revert_read(r, &why) < 0)

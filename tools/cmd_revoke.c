@@ -27,7 +27,7 @@ static const char revoke_text[] =
 static int
 revoke_time(struct tool *t, const char *text, uint64_t *before)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct when when;
 
 	*before = time_wall_us() / US_PER_S + 1;
@@ -52,7 +52,7 @@ revoke_run(struct tool *t, const char *text, const char *actor)
 		.type = "access_changed",
 		.actor = actor };
 	struct mp_buf data = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	uint64_t before;
 	int status = revoke_time(t, text, &before);
 

@@ -261,7 +261,7 @@ static int
 ring_compare_log(struct ring_command *c)
 {
 	struct ring_compare_result found;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = ring_compare(&c->t.house, c->rd, &found, &why);
 
 	if (err == RING_COMPARE_DIFFERS)
@@ -310,7 +310,7 @@ ring_dump(struct ring_command *c)
 {
 	uint64_t first = ring_reader_seek_oldest(c->rd) + 1;
 	struct ring_status status;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	ring_reader_status(c->rd, &status);
 	if (c->from > status.tail_seq)
@@ -327,7 +327,7 @@ static int
 ring_show(struct ring_command *c)
 {
 	struct ring_facts facts;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (ring_gather(c, &facts, &why) < 0)
 		return tool_fail(&c->t, &why);
@@ -345,7 +345,7 @@ ring_show(struct ring_command *c)
 static int
 ring_run(struct ring_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (watch_new(&c->t.house, &c->watch, &why) < 0 ||
 	    watch_ring(c->watch, &why) != WATCH_NEW)

@@ -290,7 +290,7 @@ static int
 stat_turn(void *arg)
 {
 	struct stat_command *c = arg;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	size_t at;
 
 	if (watch_counters(c->watch, &why) < 0)
@@ -320,7 +320,7 @@ stat_turn(void *arg)
 static int
 stat_run(struct stat_command *c)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	c->rates = rates_new();
 	if (!c->rates)
@@ -336,7 +336,7 @@ stat_emit(struct stat_command *c)
 {
 	struct vitals *v = vitals_new(house_run_dir(&c->t.house));
 	int was = VITALS_TOLD, is;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (!v)
 		return tool_error(&c->t, "out of memory");

@@ -34,7 +34,7 @@ tail_patterns(struct tail *tail)
 {
 	static const char *const all[] = { ">" };
 	struct tool *t = tail->t;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	tail->patterns = all;
 	tail->n_patterns = 1;

@@ -39,7 +39,7 @@ struct token_options {
 static int
 token_patterns(struct tool *t, const char *option, const struct tool_list *l)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	for (unsigned i = 0; i < l->n; i++)
 		if (!strstr(l->v[i], "{sub}") &&
@@ -80,7 +80,7 @@ token_print(struct tool *t, const struct token_options *opt)
 	CLEANUP(freep) char *jwt = NULL;
 	char path[PATH_MAX], kid[NAME_MAX];
 	const char *key = opt->key;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (!key)
 		key = house_path(&t->house, "auth/dev.key", path);

@@ -76,7 +76,7 @@ cmd_top(int argc, char **argv)
 		.options = options };
 	CLEANUP(top_screen_closep) struct top_screen *screen = NULL;
 	struct top top CLEANUP(top_deinit) = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct tool t;
 	int status;
 

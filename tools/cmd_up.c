@@ -117,7 +117,7 @@ up_command_run(struct up_command *up, const char *listen, const char *dir,
 		.gateways = gateways,
 		.ready = up_command_ready,
 		.arg = up };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (listen && !up_listen_parse(listen, &up->address, &why))

@@ -472,7 +472,7 @@ cmd_verify(int argc, char **argv)
 		.text = verify_text,
 		.common = TOOL_HOUSE | TOOL_REMOTE | TOOL_JSON | TOOL_QUERY };
 	struct verify v = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (!tool_begin(&v.t, &usage, argc, argv, &status))

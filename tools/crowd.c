@@ -199,7 +199,7 @@ look_at(
 {
 	CLEANUP(client_reader_freep) struct client_reader *rd = NULL;
 	struct crowd_row row;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int rc = client_reader_open(dirfd, name, &rd, &why);
 
 	/* It has ended since the directory was read. */
@@ -223,7 +223,7 @@ look_at(
 static void
 too_many(struct crowd *c, const char *path, unsigned n)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (n <= CROWD_PAGES)
 		return;

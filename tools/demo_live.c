@@ -38,7 +38,7 @@ live_lock(struct demo *d, int *lock)
 {
 	CLEANUP(closep) int dirfd = -1;
 	const char *dir = house_run_dir(&d->t->house);
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	long holder = 0;
 
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -112,7 +112,7 @@ demo_live(struct demo *d, const struct demo_live_options *options)
 {
 	CLEANUP(closep) int lock = -1;
 	struct live l = { .d = d, .options = options };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status = live_lock(d, &lock), err = -ENOMEM;
 
 	if (status != TOOL_OK)

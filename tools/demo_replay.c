@@ -274,7 +274,7 @@ demo_replay(struct demo *d, const struct demo_replay_options *options)
 {
 	struct replay r = { .d = d, .options = options };
 	int status = TOOL_OK, err;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	err = import_file_open(&r.file, options->path, &why);
 	if (err >= 0) {

@@ -248,7 +248,7 @@ import_save(struct import *im, bool last)
 {
 	struct import_progress p = im->progress;
 	uint64_t now = import_now_ms();
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (im->no_progress_file ||
 	    (!last && now - im->saved_ms < IMPORT_SAVE_MS))
@@ -395,7 +395,7 @@ import_loop(struct import *im, struct reason *why)
 int
 import_run(struct import *im)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	im->started_ms = im->saved_ms = import_now_ms();
 	im->unsent = im->base;

@@ -243,7 +243,7 @@ static void
 respond(struct connection *c)
 {
 	struct request req = { .head_only = false };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int code = parse(c->head, &req);
 
 	if (code == 200)

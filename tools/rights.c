@@ -95,7 +95,7 @@ rights_call(struct tool *t, const struct rights *r, const char *topic)
 	struct mp_buf request = { 0 };
 	struct writer_client wc;
 	struct writer_reply reply;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status, got;
 
 	if (writer_client_open(&wc, house_run_dir(&t->house), &why) < 0)
@@ -193,7 +193,7 @@ static int
 rights_print(struct tool *t, const struct rights_read *r)
 {
 	struct acl acl = { 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int rc = rights_granted(r, &acl, &why);
 
 	if (rc < 0)
@@ -270,7 +270,7 @@ rights_show(struct tool *t, const char *user)
 	CLEANUP(freep) char *grant = rights_topic("$acl.", user);
 	CLEANUP(freep) char *revoke = rights_topic("$revoke.", user);
 	struct rights_read r = { .user = user };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err, status = TOOL_OK;
 
 	if (!grant || !revoke)

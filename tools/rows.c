@@ -55,7 +55,7 @@ static int
 rows_patterns(
     const struct rows *rows, struct slice patterns[TOPIC_SET_MAX], unsigned *n)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (rows->n > TOPIC_SET_MAX)
 		return tool_usage_error(rows->t,
@@ -98,7 +98,7 @@ rows_print(const struct rows *rows)
 		.begin = rows_begin,
 		.row = rows_row,
 		.arg = &st };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err, status = rows_patterns(rows, patterns, &snap.n);
 
 	if (status != TOOL_OK)

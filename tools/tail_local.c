@@ -299,7 +299,7 @@ int
 tail_local(struct tail *tail)
 {
 	struct tail_local *l = calloc(1, sizeof(*l));
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = -ENOMEM;
 
 	if (l)

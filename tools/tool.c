@@ -370,7 +370,7 @@ tool_begin(struct tool *t, const struct tool_usage *usage, int argc,
     char **argv, int *status)
 {
 	struct tool_options all = { .n = 0 };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	*t = (struct tool){ .usage = usage,
 		.min_seq = TOOL_HEAD,

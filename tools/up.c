@@ -451,7 +451,7 @@ static int
 up_vitals(const struct up *up, int wait)
 {
 	struct vitals *v = up->plan->vitals;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int due;
 
 	if (!v || up->stopping || !up->child[UP_CHILD_WRITER].ready)
@@ -493,7 +493,7 @@ up_run(const struct up_plan *plan)
 		.notify_fd = -1,
 		.signal_fd = -1,
 		.pid = getpid() };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	up.child[UP_CHILD_WRITER].role = UP_WRITER;
 	up.child[UP_CHILD_BROKER].role = UP_BROKER;

@@ -317,7 +317,7 @@ static int
 up_lock(struct tool *t, const char *dir, int *lock)
 {
 	CLEANUP(closep) int dirfd = -1;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	long holder = 0;
 
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -341,7 +341,7 @@ int
 up_house_make(struct tool *t, const char *dir, const char *host, int *lock)
 {
 	char absolute[PATH_MAX];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int status;
 
 	if (fs_mkdirs(dir, 0750, &why) < 0)

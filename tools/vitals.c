@@ -208,7 +208,7 @@ vitals_gateway(struct vitals *v, int dirfd, struct ring_reader *rd,
 	CLEANUP(stats_page_freep) struct stats_page *page = NULL;
 	struct vitals_map m;
 	char name[64];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	snprintf(name, sizeof(name), "$stat.gateway.%ld", seat->pid);
 	m = vitals_begin(v, name);

@@ -171,7 +171,7 @@ static void
 watch_writer_counters(struct watch *w)
 {
 	struct watch_process *p = &w->processes[w->n];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = watch_ring(w, &why);
 
 	if (err == WATCH_NONE)
@@ -225,7 +225,7 @@ static void
 watch_page(struct watch *w, int dirfd, const char *name)
 {
 	struct watch_process *p = &w->processes[w->n];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err = watch_page_fits(w, dirfd, name, &why);
 
 	p->page = NULL;

@@ -372,7 +372,7 @@ static int
 serve(struct writer *w)
 {
 	char log_name[64];
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int err;
 
 	proto_log_name(w->boot.tail.log_id, w->boot.tail.epoch, log_name);
@@ -416,7 +416,7 @@ main(int argc, char **argv)
 		.wake_fd = -1, .appends_fd = -1, .readers_fd = -1
 	};
 	CLEANUP(conf_freep) struct conf *conf = NULL;
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int code;
 
 	diag_init("peal-writer");

@@ -127,7 +127,7 @@ release(struct retainer *r)
 static void
 stock(struct retainer *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int got;
 
 	if (r->opt.reserve == 0 || atomic_load(&r->wanted))
@@ -180,7 +180,7 @@ look(struct retainer *r, const struct segment_list *list)
 static void
 tidy(struct retainer *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (retain_tidy(&r->io, r->opt.dirfd, &why) < 0)
 		say(r, "what is half made stays", &why);
@@ -189,7 +189,7 @@ tidy(struct retainer *r)
 static bool
 clean(struct retainer *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 
 	if (retain_remove(&r->io, r->opt.dirfd, &why) == 0)
 		return true;
@@ -207,7 +207,7 @@ rebase(struct retainer *r, int fd)
 		.max_keys = r->opt.max_keys,
 		.rows_io = &r->io,
 		.rows_fd = fd };
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	uint64_t began = time_mono_ns();
 	int got = rebase_run(&rb, &why);
 
@@ -227,7 +227,7 @@ rebase(struct retainer *r, int fd)
 static bool
 pack(struct retainer *r, struct segment_list *list)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int got = RETAIN_PACKED;
 
 	while (got > RETAIN_NOTHING && !atomic_load(&r->stop) &&
@@ -252,7 +252,7 @@ pack(struct retainer *r, struct segment_list *list)
 static bool
 sum(struct retainer *r, const struct segment_list *list)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	int got = SUMS_MADE;
 
 	sums_round(&r->sums, list);
@@ -272,7 +272,7 @@ sum(struct retainer *r, const struct segment_list *list)
 static bool
 work(struct retainer *r)
 {
-	struct reason why = { "out of memory" };
+	struct reason why = REASON_NO_MEMORY;
 	struct segment_list list;
 	int got = chain_read(&r->io, r->opt.dirfd, &list, &why);
 	bool good = got == CHAIN_WHOLE;
