@@ -18,7 +18,10 @@ function changeOf(before, after) {
   };
 }
 
-/** What was before the event, or a reason, in words, why that can't be told. */
+/**
+ * What was before the event, or a reason, in words, why that can't be told. Throws what
+ * is worth asking again.
+ */
 async function rowBefore(client, topic, event, signal) {
   if (event.version === 1) return { row: undefined };
   try {
@@ -27,7 +30,7 @@ async function rowBefore(client, topic, event, signal) {
       ? { row: rows[0] }
       : { fault: "What was before it was deleted." };
   } catch (e) {
-    if (signal.aborted) throw e;
+    if (signal.aborted || e.retryMs !== undefined) throw e;
     return {
       fault:
         e.code === "not_found"
@@ -39,7 +42,8 @@ async function rowBefore(client, topic, event, signal) {
 
 /**
  * Returns changes(events), the events of the topic in order, without a gap: for each
- * { differences, more, deleted } or { fault }.
+ * { differences, more, deleted } or { fault }. Rejects with what has a `retryMs`: the
+ * server can't tell now.
  */
 export function createChanges(client, topic, signal) {
   let last; // the row behind the newest event that was folded

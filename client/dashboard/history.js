@@ -2,7 +2,8 @@
 
 // The history of one topic, newest first, in pages: who did what, when, and what that
 // changed. It follows a topic that changes often by asking for what is new, one query at
-// a time.
+// a time; what is wanted meanwhile is done next, and what the server could not answer is
+// asked again when it says so.
 
 import { createChanges } from "./changes.js";
 import { h, replace, setText } from "./dom.js";
@@ -11,6 +12,7 @@ import { brief, showValue } from "./value.js";
 
 const PAGE = 20;
 const MOST = 400; // kept on the page
+const PATIENCE = 500; // ms, at least, until it is asked again
 
 const SIGNS = { added: "+", removed: "−", changed: "~" };
 
@@ -93,6 +95,19 @@ function makeEntry(event) {
   return { event, element, box, described: false };
 }
 
+/** Entries, oldest first, in pieces in which no version is missing. */
+function withoutGaps(entries) {
+  const pieces = [];
+  let before;
+  for (const entry of entries) {
+    const { version } = entry.event;
+    if (version - 1 === before) pieces.at(-1).push(entry);
+    else pieces.push([entry]);
+    before = version;
+  }
+  return pieces;
+}
+
 class History {
   constructor(ctx, topic) {
     this.client = ctx.client;
@@ -103,13 +118,14 @@ class History {
     this.changes = createChanges(ctx.client, topic, this.controller.signal);
     this.entries = []; // newest first
     this.next = undefined; // where older ones begin
-    this.wanted = null;
+    this.wanted = null; // { seq }: what is to be shown next
+    this.pages = 0; // of older ones, asked for
     this.busy = false;
     this.list = h("ol", { class: "changes", "aria-label": "History, newest first" });
     this.status = h("p", { class: "small muted" }, "Reading …");
     this.older = h(
       "button",
-      { type: "button", hidden: true, on: { click: () => this.loadOlder() } },
+      { type: "button", hidden: true, on: { click: () => this.showOlder() } },
       "Show older",
     );
     this.root = h("div", { class: "history" }, this.list, this.status, this.older);
@@ -117,8 +133,41 @@ class History {
 
   /** Shows the events up to `seq`; undefined: up to the newest. */
   upTo(seq) {
+    this.seq = seq;
     this.wanted = { seq };
-    this.loadNewer();
+    this.work();
+  }
+
+  showOlder() {
+    this.pages++;
+    this.work();
+  }
+
+  async work() {
+    if (this.busy) return;
+    this.busy = true;
+    let wait;
+    while (wait === undefined && (this.wanted || this.pages > 0)) {
+      try {
+        // Who asks for older ones gets them, however often newer ones come.
+        await (this.pages > 0 ? this.takeOlder() : this.takeNewer());
+        await this.describeAll();
+        this.fault = null;
+      } catch (e) {
+        if (this.controller.signal.aborted) return;
+        this.fault = `The history could not be read: ${e.message}`;
+        wait = e.retryMs;
+        if (wait === undefined) this.pages = 0;
+      }
+    }
+    this.busy = false;
+    if (wait !== undefined) this.again(wait);
+    this.ask();
+  }
+
+  again(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.upTo(this.seq), Math.max(ms, PATIENCE));
   }
 
   page(query) {
@@ -131,30 +180,13 @@ class History {
     });
   }
 
-  async loadNewer() {
-    if (this.busy || !this.wanted) return;
-    this.busy = true;
+  async takeNewer() {
     const { seq } = this.wanted;
     this.wanted = null;
-    try {
-      if (seq !== undefined)
-        this.entries = this.entries.filter((e) => e.event.seq <= seq);
-      const newest = this.entries[0]?.event;
-      if (!newest || seq === undefined || newest.seq < seq) {
-        await this.takeNewer(newest, seq);
-      }
-      await this.describeAll();
-      this.fault = null;
-    } catch (e) {
-      if (this.controller.signal.aborted) return;
-      this.fault = `The history could not be read: ${e.message}`;
-    }
-    this.busy = false;
-    this.ask();
-    this.loadNewer();
-  }
-
-  async takeNewer(newest, seq) {
+    if (seq !== undefined)
+      this.entries = this.entries.filter((e) => e.event.seq <= seq);
+    const newest = this.entries[0]?.event;
+    if (newest && seq !== undefined && newest.seq >= seq) return;
     const { events, next } = await this.page(
       seq === undefined ? {} : { before: seq + 1, minSeq: seq },
     );
@@ -165,38 +197,36 @@ class History {
       this.entries = [];
       this.next = next;
     }
-    this.entries = [...fresh.map(makeEntry), ...this.entries].slice(0, MOST);
+    this.entries = [...fresh.map(makeEntry), ...this.entries];
+    if (this.entries.length > MOST) {
+      this.entries.length = MOST;
+      this.next = this.entries.at(-1).event.seq;
+    }
     this.loaded = true;
-    this.ask();
   }
 
-  async loadOlder() {
-    if (this.busy || this.next === undefined) return;
-    this.busy = true;
-    try {
-      const { events, next } = await this.page({ before: this.next });
-      this.next = next;
-      this.entries.push(...events.map(makeEntry));
-      await this.describeAll();
-    } catch (e) {
-      if (this.controller.signal.aborted) return;
-      this.fault = `The history could not be read: ${e.message}`;
+  async takeOlder() {
+    if (this.next === undefined) {
+      this.pages = 0;
+      return;
     }
-    this.busy = false;
-    this.ask();
-    this.loadNewer();
+    const { events, next } = await this.page({ before: this.next });
+    this.pages--;
+    this.next = next;
+    this.entries.push(...events.map(makeEntry));
   }
 
   /** Says of each event what it changed. */
   async describeAll() {
     this.ask();
     const open = this.entries.filter((entry) => !entry.described).reverse();
-    if (open.length === 0) return;
-    const found = await this.changes(open.map((entry) => entry.event));
-    open.forEach((entry, i) => {
-      entry.described = true;
-      replace(entry.box, describe(found[i]));
-    });
+    for (const piece of withoutGaps(open)) {
+      const found = await this.changes(piece.map((entry) => entry.event));
+      piece.forEach((entry, i) => {
+        entry.described = true;
+        replace(entry.box, describe(found[i]));
+      });
+    }
   }
 
   draw() {
@@ -210,6 +240,11 @@ class History {
     setText(this.status, this.fault ?? many);
     this.older.hidden = this.next === undefined || elements.length >= MOST;
   }
+
+  end() {
+    clearTimeout(this.timer);
+    this.controller.abort();
+  }
 }
 
 export function createHistory(ctx, topic) {
@@ -217,6 +252,6 @@ export function createHistory(ctx, topic) {
   return {
     root: history.root,
     upTo: (seq) => history.upTo(seq),
-    end: () => history.controller.abort(),
+    end: () => history.end(),
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// The dashboard's state browser in Chromium: topics, rows, values, history with what changed,
-// the past, and what others wrote shown as text, never run.
+// The dashboard's state browser in Chromium: topics, rows, values, the past, and what others
+// wrote shown as text, never run.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -80,50 +80,6 @@ test("a topic tells its value, who made and changed it, and follows", async (t) 
   assert.equal(await page.locator("#append-topic").inputValue(), topic);
   await append(house, event(topic, "note_deleted", null));
   await detail.getByText("It is deleted, or never was").waitFor();
-});
-
-test("the history says what each event changed, in pages", async (t) => {
-  const topic = fresh();
-  const events = [event(topic, "note_created", { n: 0, tags: ["a"] }),
-    event(topic, "note_updated", { n: 1, who: { name: "Ada" } }, "bob"),
-    event(topic, "tag_added", { tags: "b" }), event(topic, "note_seen", {}),
-    event(topic, "note_deleted", null), event(topic, "note_restored", { n: 9 })];
-  await append(house, ...events);
-  const page = await openDashboard(t, browser, house, { hash: `#/state/${topic}` });
-  const change = (version) => page.locator(".change", {
-    has: page.locator(".badge", { hasText: new RegExp(`^v${version}$`) }) });
-  const says = (version, text) => change(version).locator(".diff", { hasText: text }).waitFor();
-  await says(6, "back again");
-  await says(6, /changed: n 1 → ?.*9/);
-  await says(6, "removed: tags");
-  await says(5, "deleted");
-  await says(4, "left the value as it was");
-  await says(3, "added: tags[1] \"b\"");
-  await says(2, "added: who {\"name\": \"Ada\"}");
-  await says(2, "changed: n 0");
-  assert.match(await change(2).locator(".change-head").textContent(), /note_updatedby bob · /);
-  await screenshot(page, "dash-state-history");
-  for (let i = 10; i < 60; i++) events[i] = event(topic, "note_updated", { n: i });
-  await append(house, ...events.slice(10));
-  const entries = page.locator(".change");
-  await says(56, "changed: n 58");
-  const first = await entries.count();
-  assert.ok(first < 56);
-  await page.getByRole("button", { name: "Show older" }).click();
-  await until("there are more", async () => (await entries.count()) > first);
-  while (await page.getByRole("button", { name: "Show older" }).isVisible()) {
-    const before = await entries.count();
-    await page.getByRole("button", { name: "Show older" }).click();
-    await until("there are more, or no more", async () => (await entries.count()) > before
-      || !(await page.getByRole("button", { name: "Show older" }).isVisible()));
-  }
-  assert.equal(await entries.count(), 56);
-  const versions = await page.locator(".change-head > .badge").allTextContents();
-  assert.deepEqual(versions, Array.from({ length: 56 }, (_, i) => `v${56 - i}`));
-  await says(2, "changed: n 0");
-  await until("all are described", async () =>
-    !(await page.locator(".history").textContent()).includes("…"));
-  assertNoProblems(page);
 });
 
 test("behind the slider stands what was, and it says so", async (t) => {
