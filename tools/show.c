@@ -55,7 +55,24 @@ show_name(struct slice name)
 	}
 }
 
-/* Does a terminal show the word, and nothing else? */
+/*
+ * Controls that let text be seen in another order: U+061C, U+200E and U+200F,
+ * U+202A to U+202E, U+2066 to U+2069.  c ends with a zero.
+ */
+static bool
+show_is_turning(const uint8_t *c)
+{
+	if (c[0] == 0xd8)
+		return c[1] == 0x9c;
+	if (c[0] != 0xe2)
+		return false;
+	if (c[1] == 0x80)
+		return c[2] == 0x8e || c[2] == 0x8f ||
+		    (c[2] >= 0xaa && c[2] <= 0xae);
+	return c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
+}
+
+/* Does a terminal show the word as it is read, and nothing else? */
 static bool
 show_is_tame(const char *word)
 {
@@ -64,7 +81,8 @@ show_is_tame(const char *word)
 	if (!mpvalid_utf8(c, strlen(word)))
 		return false;
 	for (; *c; c++)
-		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0))
+		if (*c < ' ' || *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0) ||
+		    show_is_turning(c))
 			return false;
 	return true;
 }

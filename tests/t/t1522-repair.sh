@@ -4,7 +4,7 @@
 # it leaves the old log or the new one.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 46
+plan 47
 
 options='-o log.segment_bytes=4M -o log.pack=no'
 backup=$work/backup
@@ -186,6 +186,16 @@ cp "$work/out" "$work/said"
 passes 'where the old log is now is a string of JSON' grep -qF \
 	"$(echo "$odd"/log.damaged-* | sed 's/"/\\"/g; s/.*/"kept_in":"&"}/')" \
 	"$work/said"
+rm -rf "$odd"
+
+odd=$work/$(printf 'log\342\200\256gpj.')
+mkdir "$odd"
+cp -a "$data/log" "$odd/log"
+# shellcheck disable=SC2086
+"$peal" log repair --data "$odd" $options 2>/dev/null | tail -n 1 \
+	>"$work/typed"
+passes 'nor does a name turn around what is read of it' \
+	grep -qF "log\\342\\200\\256gpj." "$work/typed"
 rm -rf "$odd"
 
 odd=$work/$(printf 'caf\351')
