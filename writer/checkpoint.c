@@ -261,6 +261,14 @@ get_header(struct stream *s, const struct checkpoint_of *of, uint64_t last_seq,
 	return NULL;
 }
 
+/* No fault of the file, and who has nothing else can't go on without it. */
+static const char *
+no_memory(struct stream *s)
+{
+	s->err = -ENOMEM;
+	return "does not fit into memory";
+}
+
 static const char *
 get_topics(struct stream *s, struct state *st, uint64_t n)
 {
@@ -280,7 +288,7 @@ get_topics(struct stream *s, struct state *st, uint64_t n)
 		if (versions_set(st->versions,
 			hash_bytes(&st->topic_key, topic.p, topic.len), topic,
 			v) < 0)
-			return "does not fit into memory";
+			return no_memory(s);
 	}
 	return NULL;
 }
@@ -293,9 +301,11 @@ get_requests(struct stream *s, struct state *st, uint64_t n)
 	uint64_t size;
 
 	/* Growing step by step took a third of a start with 4 million keys. */
-	if (sysio_size(s->io, s->fd, &size) < 0 ||
-	    keys_reserve(st->keys, n, size / KEY) < 0)
-		return "does not fit into memory";
+	s->err = sysio_size(s->io, s->fd, &size);
+	if (s->err)
+		return "can't be read";
+	if (keys_reserve(st->keys, n, size / KEY) < 0)
+		return no_memory(s);
 	while (n-- > 0) {
 		const uint8_t *p = get(s, 36);
 		struct keys_request req;
@@ -317,7 +327,7 @@ get_requests(struct stream *s, struct state *st, uint64_t n)
 			versions[k] = get_le64(p + 16);
 		}
 		if (keys_add(st->keys, &req, ids, versions) < 0)
-			return "does not fit into memory";
+			return no_memory(s);
 	}
 	return NULL;
 }

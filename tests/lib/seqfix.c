@@ -33,6 +33,7 @@ seqfix_init(struct seqfix *sf, struct filemodel *fm, struct ledger *ledger,
     uint64_t seed)
 {
 	*sf = (struct seqfix){ .fm = fm,
+		.io = filemodel_io(fm),
 		.dirfd = filemodel_root(fm),
 		.ledger = ledger,
 		.dice = seed,
@@ -64,7 +65,7 @@ seqfix_ring_dir(char path[32])
 static int
 seqfix_make_ring(struct seqfix *sf)
 {
-	const struct sysio *io = filemodel_io(sf->fm);
+	const struct sysio *io = sf->io;
 	struct ring_options opt = { .slots = 256,
 		.payload_bytes = sf->ring_bytes,
 		.epoch = sf->tail.epoch,
@@ -100,7 +101,8 @@ seqfix_make_syncer(struct seqfix *sf, bool with_space)
 	int err = with_space ? space_new(sf->log, -1, &sf->space) : 0;
 
 	sf->gather = gather_new();
-	assert(sf->gather);
+	if (!err && !sf->gather)
+		err = -ENOMEM;
 	parts.gather = sf->gather;
 	parts.space = sf->space;
 	sf->sq = (struct sequencer){ .state = &sf->st,
@@ -114,7 +116,7 @@ seqfix_make_syncer(struct seqfix *sf, bool with_space)
 static int
 seqfix_open(struct seqfix *sf, bool with_space)
 {
-	const struct sysio *io = filemodel_io(sf->fm);
+	const struct sysio *io = sf->io;
 	int err;
 
 	err = log_writer_open(
@@ -130,7 +132,7 @@ seqfix_open(struct seqfix *sf, bool with_space)
 int
 seqfix_start(struct seqfix *sf, bool with_space)
 {
-	const struct sysio *io = filemodel_io(sf->fm);
+	const struct sysio *io = sf->io;
 	int err;
 
 	seqfix_stop(sf);
@@ -188,7 +190,7 @@ seqfix_of(const struct seqfix *sf)
 int
 seqfix_finish(struct seqfix *sf)
 {
-	const struct sysio *io = filemodel_io(sf->fm);
+	const struct sysio *io = sf->io;
 	struct checkpoint_of of = seqfix_of(sf);
 	int err = seqfix_flush(sf);
 
@@ -351,8 +353,7 @@ seqfix_save(struct seqfix *sf)
 	if (sf->checkpoint_at || syncer_rolls(sf->syncer) == sf->rolls)
 		return;
 	sf->rolls = syncer_rolls(sf->syncer);
-	if (checkpoint_write(filemodel_io(sf->fm), sf->dirfd, &of, &sf->st) ==
-	    0)
+	if (checkpoint_write(sf->io, sf->dirfd, &of, &sf->st) == 0)
 		sf->checkpoint_at = sf->st.head_seq;
 }
 
@@ -362,7 +363,7 @@ seqfix_install(struct seqfix *sf)
 	if (!sf->checkpoint_at ||
 	    syncer_durable_seq(sf->syncer) < sf->checkpoint_at)
 		return;
-	(void)!checkpoint_install(filemodel_io(sf->fm), sf->dirfd);
+	(void)!checkpoint_install(sf->io, sf->dirfd);
 	sf->checkpoint_at = 0;
 }
 

@@ -32,6 +32,7 @@ enum {
 
 struct seqfix {
 	struct filemodel *fm;
+	const struct sysio *io; /* of fm, or what stands before it */
 	int dirfd;
 	struct ledger *ledger;
 	uint64_t dice;

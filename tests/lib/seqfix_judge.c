@@ -45,7 +45,7 @@ judge_events(struct seqfix *sf)
 	int got;
 
 	got = log_reader_open(
-	    filemodel_io(sf->fm), sf->dirfd, sf->tail.last_seq, &rd, &sf->why);
+	    sf->io, sf->dirfd, sf->tail.last_seq, &rd, &sf->why);
 	if (got < 0)
 		return false;
 	while ((got = log_reader_next(rd, &frame, &sf->why)) == LOG_READ_FRAME)
@@ -114,7 +114,7 @@ judge_verified(struct seqfix *sf)
 		.problem = judge_note,
 		.arg = sentence };
 
-	if (log_verify(filemodel_io(sf->fm), sf->dirfd, &verify, &sf->why) < 0)
+	if (log_verify(sf->io, sf->dirfd, &verify, &sf->why) < 0)
 		return false;
 	if (sf->rotten)
 		return true;

@@ -85,7 +85,7 @@ seqfix_rebase(struct seqfix *sf, const struct log_floor *floor,
     const struct seqfix_lie *lie)
 {
 	CLEANUP(filemodel_freep) struct filemodel *disk = filemodel_new(1);
-	struct rebase rb = { .io = filemodel_io(sf->fm),
+	struct rebase rb = { .io = sf->io,
 		.dirfd = sf->dirfd,
 		.floor = *floor,
 		.max_keys = SEQFIX_KEYS,
@@ -100,7 +100,7 @@ seqfix_retain(struct seqfix *sf, uint64_t keep_bytes)
 {
 	const struct retain_policy policy = { .keep_bytes = keep_bytes };
 	const struct seqfix_lie none = { .of = 0 };
-	const struct sysio *io = filemodel_io(sf->fm);
+	const struct sysio *io = sf->io;
 	struct log_floor floor;
 	int got = retainfix_look(io, sf->dirfd, &policy, &floor, &sf->why);
 

@@ -208,6 +208,7 @@ cut_at(struct filled *f, uint64_t call, bool wrongly)
 	int err = 0;
 
 	sf.fm = fm;
+	sf.io = filemodel_io(fm);
 	sf.dirfd = filemodel_root(fm);
 	filemodel_cut_at(fm, last);
 	if (wrongly)
