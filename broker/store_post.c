@@ -29,8 +29,7 @@ void
 store_posts_clear(struct store_posts *ps)
 {
 	ps->n = 0;
-	ps->bytes.len = 0;
-	ps->bytes.failed = false;
+	mp_buf_reset(&ps->bytes);
 }
 
 static int

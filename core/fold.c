@@ -55,8 +55,7 @@ change(struct mp_buf *out, enum rules_fold fold, const struct row *before,
 	struct slice value = before ? before->value : slice_of(NULL, 0);
 
 	/* Memory that was short once is asked for again. */
-	out->len = 0;
-	out->failed = false;
+	mp_buf_reset(out);
 	switch (fold) {
 	case RULES_ADD:
 		return merge_add(value, data, out);

@@ -37,6 +37,14 @@ mp_buf_reserve(struct mp_buf *b, size_t n)
 	return mp_buf_grow(b, n);
 }
 
+/* Empty it for what is packed next, also where memory was short. */
+static inline void
+mp_buf_reset(struct mp_buf *b)
+{
+	b->len = 0;
+	b->failed = false;
+}
+
 void mp_buf_bytes(struct mp_buf *b, const void *p, size_t n);
 
 /* All in shortest form. */

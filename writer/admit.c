@@ -335,7 +335,7 @@ admit_request(struct admit *ad, struct state *st,
 	enum proto_code code;
 
 	ad->repeat = false;
-	ad->scratch.len = 0;
+	mp_buf_reset(&ad->scratch);
 	ad->topic = ad->key = slice_of(NULL, 0);
 	code = read_events(ad, limits, why);
 	if (code)

@@ -298,7 +298,7 @@ request_handle(struct producer *p, struct slice value)
 		return REQUEST_TAKEN;
 	}
 	if (valid == MPVALID_LOOSE) {
-		p->in->canonical.len = 0;
+		mp_buf_reset(&p->in->canonical);
 		valid = mp_canonical(value, &p->in->canonical);
 		value = slice_of(p->in->canonical.p, p->in->canonical.len);
 	}
