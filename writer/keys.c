@@ -256,23 +256,33 @@ keys_reserve(struct keys *ks, uint64_t requests, uint64_t n)
 	return err ? err : table_grow(ks, n);
 }
 
+/* Room for one more request with n keys, once the oldest ones are dropped. */
+static int
+make_room(struct keys *ks, uint64_t n)
+{
+	uint64_t held = ks->slots.end - ks->slots.first;
+	uint64_t keys = MIN(held + n, MAX(ks->max, n));
+	int err = queue_grow(
+	    &ks->requests, keys_requests(ks) < keys, sizeof(struct record));
+
+	if (!err)
+		err = queue_grow(&ks->slots, keys > held ? keys - held : 0,
+		    sizeof(struct slot));
+	return err ? err : table_grow(ks, keys);
+}
+
 int
 keys_add(struct keys *ks, const struct keys_request *req,
     const struct key_id *ids, const uint64_t *versions)
 {
 	uint64_t number;
-	int err;
+	int err = make_room(ks, req->n);
 
+	if (err)
+		return err;
 	while (ks->requests.first < ks->requests.end &&
 	       ks->slots.end - ks->slots.first + req->n > ks->max)
 		drop_oldest(ks);
-	err = queue_grow(&ks->requests, 1, sizeof(struct record));
-	if (!err)
-		err = queue_grow(&ks->slots, req->n, sizeof(struct slot));
-	if (!err)
-		err = table_grow(ks, ks->slots.end - ks->slots.first + req->n);
-	if (err)
-		return err;
 	number = ks->requests.end++;
 	*record_at(ks, number) =
 	    (struct record){ .req = *req, .first_slot = ks->slots.end };

@@ -34,7 +34,8 @@ enum {
 	KEEP = 4 * SEQFIX_SEGMENT,
 	BULKY = 100, /* one in so many requests */
 	BULK = 40000,
-	KEYS = 1 << 20,
+	/* The queue of keys has to grow once more for the last of them. */
+	KEYS = 1025,
 };
 
 static uint64_t seed;
@@ -80,6 +81,7 @@ pair_deinit(struct pair *w)
 	admit = (struct admit){ 0 };
 }
 
+/* Its first three have an event each, so that three more may be one too many. */
 static unsigned
 events_of(unsigned request)
 {
@@ -209,7 +211,7 @@ emit_short(struct pair *w, uint64_t n)
 
 /* A repeat has the answer that was given. */
 static void
-expect_stored(struct pair *w)
+expect_stored(struct pair *w, unsigned first)
 {
 	uint64_t seq = 0;
 
@@ -218,11 +220,14 @@ expect_stored(struct pair *w)
 		struct sequence_outcome out;
 
 		pack_request(w, request);
-		assert_int_equal(
-		    sequence_append(&w->sq, &admit, &out, &why), SEQUENCE_DONE);
-		assert_int_equal(out.code, PROTO_OK);
-		assert_true(out.duplicate);
-		assert_int_equal(out.seq, seq + 1);
+		if (request >= first) {
+			assert_int_equal(
+			    sequence_append(&w->sq, &admit, &out, &why),
+			    SEQUENCE_DONE);
+			assert_int_equal(out.code, PROTO_OK);
+			assert_true(out.duplicate);
+			assert_int_equal(out.seq, seq + 1);
+		}
 		seq += events_of(request);
 	}
 	assert_int_equal(seq, w->st.head_seq);
@@ -323,7 +328,8 @@ store_all(bool for_good)
 	}
 	replay(&w);
 	assert_true(w.refused > 10);
-	expect_stored(&w);
+	assert_true(keys_reach_us(w.st.keys) > 0);
+	expect_stored(&w, REQUESTS - KEYS / 3);
 	whole = save(w.fm, &w.st);
 	expect_same(whole, save(w.twin_fm, &w.twin));
 	load_short(&w, whole);
