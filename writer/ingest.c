@@ -109,14 +109,15 @@ take_requests(struct producer *p)
 	p->all_taken = p->refused;
 }
 
-/* What is done may leave. */
+/* What is done may leave; who can't be told of it sees his connection end. */
 static void
 release(struct producer *p)
 {
 	uint64_t before = p->replies.request_bytes;
+	uint64_t done = syncer_done_serial(p->in->parts.syncer);
 
-	replies_release(
-	    &p->replies, syncer_done_serial(p->in->parts.syncer), &p->fs.out);
+	if (replies_release(&p->replies, done, &p->fs.out) < 0)
+		p->dead = true;
 	p->in->request_bytes -= before - p->replies.request_bytes;
 }
 
@@ -325,7 +326,8 @@ ingest_fail(struct ingest *in, const char *why)
 	for (p = TAILQ_FIRST(&in->waiting); p; p = next) {
 		next = TAILQ_NEXT(p, waiting);
 		in->request_bytes -= p->replies.request_bytes;
-		replies_fail(&p->replies, why, &p->fs.out);
+		if (replies_fail(&p->replies, why, &p->fs.out) < 0)
+			p->dead = true;
 		p->stalled.len = 0;
 		settle(p);
 	}

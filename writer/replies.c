@@ -73,27 +73,32 @@ replies_hold(
 	return 0;
 }
 
-void
+int
 replies_release(struct replies *r, uint64_t done, struct mp_buf *out)
 {
-	uint32_t end = 0;
+	uint32_t n = 0, end;
 
-	while (r->n && at(r, 0)->serial <= done) {
-		end = at(r, 0)->end;
+	while (n < r->n && at(r, n)->serial <= done)
+		n++;
+	if (n == 0)
+		return 0;
+	end = at(r, n - 1)->end;
+	if (!mp_buf_reserve(out, end))
+		return -ENOMEM;
+	mp_buf_bytes(out, r->bytes.p, end);
+	for (; n > 0; n--) {
 		r->request_bytes -= at(r, 0)->request;
 		r->first = (r->first + 1) & (r->cap - 1);
 		r->n--;
 	}
-	if (!end)
-		return;
-	mp_buf_bytes(out, r->bytes.p, end);
 	r->bytes.len -= end;
 	memmove(r->bytes.p, r->bytes.p + end, r->bytes.len);
 	for (uint32_t i = 0; i < r->n; i++)
 		at(r, i)->end -= end;
+	return 0;
 }
 
-void
+int
 replies_fail(struct replies *r, const char *why, struct mp_buf *out)
 {
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -102,10 +107,11 @@ replies_fail(struct replies *r, const char *why, struct mp_buf *out)
 		mp_buf_bytes(out, "\0\0\0\0", PREFIX);
 		proto_pack_error(out, at(r, i)->id, PROTO_UNKNOWN, why, 0);
 		if (out->failed)
-			return;
+			break;
 		put_le32(out->p + mark, (uint32_t)(out->len - mark - PREFIX));
 	}
 	r->n = 0;
 	r->bytes.len = 0;
 	r->request_bytes = 0;
+	return out->failed ? -ENOMEM : 0;
 }

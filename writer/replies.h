@@ -40,10 +40,17 @@ struct mp_buf *replies_begin(struct replies *r);
 MUST_CHECK int replies_hold(
     struct replies *r, uint64_t serial, struct proto_uint id, uint32_t request);
 
-/* Move what is done to the end of out as socket frames. */
-void replies_release(struct replies *r, uint64_t done, struct mp_buf *out);
-
-/* Answer every held request with `unknown` instead. */
-void replies_fail(struct replies *r, const char *why, struct mp_buf *out);
+/*
+ * Move what is done to the end of out as socket frames.  -ENOMEM: none of it
+ * is there, and all of it is still held.
+ */
+MUST_CHECK int replies_release(
+    struct replies *r, uint64_t done, struct mp_buf *out);
+/*
+ * Answer every held request with `unknown` instead; nothing is held any more.
+ * -ENOMEM: out is good for nothing.
+ */
+MUST_CHECK int replies_fail(
+    struct replies *r, const char *why, struct mp_buf *out);
 
 #endif

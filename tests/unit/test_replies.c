@@ -54,14 +54,14 @@ replies_wait_for_their_serial(void **state)
 	for (uint64_t i = 1; i <= 300; i++)
 		hold(&r, i / 3, i);
 	assert_int_equal(r.request_bytes, 3000);
-	replies_release(&r, 0, &out);
+	assert_int_equal(replies_release(&r, 0, &out), 0);
 	expect_ids(&out, 1, 2);
-	replies_release(&r, 0, &out);
+	assert_int_equal(replies_release(&r, 0, &out), 0);
 	assert_int_equal(out.len, 0);
-	replies_release(&r, 50, &out);
+	assert_int_equal(replies_release(&r, 50, &out), 0);
 	expect_ids(&out, 3, 152);
 	hold(&r, 100, 301);
-	replies_release(&r, 1000, &out);
+	assert_int_equal(replies_release(&r, 1000, &out), 0);
 	expect_ids(&out, 153, 301);
 	assert_int_equal(r.n, 0);
 	assert_int_equal(r.request_bytes, 0);
@@ -78,13 +78,13 @@ replies_keep_their_order_while_the_queue_grows(void **state)
 
 	for (uint64_t i = 1; i <= 64; i++)
 		hold(&r, i, i);
-	replies_release(&r, 40, &out);
+	assert_int_equal(replies_release(&r, 40, &out), 0);
 	expect_ids(&out, 1, 40);
 	for (uint64_t i = 65; i <= 200; i++)
 		hold(&r, i, i);
-	replies_release(&r, 50, &out);
+	assert_int_equal(replies_release(&r, 50, &out), 0);
 	expect_ids(&out, 41, 50);
-	replies_release(&r, 200, &out);
+	assert_int_equal(replies_release(&r, 200, &out), 0);
 	expect_ids(&out, 51, 200);
 	replies_deinit(&r);
 	mp_buf_deinit(&out);
@@ -99,7 +99,7 @@ a_failure_answers_unknown_to_every_held_request(void **state)
 
 	for (uint64_t i = 7; i < 10; i++)
 		hold(&r, 1, i);
-	replies_fail(&r, "the disk is gone", &out);
+	assert_int_equal(replies_fail(&r, "the disk is gone", &out), 0);
 	for (uint64_t i = 7; i < 10; i++) {
 		struct slice msg =
 		    slice_of(out.p + at + 4, get_le32(out.p + at));
@@ -112,7 +112,7 @@ a_failure_answers_unknown_to_every_held_request(void **state)
 	/* Nothing of them is left for the next one. */
 	out.len = 0;
 	hold(&r, 2, 10);
-	replies_release(&r, 2, &out);
+	assert_int_equal(replies_release(&r, 2, &out), 0);
 	expect_ids(&out, 10, 10);
 	replies_deinit(&r);
 	mp_buf_deinit(&out);
