@@ -13,13 +13,16 @@ import { Client, Refusal, Server, judge, lag, random, run } from "./pages/outbox
 const SEED = Number(process.env.PEAL_SEED ?? Date.now() % 1e9);
 const RUNS = Number(process.env.PEAL_RUNS ?? 60);
 
-/** What IndexedDB, locks and channels are to pages, in memory: copies, and one sender. */
+/**
+ * What IndexedDB, locks and channels are to pages, in memory: copies, and one sender.
+ * `turns` says how often one has begun to send.
+ */
 function disk() {
   const memory = new MemoryStore();
   const pages = new Map();
   let hearers = [];
   const sends = new Map();
-  return async (_, page, hear) => {
+  const open = async (_, page, hear) => {
     const me = { page, hear };
     hearers.push(me);
     pages.set(page, []);
@@ -44,7 +47,7 @@ function disk() {
       take: async (ids) => (await Promise.all(ids.map((id) => memory.discard(id))), ids),
       lock(owner, signal, fn) {
         const turn = (sends.get(owner) ?? Promise.resolve())
-          .then(() => (signal.aborted ? undefined : fn()));
+          .then(() => (signal.aborted ? undefined : (open.turns++, fn())));
         sends.set(owner, turn.catch(() => {}));
         return turn;
       },
@@ -63,6 +66,8 @@ function disk() {
       },
     };
   };
+  open.turns = 0;
+  return open;
 }
 
 function setUp(options = {}) {
@@ -373,7 +378,7 @@ test("what a page that is closing does not hear is told by another one", async (
   box.on("settled", ({ outcome, entry }) => told.push([entry.events[0].data, outcome]));
   client.connect("ada");
   await box.ready;
-  await lag(5); // it has the turn
+  await until("it has the turn", () => store.turns === 1);
   const other = new Client(server, random(2));
   const closing = outbox(other, { store: deaf, minDelay: 1, maxDelay: 4 });
   other.connect("ada");
