@@ -21,6 +21,9 @@ export const build = resolve(process.env.top_builddir ?? join(source, "build"));
 /** Where a test leaves what a person may want to see: screenshots, figures. */
 export const artifacts = join(build, "tests/browser/artifacts");
 
+// What a machine may take its time for: it is slow, and nothing is wrong.
+const PATIENCE = ["gateway.hello_seconds=300", "writer.stall_seconds=3600"];
+
 const PROGRAMS = { gateway: "peal-gateway", writer: "peal-writer", broker: "peal-broker" };
 
 /** Run a command: its stdout; rejects with its stderr unless it exits with 0. */
@@ -66,7 +69,7 @@ class House {
     const args = ["up", "--data", house.data, "--listen", listen,
       "--gateways", String(gateways),
       "-o", `gateway.static=${join(house.directory, "site")}`, ...more];
-    for (const option of options) args.push("-o", option);
+    for (const option of [...PATIENCE, ...options]) args.push("-o", option);
     try {
       await house.#launch(args);
     } catch (error) {
