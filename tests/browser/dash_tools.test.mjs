@@ -7,13 +7,15 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { until } from "./lib/await.mjs";
-import { assertAccessible, openDashboard, PHONE } from "./lib/dash.mjs";
+import { assertAccessible, openDashboard, passTime, PHONE } from "./lib/dash.mjs";
 import { startHouse } from "./lib/house.mjs";
 import { append, startLoad } from "./lib/load.mjs";
 import { assertNoProblems, launch, screenshot } from "./lib/page.mjs";
 
 const house = await startHouse({ after }, { gateways: 1 });
 const browser = await launch({ after });
+
+const TOAST = 5000; // ms that a toast is shown
 
 let serial = 0;
 const fresh = () => `tool${++serial}`;
@@ -143,7 +145,7 @@ test("Esc closes the tool, and focus goes back to what opened it", async (t) => 
 test("others' changes are told for a while, one's own are not", async (t) => {
   const mine = fresh();
   const theirs = fresh();
-  const page = await openDashboard(t, browser, house);
+  const page = await openDashboard(t, browser, house, { hold: TOAST });
   await form(page, { Topic: mine, Type: "note_created", Data: "{}" });
   await send(page);
   await outcome(page, "Stored as event");
@@ -155,19 +157,21 @@ test("others' changes are told for a while, one's own are not", async (t) => {
   await until("it is announced", async () =>
     (await page.locator("#status").textContent()).includes(theirs));
   await screenshot(page, "dash-toast");
+  await passTime(page);
   await toast.waitFor({ state: "detached" });
   assert.equal(await toasts(page).count(), 0);
 });
 
 test("a toast that is pointed at stays, leads to its topic, and is dismissed", async (t) => {
   const p = fresh();
-  const page = await openDashboard(t, browser, house);
+  const page = await openDashboard(t, browser, house, { hold: TOAST });
   await append(house, event(`${p}.1`, "bea"));
   const kept = page.locator(".toast", { hasText: "bea" });
   await kept.hover();
   await append(house, event(`${p}.2`, "cyd"));
   const later = page.locator(".toast", { hasText: "cyd" });
   await later.waitFor();
+  await passTime(page);
   await later.waitFor({ state: "detached" });
   assert.equal(await kept.count(), 1);
   await kept.getByRole("button", { name: `${p}.1` }).focus();
@@ -175,6 +179,7 @@ test("a toast that is pointed at stays, leads to its topic, and is dismissed", a
   await append(house, event(`${p}.3`, "dot"));
   const last = page.locator(".toast", { hasText: "dot" });
   await last.waitFor();
+  await passTime(page);
   await last.waitFor({ state: "detached" });
   assert.equal(await kept.count(), 1);
   await page.keyboard.press("Enter");

@@ -22,10 +22,37 @@ export const SCREENS = {
   phone: { viewport: PHONE, colorScheme: "light", hasTouch: true, isMobile: true },
 };
 
-/** The dashboard of the house, connected. { hash: "#/state", token, ...of the context } */
+/** In the pages of a context timers of `ms` stand still until passTime() of the page. */
+async function holdTimers(context, ms) {
+  await context.addInitScript((held) => {
+    const { setTimeout, clearTimeout } = globalThis;
+    const waiting = new Map();
+    let last = 0;
+    globalThis.setTimeout = (fn, after, ...rest) => {
+      if (after !== held) return setTimeout(fn, after, ...rest);
+      waiting.set(--last, () => fn(...rest));
+      return last;
+    };
+    globalThis.clearTimeout = (id) => waiting.delete(id) || clearTimeout(id);
+    globalThis.passTime = () => {
+      for (const [id, end] of [...waiting]) if (waiting.delete(id)) end();
+    };
+  }, ms);
+}
+
+/** Timers that are held end. */
+export function passTime(page) {
+  return page.evaluate(() => globalThis.passTime());
+}
+
+/**
+ * The dashboard of the house, connected.
+ * { hash: "#/state", token, hold: ms of timers to be held, ...of the context }
+ */
 export async function openDashboard(t, browser, house, options = {}) {
-  const { hash, token = house.token, connected = true, ...of } = options;
+  const { hash, token = house.token, connected = true, hold, ...of } = options;
   const context = await openContext(t, browser, of);
+  if (hold) await holdTimers(context, hold);
   const page = await openPage(t, context, `${house.url}/#token=${token}`);
   if (connected) await page.waitForSelector(".pill[data-tone=good]");
   if (hash) await go(page, hash);
