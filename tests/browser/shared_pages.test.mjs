@@ -13,7 +13,10 @@ import { append, startLoad } from "./lib/load.mjs";
 import { launch, openContext, openPage } from "./lib/page.mjs";
 
 const KILLS = Number(process.env.PEAL_KILLS ?? 5);
-const ALONE = { gateways: 2, options: ["gateway.keepalive_seconds=0"] };
+// Nor does a connection end because a busy machine was silent for a while.
+const ALONE = {
+  gateways: 2, options: ["gateway.keepalive_seconds=0", "gateway.ping_interval=300000"],
+};
 
 // What a page may trust its workers may not.
 const browser = await launch({ after }, { args: ["--ignore-certificate-errors"] });
