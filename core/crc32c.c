@@ -40,9 +40,9 @@ crc32c_both_table(uint32_t *a, uint32_t *b, const void *buf, size_t len)
 }
 
 #if defined(__x86_64__)
-/* The last len bytes, fewer than eight. */
+/* All of len bytes, fewer than eight. */
 __attribute__((target("sse4.2"))) static inline uint32_t
-crc32c_rest(uint32_t c, const uint8_t *p, size_t len)
+crc32c_few(uint32_t c, const uint8_t *p, size_t len)
 {
 	if (len & 4) {
 		c = __builtin_ia32_crc32si(c, get_le32(p));
@@ -57,32 +57,55 @@ crc32c_rest(uint32_t c, const uint8_t *p, size_t len)
 	return c;
 }
 
+/*
+ * The last 1 to 8 bytes, the high ones of word, in one step: zeros before
+ * them do not count where what they are added to is zero as well.  Lengths
+ * are anything, and a branch on each bit of them would often be mispredicted.
+ */
+__attribute__((target("sse4.2"))) static inline uint32_t
+crc32c_last(uint32_t c, uint64_t word, size_t len)
+{
+	unsigned bits = 8 * (unsigned)len, zeros = 64 - bits;
+	uint64_t added = (word >> zeros << zeros) ^ ((uint64_t)c << zeros);
+	/* What c has beyond len bytes; shifted twice, for 64 is too far. */
+	uint64_t left = (uint64_t)c >> (bits - 1) >> 1;
+
+	return (uint32_t)(__builtin_ia32_crc32di(0, added) ^ left);
+}
+
 __attribute__((target("sse4.2"))) static uint32_t
 crc32c_hardware(uint32_t crc, const void *buf, size_t len)
 {
-	const uint8_t *p = buf;
+	const uint8_t *p = buf, *end = p + len;
 	uint64_t c = ~crc;
 
-	for (; len >= 8; len -= 8, p += 8)
+	if (len < 8)
+		return ~crc32c_few((uint32_t)c, p, len);
+	for (; end - p > 8; p += 8)
 		c = __builtin_ia32_crc32di(c, get_le64(p));
-	return ~crc32c_rest((uint32_t)c, p, len);
+	return ~crc32c_last((uint32_t)c, get_le64(end - 8), (size_t)(end - p));
 }
 
 /* A step waits for the one before; the other sum's fits in between. */
 __attribute__((target("sse4.2"))) static void
 crc32c_both_hardware(uint32_t *a, uint32_t *b, const void *buf, size_t len)
 {
-	const uint8_t *p = buf;
-	uint64_t c = ~*a, d = ~*b;
+	const uint8_t *p = buf, *end = p + len;
+	uint64_t c = ~*a, d = ~*b, word;
 
-	for (; len >= 8; len -= 8, p += 8) {
-		uint64_t word = get_le64(p);
-
+	if (len < 8) {
+		*a = ~crc32c_few((uint32_t)c, p, len);
+		*b = ~crc32c_few((uint32_t)d, p, len);
+		return;
+	}
+	for (; end - p > 8; p += 8) {
+		word = get_le64(p);
 		c = __builtin_ia32_crc32di(c, word);
 		d = __builtin_ia32_crc32di(d, word);
 	}
-	*a = ~crc32c_rest((uint32_t)c, p, len);
-	*b = ~crc32c_rest((uint32_t)d, p, len);
+	word = get_le64(end - 8);
+	*a = ~crc32c_last((uint32_t)c, word, (size_t)(end - p));
+	*b = ~crc32c_last((uint32_t)d, word, (size_t)(end - p));
 }
 #endif
 
