@@ -68,7 +68,7 @@ show_is_turning(const uint8_t *c)
 		return false;
 	if (c[1] == 0x80)
 		return c[2] == 0x8e || c[2] == 0x8f ||
-		    (c[2] >= 0xaa && c[2] <= 0xae);
+		       (c[2] >= 0xaa && c[2] <= 0xae);
 	return c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9;
 }
 
