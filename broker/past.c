@@ -500,6 +500,8 @@ past_begin(struct past *p)
 	err = plan_make(&p->plan, p->set, false);
 	if (err == 0)
 		err = past_find_few(p);
+	if (err == -ENOMEM)
+		return past_no_memory(p);
 	if (err < 0)
 		return query_refuse(p->no, PROTO_UNAVAILABLE,
 		    "the state of seq %" PRIu64 " cannot be made", p->at);
@@ -622,8 +624,12 @@ past_snapshot(struct query *q, const struct proto_request *req,
 	struct spool *present;
 	struct store_status st;
 	enum proto_code code;
+	int err;
 
-	if (past_identify(&p) < 0)
+	err = past_identify(&p);
+	if (err == -ENOMEM)
+		return past_no_memory(&p);
+	if (err < 0)
 		return query_refuse(
 		    no, PROTO_UNAVAILABLE, "the rules cannot be read");
 	code = past_resolve(&p, req->state.at, query_tail(q));

@@ -6,6 +6,7 @@
  */
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ struct store_iter {
 	bool dropped;
 	struct store_item *v;
 	size_t n, at;
+	bool failed; /* memory was short: v lacks some */
 };
 
 static struct slice
@@ -268,7 +270,8 @@ store_read_begin(struct store *st, struct store_read **out)
 {
 	struct store_read *r = malloc(sizeof(*r));
 
-	assert(r);
+	if (!r)
+		return -ENOMEM;
 	if (st->on_read)
 		st->on_read(st->on_read_arg);
 	pthread_mutex_lock(&st->lock);
@@ -341,7 +344,8 @@ fake_iter(struct store_read *r, enum fake_kind kind)
 {
 	struct store_iter *it = calloc(1, sizeof(*it));
 
-	assert(it);
+	if (!it)
+		return NULL;
 	it->r = r;
 	it->kind = kind;
 	return it;
@@ -353,6 +357,8 @@ store_iter_rows(struct store_read *r, struct slice from, bool dropped,
 {
 	struct store_iter *it = fake_iter(r, FAKE_ROWS);
 
+	if (!it)
+		return -ENOMEM;
 	assert(from.len < sizeof(it->from));
 	if (from.len)
 		memcpy(it->from, from.p, from.len);
@@ -365,8 +371,13 @@ store_iter_rows(struct store_read *r, struct slice from, bool dropped,
 static void
 fake_list(struct store_iter *it, uint64_t seq, struct slice topic)
 {
-	it->v = realloc(it->v, (it->n + 1) * sizeof(*it->v));
-	assert(it->v);
+	void *v = realloc(it->v, (it->n + 1) * sizeof(*it->v));
+
+	if (!v) {
+		it->failed = true;
+		return;
+	}
+	it->v = v;
 	it->v[it->n++] = (struct store_item){ .seq = seq, .topic = topic };
 }
 
@@ -398,6 +409,8 @@ store_iter_changed(
 {
 	struct store_iter *it = fake_iter(r, FAKE_LIST);
 
+	if (!it)
+		return -ENOMEM;
 	pthread_mutex_lock(&r->st->lock);
 	for (size_t i = 0; i < r->st->n; i++) {
 		const struct fake_topic *t = &r->st->v[i];
@@ -418,6 +431,8 @@ store_iter_edges(
 {
 	struct store_iter *it = fake_iter(r, FAKE_LIST);
 
+	if (!it)
+		return -ENOMEM;
 	pthread_mutex_lock(&r->st->lock);
 	for (size_t i = 0; i < r->st->n; i++) {
 		const struct fake_topic *t = &r->st->v[i];
@@ -443,6 +458,8 @@ fake_seqs(struct store_read *r, struct slice topic, struct slice actor,
 {
 	struct store_iter *it = fake_iter(r, FAKE_LIST);
 
+	if (!it)
+		return NULL;
 	pthread_mutex_lock(&r->st->lock);
 	for (size_t i = 0; i < r->st->n; i++) {
 		const struct fake_topic *t = &r->st->v[i];
@@ -470,7 +487,7 @@ store_iter_topic(struct store_read *r, struct slice topic, uint64_t seq,
     bool reverse, struct store_iter **out)
 {
 	*out = fake_seqs(r, topic, (struct slice){ 0 }, seq, reverse);
-	return 0;
+	return *out ? 0 : -ENOMEM;
 }
 
 int
@@ -478,7 +495,7 @@ store_iter_actor(struct store_read *r, struct slice actor, uint64_t seq,
     bool reverse, struct store_iter **out)
 {
 	*out = fake_seqs(r, (struct slice){ 0 }, actor, seq, reverse);
-	return 0;
+	return *out ? 0 : -ENOMEM;
 }
 
 static bool
@@ -513,6 +530,8 @@ store_iter_next(struct store_iter *it, struct store_item *item)
 {
 	bool found;
 
+	if (it->failed)
+		return -ENOMEM;
 	if (it->kind == FAKE_LIST) {
 		if (it->at == it->n)
 			return STORE_END;
