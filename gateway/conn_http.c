@@ -203,6 +203,9 @@ upgrade(struct conn *c, struct http_request *req, bool more)
 		c->ws.kinds = WS_KINDS_BOTH;
 	tls_websocket_accept(up.key.p, accept);
 	conn_raw(c, buf, http_switching(buf, accept, &up), false);
+	/* Without memory for the answer it has ended. */
+	if (c->state == CONN_GONE)
+		return;
 	COUNTERS_ADD(opened, 1);
 	c->state = CONN_OPEN;
 	if (c->kept)

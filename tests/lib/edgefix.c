@@ -69,6 +69,10 @@ on_open(void *arg, struct conn *c, struct slice bearer)
 	if (fx->refuse)
 		return NULL;
 	s = malloc(sizeof(*s));
+	if (!s) {
+		fx->closed++;
+		return NULL;
+	}
 	*s = (struct session){ fx, c };
 	return s;
 }
