@@ -8,7 +8,7 @@ import { PlayClock } from "./timeline.js";
 
 const EVENTS = 2000; // of one frame, so that folding them leaves time to draw
 const QUIET = 1500; // ms of playing in which nothing happens are leapt over
-const PAUSE = 500; // a longer time between frames is one in which nothing was shown
+const PAUSE = 500; // ms; of a longer time between frames, in which nothing was shown, no more
 
 export class Player {
   /** `time`: the store to move; `done(error)`: it has stopped by itself. */
@@ -59,7 +59,7 @@ export class Player {
     if (!this.clock) return false;
     const { tape, timeline } = this.recording;
     const { seq } = this.time.getSnapshot();
-    if (now - this.clock.now > PAUSE) this.clock.now = now;
+    this.clock.now = Math.max(this.clock.now, now - PAUSE);
     if (seq >= timeline.head) {
       this.stop();
       this.done();
