@@ -35,7 +35,7 @@ export class GraphCanvas {
     this.selected = null;
     this.hover = -1;
     this.cost = 0;
-    this.pulses = new Map(); // name -> when it began
+    this.pulses = new Map(); // name -> when it was first painted; null: not yet
     this.fingers = new Fingers();
     this.canvas = h("canvas", {
       class: "graph-canvas",
@@ -137,7 +137,7 @@ export class GraphCanvas {
   /** Nodes that have changed, for a moment to be seen. */
   pulse(names) {
     if (still.matches || names.size > PULSES) return;
-    for (const name of names) this.pulses.set(name, performance.now());
+    for (const name of names) this.pulses.set(name, null);
     this.ask();
   }
 
@@ -184,7 +184,8 @@ export class GraphCanvas {
     const selected = this.index.get(this.selected) ?? -1;
     const pulses = new Map();
     for (const [name, begin] of this.pulses) {
-      const t = (now - begin) / PULSE;
+      if (begin === null) this.pulses.set(name, now);
+      const t = (now - (begin ?? now)) / PULSE;
       const i = this.index.get(name);
       if (t >= 1) this.pulses.delete(name);
       else if (i !== undefined) pulses.set(i, Math.max(0, t));

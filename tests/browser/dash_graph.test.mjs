@@ -75,19 +75,24 @@ async function open(t, options = {}) {
   return page;
 }
 
-/** The view when it has stopped moving. */
+/** The view when it has stopped moving: while it moves it does so in each frame. */
 async function steady(page) {
-  let before = [];
-  return until(
-    "the view stands still",
-    async () => {
-      const now = await view(page);
-      const same = now.every((v, i) => v === before[i]);
-      before = now;
-      return same && now;
-    },
-    { every: 100 },
+  await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const { dataset } = document.querySelector(".graph-canvas");
+        let before;
+        let same = 0;
+        const look = () => {
+          same = dataset.view === before && dataset.rest === "true" ? same + 1 : 0;
+          before = dataset.view;
+          if (same < 5) requestAnimationFrame(look);
+          else resolve();
+        };
+        look();
+      }),
   );
+  return view(page);
 }
 
 test("what was imported is in the drawing, the list and the legend", async (t) => {
