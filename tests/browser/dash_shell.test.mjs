@@ -22,9 +22,9 @@ const browser = await launch({ after });
 const pill = (page) => page.locator("#pill-button");
 const asked = (page) => page.getByRole("heading", { name: "A token is needed" });
 
-/** Resolves when the pill says so. */
-async function says(page, text) {
-  await page.locator("#pill-button", { hasText: text }).waitFor();
+/** Resolves when the pill's word is this one; "Connected" is a part of "Disconnected". */
+async function says(page, word) {
+  await page.locator(".pill-word", { hasText: new RegExp(`^${word}$`) }).waitFor();
 }
 
 test("the token leaves the address bar at once and lasts as long as the tab", async (t) => {
