@@ -1,6 +1,8 @@
 # Havoc for shell tests, sourced behind house.sh: a house whose processes are
 # killed, stopped, ended and started again at random, while producers contend
-# and clients follow, and the judgement over all that they were told.
+# and clients follow, and the judgement over all that they were told.  Harm takes
+# its seconds, and as many more as it takes until all has happened that is judged:
+# how much that is in a time is the machine's affair.
 #
 # PEAL_SECONDS, PEAL_SEED, PEAL_GAP (ms between two blows), PEAL_RATE (requests
 # a second of each producer) and PEAL_CLIENTS name other sizes.
@@ -10,7 +12,7 @@ seed=${PEAL_SEED:-$(date +%s)}
 gap=${PEAL_GAP:-300}
 rate=${PEAL_RATE:-60}
 clients=${PEAL_CLIENTS:-12}
-deadline=$((seconds + 120))
+deadline=$((seconds + 600))
 truth= # where judges read the log, where that is another place
 
 # command_of NAME PID: how peal up has started it.
@@ -64,15 +66,17 @@ keep_all() {
 # there.  Options are those of the program.
 havoc_begin() {
 	echo "# PEAL_SEED=$seed"
-	rm -f "$work/ready" "$work/calm" "$work/until" "$work/head"
+	rm -f "$work/ready" "$work/calm" "$work/until" "$work/head" \
+	    "$work/met" "$work/enough"
 	"$programs/havoc" -W "$work/writer.command" -B "$work/broker.command" \
 	    -G "$work/gateway.command" -n 2 -p "$port" -S "$seed" \
-	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" "$@" \
+	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" \
+	    -u "$work/enough" "$@" \
 	    >"$work/havoc" 2>"$work/havoc.err" &
 	havoc=$!
 	"$programs/contend" -s "$data/run/writer.sock" -p "$port" \
 	    -C "$cafile" -t "$token" -n 3 -m 2 -r "$rate" -S "$seed" \
-	    -d "$deadline" -x "$work/calm" -q "$work/quiet" \
+	    -d "$deadline" -x "$work/calm" -q "$work/quiet" -e "$work/met" \
 	    -l "${truth:-$data/log}" \
 	    >"$work/contend" 2>&1 &
 	contend=$!
@@ -100,8 +104,12 @@ told() {
 	verdict "$1" "$status"
 }
 
-# When harm is over: log, state and clients are the same.
+# When harm is over: log, state and clients are the same.  Whoever wants something
+# to happen in the middle of it has awaited that.
 havoc_judge() {
+	passes 'some of it unanswered, in conflict, again, and by a used key' \
+	    await test -e "$work/met"
+	: >"$work/enough"
 	await test -e "$work/calm" || bail 'it never came to calm'
 	await test -e "$work/quiet" || bail 'it never came to an end'
 	[ -z "$truth" ] || keep_names
@@ -125,14 +133,4 @@ havoc_judge() {
 	    $havoc havoc
 	[ "$status" -eq 0 ] || tail -n 40 "$work/havoc.err" | sed 's/^/# /'
 	passes 'the log is sound' "$peal" log verify --data "$data"
-}
-
-# It was havoc, and producers noticed: of a short one not certain.
-havoc_was() {
-	passes 'some of it unanswered, in conflict, again, and by a used key' \
-	    grep -zq 'dup[a-z]*=[1-9].* con[a-z]*=[1-9].* reused=[1-9].*unknown=[1-9]' \
-	    "$work/contend"
-	passes 'the writer was killed, and others' grep -zq \
-	    'writer: starts=[^ ]* kills=[1-9].*: starts=[^ ]* kills=[1-9]' \
-	    "$work/havoc"
 }

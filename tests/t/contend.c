@@ -38,6 +38,7 @@ struct contend {
 	int64_t begun_ms, deadline_ms;
 	const char *stop;  /* the file that ends it */
 	const char *quiet; /* is made then, and gone before the judgement */
+	const char *met;   /* is made when each kind of answer has come */
 	const char *log;
 	struct history *history;
 	atomic_bool stopping;
@@ -406,7 +407,9 @@ contender_step(struct contender *c)
 	case OUTLET_LATE:
 		break;
 	}
-	if (c->n_flight == 0 || wire_now_ms() - c->heard_ms <= c->patience_ms)
+	/* At the end each answer comes, however slow the machine. */
+	if (c->n_flight == 0 || c->all->stopping ||
+	    wire_now_ms() - c->heard_ms <= c->patience_ms)
 		return;
 	c->impatient++;
 	contender_lost(c);
@@ -501,11 +504,31 @@ contend_report(struct contend *all, struct contender *c, unsigned n)
 }
 
 static void
+contend_leave_file(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f != NULL)
+		fclose(f);
+}
+
+/* Has each kind of answer come that a judgement is about? */
+static bool
+contend_has_met(const struct contend *all)
+{
+	struct history_counts k;
+
+	history_count(all->history, &k);
+	return k.duplicates > 0 && k.conflicts > 0 && k.reused > 0 &&
+	       k.unknown > 0;
+}
+
+static void
 contend_options(struct contend *all, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "s:p:C:t:n:m:r:S:d:x:q:l:")) != -1) {
+	while ((o = getopt(argc, argv, "s:p:C:t:n:m:r:S:d:x:q:e:l:")) != -1) {
 		uint64_t number = strtoull(optarg ? optarg : "", NULL, 10);
 
 		switch (o) {
@@ -542,6 +565,9 @@ contend_options(struct contend *all, int argc, char **argv)
 		case 'q':
 			all->quiet = optarg;
 			break;
+		case 'e':
+			all->met = optarg;
+			break;
 		case 'l':
 			all->log = optarg;
 			break;
@@ -554,14 +580,27 @@ contend_options(struct contend *all, int argc, char **argv)
 static void
 contend_await_judgement(const struct contend *all)
 {
-	FILE *f = all->quiet != NULL ? fopen(all->quiet, "we") : NULL;
-
-	if (f == NULL)
+	if (all->quiet == NULL)
 		return;
-	fclose(f);
+	contend_leave_file(all->quiet);
 	while (
 	    access(all->quiet, F_OK) == 0 && wire_now_ms() < all->deadline_ms)
 		(void)poll(NULL, 0, CONTEND_PAUSE_MS);
+}
+
+static void
+contend_await_stop(const struct contend *all)
+{
+	bool told = all->met == NULL;
+
+	while (
+	    access(all->stop, F_OK) != 0 && wire_now_ms() < all->deadline_ms) {
+		if (!told && contend_has_met(all)) {
+			contend_leave_file(all->met);
+			told = true;
+		}
+		(void)poll(NULL, 0, CONTEND_PAUSE_MS);
+	}
 }
 
 /* A thread for each, until told to stop; then all that is open is answered. */
@@ -584,8 +623,7 @@ contend_run(struct contend *all)
 		if (pthread_create(&c[i].thread, NULL, contender_run, &c[i]))
 			return 2;
 	}
-	while (access(all->stop, F_OK) != 0 && wire_now_ms() < all->deadline_ms)
-		(void)poll(NULL, 0, CONTEND_PAUSE_MS);
+	contend_await_stop(all);
 	all->stopping = true;
 	for (unsigned i = 0; i < n; i++)
 		pthread_join(c[i].thread, NULL);
@@ -616,7 +654,8 @@ main(int argc, char **argv)
 		fprintf(stderr,
 		    "usage: contend -s SOCKET -x STOPFILE -l LOGDIR "
 		    "-d SECONDS [-n LOCALS] "
-		    "[-m REMOTES -p PORT -C CAFILE -t TOKENFILE] [-r RATE] [-S SEED] [-q QUIETFILE]\n");
+		    "[-m REMOTES -p PORT -C CAFILE -t TOKENFILE] [-r RATE] "
+		    "[-S SEED] [-q QUIETFILE] [-e METFILE]\n");
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -32,7 +32,8 @@ enum {
 	HAVOC_WORDS = 200,
 	HAVOC_LISTEN_FD = 3, /* as sd_listen_fds(3) has it */
 	HAVOC_TICK_MS = 5,
-	HAVOC_GRACE_MS = 30000,
+	HAVOC_LATE_MS = 10000, /* makes the pauses once as long again */
+	HAVOC_GRACE_MS = 300000,
 	HAVOC_STORAGE = 75, /* exit code: storage failed */
 };
 
@@ -54,6 +55,7 @@ struct havoc {
 	uint64_t random;
 	int64_t gap_ms, until_ms, next_ms;
 	const char *go, *calm;
+	const char *enough; /* without that file harm goes on; NULL: not so */
 	bool harm, over;
 	bool storage_fails; /* and ends the writer, as it should */
 	unsigned all_at_once;
@@ -199,14 +201,26 @@ havoc_victim(struct havoc *h)
 					     : havoc_random(h, h->n)];
 }
 
+/*
+ * Between two blows.  Where its time was not enough, who is struck gets further
+ * in between: a slow machine may take that long to start them.
+ */
+static uint64_t
+havoc_gap(const struct havoc *h, int64_t now)
+{
+	int64_t late = MAX(now - h->until_ms, (int64_t)0);
+
+	return (uint64_t)(h->gap_ms + h->gap_ms * late / HAVOC_LATE_MS);
+}
+
 static void
 havoc_act(struct havoc *h)
 {
 	uint64_t dice = havoc_random(h, 20);
 	struct process *p = havoc_victim(h);
+	int64_t now = wire_now_ms();
 
-	h->next_ms = wire_now_ms() + 50 +
-		     (int64_t)havoc_random(h, 2 * (uint64_t)h->gap_ms);
+	h->next_ms = now + 50 + (int64_t)havoc_random(h, 2 * havoc_gap(h, now));
 	if (dice == 0) {
 		h->all_at_once++;
 		for (unsigned i = 0; i < h->n; i++)
@@ -251,6 +265,20 @@ havoc_leave_file(const char *path)
 	close(fd);
 }
 
+/* Has there been the harm that is judged?  Time alone says nothing of it. */
+static bool
+havoc_was_enough(const struct havoc *h)
+{
+	const struct process *writer = &h->p[HAVOC_WRITER];
+	unsigned others = 0;
+
+	for (unsigned i = HAVOC_BROKER; i < h->n; i++)
+		others += h->p[i].kills;
+	return writer->kills > 0 && others > 0 &&
+	       (!h->storage_fails || writer->alone > 0) &&
+	       (h->enough == NULL || access(h->enough, F_OK) == 0);
+}
+
 static void
 havoc_loop(struct havoc *h)
 {
@@ -264,7 +292,7 @@ havoc_loop(struct havoc *h)
 			h->harm = true;
 			h->until_ms += now;
 		}
-		if (h->harm && now > h->until_ms) {
+		if (h->harm && now > h->until_ms && havoc_was_enough(h)) {
 			h->harm = false;
 			h->over = true;
 			havoc_leave_file(h->calm);
@@ -363,7 +391,7 @@ havoc_options(struct havoc *h, int argc, char **argv)
 	unsigned gateways = 2;
 	int o;
 
-	while ((o = getopt(argc, argv, "W:B:G:n:p:S:s:e:g:c:f")) != -1) {
+	while ((o = getopt(argc, argv, "W:B:G:n:p:S:s:e:g:u:c:f")) != -1) {
 		uint64_t number = strtoull(optarg ? optarg : "", NULL, 10);
 
 		switch (o) {
@@ -393,6 +421,9 @@ havoc_options(struct havoc *h, int argc, char **argv)
 			break;
 		case 'g':
 			h->go = optarg;
+			break;
+		case 'u':
+			h->enough = optarg;
 			break;
 		case 'f':
 			h->storage_fails = true;
@@ -426,7 +457,8 @@ main(int argc, char **argv)
 	    h.n == 2 || h.listen_fd < 0 || h.go == NULL || h.calm == NULL)
 		havoc_die("usage: havoc -W WRITER -B BROKER -G GATEWAY "
 			  "-p PORT -g GOFILE -c CALMFILE -s SECONDS "
-			  "[-n GATEWAYS] [-S SEED] [-e MILLISECONDS] [-f]");
+			  "[-n GATEWAYS] [-S SEED] [-e MILLISECONDS] "
+			  "[-u ENOUGHFILE] [-f]");
 	sigaction(SIGTERM, &tell, NULL);
 	havoc_loop(&h);
 	havoc_end(&h);
