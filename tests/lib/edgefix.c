@@ -29,7 +29,7 @@
 #include "tests/lib/edgefix.h"
 
 enum {
-	PATIENCE_S = 20
+	PATIENCE_S = 300
 };
 
 static uint64_t deadline_ns;

@@ -7,7 +7,7 @@ peal=$top_builddir/peal
 lib=$top_builddir/tests/lib
 programs=$top_builddir/tests/t
 sample=$top_srcdir/tests/data/events.jsonl
-deadline=60
+deadline=300
 count=0
 work=$(mktemp -d "${TMPDIR:-/tmp}/peal-test.XXXXXX")
 data=$work/data
@@ -236,7 +236,7 @@ wanted() {
 import socket, struct, sys
 
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(60)
+s.settimeout(300)
 s.connect(sys.argv[1])
 ask = b"\x82\xa2op\xa6retain\xa2id\x01"
 s.sendall(struct.pack("<I", len(ask)) + ask)

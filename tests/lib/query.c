@@ -151,7 +151,7 @@ query_token(const char *sub, const char *permissions)
 
 	snprintf(claims, sizeof(claims),
 	    "{\"sub\":\"%s\",\"iat\":%ld,\"exp\":%ld,\"peal\":%s}", sub, now,
-	    now + 600, permissions);
+	    now + 3600, permissions);
 	return live_sign("{\"alg\":\"ES256\",\"typ\":\"JWT\"}", claims);
 }
 

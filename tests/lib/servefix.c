@@ -32,7 +32,7 @@
 #include "core/time.h"
 #include "tests/lib/servefix.h"
 
-#define TURNS_NS (10 * NS_PER_S)
+#define TURNS_NS (300 * NS_PER_S)
 
 struct spool {
 	unsigned refs;

@@ -395,7 +395,7 @@ next_request(struct sessionfix_peer *p, struct slice *value)
 static const char *
 got_by(struct sessionfix *fx, struct sessionfix_peer *p)
 {
-	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 	struct slice value;
 	char *text;
 
@@ -507,7 +507,7 @@ listen_as(struct sessionfix *fx, struct sessionfix_peer *p, const char *name)
 void
 sessionfix_writer_come(struct sessionfix *fx)
 {
-	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 
 	listen_as(fx, &fx->writer, "writer.sock");
 	while (fx->writer.stream.fd < 0) {
@@ -525,7 +525,7 @@ sessionfix_writer_come(struct sessionfix *fx)
 void
 sessionfix_broker_come(struct sessionfix *fx)
 {
-	uint64_t deadline = time_mono_ns() + 10 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 
 	listen_as(fx, &fx->broker, "broker.sock");
 	while (!ask_is_up(fx->gw.ask)) {

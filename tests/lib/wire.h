@@ -21,9 +21,9 @@ enum {
 	WIRE_PING = 9,
 	WIRE_PONG = 10,
 	WIRE_FIN = 0x80,
-	WIRE_NO_CODE = 1005,	 /* a close frame without a code */
-	WIRE_NO_CLOSE = 1006,	 /* the connection ended without one */
-	WIRE_DEADLINE_MS = 60000 /* where a test has no reason for another */
+	WIRE_NO_CODE = 1005,	  /* a close frame without a code */
+	WIRE_NO_CLOSE = 1006,	  /* the connection ended without one */
+	WIRE_DEADLINE_MS = 300000 /* where a test has no reason for another */
 };
 
 /* Where to: IPv4 address, port, and the certificate to trust. */

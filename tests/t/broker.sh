@@ -78,7 +78,7 @@ stop() {
 # --- killed at random under load ---
 
 start
-"$programs/load" -s "$data/run/writer.sock" -d 200 -r 4000 -T 1500 -S 11 \
+"$programs/load" -s "$data/run/writer.sock" -d 900 -r 4000 -T 1500 -S 11 \
     >"$work/load" 2>&1 &
 loader=$!
 others="$others $loader"
@@ -97,7 +97,7 @@ ends $loader
 sed 's/^/# /' "$work/load"
 verdict "events are appended while the broker is killed $kills times" $status
 fold 'what it serves then is what folding the log gives'
-passes 'peal verify says so, too' "$peal" verify --data "$data"
+passes 'peal verify says so, too' await "$peal" verify --data "$data"
 
 # --- its directory ---
 

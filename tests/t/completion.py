@@ -7,7 +7,7 @@ import sys
 import time
 
 completion, peal = sys.argv[1:3]
-DEADLINE = 60
+DEADLINE = 300
 
 pid, terminal = pty.fork()
 if pid == 0:

@@ -18,7 +18,7 @@ keys() {
 refused() {
 	got=0
 	# Should it be accepted, there is no directory to work in.
-	timeout 10 "$daemon" -c /dev/null -o log.directory=/dev/null/none \
+	timeout "$deadline" "$daemon" -c /dev/null -o log.directory=/dev/null/none \
 	    -o ring.directory=/dev/null/none -o "$1" >"$work/said" 2>&1 || got=$?
 	[ $got -eq 2 ] && grep -qF "${2-${1%%=*}}" "$work/said" || {
 		echo "status $got of -o $1" | cut -c 1-200
@@ -60,7 +60,7 @@ names_refused() {
 
 file() {
 	printf "$1" >"$work/peal.conf"
-	timeout 10 "$daemon" -c "$work/peal.conf" \
+	timeout "$deadline" "$daemon" -c "$work/peal.conf" \
 	    -o log.directory=/dev/null/none -o ring.directory=/dev/null/none 2>&1
 }
 

@@ -8,7 +8,7 @@
 clients=${PEAL_CLIENTS:-8}
 seconds=${PEAL_SECONDS:-5}
 rate=${PEAL_RATE:-4000}
-deadline=$((120 + 2 * seconds))
+deadline=$((600 + 2 * seconds))
 
 load() {
 	"$programs/load" -s "$data/run/writer.sock" -d "$deadline" "$@"

@@ -44,7 +44,7 @@ within() {
 }
 
 start() {
-	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	timeout "$deadline" "$top_builddir/peal-writer" -o log.directory="$data/log" \
 	    -o log.unsafe_filesystem=yes \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
 	    -o broker.directory="$data/broker"

@@ -411,7 +411,7 @@ main(int argc, char **argv)
 {
 	struct follow plan = { .to = { "127.0.0.1", 0, NULL },
 		.clients = 1,
-		.deadline_ms = wire_now_ms() + 60000 };
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS };
 	struct follower *f;
 	int status;
 

@@ -16,13 +16,13 @@ restored() {
 }
 
 start() {
-	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	timeout "$deadline" "$top_builddir/peal-writer" -o log.directory="$data/log" \
 	    -o ring.directory="$data/run" -o log.segment_bytes=4M \
 	    -o log.unsafe_filesystem=yes
 }
 
 verify() {
-	timeout 60 "$peal" log verify --data "$data"
+	timeout "$deadline" "$peal" log verify --data "$data"
 }
 
 # lies HOW NAME: in the place of what has that name.

@@ -20,7 +20,7 @@
 
 enum {
 	CLIENTS = 16,
-	PATIENCE_MS = 60000,
+	PATIENCE_MS = 300000,
 	KNOCK_MS = 1000 /* each, for a door that is to stay closed */
 };
 

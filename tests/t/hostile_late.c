@@ -23,7 +23,7 @@
 
 enum {
 	LEAST_MS = 2000 - 300, /* a tick of its clock, and some */
-	PATIENCE_MS = 60000,
+	PATIENCE_MS = 300000,
 };
 
 static struct wire_to late;

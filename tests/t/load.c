@@ -260,7 +260,7 @@ main(int argc, char **argv)
 		.batch = 20,
 		.bytes = 50,
 		.random = (uint64_t)wire_now_ms() | 1,
-		.deadline_ms = wire_now_ms() + 60000 };
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS };
 	const struct sigaction stop = { .sa_handler = load_stop };
 	int64_t ms;
 

@@ -5,11 +5,11 @@
 . "$(dirname "$0")/../lib/image.sh"
 . "$(dirname "$0")/../lib/house.sh"
 
-# start LOG RUN [OPTION...]: a writer in front, at most a minute.
+# start LOG RUN [OPTION...]: a writer in front, and not for ever.
 start() {
 	log=$1 run=$2
 	shift 2
-	timeout 60 "$top_builddir/peal-writer" -o log.directory="$log" \
+	timeout "$deadline" "$top_builddir/peal-writer" -o log.directory="$log" \
 	    -o ring.directory="$run" -o log.segment_bytes=4M \
 	    -o ring.slots=1024 -o ring.payload_bytes=1M "$@"
 }
@@ -19,7 +19,7 @@ welcome() {
 	python3 -c '
 import socket, struct, sys
 s = socket.socket(socket.AF_UNIX)
-s.settimeout(60)
+s.settimeout(300)
 s.connect(sys.argv[1])
 hello = b"\x83\xa2op\xa5hello\xa2id\x01\xa1v\x01"
 s.sendall(struct.pack("<I", len(hello)) + hello)

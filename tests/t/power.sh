@@ -9,7 +9,7 @@
 
 cuts=${PEAL_KILLS:-3}
 seed=${PEAL_SEED:-$(date +%s)}
-deadline=90
+deadline=900
 image_begin
 command -v xfs_io >/dev/null || skip_all 'there is no xfs_io'
 strace -o /dev/null true 2>/dev/null ||

@@ -341,7 +341,7 @@ main(int argc, char **argv)
 		.batch = 1,
 		.window = 64,
 		.bytes = 100,
-		.deadline_ms = wire_now_ms() + 60000,
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS,
 		.fd = -1 };
 
 	produce_options(&p, argc, argv);

@@ -17,7 +17,7 @@ import ssl
 import struct
 import sys
 
-DEADLINE = 60.0
+DEADLINE = 300.0
 CONT, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 END = ("end",)
 

@@ -11,7 +11,7 @@ seconds=${PEAL_SECONDS:-10}
 rate=${PEAL_RATE:-6000}
 seed=${PEAL_SEED:-$(date +%s)}
 kills=${PEAL_KILLS:-2}
-deadline=$((60 + 2 * seconds))
+deadline=$((600 + 2 * seconds))
 
 load() {
 	"$programs/load" -s "$data/run/writer.sock" -d "$deadline" "$@"

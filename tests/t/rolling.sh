@@ -8,7 +8,7 @@
 
 clients=${PEAL_CLIENTS:-200}
 rate=${PEAL_RATE:-100}
-deadline=${PEAL_SECONDS:-240}
+deadline=${PEAL_SECONDS:-900}
 
 # Two are there, and the one that was stopped is not among them.
 replaced() {

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../lib/house.sh"
 
 stalled=${PEAL_CLIENTS:-1000}
-deadline=240
+deadline=600
 rm -f "$work/ready" "$work/go"
 
 # Kilobytes of memory of its own that the gateway has.

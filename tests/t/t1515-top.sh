@@ -2,7 +2,7 @@
 # peal top: in a pseudo terminal, resized, over a new writer, with names that a
 # terminal would obey; and what it says where there is no terminal.
 . "$(dirname "$0")/../lib/house.sh"
-deadline=200
+deadline=600
 plan 21
 house_up --gateways 1 --no-vitals
 exits 'without a terminal it says what there is for programs' 1 \

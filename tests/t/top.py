@@ -18,7 +18,7 @@ import sys
 import termios
 import time
 
-DEADLINE_S = 120
+DEADLINE_S = 300
 peal, data, up = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
 

@@ -307,7 +307,7 @@ main(int argc, char **argv)
 {
 	struct week w = { .to = { "127.0.0.1", 0, NULL },
 		.pattern = ">",
-		.deadline_ms = wire_now_ms() + 60000 };
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS };
 	const char *what = argc > 1 ? argv[1] : "";
 	int status;
 

@@ -31,7 +31,7 @@ def main(port, cafile, token_file, subprotocol):
         opcode, body = hello(f.read().strip(), subprotocol)
     context = ssl.create_default_context(cafile=cafile)
     sock = context.wrap_socket(
-        socket.create_connection(("127.0.0.1", int(port)), timeout=60),
+        socket.create_connection(("127.0.0.1", int(port)), timeout=300),
         server_hostname="localhost")
     key = base64.b64encode(os.urandom(16)).decode()
     sock.sendall(

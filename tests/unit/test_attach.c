@@ -20,7 +20,7 @@
 #include "tests/lib/ringfix.h"
 
 enum {
-	DEADLINE_S = 60
+	DEADLINE_S = 300
 };
 
 struct attachfix {

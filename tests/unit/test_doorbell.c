@@ -32,7 +32,7 @@
 #include "tests/lib/ringfix.h"
 
 enum {
-	WAIT_MS = 10000
+	WAIT_MS = 300000
 };
 
 struct bellfix {

@@ -109,7 +109,7 @@ typedef bool condition(const struct fix *fx, const struct store_status *s);
 static void
 await(struct fix *fx, condition *met)
 {
-	uint64_t until = time_mono_ns() + 20 * NS_PER_S;
+	uint64_t until = time_mono_ns() + 300 * NS_PER_S;
 	struct store_status s;
 
 	for (;;) {
@@ -495,7 +495,7 @@ the_witness_names_what_was_folded(void **state)
 	struct fix *fx = *state;
 	CLEANUP(closep) int fd = -1;
 	struct log_witness wit = { .seq = 0 };
-	uint64_t until = time_mono_ns() + 20 * NS_PER_S;
+	uint64_t until = time_mono_ns() + 300 * NS_PER_S;
 
 	tailfix_start(&fx->w);
 	start(fx);

@@ -31,8 +31,8 @@
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
-	LAST = 60,     /* of modelfix_fill_segments() */
-	DEADLINE = 60, /* seconds, of what takes some milliseconds */
+	LAST = 60,	/* of modelfix_fill_segments() */
+	DEADLINE = 300, /* seconds, of what takes some milliseconds */
 };
 
 /* Offsets of doc/formats.md. */

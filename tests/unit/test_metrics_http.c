@@ -29,7 +29,7 @@
 enum {
 	LONG_US = 60 * 1000 * 1000,
 	SHORT_US = 20 * 1000,
-	DEADLINE_S = 60,
+	DEADLINE_S = 300,
 	BIG = 4 << 20
 };
 

@@ -100,7 +100,7 @@ parts(struct world *w, const char *part, const char *rows, const char *last)
 static void
 until_done(struct world *w, unsigned times)
 {
-	uint64_t deadline = time_mono_ns() + 30 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 
 	/* Its hello has to be answered. */
 	while (w->done < times) {
@@ -113,7 +113,7 @@ until_done(struct world *w, unsigned times)
 static void
 until_other_log(struct world *w)
 {
-	uint64_t deadline = time_mono_ns() + 30 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 
 	while (!strstr(prime_waits_for(w->prime), "log-2")) {
 		assert_true(time_mono_ns() < deadline);
@@ -125,7 +125,7 @@ until_other_log(struct world *w)
 static void
 until_nobody_is_known(struct world *w)
 {
-	uint64_t deadline = time_mono_ns() + 30 * NS_PER_S;
+	uint64_t deadline = time_mono_ns() + 300 * NS_PER_S;
 
 	while (grants_count(w->fx->gw.grants) > 0) {
 		assert_true(time_mono_ns() < deadline);

@@ -18,7 +18,7 @@
 #include "writer/attach.h"
 
 enum {
-	DEADLINE_S = 60,
+	DEADLINE_S = 300,
 	FEW = 200, /* turns of a loop that waits where it should */
 };
 

@@ -20,7 +20,7 @@
 #include "tools/tls_bare.h"
 
 enum {
-	DEADLINE_MS = 20000,
+	DEADLINE_MS = 300000,
 	LARGE = 300000
 };
 
