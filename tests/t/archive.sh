@@ -15,7 +15,7 @@ archived() {
 
 # past NAME SEQ: the rows at that seq are the fold up to it.
 past() {
-	"$peal" at "$2" --data "$data" --json >"$work/rows" 2>"$work/past.err"
+	await "$peal" at "$2" --data "$data" --json >"$work/rows" 2>"$work/past.err"
 	status=$?
 	sed 's/^/# /' "$work/past.err"
 	[ $status -eq 0 ] || {

@@ -148,7 +148,7 @@ print(json.dumps({"events": [{"topic": "rows.r%d" % (1000 * i + n),
 done
 seq=$(value 'j["seq"] + 999' "$work/body")
 passes '200: ten thousand rows, as soon as they are folded' \
-    status 200 '"op":"snapshot"' \
+    await_here status 200 '"op":"snapshot"' \
     http "$base/v1/state?topic=rows.%3E&min_seq=$seq" -D "$work/heads"
 passes 'each of them once' is 10000 'len(set(r[0] for r in j["rows"]))'
 passes 'and nothing else' is 10000 'len(j["rows"])'

@@ -16,6 +16,7 @@ passes 'the oldest segments go in the middle of it' \
     await test -e "$data/log/FLOOR"
 havoc_judge
 house_up --gateways 1
-passes 'and so is the state of who starts then' "$peal" verify --data "$data"
+passes 'and so is the state of who starts then' \
+    await "$peal" verify --data "$data"
 passes 'told to stop, all of it ends' house_down
 plan $count

@@ -21,7 +21,7 @@ load() {
 }
 
 state() {
-	"$peal" state --data "$data" --json >"$work/$1"
+	await "$peal" state --data "$data" --json >"$work/$1"
 }
 
 same_state() {
@@ -56,7 +56,7 @@ same_events() {
 
 # past SEQ: the rows at that seq are what folding all events up to it gives.
 past() {
-	"$peal" at "$1" --data "$data" --json >"$work/rows" || return 1
+	await "$peal" at "$1" --data "$data" --json >"$work/rows" || return 1
 	python3 "$top_srcdir/tests/lib/fold.py" "$work/events" "$work/rows" "$1"
 }
 
@@ -174,7 +174,7 @@ floor=$("$peal" log verify --data "$data" |
     sed -n 's/.* events from seq \([0-9]*\) to .*/\1/p')
 base=$data/log/base-$(printf %020d $((floor - 1))).zst
 start() {
-	timeout 60 "$top_builddir/peal-writer" -o log.directory="$data/log" \
+	timeout "$deadline" "$top_builddir/peal-writer" -o log.directory="$data/log" \
 	    -o log.unsafe_filesystem=yes \
 	    -o ring.directory="$data/run" -o broker.directory="$data/broker"
 }

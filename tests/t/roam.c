@@ -151,8 +151,9 @@ roam_error(struct roamer *r, struct slice message)
 	    !roam_meets(r, sub->ask.topics[0])) {
 		r->forbidden++;
 		sub->used = false;
-	} else if (sub != NULL && (slice_is(code, "unavailable") ||
-				      slice_is(code, "rate_limited"))) {
+	} else if (sub != NULL &&
+		   (slice_is(code, "unavailable") || slice_is(code, "behind") ||
+		       slice_is(code, "rate_limited"))) {
 		sub->retry_ms =
 		    wire_now_ms() + (int64_t)(retry.set ? retry.v : 100);
 	} else {
@@ -487,7 +488,7 @@ main(int argc, char **argv)
 {
 	struct roam plan = { .to = { "127.0.0.1", 0, NULL },
 		.seed = (uint64_t)wire_now_ms(),
-		.deadline_ms = wire_now_ms() + 60000,
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS,
 		.head = -1 };
 	struct roam_truth truth = { 0 };
 	struct roamer *all;

@@ -16,8 +16,11 @@ ask() {
 	fi
 }
 
+# Until the broker has folded it: a busy one is refused after two seconds, as
+# `behind`.
 append() {
-	"$peal" append --data "$data" "$@" >/dev/null
+	"$peal" append --data "$data" "$@" >/dev/null &&
+		await "$peal" state --data "$data" nothing.here >/dev/null 2>&1
 }
 
 # same NAME COMMAND...: it prints what is in $work/expected.

@@ -22,7 +22,7 @@ demo_stop() {
 }
 
 state() {
-	"$peal" state --json --data "$data" "$@"
+	await "$peal" state --json --data "$data" "$@"
 }
 
 events() {
@@ -111,7 +111,7 @@ nothing_is_said_twice() {
 
 # Each row of the state is what folding the log gives.
 folds_right() {
-	"$peal" verify --data "$data"
+	await "$peal" verify --data "$data"
 }
 
 recording() {
