@@ -3,7 +3,8 @@
 /*
  * Clients that read at a fraction of what is appended, on a schedule.  Each
  * is judged by a view; told lagged, it asks for what changed since.  None may
- * stand still for ten seconds, and all end with what folding the log gives.
+ * ask again and again and stand still, and all end with what folding the log
+ * gives.
  */
 
 #include <getopt.h>
@@ -20,7 +21,8 @@
 
 enum {
 	RESNAPSHOT_SUBS = 2,
-	RESNAPSHOT_STILL_MS = 10000,
+	RESNAPSHOT_FRUITLESS = 20, /* questions of one that stands still */
+	RESNAPSHOT_SLOWER_MS = 5000,
 	RESNAPSHOT_RCVBUF = 32768,
 	RESNAPSHOT_TICK_MS = 20,
 };
@@ -32,10 +34,11 @@ struct resnapshot {
 	uint64_t rate;	      /* bytes a second that a client reads */
 	uint64_t conflate_ms; /* 0: it gets every event */
 	const char *pattern;  /* of all clients; NULL: some of load */
-	int64_t deadline_ms;
+	int64_t deadline_ms, slower_ms;
 	const char *log;   /* directory */
 	const char *ready; /* made when all have a first position */
 	const char *stop;  /* once it is there, it holds the last seq */
+	const char *lags;  /* made when one was told lagged; NULL: never */
 	const char *rows;  /* where the rows are printed */
 	int64_t head;	   /* -1: the load goes on */
 };
@@ -47,6 +50,7 @@ struct subscription {
 	int64_t moved_ms;
 	int64_t retry_ms; /* asked again then, 0: is asked for */
 	int64_t longest_ms;
+	unsigned fruitless, most; /* questions since it has moved */
 	struct mp_buf scope;
 };
 
@@ -69,6 +73,16 @@ resnapshot_die(const char *what, const char *detail)
 {
 	printf("# resnapshot: %s%s\n", what, detail);
 	exit(1);
+}
+
+static void
+resnapshot_leave_file(const char *path)
+{
+	FILE *f = fopen(path, "we");
+
+	if (f == NULL)
+		resnapshot_die("cannot make ", path);
+	fclose(f);
 }
 
 static void
@@ -131,7 +145,9 @@ slow_error(struct slow *s, struct slice message)
 			s->subs[i].retry_ms =
 			    wire_now_ms() +
 			    (int64_t)(retry.set ? retry.v : 100);
-	if (slice_is(code, "unavailable") || slice_is(code, "rate_limited"))
+	/* `behind`: the broker has yet to come to the position. */
+	if (slice_is(code, "unavailable") || slice_is(code, "rate_limited") ||
+	    slice_is(code, "behind"))
 		return;
 	snprintf(said, sizeof(said), "%.*s: %.*s", (int)code.len,
 	    (const char *)code.p, (int)text.len, (const char *)text.p);
@@ -145,18 +161,26 @@ slow_look(struct slow *s, struct subscription *sub)
 	int64_t position = view_position(s->view, sub->id);
 	struct slice scope = view_scope(s->view, sub->id);
 	int64_t now = wire_now_ms();
+	char said[60];
 
 	if (position > sub->position) {
 		sub->longest_ms = MAX(sub->longest_ms, now - sub->moved_ms);
 		sub->position = position;
 		sub->moved_ms = now;
+		sub->fruitless = 0;
 	}
 	if (scope.len != 0) {
 		sub->scope.len = 0;
 		mp_buf_bytes(&sub->scope, scope.p, scope.len);
 	}
-	if (view_state(s->view, sub->id) == VIEW_ENDED && sub->retry_ms == 0)
-		slow_subscribe(s, sub);
+	if (view_state(s->view, sub->id) != VIEW_ENDED || sub->retry_ms != 0)
+		return;
+	snprintf(said, sizeof(said), "%" PRId64, sub->position);
+	sub->most = MAX(sub->most, ++sub->fruitless);
+	if (sub->fruitless > RESNAPSHOT_FRUITLESS)
+		slow_blame(
+		    s, "asks again and again, and stands still at ", said);
+	slow_subscribe(s, sub);
 }
 
 static void
@@ -208,23 +232,15 @@ slow_read(struct slow *s)
 }
 
 static void
-slow_still(struct slow *s, const struct resnapshot *plan)
+slow_retry(struct slow *s)
 {
 	int64_t now = wire_now_ms();
-	char said[200];
 
 	for (unsigned i = 0; i < s->n; i++) {
 		struct subscription *sub = &s->subs[i];
 
 		if (sub->retry_ms != 0 && now >= sub->retry_ms)
 			slow_subscribe(s, sub);
-		if (plan->head >= 0 ||
-		    now - sub->moved_ms <= RESNAPSHOT_STILL_MS)
-			continue;
-		snprintf(said, sizeof(said),
-		    "%" PRId64 " for %" PRId64 " ms, state %d", sub->position,
-		    now - sub->moved_ms, view_state(s->view, sub->id));
-		slow_blame(s, "stands still at ", said);
 	}
 }
 
@@ -311,6 +327,27 @@ resnapshot_wait(
 	(void)poll(fds, n, RESNAPSHOT_TICK_MS);
 }
 
+/*
+ * As slowly as it takes to be told lagged: how fast events come is not up to
+ * the clients.
+ */
+static void
+resnapshot_slower(const struct slow *all, struct resnapshot *plan, int64_t now)
+{
+	if (plan->lags == NULL)
+		return;
+	for (unsigned i = 0; i < plan->clients; i++)
+		if (view_counts(all[i].view)->lagged > 0) {
+			resnapshot_leave_file(plan->lags);
+			plan->lags = NULL;
+			return;
+		}
+	if (now < plan->slower_ms)
+		return;
+	plan->slower_ms = now + RESNAPSHOT_SLOWER_MS;
+	plan->rate = MAX(plan->rate / 2, (uint64_t)RESNAPSHOT_RCVBUF);
+}
+
 static void
 resnapshot_run(struct slow *all, struct resnapshot *plan)
 {
@@ -318,6 +355,7 @@ resnapshot_run(struct slow *all, struct resnapshot *plan)
 	int64_t last = wire_now_ms();
 	bool ready = false;
 
+	plan->slower_ms = last + RESNAPSHOT_SLOWER_MS;
 	for (;;) {
 		int64_t now = wire_now_ms();
 		double more =
@@ -326,6 +364,7 @@ resnapshot_run(struct slow *all, struct resnapshot *plan)
 		bool some = false;
 
 		last = now;
+		resnapshot_slower(all, plan, now);
 		if (plan->head < 0)
 			resnapshot_stopped(plan);
 		for (unsigned i = 0; i < plan->clients; i++) {
@@ -335,13 +374,13 @@ resnapshot_run(struct slow *all, struct resnapshot *plan)
 			s->budget =
 			    MIN(s->budget + more, (double)plan->rate / 10);
 			some |= slow_read(s);
-			slow_still(s, plan);
+			slow_retry(s);
 			done += slow_done(s, plan);
 			positioned += slow_positioned(s);
 		}
 		if (!ready && positioned == plan->clients) {
 			ready = true;
-			fclose(fopen(plan->ready, "we"));
+			resnapshot_leave_file(plan->ready);
 		}
 		if (done == plan->clients || now > plan->deadline_ms)
 			break;
@@ -402,20 +441,24 @@ resnapshot_report(const struct slow *all, const struct resnapshot *plan)
 	struct view_counts sum = { 0 };
 	uint64_t bytes = 0, errors = 0, bad = 0;
 	int64_t longest = 0;
+	unsigned most = 0;
 
 	for (unsigned i = 0; i < plan->clients; i++) {
 		view_counts_add(&sum, view_counts(all[i].view));
 		bytes += all[i].bytes;
 		errors += all[i].errors;
-		for (unsigned k = 0; k < all[i].n; k++)
+		for (unsigned k = 0; k < all[i].n; k++) {
 			longest = MAX(longest, all[i].subs[k].longest_ms);
+			most = MAX(most, all[i].subs[k].most);
+		}
 		if (all[i].fault[0] != '\0' && bad++ < 10)
 			printf("# client %u: %s\n", i, all[i].fault);
 	}
 	printf("clients=%u faulty=%" PRIu64 " ", plan->clients, bad);
 	view_counts_print(&sum);
-	printf(" bytes=%" PRIu64 " errors=%" PRIu64 " longest_ms=%" PRId64 "\n",
-	    bytes, errors, longest);
+	printf(" bytes=%" PRIu64 " errors=%" PRIu64 " longest_ms=%" PRId64
+	       " fruitless=%u\n",
+	    bytes, errors, longest, most);
 	return bad != 0;
 }
 
@@ -424,7 +467,7 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 {
 	int o;
 
-	while ((o = getopt(argc, argv, "p:C:t:n:b:c:P:d:l:r:s:o:")) != -1)
+	while ((o = getopt(argc, argv, "p:C:t:n:b:c:P:d:l:r:s:L:o:")) != -1)
 		switch (o) {
 		case 'p':
 			plan->to.port = (unsigned)atoi(optarg);
@@ -460,6 +503,9 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 		case 's':
 			plan->stop = optarg;
 			break;
+		case 'L':
+			plan->lags = optarg;
+			break;
 		case 'o':
 			plan->rows = optarg;
 			break;
@@ -472,14 +518,14 @@ resnapshot_options(struct resnapshot *plan, int argc, char **argv)
 		resnapshot_die("usage: resnapshot -p PORT -C CAFILE ",
 		    "-t TOKENFILE -n CLIENTS -b BYTES -l LOGDIR -r READYFILE "
 		    "-s STOPFILE [-c CONFLATE_MS] [-P PATTERN] [-o ROWSFILE] "
-		    "[-d SECONDS]");
+		    "[-L LAGGEDFILE] [-d SECONDS]");
 }
 
 int
 main(int argc, char **argv)
 {
 	struct resnapshot plan = { .to = { "127.0.0.1", 0, NULL },
-		.deadline_ms = wire_now_ms() + 60000,
+		.deadline_ms = wire_now_ms() + WIRE_DEADLINE_MS,
 		.head = -1 };
 	struct slow *all;
 	int status;
