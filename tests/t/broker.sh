@@ -78,7 +78,7 @@ stop() {
 # --- killed at random under load ---
 
 start
-"$programs/load" -s "$data/run/writer.sock" -d 900 -r 4000 -T 1500 -S 11 \
+"$programs/load" -s "$data/run/writer.sock" -d 900 -r 1500 -T 1500 -S 11 \
     >"$work/load" 2>&1 &
 loader=$!
 others="$others $loader"

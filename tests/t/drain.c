@@ -38,8 +38,8 @@ a_stopping_gateway_sends_each_client_away_in_its_turn(void **state)
 	live_say(clients[0].wire,
 	    "{\"op\":\"append\",\"id\":2,\"events\":[{\"topic\":\"drain.x\","
 	    "\"type\":\"set\",\"data\":1}]}");
-	assert_int_equal(kill((pid_t)atol(pid), SIGTERM), 0);
 	begun = wire_now_ms();
+	assert_int_equal(kill((pid_t)atol(pid), SIGTERM), 0);
 	assert_int_equal(
 	    client_await(&clients[0], "appended", WIRE_DEADLINE_MS),
 	    CLIENT_CONTROL);

@@ -282,11 +282,8 @@ state_at_the_extremes_is_answered_or_ahead(void **state)
 	struct query q;
 
 	live_open(&c, live_token());
-	for (size_t i = 0; i < N(ahead); i++) {
-		query_ask(&c, 1, &q, ahead[i]);
-		assert_string_equal(q.code, "ahead");
-		assert_true(q.ms < 5000);
-	}
+	for (size_t i = 0; i < N(ahead); i++)
+		query_refused(&c, ahead[i], "ahead");
 	query_ask(&c, 1, &q, STATE(ALL ",\"at\":0"));
 	assert_true(q.code[0] == '\0' || !strcmp(q.code, "not_found"));
 	assert_int_equal(q.rows, 0);
@@ -304,19 +301,22 @@ state_at_the_extremes_is_answered_or_ahead(void **state)
 static void
 a_seq_that_comes_while_it_is_waited_for_is_not_ahead(void **state)
 {
+	struct query q = { .code = "ahead" };
 	struct client c, other;
+	uint64_t seq = 0;
 	char json[200];
-	struct query q;
-	uint64_t seq;
 
 	live_open(&c, live_token());
 	live_open(&other, live_token());
-	seq = query_append(&other, "open.early", "thing_set");
-	snprintf(json, sizeof(json), STATE(ALL ",\"min_seq\":%llu"),
-	    (unsigned long long)seq + 1);
-	live_say(c.wire, json);
-	assert_true(query_append(&other, "open.early", "thing_set") > seq);
-	query_answer(&c, 1, &q);
+	/* On a busy machine it may come when nobody waits any more. */
+	for (unsigned i = 0; i < 20 && q.code[0] != '\0'; i++) {
+		seq = query_append(&other, "open.e", "set");
+		snprintf(json, sizeof(json), STATE(ALL ",\"min_seq\":%llu"),
+		    (unsigned long long)seq + 1);
+		live_say(c.wire, json);
+		assert_true(query_append(&other, "open.e", "set") > seq);
+		query_answer(&c, 1, &q);
+	}
 	assert_string_equal(q.code, "");
 	assert_true(q.seq > seq);
 	client_close(&c);

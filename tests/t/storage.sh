@@ -70,8 +70,10 @@ dead() {
 	! kill -0 "$writer" 2>/dev/null
 }
 
-# Append until one is told that its outcome is not known; $before are stored by
-# then.  Where the idle frame is hit instead nobody waits for it.
+# append_until_told NTH CALL=ERROR: append until one is told that its outcome is
+# not known; $before are stored by then.  Where the idle frame is hit instead
+# nobody waits for it: on a slow machine it is between any two appends, and the
+# first call is one that somebody waits for.
 append_until_told() {
 	tries=0
 	while [ $tries -lt 20 ]; do
@@ -81,7 +83,11 @@ append_until_told() {
 			house_writer
 		fi
 		before=$(stored)
-		injected "$1"
+		if [ $((tries % 2)) -eq 1 ]; then
+			injected "$2:when=$1"
+		else
+			injected "$2:when=1"
+		fi
 		n=0
 		while [ $n -lt 10 ]; do
 			n=$((n + 1))
@@ -102,7 +108,7 @@ fails() {
 	what="$2 that gets $3"
 	house_writer
 	append before >/dev/null || bail 'no append'
-	append_until_told "$2:error=$3:when=$1"
+	append_until_told "$1" "$2:error=$3"
 	echo "# attempts to hit: $tries"
 	passes "$what: whoever waited is told that the outcome is not known" \
 	    await_here dead
@@ -153,10 +159,9 @@ reader=$!
 others="$others $reader"
 before=$(head_seq)
 await_here reader_has "$before" || bail 'the reader never got going'
-injected fdatasync:delay_enter=2000000
-tries=0
-while [ $tries -lt 10 ]; do
-	tries=$((tries + 1))
+delay=2
+for tries in 1 2 3 4 5; do
+	injected fdatasync:delay_enter=${delay}000000
 	append held >"$work/held" 2>&1 &
 	held=$!
 	others="$others $held"
@@ -164,11 +169,14 @@ while [ $tries -lt 10 ]; do
 	head=$(head_seq)
 	got=$(wc -l <"$work/tail")
 	said=$(cat "$work/held")
-	# What was seen was seen before the flush, or does not count.
+	# What was seen was seen before the flush, or does not count: a slow
+	# machine takes longer to look.
 	! written || break
+	delay=$((3 * delay))
 	ends "$held"
+	kill "$tracer"
+	ends "$tracer"
 	before=$(head_seq)
-	: >"$work/trace"
 done
 passes 'an append was seen between its write and its flush' written
 passes 'it is not in the ring then' [ "$head" -eq "$before" ]

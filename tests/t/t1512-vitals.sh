@@ -49,6 +49,17 @@ one_is_there() {
 		awk '{ n += $3 } END { print n }')" -eq 1 ]
 }
 
+# Of twenty more, gateways do nothing for clients.  One that has just come may
+# have been served meanwhile: what is done for each of them is done again.
+idle_meanwhile() {
+	for turn in 1 2 3 4 5; do
+		was=$(worked)
+		await_here emitted_since "$(emits)" 20 || return 1
+		[ "$(worked)" -ne "$was" ] || return 0
+	done
+	return 1
+}
+
 # What gateways have done for clients.
 worked() {
 	"$peal" stat -1 --data "$data" 'gateway.*' | awk '
@@ -86,9 +97,7 @@ passes 'none of them is stored' sh -c \
 quiet=$!
 others="$others $quiet"
 await_here one_is_there || bail 'no client came'
-was=$(worked)
-await_here emitted_since "$(emits)" 20 || bail 'no more vitals come'
-passes 'gateways do nothing for those who did not ask' [ "$(worked)" -eq "$was" ]
+passes 'gateways do nothing for those who did not ask' idle_meanwhile
 kill "$quiet"
 
 writer=$(writer)

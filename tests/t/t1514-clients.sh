@@ -144,6 +144,12 @@ victim=$(gateways | head -n 1)
 kill -KILL "$victim"
 passes 'what a crash left can be read' await sh -c \
     "'$peal' clients --gone --data '$data' | grep -q '^ *$victim! '"
+# The one in its place, too, has to have begun, or it is told to stop before it
+# can do so in order.
+all_began() {
+	[ "$(grep -c 'ready: port=' "$work/up.err")" -eq 3 ]
+}
+await_here all_began || bail 'no other gateway came'
 run=$(readlink -f "$data/run")
 passes 'told to stop, all of it ends' house_down
 passes 'and only what crashed leaves its page' \
