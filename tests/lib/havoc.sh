@@ -67,13 +67,16 @@ keep_all() {
 havoc_begin() {
 	echo "# PEAL_SEED=$seed"
 	rm -f "$work/ready" "$work/calm" "$work/until" "$work/head" \
-	    "$work/met" "$work/enough"
+	    "$work/met" "$work/enough" "$work/port"
 	"$programs/havoc" -W "$work/writer.command" -B "$work/broker.command" \
-	    -G "$work/gateway.command" -n 2 -p "$port" -S "$seed" \
+	    -G "$work/gateway.command" -n 2 -p "$work/port" -S "$seed" \
 	    -s "$seconds" -e "$gap" -g "$work/ready" -c "$work/calm" \
 	    -u "$work/enough" "$@" \
 	    >"$work/havoc" 2>"$work/havoc.err" &
 	havoc=$!
+	others="$others $havoc"
+	await sh -c "grep -q . '$work/port' || ! kill -0 $havoc" 2>/dev/null
+	port=$(cat "$work/port") || bail "$(cat "$work/havoc.err")"
 	"$programs/contend" -s "$data/run/writer.sock" -p "$port" \
 	    -C "$cafile" -t "$token" -n 3 -m 2 -r "$rate" -S "$seed" \
 	    -d "$deadline" -x "$work/calm" -q "$work/quiet" -e "$work/met" \
@@ -88,7 +91,7 @@ havoc_begin() {
 	    -S "$seed" -l "${truth:-$data/log}" -r "$work/roaming" -s "$work/head" \
 	    -d "$deadline" -R >"$work/roam" 2>&1 &
 	roam=$!
-	others="$others $havoc $contend $follow $roam"
+	others="$others $contend $follow $roam"
 }
 
 served_is_fold() {

@@ -369,18 +369,24 @@ havoc_command(struct process *p, const char *path)
 		havoc_die("a command is empty");
 }
 
+/* At a port that is free; the file at path says which. */
 static int
-havoc_listen(unsigned port)
+havoc_listen(const char *path)
 {
 	struct sockaddr_in sin = { .sin_family = AF_INET,
-		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(sin);
+	FILE *f;
 
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
-	    listen(fd, SOMAXCONN) < 0)
+	    listen(fd, SOMAXCONN) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&sin, &len) < 0)
 		havoc_die("cannot listen");
+	f = fopen(path, "we");
+	if (f == NULL || fprintf(f, "%u\n", ntohs(sin.sin_port)) < 0 ||
+	    fclose(f) != 0)
+		havoc_die("cannot say at which port");
 	return fd;
 }
 
@@ -408,7 +414,7 @@ havoc_options(struct havoc *h, int argc, char **argv)
 			gateways = (unsigned)number;
 			break;
 		case 'p':
-			h->listen_fd = havoc_listen((unsigned)number);
+			h->listen_fd = havoc_listen(optarg);
 			break;
 		case 'S':
 			h->random = number * UINT64_C(0x9e3779b97f4a7c15) | 1;
@@ -456,7 +462,7 @@ main(int argc, char **argv)
 	if (h.p[HAVOC_WRITER].n_words == 0 || h.p[HAVOC_BROKER].n_words == 0 ||
 	    h.n == 2 || h.listen_fd < 0 || h.go == NULL || h.calm == NULL)
 		havoc_die("usage: havoc -W WRITER -B BROKER -G GATEWAY "
-			  "-p PORT -g GOFILE -c CALMFILE -s SECONDS "
+			  "-p PORTFILE -g GOFILE -c CALMFILE -s SECONDS "
 			  "[-n GATEWAYS] [-S SEED] [-e MILLISECONDS] "
 			  "[-u ENOUGHFILE] [-f]");
 	sigaction(SIGTERM, &tell, NULL);
