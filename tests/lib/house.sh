@@ -119,13 +119,18 @@ await() {
 	"$lib/await" "$deadline" "$@"
 }
 
-# The same for a function of the test.
+# The same for a function of the test, which may await something itself.
 await_here() {
-	until=$(($(date +%s) + deadline))
-	until "$@"; do
-		[ "$(date +%s)" -le "$until" ] || return 1
+	set -- $(($(date +%s) + deadline)) "$@"
+	until await_once "$@"; do
+		[ "$(date +%s)" -le "$1" ] || return 1
 		"$lib/await" 0.02 false || :
 	done
+}
+
+await_once() {
+	shift
+	"$@"
 }
 
 # house_env has assignments for the environment of what is started, if any.

@@ -21,9 +21,16 @@ broker() {
 	children peal-broker
 }
 
+# known INSTANCE: its welcome has positions.  It waits for the broker for 200 ms,
+# and says nothing of them when a busy one takes longer.
+known() {
+	week acks -I "$1" >"$work/known" && ! grep -q absent "$work/known"
+}
+
 # stored INSTANCE LINES: what its welcome says, names in order.
 stored() {
-	week acks -I "$1" | sort >"$work/acks"
+	await_here known "$1" || echo "$1 is never told"
+	sort "$work/known" >"$work/acks"
 	printf '%b' "$2" | cmp -s - "$work/acks" || {
 		echo "$1 has:"
 		cat "$work/acks"
@@ -34,8 +41,7 @@ stored() {
 # another_broker PID: peal up has started another one, which answers.
 another_broker() {
 	new=$(broker)
-	[ -n "$new" ] && [ "$new" != "$1" ] &&
-		! week acks -I nobody | grep -q absent
+	[ -n "$new" ] && [ "$new" != "$1" ] && known nobody
 }
 
 head_seq() {
