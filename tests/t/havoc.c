@@ -331,6 +331,14 @@ havoc_end(struct havoc *h)
 	}
 }
 
+static void
+havoc_free_words(struct havoc *h)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		for (unsigned k = 0; k < h->p[i].n_words; k++)
+			free(h->p[i].words[k]);
+}
+
 static int
 havoc_report(const struct havoc *h)
 {
@@ -468,5 +476,6 @@ main(int argc, char **argv)
 	sigaction(SIGTERM, &tell, NULL);
 	havoc_loop(&h);
 	havoc_end(&h);
+	havoc_free_words(&h);
 	return havoc_report(&h);
 }
