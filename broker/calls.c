@@ -12,6 +12,7 @@
 
 static const struct hygiene_rule rules[] = {
 	HYGIENE_ALWAYS(msync),
+	HYGIENE_ALWAYS(sync_file_range),
 #ifdef SYS_rmdir
 	HYGIENE_ALWAYS(rmdir),
 #endif

@@ -156,19 +156,23 @@ struct store *
 store_free(struct store *st)
 {
 	struct reason why = { "" };
-	int rc, err;
+	enum store_left how;
+	int failed, err;
 
 	if (!st)
 		return NULL;
 	st->work = store_work_free(st->work);
-	rc = mdb_env_sync(st->e.env, 1);
+	failed = store_env_sync(&st->e);
 	store_env_close(&st->e);
 	store_guard_disarm();
-	if (rc)
-		diag_error("the state can't be synced: %s", mdb_strerror(rc));
-	err = rc || st->damaged || st->unsynced
+	if (failed < 0)
+		diag_error("the state can't be synced: %s; the next start "
+			   "folds anew",
+		    strerror(-failed));
+	how = failed < 0 ? STORE_LEFT_DAMAGED : STORE_LEFT_CLEAN;
+	err = st->damaged || st->unsynced
 		  ? 0
-		  : store_mark_write(st->dirfd, STORE_LEFT_CLEAN, &why);
+		  : store_mark_write(st->dirfd, how, &why);
 	if (err < 0)
 		diag_error("%s", why.text);
 	st->old = rules_free(st->old);

@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,7 @@ enum {
 	META_WORDS = (int)(sizeof(struct store_meta) / 8),
 	META_BYTES = 16 + META_WORDS * 8 + 4, /* magic, version, words, CRC */
 	RULES_MAX = 64 << 10,
+	WRITE_OUT_PIECE = 1 << 20, /* bytes of the file */
 };
 
 _Static_assert(
@@ -210,6 +212,35 @@ store_env_extend(const struct store_env *e)
 	if (err == 0 && is < must && ftruncate(fd, (off_t)must) < 0)
 		err = -errno;
 	return err;
+}
+
+/*
+ * Pages that lie scattered all over the file go to the disk in one heap where
+ * one sync has to write them, and whoever flushes the log waits behind it.
+ * Piece by piece nobody does, and all are there sooner.  What a piece reports
+ * a sync would not report again.
+ */
+int
+store_env_write_out(const struct store_env *e)
+{
+	const unsigned flags = SYNC_FILE_RANGE_WAIT_BEFORE |
+			       SYNC_FILE_RANGE_WRITE |
+			       SYNC_FILE_RANGE_WAIT_AFTER;
+	uint64_t is, must;
+	int fd, err = lengths(e, &fd, &is, &must);
+
+	for (uint64_t at = 0; err == 0 && at < is; at += WRITE_OUT_PIECE)
+		if (sync_file_range(fd, (off_t)at, WRITE_OUT_PIECE, flags) < 0)
+			err = -errno;
+	return err;
+}
+
+int
+store_env_sync(const struct store_env *e)
+{
+	int err = store_env_write_out(e);
+
+	return err < 0 ? err : store_err(mdb_env_sync(e->env, 1));
 }
 
 /* A file that lost its end would be a signal later. */

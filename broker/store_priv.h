@@ -100,6 +100,13 @@ void store_env_close(struct store_env *e);
  * which LMDB leaves free ones at the end unwritten.
  */
 MUST_CHECK int store_env_extend(const struct store_env *e);
+/*
+ * Have what was committed written, while others may commit: what fails is
+ * known then, and a sync has little left to do.
+ */
+MUST_CHECK int store_env_write_out(const struct store_env *e);
+/* What was committed is on the disk. */
+MUST_CHECK int store_env_sync(const struct store_env *e);
 /* -EPROTO: it is of another version. */
 MUST_CHECK int store_meta_get(
     const struct store_env *e, MDB_txn *txn, struct store_meta *m);

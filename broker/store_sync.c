@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The syncer.  The witness names only what was folded before the sync, and is
- * written after it: the order costs nothing, and keeps the file from being
- * ahead of the state that it stands beside.
+ * The syncer.  Nobody needs the state to be synced while the store is open:
+ * after a crash of the system the mark has it dropped, whatever is on the
+ * disk.  It is written out for the end not to take long, for an error to be
+ * known, and not by the kernel, which would do it in one go.
  */
 
 #include <errno.h>
@@ -17,6 +18,11 @@
 #include "core/time.h"
 #include "log/witness.h"
 
+enum {
+	/* Less than the kernel waits.  The same pages change all the time. */
+	WRITE_OUT_S = 10
+};
+
 struct store_sync {
 	struct store *st;
 	pthread_t thread;
@@ -24,8 +30,10 @@ struct store_sync {
 	pthread_mutex_t mutex;
 	pthread_cond_t cond;
 	bool stop;
-	bool failed; /* a sync did: what is on the disk is anybody's guess */
-	uint64_t commits; /* as of the last sync */
+	bool failed;	     /* what is on the disk is anybody's guess */
+	uint64_t remembered; /* commits, as of the last witness */
+	uint64_t written;    /* the same as they were last written out */
+	uint64_t written_ns; /* when; CLOCK_MONOTONIC */
 	struct witness *wit;
 	struct store_meta of; /* whose log the witness names */
 };
@@ -57,13 +65,13 @@ remember(struct store_sync *sy, const struct store_meta *m)
  * more, and the next start folds anew.
  */
 static void
-fail(struct store_sync *sy, int rc)
+fail(struct store_sync *sy, int err)
 {
 	struct store *st = sy->st;
 	struct reason why = { "" };
 
-	diag_error("the state can't be synced: %s; the next start folds anew",
-	    mdb_strerror(rc));
+	diag_error("the state can't be written: %s; the next start folds anew",
+	    strerror(-err));
 	sy->failed = true;
 	pthread_mutex_lock(&st->mutex);
 	st->unsynced = true;
@@ -73,26 +81,33 @@ fail(struct store_sync *sy, int rc)
 }
 
 static void
+write_out(struct store_sync *sy, uint64_t commits)
+{
+	int err = store_env_write_out(&sy->st->e);
+
+	if (err < 0)
+		fail(sy, err);
+	sy->written = commits;
+	sy->written_ns = time_mono_ns();
+}
+
+static void
 round_of(struct store_sync *sy)
 {
 	struct store *st = sy->st;
 	struct store_meta m;
 	uint64_t commits;
-	int rc;
 
 	pthread_mutex_lock(&st->mutex);
 	commits = st->status.commits;
 	m = st->published;
 	pthread_mutex_unlock(&st->mutex);
-	if (sy->failed || commits == sy->commits)
-		return;
-	rc = mdb_env_sync(st->e.env, 1);
-	if (rc) {
-		fail(sy, rc);
-		return;
-	}
-	sy->commits = commits;
-	remember(sy, &m);
+	if (!sy->failed && commits != sy->remembered)
+		remember(sy, &m);
+	sy->remembered = commits;
+	if (!sy->failed && commits != sy->written &&
+	    time_mono_ns() - sy->written_ns >= WRITE_OUT_S * NS_PER_S)
+		write_out(sy, commits);
 }
 
 static void *

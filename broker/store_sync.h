@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 
 /*
- * The syncer's thread: once a second, what was committed goes to the disk,
- * and then a witness remembers how far the log had got.
+ * The syncer's thread: once a second a witness remembers how far the log had
+ * got, and every ten seconds what was committed is written to the disk.
  */
 
 #ifndef PEAL_BROKER_STORE_SYNC_H
