@@ -56,6 +56,17 @@ declared(struct slice in, size_t max, size_t *len)
 	return ZSTD_findFrameCompressedSize(in.p, in.len) == in.len;
 }
 
+size_t
+zstd_block_len(struct slice in, size_t want)
+{
+	size_t n;
+
+	if (ZSTD_getFrameContentSize(in.p, in.len) != want)
+		return 0;
+	n = ZSTD_findFrameCompressedSize(in.p, in.len);
+	return ZSTD_isError(n) ? 0 : n;
+}
+
 int
 zstd_decompress_block(
     struct zstd *z, struct slice in, size_t max_out, struct mp_buf *out)

@@ -33,6 +33,12 @@ MUST_CHECK int zstd_compress_block(
     struct zstd *z, int level, struct slice in, struct mp_buf *out);
 
 /*
+ * Bytes of the block with which in begins, as far as its heads tell; 0: in
+ * begins with none that declares want bytes, or ends before it does.
+ */
+size_t zstd_block_len(struct slice in, size_t want);
+
+/*
  * Append the bytes that in, exactly one block, was made of to out.  0,
  * -ENOMEM, or -EPROTO when in is damaged, or declares more than max_out bytes
  * or no length; out is then as it was.

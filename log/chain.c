@@ -45,6 +45,8 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 
 	segment_name(name, s->header.first_seq, s->header.incarnation,
 	    s->packed ? ".segz" : ".seg");
+	if (s->oddity)
+		log_note(ch->notes, "of '%s': %s", s->name, s->oddity);
 	at.kind = LOG_FOREIGN_SEGMENT;
 	if (strcmp(name, s->name) != 0)
 		log_problem_tell(
@@ -299,8 +301,8 @@ chain_tell_headless(struct log_problem_sink *sink, const struct segment *s,
 	/* One that is packed and damaged keeps no byte of the segment. */
 	log_problem_tell(sink, &at,
 	    s->packed && s->file_bytes == 0
-		? "its head, its index or its length is not that of a packed "
-		  "segment"
+		? "its head is not that of a packed segment, or no block "
+		  "follows it"
 		: "neither copy of its header is valid");
 }
 

@@ -18,9 +18,9 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 #include "core/reason.h"
-#include "core/zstd.h"
 #include "log/format_priv.h"
 #include "log/pack.h"
+#include "log/pack_priv.h"
 #include "log/segment.h"
 #include "log/strip.h"
 
@@ -28,7 +28,6 @@ enum {
 	PACK_VERSION_OLDEST = 1, /* its first block is like the others */
 	PACK_VERSION = 2,
 	PACK_LEVEL = 6, /* smaller than 9 in blocks of this size, and quicker */
-	PACK_BLOCK = 256 << 10, /* bytes of the segment in a block */
 	PACK_AT_MAGIC = 0,
 	PACK_AT_VERSION = 8,
 	PACK_AT_BLOCK = 12,
@@ -38,25 +37,6 @@ enum {
 	PACK_AT_SALT = 40,
 	PACK_AT_INDEX_CRC = 56,
 	PACK_AT_CRC = 60,
-	PACK_HEADER = 64,
-	/* Entry of the index: offset, bytes, CRC of them, first frame. */
-	PACK_ENTRY = 24,
-};
-
-struct packed {
-	const struct sysio *io;
-	int fd;
-	uint64_t capacity;
-	uint64_t covered; /* bytes of the segment that are in blocks */
-	uint64_t index_at;
-	uint32_t salt;	/* of the segment */
-	uint64_t first; /* bytes of the segment in the first block */
-	uint64_t n;
-	uint8_t *index;
-	/* The block that was read last. */
-	uint64_t have; /* its number and 1; 0: none */
-	struct mp_buf packed, raw;
-	struct zstd zstd;
 };
 
 struct packed *
@@ -78,14 +58,6 @@ packed_capacity(const struct packed *pk)
 	return pk->capacity;
 }
 
-uint64_t
-packed_data(const struct packed *pk, uint64_t at)
-{
-	uint64_t seal = pk->capacity - LOG_PAGE;
-
-	return at < pk->covered || at > seal ? at : seal;
-}
-
 /* Number of the block that has the segment's byte at `at`. */
 static uint64_t
 packed_block(const struct packed *pk, uint64_t at)
@@ -100,8 +72,7 @@ packed_start(const struct packed *pk, uint64_t i)
 	return i == 0 ? 0 : pk->first + (i - 1) * PACK_BLOCK;
 }
 
-/* Bytes of the segment that are in block i. */
-static size_t
+size_t
 packed_raw_len(const struct packed *pk, uint64_t i)
 {
 	return (size_t)(MIN(packed_start(pk, i + 1), pk->covered) -
@@ -114,6 +85,34 @@ packed_blocks(const struct packed *pk)
 	return pk->covered == 0 ? 0 : packed_block(pk, pk->covered - 1) + 1;
 }
 
+uint64_t
+packed_data(const struct packed *pk, uint64_t at)
+{
+	uint64_t seal = pk->capacity - LOG_PAGE;
+	uint64_t end = MIN(packed_start(pk, pk->known), pk->covered);
+
+	return at < end || at > seal ? at : seal;
+}
+
+/* Behind the last byte that the file has when it is whole. */
+static uint64_t
+packed_end(const struct packed *pk)
+{
+	return pk->index_at + pk->n * PACK_ENTRY + LOG_PAGE;
+}
+
+const char *
+packed_oddity(const struct packed *pk)
+{
+	if (pk->file_bytes < packed_end(pk))
+		return "it is cut off; what is whole of it is read";
+	if (pk->mended || !pk->sure)
+		return "its index is damaged; blocks are found without it";
+	if (pk->file_bytes > packed_end(pk))
+		return "it goes on behind its end; nothing there is read";
+	return NULL;
+}
+
 static bool
 packed_is_header(const uint8_t *h)
 {
@@ -121,22 +120,46 @@ packed_is_header(const uint8_t *h)
 	       get_le32(h + PACK_AT_CRC) == crc32c(0, h, PACK_AT_CRC);
 }
 
-/* Does the header make sense?  bytes: of the file. */
+/* Does the header make sense? */
 static bool
-packed_take_header(struct packed *pk, const uint8_t *h, uint64_t bytes)
+packed_take_header(struct packed *pk, const uint8_t *h)
 {
 	pk->capacity = get_le64(h + PACK_AT_CAPACITY);
 	pk->covered = get_le64(h + PACK_AT_COVERED);
 	pk->index_at = get_le64(h + PACK_AT_INDEX);
+	pk->index_crc = get_le32(h + PACK_AT_INDEX_CRC);
 	pk->salt = get_le32(h + PACK_AT_SALT);
 	pk->first =
 	    get_le32(h + PACK_AT_VERSION) < 2 ? PACK_BLOCK : SEGMENT_FRAMES;
 	pk->n = packed_blocks(pk);
 	return get_le32(h + PACK_AT_BLOCK) == PACK_BLOCK &&
 	       pk->capacity <= SEGMENT_BYTES_MAX && pk->capacity >= LOG_PAGE &&
-	       pk->covered <= pk->capacity - LOG_PAGE && pk->index_at < bytes &&
-	       pk->n <= (bytes - pk->index_at) / PACK_ENTRY &&
-	       bytes - pk->index_at == pk->n * PACK_ENTRY + LOG_PAGE;
+	       pk->covered <= pk->capacity - LOG_PAGE && pk->n > 0 &&
+	       pk->index_at > PACK_HEADER &&
+	       (pk->index_at - PACK_HEADER) / PACK_BLOCK_MOST < pk->n;
+}
+
+/* As much of it as is there.  1: it is what was written; 0 or -errno. */
+static int
+packed_read_index(struct packed *pk)
+{
+	size_t len;
+	ssize_t n;
+
+	/* What a header claims takes no more memory than the file has bytes. */
+	pk->known = MIN(pk->n, pk->file_bytes / PACK_BLOCK_LEAST);
+	pk->index = calloc(pk->known + 1, PACK_ENTRY);
+	if (!pk->index)
+		return -ENOMEM;
+	len = pk->known * PACK_ENTRY;
+	n = sysio_pread(pk->io, pk->fd, pk->index, len, pk->index_at);
+	if (n < 0)
+		return (int)n;
+	/* What is cut off in an entry is none of it. */
+	memset(
+	    pk->index + n / PACK_ENTRY * PACK_ENTRY, 0, (size_t)n % PACK_ENTRY);
+	return pk->known == pk->n && (size_t)n == len &&
+	       crc32c(0, pk->index, len) == pk->index_crc;
 }
 
 static int
@@ -144,9 +167,8 @@ packed_read(struct packed *pk, struct reason *why)
 {
 	uint8_t h[PACK_HEADER];
 	uint32_t version;
-	uint64_t bytes;
 	ssize_t n;
-	int err = sysio_size(pk->io, pk->fd, &bytes);
+	int err = sysio_size(pk->io, pk->fd, &pk->file_bytes);
 
 	if (err < 0)
 		return err;
@@ -162,19 +184,15 @@ packed_read(struct packed *pk, struct reason *why)
 		    "a packed segment has format version %u, this program "
 		    "knows %d and %d",
 		    version, PACK_VERSION_OLDEST, PACK_VERSION);
-	if (!packed_take_header(pk, h, bytes))
+	if (!packed_take_header(pk, h))
 		return PACKED_DAMAGED;
-	pk->index = malloc(pk->n * PACK_ENTRY + 1);
-	if (!pk->index)
-		return -ENOMEM;
-	n = sysio_pread(
-	    pk->io, pk->fd, pk->index, pk->n * PACK_ENTRY, pk->index_at);
-	if (n < 0)
-		return (int)n;
-	if ((uint64_t)n != pk->n * PACK_ENTRY ||
-	    crc32c(0, pk->index, (size_t)n) != get_le32(h + PACK_AT_INDEX_CRC))
-		return PACKED_DAMAGED;
-	return PACKED_OPENED;
+	err = packed_read_index(pk);
+	pk->sure = err > 0;
+	if (err == 0)
+		err = packed_mend(pk);
+	if (err < 0)
+		return err;
+	return pk->known > 0 ? PACKED_OPENED : PACKED_DAMAGED;
 }
 
 int
@@ -194,25 +212,19 @@ packed_open(
 	return got;
 }
 
-/* Unpack block i into pk->raw, zeros where it is damaged; 0 or -errno. */
-static int
-packed_load(struct packed *pk, uint64_t i)
+int
+packed_unpack(struct packed *pk, const uint8_t *e, size_t want)
 {
-	const uint8_t *e = pk->index + i * PACK_ENTRY;
-	uint64_t offset = get_le64(e);
-	uint32_t len = get_le32(e + 8);
-	size_t want = packed_raw_len(pk, i);
+	uint64_t offset = get_le64(e + PACK_ENTRY_AT);
+	uint32_t len = get_le32(e + PACK_ENTRY_BYTES);
 	ssize_t n;
 	int got = -EPROTO;
 
-	if (pk->have == i + 1)
-		return 0;
-	pk->have = 0;
 	pk->packed.len = pk->raw.len = 0;
 	/* Memory that was short once is asked for again. */
 	pk->packed.failed = pk->raw.failed = false;
 	if (offset > pk->index_at || len > pk->index_at - offset ||
-	    len > 2 * PACK_BLOCK)
+	    len > PACK_BLOCK_MOST)
 		len = 0;
 	if (!mp_buf_reserve(&pk->packed, len + 1) ||
 	    !mp_buf_reserve(&pk->raw, PACK_BLOCK))
@@ -221,18 +233,55 @@ packed_load(struct packed *pk, uint64_t i)
 	if (n < 0)
 		return (int)n;
 	if (n > 0 && (uint32_t)n == len &&
-	    crc32c(0, pk->packed.p, len) == get_le32(e + 12))
+	    crc32c(0, pk->packed.p, len) == get_le32(e + PACK_ENTRY_CRC))
 		got = zstd_decompress_block(
 		    &pk->zstd, slice_of(pk->packed.p, len), want, &pk->raw);
 	if (got == -ENOMEM)
 		return got;
-	if (got < 0 || pk->raw.len != want)
-		memset(pk->raw.p, 0, want);
+	return got == 0 && pk->raw.len == want;
+}
+
+/* Unpack block i into pk->raw, zeros where it is damaged; 0 or -errno. */
+static int
+packed_load(struct packed *pk, uint64_t i)
+{
+	const uint8_t *e = pk->index + i * PACK_ENTRY;
+	size_t want = packed_raw_len(pk, i), frame;
+	int got;
+
+	if (pk->have == i + 1)
+		return 0;
+	pk->have = 0;
+	got = packed_unpack(pk, e, want);
+	if (got < 0)
+		return got;
+	frame = get_le32(e + PACK_ENTRY_FRAME);
+	/* Restored from another place on, frames would get other seqs. */
+	if (got > 0 && !pk->sure)
+		got = strip_find_stripped(pk->raw.p, want) == frame;
+	if (got > 0)
+		strip_restore(pk->raw.p, want, frame, pk->salt);
 	else
-		strip_restore(pk->raw.p, want, get_le32(e + 16), pk->salt);
+		memset(pk->raw.p, 0, want);
 	pk->raw.len = want;
 	pk->have = i + 1;
 	return 0;
+}
+
+/* Bytes of the seal's page from `at` on, zeros where they are cut off. */
+static ssize_t
+packed_seal(struct packed *pk, uint8_t *buf, size_t len, uint64_t at)
+{
+	uint64_t from = at - (pk->capacity - LOG_PAGE);
+	ssize_t n;
+
+	len = (size_t)MIN((uint64_t)len, pk->capacity - at);
+	n = sysio_pread(
+	    pk->io, pk->fd, buf, len, packed_end(pk) - LOG_PAGE + from);
+	if (n < 0)
+		return n;
+	memset(buf + n, 0, len - (size_t)n);
+	return (ssize_t)len;
 }
 
 /* What is there at `at`: how many bytes, at most len. */
@@ -244,10 +293,8 @@ packed_some(struct packed *pk, uint8_t *buf, size_t len, uint64_t at)
 	int err;
 
 	if (at >= seal)
-		return sysio_pread(pk->io, pk->fd, buf,
-		    (size_t)MIN((uint64_t)len, pk->capacity - at),
-		    pk->index_at + pk->n * PACK_ENTRY + (at - seal));
-	if (at >= pk->covered) {
+		return packed_seal(pk, buf, len, at);
+	if (at >= pk->covered || packed_block(pk, at) >= pk->known) {
 		len = (size_t)MIN((uint64_t)len, seal - at);
 		memset(buf, 0, len);
 		return (ssize_t)len;
@@ -316,10 +363,10 @@ pack_block(struct packing *pg, uint64_t i)
 	if (err == 0)
 		err = sysio_write_behind(
 		    pg->io, pg->to, pg->out.p, pg->out.len, pg->at);
-	put_le64(e, pg->at);
-	put_le32(e + 8, (uint32_t)pg->out.len);
-	put_le32(e + 12, crc32c(0, pg->out.p, pg->out.len));
-	put_le32(e + 16, (uint32_t)frame);
+	put_le64(e + PACK_ENTRY_AT, pg->at);
+	put_le32(e + PACK_ENTRY_BYTES, (uint32_t)pg->out.len);
+	put_le32(e + PACK_ENTRY_CRC, crc32c(0, pg->out.p, pg->out.len));
+	put_le32(e + PACK_ENTRY_FRAME, (uint32_t)frame);
 	pg->at += pg->out.len;
 	return err;
 }
@@ -393,6 +440,8 @@ pack_compare(struct packing *pg, struct reason *why)
 		return -ENOMEM;
 	if (got != PACKED_OPENED)
 		return got < 0 ? got : 0;
+	if (packed_oddity(pk))
+		return 0;
 	for (uint64_t at = 0; at < capacity; at += PACK_BLOCK) {
 		ssize_t n =
 		    sysio_pread(pg->io, pg->from, pg->raw, PACK_BLOCK, at);

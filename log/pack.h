@@ -22,7 +22,7 @@ struct segment;
 
 enum packed_open {
 	PACKED_OPENED = 0,
-	PACKED_DAMAGED, /* its header or index does not verify */
+	PACKED_DAMAGED, /* its header does not verify, or no block is there */
 };
 
 /* fd stays the caller's and outlives *out. */
@@ -37,6 +37,11 @@ uint64_t packed_capacity(const struct packed *pk);
  * and the seal there is none.
  */
 uint64_t packed_data(const struct packed *pk, uint64_t at);
+/*
+ * What around its blocks is not as it was written, as a sentence's end; NULL:
+ * nothing is.
+ */
+const char *packed_oddity(const struct packed *pk);
 /* As sysio_pread() of the segment. */
 MUST_CHECK ssize_t packed_pread(
     struct packed *pk, void *buf, size_t len, uint64_t at);

@@ -187,7 +187,12 @@ segment_measure(
 	if (!seg->packed)
 		return 0;
 	err = packed_open(sf->io, sf->fd, &sf->packed, why);
-	seg->file_bytes = sf->packed ? packed_capacity(sf->packed) : 0;
+	if (sf->packed) {
+		seg->file_bytes = packed_capacity(sf->packed);
+		seg->oddity = packed_oddity(sf->packed);
+	} else {
+		seg->file_bytes = 0;
+	}
 	return err < 0 ? reason_set(why, err, "cannot read '%s'", seg->name)
 		       : 0;
 }

@@ -34,6 +34,7 @@ struct segment {
 	uint32_t name_incarnation;
 	bool packed;	     /* the file is log/pack.h's ... */
 	uint64_t file_bytes; /* ... of as many, as the segment was */
+	const char *oddity;  /* ... and odd, as packed_oddity() has it */
 	uint64_t disk_bytes; /* of the file itself */
 	bool headed;	 /* a header verifies; without one the rest is unset */
 	bool one_header; /* the other copy does not */

@@ -52,6 +52,20 @@ strip_find(const uint8_t *p, size_t n, uint32_t salt)
 	return n;
 }
 
+/* A sum that was right is zero. */
+size_t
+strip_find_stripped(const uint8_t *p, size_t n)
+{
+	uint8_t head[FRAME_HEADER_CRC + 4] = { 0 };
+	const uint8_t *hit;
+
+	put_le32(head, FRAME_SYNC_WORD);
+	hit = memmem(p, n, head, sizeof(head));
+	return hit && n - (size_t)(hit - p) >= LOG_FRAME_HEADER
+		   ? (size_t)(hit - p)
+		   : n;
+}
+
 /* Replace the number at p; returns the true one. */
 static uint64_t
 strip_u64(const struct strip *s, uint8_t *p, uint64_t expected)

@@ -18,6 +18,9 @@
  */
 size_t strip_find(const uint8_t *p, size_t n, uint32_t salt);
 
+/* The same in bytes whose frames were stripped from there on. */
+size_t strip_find_stripped(const uint8_t *p, size_t n);
+
 /*
  * Strip the frames that lie wholly in the n bytes at p, which begin on a page
  * of the segment, from the one at `at` on.  strip_restore() undoes it, given

@@ -3,7 +3,9 @@
 /*
  * A packed segment with any bytes in its header, its index, its seal and, all
  * sums right, in what its blocks unpack to: whoever recovers, reads or
- * verifies comes to an end, within bounds.
+ * verifies comes to an end, within bounds.  One that was right, any bytes of
+ * whose file are others then or missing or too many, has no other bytes of a
+ * segment than it had.
  */
 
 #include <fcntl.h>
@@ -36,6 +38,12 @@ enum {
 	SIZE = RAW + LOGFUZZ_SEGMENT,
 	/* The sums and lengths of the blocks are made right. */
 	MEND_BLOCKS = LOGFUZZ_MEND_FRAMES,
+	MEND_ALL = MEND_BLOCKS | LOGFUZZ_MEND_HEADER,
+	/* The file is edited, not what it is made of. */
+	LATE = 32,
+	/* The last two bytes of the input say how much is cut off or added. */
+	CUT = 64,
+	MORE = 128,
 };
 
 struct packing {
@@ -132,9 +140,41 @@ put_together(struct packing *pg, unsigned flags, struct mp_buf *out)
 	memcpy(out->p, h, HEADER);
 }
 
-/* All of it can be read, at any offset, and nothing behind it. */
+/* The segment before it was packed. */
+static const uint8_t *
+segment(void)
+{
+	static uint8_t bytes[LOGFUZZ_SEGMENT + 1];
+	const struct logfuzz_log *log = logfuzz_log();
+
+	if (get_le64(bytes) == 0)
+		(void)logfuzz_get(log->fm, log->names[0], bytes, sizeof(bytes));
+	return bytes;
+}
+
+/* Each block that can be read is as it was. */
 static void
-read_all(struct filemodel *fm, const char *name)
+compare(struct packed *pk, const struct packing *was)
+{
+	static uint8_t buf[LOGFUZZ_SEGMENT];
+	const uint8_t *p = buf, *right = segment();
+
+	FUZZ_MUST(packed_pread(pk, buf, was->raw, 0) == (ssize_t)was->raw);
+	for (unsigned i = 0; i < BLOCKS; i++) {
+		size_t len = block_len(was, i);
+
+		FUZZ_MUST(memcmp(p, right, len) == 0 || format_is_zero(p, len));
+		p += len;
+		right += len;
+	}
+}
+
+/*
+ * All of it can be read, at any offset, and nothing behind it; was: what it
+ * is made of, unless that was edited.
+ */
+static void
+read_all(struct filemodel *fm, const char *name, const struct packing *was)
 {
 	CLEANUP(packed_freep) struct packed *pk = NULL;
 	const struct sysio *io = filemodel_io(fm);
@@ -155,8 +195,25 @@ read_all(struct filemodel *fm, const char *name)
 				  (ssize_t)MIN(1000, capacity - at));
 		FUZZ_MUST(packed_pread(pk, buf, 1, capacity) == 0);
 		FUZZ_MUST(packed_pread(pk, buf, 2, capacity - 1) == 1);
+		if (was)
+			compare(pk, was);
 	}
 	(void)sysio_close(io, fd);
+}
+
+/* Edit the file that was put together. */
+static void
+spoil(struct mp_buf *file, const struct logfuzz_input *in)
+{
+	size_t n = in->len > 2 ? get_le16(in->p + in->len - 2) : 0;
+
+	if (in->p[0] & LATE)
+		logfuzz_edit(file->p, file->len, in->p + 1, in->len - 1);
+	if (in->p[0] & CUT)
+		file->len -= MIN(n, file->len - 1);
+	if (in->p[0] & MORE)
+		mp_buf_bytes(file, in->p, in->len);
+	FUZZ_MUST(!file->failed);
 }
 
 static enum logfuzz_fate
@@ -167,12 +224,15 @@ try(struct logfuzz_input in)
 	CLEANUP(filemodel_freep)
 	struct filemodel *fm = filemodel_clone(was->fm);
 	CLEANUP(mp_buf_deinit) struct mp_buf file = { 0 };
+	bool late = in.p[0] & LATE;
 
 	pg = *was;
-	logfuzz_edit(pg.image, RAW + pg.raw, in.p + 1, in.len - 1);
-	put_together(&pg, in.p[0], &file);
+	if (!late)
+		logfuzz_edit(pg.image, RAW + pg.raw, in.p + 1, in.len - 1);
+	put_together(&pg, late ? MEND_ALL : in.p[0], &file);
+	spoil(&file, &in);
 	logfuzz_put(fm, was->name, file.p, file.len);
-	read_all(fm, was->name);
+	read_all(fm, was->name, late ? was : NULL);
 	return logfuzz_look(fm);
 }
 
