@@ -5,6 +5,7 @@
  * that the calendar lacks, an hour that was left out for summer time.
  */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -87,6 +88,12 @@ when_parse(const char *text, struct when *when, struct reason *why)
 	if (tool_number(text, 0, PROTO_SEQ_MAX, &v)) {
 		*when = (struct when){ WHEN_SEQ, v };
 		return true;
+	}
+	if (*text && strspn(text, "0123456789") == strlen(text)) {
+		(void)reason_set(why, 0,
+		    "'%.60s' is beyond any seq: the last is %" PRIu64, text,
+		    (uint64_t)PROTO_SEQ_MAX);
+		return false;
 	}
 	if (*text == '@' && when_unix(text + 1, &v)) {
 		*when = (struct when){ WHEN_TIME, v };

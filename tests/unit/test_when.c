@@ -47,7 +47,10 @@ digits_are_a_seq(void **state)
 	expect("0", WHEN_SEQ, 0);
 	expect("53828", WHEN_SEQ, 53828);
 	expect("9007199254740991", WHEN_SEQ, UINT64_C(9007199254740991));
-	refuse("9007199254740992", "is no time");
+	refuse("9007199254740992", "is beyond any seq");
+	refuse("18446744073709551615",
+	    "is beyond any seq: the last is 9007199254740991");
+	refuse("99999999999999999999999999999999", "is beyond any seq");
 	refuse("-1", "is no time");
 	refuse("", "is no time");
 }
