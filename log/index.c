@@ -133,7 +133,7 @@ index_verify(const uint8_t *buf, size_t len, const struct segment_header *seg)
 	return memcmp(buf, header, INDEX_HEADER) == 0;
 }
 
-int
+enum index_read
 index_read(const struct sysio *io, int dirfd, const struct segment_header *seg,
     struct index *ix)
 {
@@ -152,7 +152,7 @@ index_read(const struct sysio *io, int dirfd, const struct segment_header *seg,
 	n = (len - INDEX_HEADER - INDEX_CRC) / INDEX_ENTRY;
 	v = calloc(n + 1, sizeof(*v));
 	if (!v)
-		return -ENOMEM;
+		return INDEX_NONE;
 	for (size_t i = 0; i < n; i++) {
 		const uint8_t *p = buf + INDEX_HEADER + i * INDEX_ENTRY;
 

@@ -50,8 +50,11 @@ enum index_read {
 	INDEX_NONE
 };
 
-/* INDEX_NONE: no file, or one that is damaged or another segment's. */
-MUST_CHECK int index_read(const struct sysio *io, int dirfd,
+/*
+ * INDEX_NONE: no file, one that is damaged or another segment's, or no memory
+ * for it; ix is as it was then.
+ */
+enum index_read index_read(const struct sysio *io, int dirfd,
     const struct segment_header *seg, struct index *ix);
 
 #endif

@@ -220,10 +220,10 @@ log_reader_open_segment(struct log_reader *rd, struct reason *why)
 		return err;
 	}
 	rd->fd = fd;
-	if (s->seal != SEAL_GOOD)
-		return 0;
-	err = index_read(rd->io, rd->dirfd, &s->header, &rd->index);
-	return err < 0 ? err : 0;
+	/* Without one it is read from its beginning. */
+	if (s->seal == SEAL_GOOD)
+		(void)index_read(rd->io, rd->dirfd, &s->header, &rd->index);
+	return 0;
 }
 
 /* Events from next to last are not to be had at offset. */
