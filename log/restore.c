@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/mp.h"
+#include "core/proto.h"
 #include "core/reason.h"
 #include "log/epoch.h"
 #include "log/manifest.h"
@@ -220,6 +221,22 @@ restore_floor(struct restore *rs, const struct segment_header *first)
 	return floor_write(rs->io, rs->tofd, &floor, rs->why);
 }
 
+/* Is s of the log that the manifest is of, and of no later epoch? */
+static int
+restore_check_log(struct restore *rs, const struct segment *s)
+{
+	char its[PROTO_LOG_NAME], ours[PROTO_LOG_NAME], text[200];
+
+	if (memcmp(s->header.log_id, rs->m.log_id, sizeof(rs->m.log_id)) == 0 &&
+	    s->header.epoch <= rs->m.epoch)
+		return 0;
+	proto_log_name(s->header.log_id, s->header.epoch, its);
+	proto_log_name(rs->m.log_id, rs->m.epoch, ours);
+	snprintf(text, sizeof(text), "is of log %s, '" MANIFEST_NAME "' of %s",
+	    its, ours);
+	return restore_damaged(rs, s->name, text);
+}
+
 static int
 restore_segment(struct restore *rs, const struct manifest_file *f)
 {
@@ -238,7 +255,9 @@ restore_segment(struct restore *rs, const struct manifest_file *f)
 	if (s.header.capacity != f->capacity)
 		return restore_damaged(
 		    rs, f->name, "has another size than the manifest says");
-	err = restore_check_last(rs, &s);
+	err = restore_check_log(rs, &s);
+	if (err == 0)
+		err = restore_check_last(rs, &s);
 	if (err != 0)
 		return err;
 	if (f == rs->m.files)

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "core/fs.h"
+#include "core/proto.h"
 #include "log/manifest.h"
 #include "log/sums.h"
 #include "tests/lib/backupfix.h"
@@ -185,6 +186,43 @@ what_was_edited_is_not_backed_up(void **state)
 #define TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, backupfix_setup, backupfix_teardown)
 
+/* Its manifest is of another log, or of an earlier epoch. */
+static void
+expect_two_names(struct backupfix *w, const struct manifest *m)
+{
+	char its[PROTO_LOG_NAME], ours[PROTO_LOG_NAME];
+	int fd;
+
+	assert_int_equal(manifest_store(&sysio_posix, w->to, m, &w->why), 0);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd),
+	    LOG_RESTORE_DAMAGED);
+	proto_log_name(w->fx->tail.log_id, w->fx->tail.epoch, its);
+	proto_log_name(m->log_id, m->epoch, ours);
+	if (!strstr(w->why.text, its) || !strstr(w->why.text, ours))
+		fail_msg("%s", w->why.text);
+}
+
+static void
+segments_of_another_log_than_the_manifests_are_named(void **state)
+{
+	struct backupfix *w = *state;
+	struct manifest m;
+	int fd;
+
+	back_up_with_sums(w);
+	assert_int_equal(manifest_load(&sysio_posix, w->to, &m, &w->why), 0);
+	m.log_id[15] ^= 1;
+	expect_two_names(w, &m);
+	m.log_id[15] ^= 1;
+	m.epoch--;
+	expect_two_names(w, &m);
+	m.epoch++;
+	assert_int_equal(manifest_store(&sysio_posix, w->to, &m, &w->why), 0);
+	manifest_deinit(&m);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	backupfix_expect(w, fd, 200);
+}
+
 int
 main(void)
 {
@@ -193,6 +231,7 @@ main(void)
 		TEST(a_segment_that_is_cut_has_no_sums),
 		TEST(a_size_that_is_not_the_segments_is_named),
 		TEST(what_was_edited_is_not_backed_up),
+		TEST(segments_of_another_log_than_the_manifests_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
