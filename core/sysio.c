@@ -124,6 +124,18 @@ posix_size(void *ctx, int fd, uint64_t *bytes)
 	return 0;
 }
 
+static uint64_t
+posix_data(void *ctx, int fd, uint64_t at)
+{
+	off_t next = lseek(fd, (off_t)at, SEEK_DATA);
+
+	(void)ctx;
+	if (next >= 0)
+		return (uint64_t)next;
+	/* Nothing but a hole, or nothing at all, is from there on. */
+	return errno == ENXIO ? UINT64_MAX : at;
+}
+
 static int
 posix_list(
     void *ctx, int dirfd, int (*fn)(void *arg, const char *name), void *arg)
@@ -189,6 +201,7 @@ const struct sysio sysio_posix = {
 	.unlinkat = posix_unlinkat,
 	.mkdirat = posix_mkdirat,
 	.size = posix_size,
+	.data = posix_data,
 	.list = posix_list,
 	.room = posix_room,
 	.random = posix_random,
@@ -364,6 +377,12 @@ int
 sysio_size(const struct sysio *io, int fd, uint64_t *bytes)
 {
 	return io->size(io->ctx, fd, bytes);
+}
+
+uint64_t
+sysio_data(const struct sysio *io, int fd, uint64_t at)
+{
+	return io->data(io->ctx, fd, at);
 }
 
 int

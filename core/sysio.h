@@ -35,6 +35,8 @@ struct sysio {
 	int (*unlinkat)(void *ctx, int dirfd, const char *name);
 	int (*mkdirat)(void *ctx, int dirfd, const char *name, mode_t mode);
 	int (*size)(void *ctx, int fd, uint64_t *bytes);
+	/* As sysio_data(). */
+	uint64_t (*data)(void *ctx, int fd, uint64_t at);
 	/* Call fn for each name but "." and ".."; stops when fn is not 0. */
 	int (*list)(void *ctx, int dirfd,
 	    int (*fn)(void *arg, const char *name), void *arg);
@@ -96,6 +98,12 @@ int sysio_unlink(const struct sysio *io, int dirfd, const char *name);
 int sysio_mkdir(
     const struct sysio *io, int dirfd, const char *name, mode_t mode);
 int sysio_size(const struct sysio *io, int fd, uint64_t *bytes);
+/*
+ * The next byte from offset at on that is in no hole of the file, beyond its
+ * end where there is none; at, where the file system does not tell.  A hole
+ * reads as zeros, and takes as long to read as if it were some.
+ */
+uint64_t sysio_data(const struct sysio *io, int fd, uint64_t at);
 int sysio_list(const struct sysio *io, int dirfd,
     int (*fn)(void *arg, const char *name), void *arg);
 int sysio_room(const struct sysio *io, int fd, uint64_t *bytes);

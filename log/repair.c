@@ -190,6 +190,8 @@ repair_count_frame(void *arg, const struct frame_header *f,
 	(void)payload;
 	(void)why;
 	rp->r->events_kept += f->n_events;
+	rp->r->largest =
+	    MAX(rp->r->largest, LOG_FRAME_HEADER + (uint64_t)f->payload_len);
 	return 0;
 }
 
@@ -474,11 +476,9 @@ repair_rewrite(struct repair *rp, int tofd, const struct log_tail *tail)
 		.time_us = tail->last_time_us };
 	int err;
 
-	/* A frame fits where it did, and not in what the file grew to since. */
-	for (size_t i = rp->r->linked; i < rp->n; i++)
-		segment_bytes = MAX(segment_bytes,
-		    rp->list.v[i].headed ? rp->list.v[i].header.capacity
-					 : rp->list.v[i].file_bytes);
+	/* Not what files have: one without a header may have grown to any. */
+	segment_bytes = MAX(segment_bytes,
+	    SEGMENT_FRAMES + ALIGN_UP(rp->r->largest, LOG_PAGE) + 2 * LOG_PAGE);
 	err = rewrite_new(
 	    rp->io, tofd, tail, segment_bytes, rp->r->epoch, &out, rp->why);
 	rp->out = out;

@@ -39,6 +39,7 @@ struct log_repair {
 	size_t n_lost;
 	uint64_t events_lost;
 	uint64_t events_kept; /* of the segments that are made anew */
+	uint64_t largest;     /* bytes of the largest frame of these */
 	bool open;	   /* the last range may go on, nobody knows how far */
 	uint64_t segments; /* that there are */
 	uint64_t linked;   /* of them, the first ones, that stay as they are */

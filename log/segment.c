@@ -405,9 +405,11 @@ segment_has_bytes(const struct sysio *io, int dirfd, const struct segment *s,
 	err = window_init(&win, io, f.fd, s->file_bytes);
 	if (err < 0)
 		return err;
-	while ((n = window_get(&win, offset, &p)) > 0 &&
-	       format_is_zero(p, (size_t)n))
-		offset += (uint64_t)n;
+	do {
+		offset = window_data(&win, offset);
+		n = window_get(&win, offset, &p);
+		offset += n > 0 ? (uint64_t)n : 0;
+	} while (n > 0 && format_is_zero(p, (size_t)n));
 	window_deinit(&win);
 	if (n < 0)
 		return reason_set(why, (int)n, "cannot read '%s'", s->name);

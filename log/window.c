@@ -82,5 +82,6 @@ window_want(struct window *win, uint64_t offset, size_t want, const uint8_t **p)
 uint64_t
 window_data(const struct window *win, uint64_t offset)
 {
-	return win->packed ? packed_data(win->packed, offset) : offset;
+	return win->packed ? packed_data(win->packed, offset)
+			   : sysio_data(win->io, win->fd, offset);
 }

@@ -47,7 +47,8 @@ MUST_CHECK ssize_t window_want(
 
 /*
  * The next byte from offset on that may be other than zero, as far as that is
- * known without reading: few packed bytes may stand for any number of zeros.
+ * known without reading: few packed bytes may stand for any number of zeros,
+ * and none at all for a hole.  Beyond the file where there is no such byte.
  */
 uint64_t window_data(const struct window *win, uint64_t offset);
 

@@ -19,6 +19,7 @@
 #include "core/bytes.h"
 #include "core/crc32c.h"
 #include "log/format_priv.h"
+#include "log/headless.h"
 #include "log/pack.h"
 #include "log/segment.h"
 #include "log/verify.h"
@@ -426,12 +427,21 @@ static void
 a_terabyte_of_blocks_that_are_not_there_is_not_searched(void **state)
 {
 	char complaint[LOG_PROBLEM_SENTENCE];
+	struct segment s;
+	int fd;
 
 	pack_small(*state);
 	filemodel_edit(pl.m->fm, pl.name, claim_terabyte, NULL);
 	(void)alarm(DEADLINE);
 	assert_true(modelfix_problems(pl.m, complaint) > 0);
 	assert_int_equal(logfix_recover(&pl.m->fx), RECOVER_DAMAGED);
+	assert_int_equal(segment_read(pl.m->fx.io, pl.m->fx.dirfd, pl.name, &s,
+			     &pl.m->fx.why),
+	    0);
+	fd = open_file(O_RDONLY);
+	assert_int_equal(
+	    headless_find(pl.m->fx.io, fd, &s, &pl.m->fx.why), HEADLESS_NONE);
+	assert_int_equal(sysio_close(pl.m->fx.io, fd), 0);
 	(void)alarm(0);
 }
 

@@ -293,6 +293,26 @@ a_big_file_is_never_much_ahead_of_the_disk(void **state)
 	assert_int_equal(b.syncs, 1);
 }
 
+static void
+holes_are_told_where_the_file_system_tells_them(void **state)
+{
+	struct tmpdir *dir = *state;
+	const struct sysio *io = &sysio_posix;
+	CLEANUP(sysio_fdp) struct sysio_fd f = { io, -1 };
+	const uint64_t mib = 1 << 20;
+
+	f.fd = sysio_openat(io, dir->fd, "a", O_RDWR | O_CREAT, 0600);
+	assert_true(f.fd >= 0);
+	assert_true(sysio_data(io, f.fd, 0) >= 0x7fffffff);
+	assert_int_equal(sysio_ftruncate(io, f.fd, 16 * mib), 0);
+	assert_int_equal(sysio_pwrite(io, f.fd, "data", 4, 9 * mib), 0);
+	assert_in_range(sysio_data(io, f.fd, 0), 0, 9 * mib);
+	assert_int_equal(sysio_data(io, f.fd, 9 * mib + 2), 9 * mib + 2);
+	assert_true(sysio_data(io, f.fd, 16 * mib) >= 16 * mib);
+	/* What is no file at all says nothing. */
+	assert_int_equal(sysio_data(io, -1, 5), 5);
+}
+
 static int
 count_name(void *arg, const char *name)
 {
@@ -439,6 +459,7 @@ main(void)
 		cmocka_unit_test(a_big_file_is_never_much_ahead_of_the_disk),
 		cmocka_unit_test(each_call_of_the_real_system_tells_its_error),
 		IN_DIRECTORY(the_real_system_does_what_the_table_says),
+		IN_DIRECTORY(holes_are_told_where_the_file_system_tells_them),
 		IN_DIRECTORY(
 		    what_is_no_file_is_not_opened_and_none_is_made_elsewhere),
 		IN_DIRECTORY(room_is_what_is_free_in_bytes),
