@@ -3,7 +3,7 @@
 // Waiting for what has to happen.  A test names the condition; it never waits for time
 // to pass, and the deadline is there for what went wrong, not for what is slow.
 
-export const DEADLINE = Number(process.env.PEAL_DEADLINE ?? 120_000);
+export const DEADLINE = Number(process.env.PEAL_DEADLINE ?? 300_000);
 
 /** Resolves after `ms`: for deadlines and for what looks again, never for a test. */
 export function pause(ms) {

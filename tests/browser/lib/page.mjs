@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { chromium } from "playwright-core";
 
-import { atEnd } from "./await.mjs";
+import { atEnd, DEADLINE } from "./await.mjs";
 import { artifacts } from "./house.mjs";
 
 const FLAGS = [
@@ -26,7 +26,7 @@ export async function launch(t, { args = [], ...options } = {}) {
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: [...FLAGS, ...args],
-    timeout: 120_000,
+    timeout: DEADLINE,
     ...options,
   });
   atEnd(t, () => browser.close());
@@ -36,8 +36,8 @@ export async function launch(t, { args = [], ...options } = {}) {
 /** A context of its own (cookies, storage), that trusts the house's certificate. */
 export async function openContext(t, browser, options = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, ...options });
-  context.setDefaultTimeout(120_000);
-  context.setDefaultNavigationTimeout(120_000);
+  context.setDefaultTimeout(DEADLINE);
+  context.setDefaultNavigationTimeout(DEADLINE);
   atEnd(t, () => context.close());
   return context;
 }
