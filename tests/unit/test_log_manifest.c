@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -74,6 +75,12 @@ static const struct {
 	{ "{\"peal_backup\":1,\"log\":"
 	  "\"000102030405060708090a0b0c0d0e:0\"}",
 	    "no log's id" },
+	{ "{\"peal_backup\":1,\"log\":"
+	  "\"000102030405060708090a0b0c0d0e0g\"}",
+	    "no log's id" },
+	{ "{\"peal_backup\":1,\"log\":"
+	  "\"000102030405060708090a0b0c0d0e0f00\"}",
+	    "no log's id" },
 	{ "{\"peal_backup\":1," ID "\"seq\":1,\"taken_us\":1,\"files\":[]}",
 	    "is no number" },
 	{ "{\"peal_backup\":1," ID "\"epoch\":1,\"taken_us\":1,\"files\":[]}",
@@ -90,6 +97,9 @@ static const struct {
 	{ HEAD FILE_OF("00000000000000000001-0000000001.segz") "]}",
 	    "file 1 of it is wrong" },
 	{ HEAD FILE_OF(NAME NAME NAME NAME) "]}", "file 1 of it is wrong" },
+	/* As long as there is room for, without its end. */
+	{ HEAD FILE_OF("000000000000000000000000000000000000000000000000") "]}",
+	    "file 1 of it is wrong" },
 	{ HEAD "{\"name\":1,\"bytes\":9000}]}", "file 1 of it is wrong" },
 	{ HEAD FILE_WITH("") "]}", "file 1 of it is wrong" },
 	{ HEAD FILE_WITH("\"bytes\":9000,\"sealed\":false,"
@@ -140,6 +150,32 @@ a_manifest_that_is_none_leads_nowhere(void **state)
 	}
 }
 
+/* Each name of some is found, and none that is not there. */
+static void
+files_are_found_by_name(void **state)
+{
+	struct manifest m = { 0 };
+	struct manifest_file f = { 0 };
+
+	(void)state;
+	for (unsigned n = 0; n < 40; n++) {
+		assert_null(manifest_find(&m, "b"));
+		for (unsigned i = 0; i < n; i++) {
+			const struct manifest_file *found;
+
+			snprintf(f.name, sizeof(f.name), "c%02u", i);
+			found = manifest_find(&m, f.name);
+			assert_non_null(found);
+			assert_string_equal(found->name, f.name);
+			snprintf(f.name, sizeof(f.name), "c%02u+", i);
+			assert_null(manifest_find(&m, f.name));
+		}
+		snprintf(f.name, sizeof(f.name), "c%02u", n);
+		assert_int_equal(manifest_add(&m, &f), 0);
+	}
+	manifest_deinit(&m);
+}
+
 int
 main(void)
 {
@@ -147,6 +183,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(
 		    a_manifest_that_is_none_leads_nowhere, backupfix_setup,
 		    backupfix_teardown),
+		cmocka_unit_test(files_are_found_by_name),
 	};
 
 	return cmocka_run_group_tests_name("log_manifest", tests, NULL, NULL);

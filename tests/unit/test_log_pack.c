@@ -74,21 +74,48 @@ pwritev_wrongly(void *ctx, int fd, const struct iovec *iov, int n, off_t at)
 	return model->pwritev(ctx, fd, iov, n, at);
 }
 
-static void
-a_segment_stays_where_its_packed_form_reads_otherwise(void **state)
+/* The same with the seal's page alone, which is written as it was. */
+static ssize_t
+pwritev_seal_wrongly(
+    void *ctx, int fd, const struct iovec *iov, int n, off_t at)
 {
-	struct modelfix *m = *state;
+	uint8_t seal[LOG_PAGE];
+	struct iovec wrong = { seal, LOG_PAGE };
+
+	if (n != 1 || iov[0].iov_len != LOG_PAGE)
+		return model->pwritev(ctx, fd, iov, n, at);
+	memcpy(seal, iov[0].iov_base, LOG_PAGE);
+	seal[LOG_PAGE - 1] ^= 1;
+	return model->pwritev(ctx, fd, &wrong, 1, at);
+}
+
+static void
+stays_where(struct modelfix *m,
+    ssize_t (*pwritev)(void *, int, const struct iovec *, int, off_t))
+{
 	struct sysio io = *m->fx.io;
 
 	modelfix_fill_segments(m);
 	model = m->fx.io;
-	io.pwritev = pwritev_wrongly;
+	io.pwritev = pwritev;
 	assert_int_equal(
 	    retainfix_pack(&io, m->fx.dirfd, &m->fx.why), RETAIN_DIFFERS);
 	assert_non_null(strstr(m->fx.why.text, "reads otherwise"));
 	assert_false(is_packed(m, 1));
 	assert_int_equal(filemodel_size(m->fm, PACK_TMP), -1);
 	modelfix_expect_recovered(m, LAST);
+}
+
+static void
+a_segment_stays_where_its_packed_form_reads_otherwise(void **state)
+{
+	stays_where(*state, pwritev_wrongly);
+}
+
+static void
+or_where_that_has_another_seal(void **state)
+{
+	stays_where(*state, pwritev_seal_wrongly);
 }
 
 /* The segment that the packed one stands for. */
@@ -643,6 +670,7 @@ main(void)
 		MODEL_TEST(a_packed_log_is_the_same_log),
 		MODEL_TEST(
 		    a_segment_stays_where_its_packed_form_reads_otherwise),
+		MODEL_TEST(or_where_that_has_another_seal),
 		MODEL_TEST(segments_that_were_left_in_a_crash_are_packed_too),
 		MODEL_TEST(a_reader_goes_on_in_what_was_packed_meanwhile),
 		MODEL_TEST(no_byte_of_a_packed_segment_changes_an_event),

@@ -156,6 +156,30 @@ the_first_frame_is_found_where_one_verifies(void **state)
 	assert_int_equal(strip_find(b.p, BLOCK, SALT), b.frame[1]);
 }
 
+/* A frame that the block's end cuts off stays, and so does what is behind. */
+static void
+what_the_end_cuts_off_stays(void **state)
+{
+	struct block b;
+
+	(void)state;
+	fill(&b);
+	for (unsigned i = 0; i < 10; i++) {
+		size_t at = b.frame[i];
+		size_t end =
+		    at + LOG_FRAME_HEADER + frame_payload_len(b.was + at);
+
+		for (size_t n = at; n < end; n++) {
+			memcpy(b.p, b.was, BLOCK);
+			strip_frames(b.p, n, at, SALT);
+			assert_memory_equal(b.p, b.was, BLOCK);
+		}
+		strip_frames(b.p, end, at, SALT);
+		assert_memory_not_equal(b.p + at, b.was + at, end - at);
+		assert_memory_equal(b.p + end, b.was + end, BLOCK - end);
+	}
+}
+
 static uint64_t random_state;
 
 static uint64_t
@@ -224,6 +248,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_follows_from_the_rest_is_zero),
 		cmocka_unit_test(the_first_frame_is_found_where_one_verifies),
+		cmocka_unit_test(what_the_end_cuts_off_stays),
 		cmocka_unit_test(any_bytes_come_back),
 	};
 
