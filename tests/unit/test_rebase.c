@@ -165,6 +165,51 @@ rows_that_find_no_room_leave_all_as_it_was(void **state)
 	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
 }
 
+/* Does a writer that has lost its checkpoint start from what is there? */
+static void
+expect_whole(struct filled *f, struct filemodel *fm, uint64_t call)
+{
+	static struct ledger then;
+	static struct seqfix sf;
+
+	then = f->ledger;
+	seqfix_init(&sf, fm, &then, call);
+	if (filemodel_size(fm, CHECKPOINT_NAME) >= 0)
+		filemodel_put_aside(fm, CHECKPOINT_NAME, NULL);
+	if (seqfix_start(&sf, false) != 0 || !seqfix_good(&sf))
+		fail_msg("call %d failed: %s", (int)call, sf.why.text);
+	seqfix_stop(&sf);
+}
+
+static void
+a_call_that_fails_moves_no_floor_to_half_a_base(void **state)
+{
+	struct filled *f = *state;
+	bool failed = true;
+	uint64_t call = 1;
+
+	for (; failed; call++) {
+		CLEANUP(filemodel_freep)
+		struct filemodel *fm = filemodel_clone(f->fm);
+		struct seqfix sf = f->sf;
+		int got;
+
+		sf.fm = fm;
+		sf.io = filemodel_io(fm);
+		sf.dirfd = filemodel_root(fm);
+		filemodel_fail_at(fm, filemodel_calls(fm) + call, -EIO);
+		got = seqfix_rebase(&sf, &f->floor, &none);
+		failed = filemodel_fired(fm);
+		filemodel_fail_at(fm, UINT64_MAX, 0);
+		if (got == REBASE_DONE)
+			expect_whole(f, fm, call);
+		else if (got != -EIO)
+			fail_msg("call %d: %d", (int)call, got);
+	}
+	print_message("# %d calls\n", (int)call);
+	assert_true(call > 50);
+}
+
 /* A disk that says that it has them, and has not. */
 static void
 a_base_that_is_not_on_the_disk_moves_no_floor(void **state)
@@ -317,6 +362,7 @@ main(void)
 		TEST(rows_that_the_log_does_not_bear_out_are_refused),
 		TEST(a_floor_never_goes_back),
 		TEST(rows_that_find_no_room_leave_all_as_it_was),
+		TEST(a_call_that_fails_moves_no_floor_to_half_a_base),
 		TEST(a_base_that_is_not_on_the_disk_moves_no_floor),
 		TEST(a_checkpoint_below_the_floor_is_not_used),
 		TEST(

@@ -332,6 +332,9 @@ a_new_ring_is_preloaded_from_the_log(void **state)
 			static const bool ends[10] = { 1, 1, 0, 1, 0, 0, 1 };
 
 			assert_int_equal(ev[i].stamp, 0);
+			/* As syncfix_gather() makes them. */
+			assert_int_equal(ev[i].version, ev[i].seq);
+			assert_int_equal(ev[i].time_us, 77);
 			assert_int_equal(ev[i].flags,
 			    ends[ev[i].seq % 10] ? RING_LAST_OF_REQUEST : 0);
 		}
