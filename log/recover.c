@@ -417,6 +417,9 @@ recover_run(struct recovery *rc, const struct log_witness *witnesses,
 
 	if (err < 0)
 		return err;
+	/* Whose the witnesses have to be is not known of a damaged log. */
+	if (rc->sink.told > 0)
+		return RECOVER_DAMAGED;
 	recover_identify(rc, tail);
 	if (rc->has_durable)
 		recover_ask(rc, tail, &rc->durable);
