@@ -19,10 +19,41 @@
 struct chain {
 	const struct sysio *io;
 	int dirfd;
+	const uint8_t *log_id; /* of the log; NULL where no segment says it */
 	void (*notes)(const char *sentence);
 	struct log_problem_sink *sink;
 	struct reason *why;
 };
+
+/*
+ * Whose log it is: the floor says it, or else what most segments say.  So a
+ * file of another log makes none of this one foreign, wherever it stands.
+ */
+static const uint8_t *
+chain_log_id(const struct segment_list *list, size_t n)
+{
+	const uint8_t *id = NULL;
+	size_t votes = 0;
+
+	if (list->floor.seq > 1)
+		return list->floor.log_id;
+	/* Boyer and Moore's majority vote. */
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *of = list->v[i].header.log_id;
+
+		if (!list->v[i].headed)
+			continue;
+		if (id && memcmp(id, of, sizeof(list->v[i].header.log_id)) == 0)
+			votes++;
+		else if (votes > 0)
+			votes--;
+		else {
+			id = of;
+			votes = 1;
+		}
+	}
+	return id;
+}
 
 /* Does a good seal say what the header and the hash say? */
 static bool
@@ -67,6 +98,20 @@ chain_check_alone(struct chain *ch, const struct segment *s)
 	}
 }
 
+/* One of another log is told, and no other is judged by it. */
+static void
+chain_check_log(
+    struct chain *ch, const struct log_floor *floor, struct segment *s)
+{
+	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = s->name };
+
+	s->foreign = s->headed && memcmp(s->header.log_id, ch->log_id,
+				      sizeof(s->header.log_id)) != 0;
+	if (s->foreign)
+		log_problem_tell(ch->sink, &at, "it belongs to another log%s",
+		    floor->seq > 1 ? " than '" FLOOR_NAME "'" : "");
+}
+
 /* The first segment, which begins the log or stands on its floor. */
 static void
 chain_check_first(
@@ -75,12 +120,6 @@ chain_check_first(
 	const struct segment_header *h = &s->header;
 	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = s->name };
 
-	if (floor->seq > 1 &&
-	    memcmp(floor->log_id, h->log_id, sizeof(h->log_id)) != 0) {
-		log_problem_tell(ch->sink, &at,
-		    "it belongs to another log than '" FLOOR_NAME "'");
-		return;
-	}
 	if (h->number == floor->number && h->first_seq == floor->seq &&
 	    h->pred.number == floor->number - 1 &&
 	    memcmp(h->pred.chain, floor->chain, sizeof(floor->chain)) == 0)
@@ -263,11 +302,6 @@ chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
 {
 	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = b->name };
 
-	if (memcmp(a->header.log_id, b->header.log_id,
-		sizeof(a->header.log_id)) != 0) {
-		log_problem_tell(ch->sink, &at, "it belongs to another log");
-		return 0;
-	}
 	if (b->header.number != a->header.number + 1) {
 		chain_tell_gap(ch, a, b);
 		return 0;
@@ -276,6 +310,10 @@ chain_check_link(struct chain *ch, struct segment *a, const struct segment *b)
 	    b->header.incarnation < a->header.incarnation)
 		log_problem_tell(ch->sink, &at,
 		    "its epoch or incarnation is before that of '%s'", a->name);
+	/* One with digests is never followed by one that has none. */
+	if (b->header.version < a->header.version)
+		log_problem_tell(ch->sink, &at,
+		    "its format version is before that of '%s'", a->name);
 	if (!chain_check_entry(ch, a, b))
 		return 0;
 	a->extent = b->header.pred;
@@ -311,8 +349,10 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
     size_t n, void (*notes)(const char *sentence),
     struct log_problem_sink *sink, struct reason *why)
 {
-	struct chain ch = { io, dirfd, notes, sink, why };
+	struct chain ch = { io, dirfd, chain_log_id(list, n), notes, sink,
+		why };
 	struct segment *before = NULL;
+	bool first = true;
 	int missing;
 
 	chain_check_floor(&ch, list);
@@ -325,10 +365,14 @@ chain_check(const struct sysio *io, int dirfd, struct segment_list *list,
 		struct segment *s = &list->v[i];
 		int err = 0;
 
+		chain_check_log(&ch, &list->floor, s);
+		if (s->foreign)
+			continue;
 		if (before && s->headed)
 			err = chain_check_link(&ch, before, s);
-		else if (i == 0 && s->headed)
+		else if (first && s->headed)
 			chain_check_first(&ch, &list->floor, s);
+		first = false;
 		if (err < 0)
 			return err;
 		if (before)

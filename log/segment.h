@@ -39,6 +39,7 @@ struct segment {
 	bool headed;	 /* a header verifies; without one the rest is unset */
 	bool one_header; /* the other copy does not */
 	bool cut;	 /* no header, and shorter than any segment ever was */
+	bool foreign;	 /* of another log, as chain_check() has found */
 	struct segment_header header;
 	enum segment_seal seal;
 	struct segment_footer footer; /* where the seal is good ... */

@@ -177,23 +177,32 @@ verify_segment(struct verify *vf, struct segment *s, const struct segment *next)
 	return err;
 }
 
+/* The newest of the log's own; NULL: there is none. */
+static const struct segment *
+verify_newest(const struct segment_list *list, size_t n)
+{
+	while (n > 0 && list->v[n - 1].foreign)
+		n--;
+	return n > 0 ? &list->v[n - 1] : NULL;
+}
+
 /* All is whole; is it all that the witness knows of? */
 static void
 verify_end(struct verify *vf, const struct segment_list *list, size_t n,
     const struct log_witness *wit)
 {
 	const struct log_verify *v = vf->v;
-	const struct segment_header *h = n > 0 ? &list->v[n - 1].header : NULL;
+	const struct segment *newest = verify_newest(list, n);
 	struct log_problem at = {
 		.kind = LOG_LOST_TAIL,
-		.segment = list->n > 0 ? list->v[list->n - 1].name : wit->name,
+		.segment = newest ? newest->name : wit->name,
 		.first_seq = v->last_seq + 1,
 		.last_seq = MIN(wit->seq, v->limit_seq),
 	};
 
 	if (at.last_seq < at.first_seq)
 		return;
-	if (h && !witness_is_of(wit, h))
+	if (newest && !witness_is_of(wit, &newest->header))
 		return;
 	log_problem_tell(&vf->sink, &at,
 	    "the log ends too early: '%s' says that %" PRIu64 " was durable",
@@ -236,13 +245,14 @@ verify_base(struct verify *vf, const struct log_floor *floor)
 }
 
 /*
- * A copy of another segment, or one whose place others take, says nothing of
- * this log: that it is there was told with its name, and that is all.
+ * One of another log, a copy of another segment, or one whose place others
+ * take, says nothing of this log: that it is there was told with its name, and
+ * that is all.
  */
 static bool
 verify_skips(const struct verify *vf, const struct segment *s)
 {
-	if (!s->headed || s->name_first_seq < vf->v->first_seq)
+	if (!s->headed || s->foreign || s->name_first_seq < vf->v->first_seq)
 		return true;
 	return vf->sink.told > 0 && (s->header.first_seq != s->name_first_seq ||
 					s->header.first_seq <= vf->v->last_seq);

@@ -50,12 +50,20 @@ verify_audit_frame(struct verify *vf, const struct frame_header *f)
 		verify_anchor(vf);
 }
 
-/* What the next segment says, where the seal says otherwise. */
+/*
+ * What the next segment says, where the seal says otherwise.  One that was put
+ * there from elsewhere follows on another: its hash is none of this segment's.
+ */
 static void
 verify_next(struct verify *vf, const struct segment *next)
 {
-	if (next->headed && next->header.pred.number == vf->seg->header.number)
-		scan_compare(&vf->scan, &next->header.pred);
+	struct segment_predecessor entry = next->header.pred;
+
+	if (!next->headed || entry.number != vf->seg->header.number)
+		return;
+	format_chain(&vf->seg->header, &entry);
+	if (memcmp(entry.chain, next->header.pred.chain, LOG_DIGEST) == 0)
+		scan_compare(&vf->scan, &entry);
 }
 
 /*
