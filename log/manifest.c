@@ -240,9 +240,11 @@ manifest_read_files(
 		err = manifest_add(m, &f);
 		last = MAX(last, f.last_seq);
 	}
-	return err == 0 && last != m->seq
-		   ? manifest_refuse(why, "its files do not end with 'seq'")
-		   : err;
+	if (err == 0 && last != m->seq)
+		return manifest_refuse(why, "its files do not end with 'seq'");
+	if (err == 0 && (m->n == 0 || m->files[0].capacity == 0))
+		return manifest_refuse(why, "its first file is no segment");
+	return err;
 }
 
 static int

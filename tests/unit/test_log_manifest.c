@@ -21,6 +21,9 @@
 #define HEAD                                                               \
 	"{\"peal_backup\":1,\"log\":\"000102030405060708090a0b0c0d0e0f\"," \
 	"\"epoch\":1,\"seq\":1,\"taken_us\":1,\"files\":["
+#define OF_NOTHING                                                       \
+	"{\"peal_backup\":1," ID "\"epoch\":1,\"seq\":0,\"taken_us\":1," \
+	"\"files\":["
 #define SHA "0000000000000000000000000000000000000000000000000000000000000000"
 #define SIZED(name, capacity)                                               \
 	"{\"name\":\"" name "\",\"bytes\":9000,\"capacity\":" capacity ","  \
@@ -57,6 +60,10 @@ static const struct {
 	{ HEAD FILE_OF(NAME), "no manifest" },
 	{ HEAD "1]}", "file 1 of it is wrong" },
 	{ HEAD "]}", "do not end with 'seq'" },
+	{ OF_NOTHING "]}", "first file is no segment" },
+	{ OF_NOTHING "{\"name\":\"base-00000000000000000040.zst\","
+		     "\"bytes\":9,\"sha256\":\"" SHA "\"}]}",
+	    "first file is no segment" },
 	{ HEAD "{\"name\":\"" NAME "\",\"bytes\":9,\"capacity\":65536,"
 	       "\"sealed\":true,\"first_seq\":1,\"last_seq\":1,"
 	       "\"sha256\":\"" SHA "\"}]}",
