@@ -178,6 +178,7 @@ static int
 segment_measure(
     struct segment_file *sf, struct segment *seg, struct reason *why)
 {
+	struct reason what = REASON_NO_MEMORY;
 	int err = sysio_size(sf->io, sf->fd, &seg->disk_bytes);
 
 	if (err < 0)
@@ -186,13 +187,15 @@ segment_measure(
 	seg->packed = strcmp(seg->name + SUFFIX_AT, ".segz") == 0;
 	if (!seg->packed)
 		return 0;
-	err = packed_open(sf->io, sf->fd, &sf->packed, why);
+	err = packed_open(sf->io, sf->fd, &sf->packed, &what);
 	if (sf->packed) {
 		seg->file_bytes = packed_capacity(sf->packed);
 		seg->oddity = packed_oddity(sf->packed);
 	} else {
 		seg->file_bytes = 0;
 	}
+	if (err == -ENOTSUP)
+		return reason_say(why, err, "'%s': %s", seg->name, what.text);
 	return err < 0 ? reason_set(why, err, "cannot read '%s'", seg->name)
 		       : 0;
 }

@@ -503,6 +503,28 @@ an_unknown_version_is_refused(void **state)
 }
 
 static void
+raise_packed_version(void *arg, uint8_t *bytes, uint64_t size)
+{
+	(void)arg;
+	(void)size;
+	put_le32(bytes + 8, 3);
+	put_le32(bytes + 60, crc32c(0, bytes, 60));
+}
+
+static void
+a_packed_one_of_an_unknown_version_is_refused_by_name(void **state)
+{
+	static const char name[] = "00000000000000000001-0000000001.segz";
+	struct modelfix *m = *state;
+
+	modelfix_put_old(m, name);
+	filemodel_edit(m->fm, name, raise_packed_version, NULL);
+	assert_int_equal(logfix_recover(&m->fx), -ENOTSUP);
+	assert_non_null(strstr(m->fx.why.text, name));
+	assert_non_null(strstr(m->fx.why.text, "format version 3"));
+}
+
+static void
 a_frame_of_an_unknown_type_is_refused(void **state)
 {
 	struct modelfix *m = *state;
@@ -631,6 +653,8 @@ main(void)
 		    a_segment_of_an_earlier_start_or_epoch_does_not_follow),
 		MODEL_TEST(a_newest_segment_of_zeros_is_set_aside),
 		MODEL_TEST(an_unknown_version_is_refused),
+		MODEL_TEST(
+		    a_packed_one_of_an_unknown_version_is_refused_by_name),
 		MODEL_TEST(a_frame_of_an_unknown_type_is_refused),
 		MODEL_TEST(a_floor_that_is_none_is_damage),
 		MODEL_TEST(a_floor_that_is_another_logs_is_found_out),
