@@ -294,11 +294,11 @@ restore_files(struct restore *rs)
 	    memcmp(rs->m.head, rs->head, LOG_DIGEST) != 0)
 		return restore_edited(
 		    rs, &rs->last, rs->m.files[0].first_seq, rs->m.seq);
-	if (err == 0 && rs->r->seq == 0) {
-		reason_set(
-		    rs->why, 0, "the backup has no event as old as that");
-		return -ERANGE;
-	}
+	if (err == 0 && rs->r->seq == 0)
+		return reason_say(rs->why, -ERANGE,
+		    "the backup has no event as old as that: it begins with "
+		    "seq %" PRIu64,
+		    rs->m.files[0].first_seq);
 	rs->r->dropped = rs->m.seq - rs->r->seq;
 	return err;
 }

@@ -85,9 +85,11 @@ log_verify_print(const struct tool *t, const struct log_verify *v)
 		    v->problems, v->segments, v->frames, v->events, v->bytes,
 		    v->first_seq, v->last_seq, head);
 	else if (v->problems)
-		printf("%" PRIu64 " problems; %" PRIu64
-		       " events up to seq %" PRIu64 " are whole\n",
-		    v->problems, v->events, v->last_seq);
+		printf("%" PRIu64 " problem%s; %" PRIu64
+		       " event%s up to seq %" PRIu64 " %s whole\n",
+		    v->problems, v->problems == 1 ? "" : "s", v->events,
+		    v->events == 1 ? "" : "s", v->last_seq,
+		    v->events == 1 ? "is" : "are");
 	else if (v->segments == 0)
 		printf("the log has no segment yet\n");
 	else

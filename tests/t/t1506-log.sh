@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 20
+plan 21
 
 log() {
 	what=$1
@@ -54,6 +54,7 @@ place=$(LC_ALL=C grep -abo 'repo.basin' "$segment" |
 	sed -n '1000s/:.*//p')
 printf '\377' | dd of="$segment" bs=1 seek="$place" conv=notrunc 2>/dev/null
 exits 'damage is named and ends with 3' 3 "$(basename "$segment")" log verify
+exits 'and counted' 3 '1 problem; ' log verify
 exits 'what is before it is printed, then it ends with 3' 3 '[1,' \
 	log cat --json
 passes 'and nothing that is not whole' sh -c "

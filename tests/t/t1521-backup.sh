@@ -3,7 +3,7 @@
 # what clients and the broker took from the history before is taken anew.
 . "$(dirname "$0")/../lib/house.sh"
 command -v curl >/dev/null || skip_all 'no curl'
-plan 36
+plan 37
 
 options='-o log.segment_bytes=4M'
 backup=$work/backup
@@ -106,6 +106,10 @@ exits 'a name that leads out of it is refused' 3 'file 1 of it is wrong' \
 exits 'a seq behind its end is told' 0 'the backup ends with seq' \
 	"$peal" log restore "$work/good" --until $((head * 9)) \
 	--data "$work/behind"
+exits 'a time before all of it is told with where it begins' 1 \
+	'no event as old as that: it begins with seq 1' \
+	"$peal" log restore "$work/good" --until 2001-01-01 \
+	--data "$work/before"
 exits 'a time that is none is refused' 2 'yesterday' \
 	restore --until yesterday
 passes 'and the log is as it was' sh -c \
