@@ -373,6 +373,10 @@ backup_finish(struct backup *bk)
 
 	if (bk->has_old && bk->old.seq > bk->b->seq)
 		return backup_refuse_end(bk, bk->old.seq, bk->b->seq);
+	/* A segment has begun, and nothing is in it. */
+	if (bk->b->seq == 0)
+		return reason_say(
+		    bk->why, -ENODATA, "the log has no event yet");
 	bk->new.seq = bk->b->seq;
 	bk->new.taken_us = bk->b->now_us;
 	/* All that there is may have been there. */

@@ -242,7 +242,7 @@ manifest_read_files(
 	}
 	if (err == 0 && last != m->seq)
 		return manifest_refuse(why, "its files do not end with 'seq'");
-	if (err == 0 && (m->n == 0 || m->files[0].capacity == 0))
+	if (err == 0 && m->n > 0 && m->files[0].capacity == 0)
 		return manifest_refuse(why, "its first file is no segment");
 	return err;
 }

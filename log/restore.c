@@ -280,6 +280,8 @@ restore_files(struct restore *rs)
 {
 	int err = 0;
 
+	if (rs->m.n == 0)
+		return reason_say(rs->why, -ERANGE, "the backup has no event");
 	for (size_t i = 0; err == 0 && i < rs->m.n; i++) {
 		const struct manifest_file *f = &rs->m.files[i];
 

@@ -43,7 +43,7 @@ enum log_restore_end {
 /*
  * From the backup in fromfd into the directory tofd, which is empty
  * (-ENOTEMPTY).  What stands there after anything but LOG_RESTORED is worth
- * nothing.  -ERANGE: the backup has nothing as old as that.
+ * nothing.  -ERANGE: the backup has nothing as old as that, or at all.
  */
 MUST_CHECK int log_restore(const struct sysio *io, int fromfd, int tofd,
     struct log_restore *restore, struct reason *why);

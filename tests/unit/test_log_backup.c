@@ -350,6 +350,46 @@ a_log_without_a_segment_gets_no_backup(void **state)
 	    backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), -ENOENT);
 }
 
+/* Its first segment is begun before its first event is on the disk. */
+static void
+a_log_without_an_event_gets_no_backup(void **state)
+{
+	struct backupfix *w = *state;
+	int fd;
+
+	logfix_start(w->fx);
+	assert_int_equal(logfix_stamp(w->fx, 1), 0);
+	assert_int_equal(backupfix_run(w, &sysio_posix), -ENODATA);
+	assert_non_null(strstr(w->why.text, "no event yet"));
+	assert_int_equal(
+	    backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), -ENOENT);
+}
+
+/* As earlier versions made one of such a log. */
+static void
+a_backup_without_an_event_restores_nothing(void **state)
+{
+	struct backupfix *w = *state;
+	struct manifest m;
+	int fd;
+
+	logfix_start(w->fx);
+	logfix_fill(w->fx, 2, 3);
+	backupfix_done(w);
+	assert_int_equal(manifest_load(&sysio_posix, w->to, &m, &w->why), 0);
+	m.n = 0;
+	m.seq = 0;
+	assert_true(m.has_head);
+	assert_int_equal(manifest_store(&sysio_posix, w->to, &m, &w->why), 0);
+	manifest_deinit(&m);
+	assert_int_equal(
+	    backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), -ERANGE);
+	assert_string_equal(w->why.text, "the backup has no event");
+	backupfix_done(w);
+	assert_int_equal(backupfix_restore(w, UINT64_MAX, UINT64_MAX, &fd), 0);
+	backupfix_expect(w, fd, 6);
+}
+
 static void
 a_manifest_that_is_none_is_not_written_over(void **state)
 {
@@ -522,6 +562,8 @@ main(void)
 		TEST(no_byte_of_a_backup_can_change),
 		TEST(a_manifest_that_is_none_is_not_written_over),
 		TEST(a_log_without_a_segment_gets_no_backup),
+		TEST(a_log_without_an_event_gets_no_backup),
+		TEST(a_backup_without_an_event_restores_nothing),
 		TEST(of_all_that_is_wrong_a_backup_names_the_first),
 		TEST(a_backup_of_many_segments_is_whole),
 		TEST(whatever_fails_the_old_backup_or_the_new_one_is_there),

@@ -60,7 +60,6 @@ static const struct {
 	{ HEAD FILE_OF(NAME), "no manifest" },
 	{ HEAD "1]}", "file 1 of it is wrong" },
 	{ HEAD "]}", "do not end with 'seq'" },
-	{ OF_NOTHING "]}", "first file is no segment" },
 	{ OF_NOTHING "{\"name\":\"base-00000000000000000040.zst\","
 		     "\"bytes\":9,\"sha256\":\"" SHA "\"}]}",
 	    "first file is no segment" },
