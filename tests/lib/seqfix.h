@@ -117,6 +117,7 @@ struct seqfix_lie {
 	unsigned of; /* the row that the rest is about */
 	uint64_t version, last_seq;
 	bool left_out, twice;
+	bool edited; /* since its hash was made */
 };
 
 /* The rows of the event before floor, on disk: a descriptor or -errno. */

@@ -49,6 +49,14 @@ seqfix_put_row(
 	return archive_put(w, slice_of(marked.p, marked.len), why);
 }
 
+/* Of an archive: of the hash of all before. */
+static void
+invert_last(void *arg, uint8_t *bytes, uint64_t size)
+{
+	(void)arg;
+	bytes[size - 1] ^= 0xff;
+}
+
 int
 seqfix_rows(struct seqfix *sf, struct filemodel *disk,
     const struct log_floor *floor, const struct seqfix_lie *lie)
@@ -77,7 +85,11 @@ seqfix_rows(struct seqfix *sf, struct filemodel *disk,
 	}
 	if (err == 0)
 		err = archive_end(w, &bytes, &sf->why);
-	return err < 0 ? err : sysio_openat(io, dirfd, "rows", O_RDONLY, 0);
+	if (err < 0)
+		return err;
+	if (lie->edited)
+		filemodel_edit(disk, "rows", invert_last, NULL);
+	return sysio_openat(io, dirfd, "rows", O_RDONLY, 0);
 }
 
 int

@@ -16,7 +16,9 @@
 #include <cmocka.h>
 
 #include "log/base.h"
+#include "log/format_priv.h"
 #include "log/retain.h"
+#include "log/segment.h"
 #include "tests/lib/cutfix.h"
 #include "tests/lib/retainfix.h"
 #include "tests/lib/seed.h"
@@ -115,6 +117,23 @@ a_base_is_made_of_the_base_before(void **state)
 		fail_msg("%s", f->sf.why.text);
 }
 
+static void
+a_base_says_of_which_event_it_is(void **state)
+{
+	struct filled *f = *state;
+	uint64_t seq = f->floor.seq - 1;
+	struct base *base = NULL;
+
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
+	assert_int_equal(base_open(filemodel_io(f->fm), f->sf.dirfd, seq,
+			     f->floor.log_id, &base, &f->sf.why),
+	    BASE_OPENED);
+	assert_int_equal(base_id(base)->seq, seq);
+	assert_int_equal(base_id(base)->epoch, f->floor.epoch);
+	assert_int_equal(base_id(base)->time_us, f->ledger.ev[seq - 1].time_us);
+	(void)base_free(base);
+}
+
 /* What is said of rows that the log does not bear out. */
 static void
 refuse(struct filled *f, struct seqfix_lie lie, const char *text)
@@ -140,6 +159,7 @@ rows_that_the_log_does_not_bear_out_are_refused(void **state)
 	refuse(f, (struct seqfix_lie){ .left_out = true }, "topics");
 	refuse(f, (struct seqfix_lie){ .twice = true }, "out of order");
 	refuse(f, (struct seqfix_lie){ .backwards = true }, "out of order");
+	refuse(f, (struct seqfix_lie){ .edited = true }, "its hash is another");
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
 	assert_int_equal(floor_now(&f->sf), f->floor.seq);
 }
@@ -152,6 +172,51 @@ a_floor_never_goes_back(void **state)
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EINVAL);
 	assert_int_equal(floor_now(&f->sf), f->floor.seq);
+}
+
+static void
+invert(void *arg, uint8_t *bytes, uint64_t size)
+{
+	const uint64_t *at = arg;
+
+	assert_true(*at < size);
+	bytes[*at] ^= 0xff;
+}
+
+/* It may have been further than this one. */
+static void
+a_floor_that_is_damaged_is_not_replaced(void **state)
+{
+	struct filled *f = *state;
+	struct log_floor floor;
+	uint64_t at = 16;
+
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
+	filemodel_edit(f->fm, FLOOR_NAME, invert, &at);
+	f->floor.seq++;
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EINVAL);
+	assert_non_null(strstr(f->sf.why.text, "floor is not where it was"));
+	assert_int_equal(
+	    floor_read(filemodel_io(f->fm), f->sf.dirfd, &floor, &f->sf.why),
+	    FLOOR_BAD);
+}
+
+/* That the log is damaged is no fault of the rows. */
+static void
+a_log_that_is_damaged_gives_up_nothing(void **state)
+{
+	struct filled *f = *state;
+	struct segment_list list;
+	uint64_t at = SEGMENT_FRAMES + LOG_FRAME_HEADER;
+
+	assert_int_equal(segment_list_read(filemodel_io(f->fm), f->sf.dirfd,
+			     &list, &f->sf.why),
+	    0);
+	filemodel_edit(f->fm, list.v[0].name, invert, &at);
+	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EUCLEAN);
+	assert_non_null(strstr(f->sf.why.text, list.v[0].name));
+	assert_int_equal(floor_now(&f->sf), 1);
+	segment_list_deinit(&list);
 }
 
 static void
@@ -359,8 +424,11 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(versions_and_keys_outlive_the_events_that_made_them),
 		TEST(a_base_is_made_of_the_base_before),
+		TEST(a_base_says_of_which_event_it_is),
 		TEST(rows_that_the_log_does_not_bear_out_are_refused),
 		TEST(a_floor_never_goes_back),
+		TEST(a_floor_that_is_damaged_is_not_replaced),
+		TEST(a_log_that_is_damaged_gives_up_nothing),
 		TEST(rows_that_find_no_room_leave_all_as_it_was),
 		TEST(a_call_that_fails_moves_no_floor_to_half_a_base),
 		TEST(a_base_that_is_not_on_the_disk_moves_no_floor),
