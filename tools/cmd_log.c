@@ -242,7 +242,21 @@ log_cat_main(int argc, char **argv)
 	return tool_end(&c.t, log_cat(&c));
 }
 
-/* --- the table --- */
+/* --- what the parts say --- */
+
+static const struct tool *the_tool;
+
+void
+cmd_log_notes_to(const struct tool *t)
+{
+	the_tool = t;
+}
+
+void
+cmd_log_note(const char *sentence)
+{
+	tool_note(the_tool, "%s", sentence);
+}
 
 void
 cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
@@ -252,6 +266,8 @@ cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
 		fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " segments%s", done,
 		    segments, done == segments ? "\r\033[K" : "");
 }
+
+/* --- the table --- */
 
 static const struct log_command {
 	const char *name;

@@ -7,6 +7,15 @@
 
 #include <stdint.h>
 
+struct tool;
+
+/*
+ * Notes of log/ come without an argument: from here on they are remarks of t,
+ * which outlives them.
+ */
+void cmd_log_notes_to(const struct tool *t);
+void cmd_log_note(const char *sentence);
+
 /* How far it is, on a terminal; arg is not looked at. */
 void cmd_log_progress(void *arg, uint64_t done, uint64_t segments);
 

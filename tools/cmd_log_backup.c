@@ -25,15 +25,6 @@
 #include "tools/tool.h"
 #include "tools/when.h"
 
-/* Notes come without an argument. */
-static const struct tool *the_tool;
-
-static void
-backup_note(const char *sentence)
-{
-	tool_note(the_tool, "%s", sentence);
-}
-
 /* --- backup --- */
 
 /* Its segments would take the place of those that they are made of. */
@@ -92,7 +83,7 @@ backup_run(struct tool *t)
 	CLEANUP(closep) int from = -1, to = -1, lock = -1;
 	struct log_walk_bounds bounds;
 	struct log_backup b = { .now_us = time_wall_us(),
-		.note = backup_note,
+		.note = cmd_log_note,
 		.progress = cmd_log_progress,
 		.arg = t };
 	struct reason why = REASON_NO_MEMORY;
@@ -135,7 +126,7 @@ cmd_log_backup(int argc, char **argv)
 
 	if (!tool_begin(&t, &usage, argc, argv, &status))
 		return status;
-	the_tool = &t;
+	cmd_log_notes_to(&t);
 	return tool_end(&t, backup_run(&t));
 }
 
@@ -253,7 +244,7 @@ restore_until(struct restore_command *c)
 int
 cmd_log_restore(int argc, char **argv)
 {
-	struct restore_command c = { .r = { .note = backup_note,
+	struct restore_command c = { .r = { .note = cmd_log_note,
 					 .progress = cmd_log_progress } };
 	const struct tool_option options[] = {
 		{ .name = "until",
@@ -287,6 +278,6 @@ cmd_log_restore(int argc, char **argv)
 
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
-	the_tool = &c.t;
+	cmd_log_notes_to(&c.t);
 	return tool_end(&c.t, restore_until(&c) ? restore_run(&c) : TOOL_USAGE);
 }

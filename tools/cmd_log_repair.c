@@ -36,21 +36,13 @@ struct repair_command {
 	struct log_place place;
 };
 
-static const struct tool *the_tool;
-
-static void
-repair_note(const char *sentence)
-{
-	tool_note(the_tool, "%s", sentence);
-}
-
 static void
 repair_problem(void *arg, const struct log_problem *problem)
 {
 	char sentence[LOG_PROBLEM_SENTENCE];
 
 	(void)arg;
-	tool_note(the_tool, "%s", log_problem_sentence(problem, sentence));
+	cmd_log_note(log_problem_sentence(problem, sentence));
 }
 
 /* --- what was acknowledged, as others remember it --- */
@@ -77,16 +69,15 @@ repair_ask_ring(const struct house *h, struct log_witness *w)
 }
 
 static unsigned
-repair_ask_broker(const struct house *h, struct log_witness *w)
+repair_ask_broker(const struct tool *t, struct log_witness *w)
 {
 	struct reason why = REASON_NO_MEMORY;
 	int got = witness_load_broker(
-	    conf_text(h->conf, CONF_broker_directory), w, &why);
+	    conf_text(t->house.conf, CONF_broker_directory), w, &why);
 
 	/* Whoever accepts a loss has to know that it may be larger. */
 	if (got == WITNESS_BAD || got < 0)
-		tool_note(the_tool, "the broker's witness says nothing: %s",
-		    why.text);
+		tool_note(t, "the broker's witness says nothing: %s", why.text);
 	return got == WITNESS_LOADED;
 }
 
@@ -282,8 +273,7 @@ repair_locked(struct repair_command *c)
 	struct reason why = REASON_NO_MEMORY;
 
 	r->n_witnesses = repair_ask_ring(&c->t.house, &c->known[0]);
-	r->n_witnesses +=
-	    repair_ask_broker(&c->t.house, &c->known[r->n_witnesses]);
+	r->n_witnesses += repair_ask_broker(&c->t, &c->known[r->n_witnesses]);
 	r->witnesses = c->known;
 	r->segment_bytes = conf_uint(c->t.house.conf, CONF_log_segment_bytes);
 	switch (log_repair_plan(&sysio_posix, c->place.old, r, &why)) {
@@ -339,7 +329,7 @@ int
 cmd_log_repair(int argc, char **argv)
 {
 	struct repair_command c = { .r = { .problem = repair_problem,
-					.note = repair_note,
+					.note = cmd_log_note,
 					.progress = cmd_log_progress } };
 	const struct tool_option options[] = {
 		{ .name = "accept-loss",
@@ -366,7 +356,7 @@ cmd_log_repair(int argc, char **argv)
 
 	if (!tool_begin(&c.t, &usage, argc, argv, &status))
 		return status;
-	the_tool = &c.t;
+	cmd_log_notes_to(&c.t);
 	if (c.accept && !repair_accept_valid(c.accept))
 		status = tool_usage_error(&c.t,
 		    "'%.60s' is no loss: give A..B as it was printed, or none",

@@ -136,9 +136,11 @@ cmd_log_verify(int argc, char **argv)
 
 	if (!tool_begin(&t, &usage, argc, argv, &status))
 		return status;
+	cmd_log_notes_to(&t);
 	log_walk_bounds(&t.house, &bounds);
 	verify = (struct log_verify){ .limit_seq = bounds.limit,
 		.problem = log_verify_problem,
+		.note = cmd_log_note,
 		.progress = cmd_log_progress,
 		.arg = &t };
 	if (anchor && !log_verify_anchor(anchor, &verify)) {

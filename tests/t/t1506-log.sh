@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 21
+plan 23
 
 log() {
 	what=$1
@@ -47,6 +47,15 @@ exits 'all verifies without a writer' 0 "$lines events" log verify
 passes 'and is printed as before' cat_is "$work/all"
 passes 'after a clean end nothing is open' \
 	sh -c "! '$peal' log ls --data '$data' | grep -w open"
+
+# What is odd and costs no event.
+cp "$data/log/durable.wit" "$work/durable.wit"
+printf '\377' | dd of="$data/log/durable.wit" bs=1 seek=59 conv=notrunc \
+	2>/dev/null
+exits 'a witness that is damaged is said' 0 "'durable.wit' is damaged" \
+	log verify
+exits 'and is no problem' 0 '"problems":0,' log verify --json
+cp "$work/durable.wit" "$data/log/durable.wit"
 
 # One byte of an event in the middle; between flushes nothing counts.
 segment=$(find "$data/log" -name '*.seg' | sort | head -n 1)
