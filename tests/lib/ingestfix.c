@@ -160,6 +160,15 @@ ingestfix_send(struct ingestfix *fx, struct frame_stream *p)
 	assert_int_equal(got, FRAME_IO_DONE);
 }
 
+struct ingest_counts
+ingestfix_counts(const struct ingestfix *fx)
+{
+	struct ingest_counts counts;
+
+	ingest_counts(fx->in, &counts);
+	return counts;
+}
+
 void
 ingestfix_append(struct frame_stream *p, uint64_t id, const char *topic,
     uint64_t expect, const char *key)
@@ -170,11 +179,11 @@ ingestfix_append(struct frame_stream *p, uint64_t id, const char *topic,
 	proto_pack_head(b, "append", (struct proto_uint){ true, id }, 1);
 	mp_pack_cstr(b, "events");
 	mp_pack_array(b, 1);
-	mp_pack_map(b, 3 + (expect != UINT64_MAX) + (key != NULL));
+	mp_pack_map(b, 3 + (expect != INGESTFIX_ANY) + (key != NULL));
 	mp_pair_cstr(b, "topic", topic);
 	mp_pair_cstr(b, "type", "set");
 	mp_pair_uint(b, "data", 1);
-	if (expect != UINT64_MAX)
+	if (expect != INGESTFIX_ANY)
 		mp_pair_uint(b, "expect", expect);
 	if (key)
 		mp_pair_cstr(b, "key", key);
@@ -268,6 +277,25 @@ ingestfix_hear_error(struct frame_stream *p, uint64_t id, const char *code)
 		fail_msg("error '%.*s' came, and not '%s'", (int)is.len,
 		    (const char *)is.p, code);
 	return value;
+}
+
+uint64_t
+ingestfix_uint(struct slice answer, const char *field)
+{
+	struct proto_uint v = proto_get_uint(answer, field);
+
+	assert_true(v.set);
+	return v.v;
+}
+
+bool
+ingestfix_bool(struct slice answer, const char *field)
+{
+	struct mp_walk w = mp_walk(proto_get(answer, field));
+	struct mp_item item;
+
+	assert_true(mp_next(&w, &item) && item.type == MP_BOOL);
+	return item.boolean;
 }
 
 void

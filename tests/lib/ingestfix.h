@@ -32,6 +32,10 @@ struct ingestfix {
 int ingestfix_setup(void **state);
 int ingestfix_teardown(void **state);
 
+#define INGESTFIX_TEST(test)             \
+	cmocka_unit_test_setup_teardown( \
+	    test, ingestfix_setup, ingestfix_teardown)
+
 /* Ingest anew, with parts as they are now. */
 void ingestfix_again(struct ingestfix *fx);
 
@@ -51,7 +55,12 @@ void ingestfix_dial(struct ingestfix *fx, struct frame_stream *p, unsigned uid);
 /* Send what was packed, all of it at once. */
 void ingestfix_send(struct ingestfix *fx, struct frame_stream *p);
 
-/* Pack a request; expect: the version of its topic, UINT64_MAX: any. */
+/* What it has counted until now. */
+struct ingest_counts ingestfix_counts(const struct ingestfix *fx);
+
+#define INGESTFIX_ANY UINT64_MAX /* no version is expected */
+
+/* Pack a request; expect: the version of its topic. */
 void ingestfix_append(struct frame_stream *p, uint64_t id, const char *topic,
     uint64_t expect, const char *key);
 /* With data of that many bytes. */
@@ -70,6 +79,9 @@ struct slice ingestfix_hear(
 /* The same for an error with this code. */
 struct slice ingestfix_hear_error(
     struct frame_stream *p, uint64_t id, const char *code);
+/* The answer has this field, which is a uint, or a bool: its value. */
+uint64_t ingestfix_uint(struct slice answer, const char *field);
+bool ingestfix_bool(struct slice answer, const char *field);
 /* Nothing has come, and the connection stands. */
 void ingestfix_hear_nothing(struct frame_stream *p);
 /* It was ended, and nothing came before. */

@@ -22,36 +22,6 @@
 #include "tests/lib/ingestfix.h"
 #include "writer/ingest_priv.h"
 
-#define ANY UINT64_MAX
-
-static struct ingest_counts
-counts_of(const struct ingestfix *fx)
-{
-	struct ingest_counts counts;
-
-	ingest_counts(fx->in, &counts);
-	return counts;
-}
-
-static uint64_t
-uint_of(struct slice answer, const char *field)
-{
-	struct proto_uint v = proto_get_uint(answer, field);
-
-	assert_true(v.set);
-	return v.v;
-}
-
-static bool
-bool_of(struct slice answer, const char *field)
-{
-	struct mp_walk w = mp_walk(proto_get(answer, field));
-	struct mp_item item;
-
-	assert_true(mp_next(&w, &item) && item.type == MP_BOOL);
-	return item.boolean;
-}
-
 static void
 an_answer_waits_until_its_frame_is_flushed(void **state)
 {
@@ -59,7 +29,7 @@ an_answer_waits_until_its_frame_is_flushed(void **state)
 	struct frame_stream p;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_append(&p, 2, "a", 7, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_hear_nothing(&p);
@@ -68,7 +38,8 @@ an_answer_waits_until_its_frame_is_flushed(void **state)
 	ingestfix_turn(fx);
 	ingestfix_hear_nothing(&p);
 	ingestfix_done(fx);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 1, "appended"), "seq"), 1);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 1, "appended"), "seq"), 1);
 	ingestfix_hear_error(&p, 2, "conflict");
 	ingestfix_hear_nothing(&p);
 	frame_stream_deinit(&p);
@@ -81,19 +52,23 @@ welcome_and_pong_name_what_is_durable(void **state)
 	struct frame_stream p;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_ask(&p, 2, "hello", "v", 1);
 	ingestfix_ask(&p, 3, "ping", NULL, 0);
 	ingestfix_send(fx, &p);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 2, "welcome"), "head"), 0);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 3, "pong"), "head"), 0);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 2, "welcome"), "head"), 0);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 3, "pong"), "head"), 0);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
 	ingestfix_ask(&p, 4, "hello", "v", 1);
 	ingestfix_ask(&p, 5, "ping", NULL, 0);
 	ingestfix_send(fx, &p);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 4, "welcome"), "head"), 1);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 5, "pong"), "head"), 1);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 4, "welcome"), "head"), 1);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 5, "pong"), "head"), 1);
 	frame_stream_deinit(&p);
 }
 
@@ -108,8 +83,8 @@ welcome_says_where_flushes_may_be_lost(void **state)
 	ingestfix_dial(fx, &p, geteuid());
 	ingestfix_ask(&p, 1, "hello", "v", 1);
 	ingestfix_send(fx, &p);
-	assert_true(
-	    bool_of(ingestfix_hear(&p, 1, "welcome"), "unsafe_filesystem"));
+	assert_true(ingestfix_bool(
+	    ingestfix_hear(&p, 1, "welcome"), "unsafe_filesystem"));
 	frame_stream_deinit(&p);
 }
 
@@ -124,20 +99,20 @@ welcome_says_how_far_back_keys_are_known(void **state)
 	ingestfix_ask(&p, 1, "hello", "v", 1);
 	ingestfix_send(fx, &p);
 	assert_int_equal(
-	    uint_of(ingestfix_hear(&p, 1, "welcome"), "keys_seconds"),
+	    ingestfix_uint(ingestfix_hear(&p, 1, "welcome"), "keys_seconds"),
 	    315360000);
 	/* More than are remembered: the oldest goes. */
 	for (uint64_t i = 0; i <= 1000; i++) {
 		snprintf(key, sizeof(key), "%llu", (unsigned long long)i);
-		ingestfix_append(&p, 2, "a", ANY, key);
+		ingestfix_append(&p, 2, "a", INGESTFIX_ANY, key);
 		ingestfix_send(fx, &p);
 		ingestfix_done(fx);
 		(void)ingestfix_hear(&p, 2, "appended");
 	}
 	ingestfix_ask(&p, 3, "hello", "v", 1);
 	ingestfix_send(fx, &p);
-	assert_true(
-	    uint_of(ingestfix_hear(&p, 3, "welcome"), "keys_seconds") < 10000);
+	assert_true(ingestfix_uint(ingestfix_hear(&p, 3, "welcome"),
+			"keys_seconds") < 10000);
 	frame_stream_deinit(&p);
 }
 
@@ -148,17 +123,17 @@ what_was_asked_before_the_end_is_answered(void **state)
 	struct frame_stream p;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	assert_int_equal(frame_flush(&p), FRAME_IO_DONE);
 	assert_int_equal(shutdown(p.fd, SHUT_WR), 0);
 	ingestfix_turn(fx);
-	assert_int_equal(counts_of(fx).producers, 1);
+	assert_int_equal(ingestfix_counts(fx).producers, 1);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
 	(void)ingestfix_hear(&p, 2, "appended");
 	ingestfix_hear_end(&p);
-	assert_int_equal(counts_of(fx).producers, 0);
+	assert_int_equal(ingestfix_counts(fx).producers, 0);
 	frame_stream_deinit(&p);
 }
 
@@ -170,19 +145,19 @@ who_sends_no_value_is_told_and_ended(void **state)
 	size_t mark;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	mp_buf_bytes(frame_begin(&p, &mark), "\xc1", 1);
 	assert_int_equal(frame_end(&p, mark), 0);
-	ingestfix_append(&p, 3, "a", ANY, NULL);
+	ingestfix_append(&p, 3, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_hear_error(&p, 0, "bad_request");
 	/* What is held still comes; what stands behind is not looked at. */
-	assert_int_equal(counts_of(fx).producers, 1);
+	assert_int_equal(ingestfix_counts(fx).producers, 1);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
 	ingestfix_hear_end(&p);
-	assert_int_equal(counts_of(fx).producers, 0);
-	assert_int_equal(counts_of(fx).appends, 1);
+	assert_int_equal(ingestfix_counts(fx).producers, 0);
+	assert_int_equal(ingestfix_counts(fx).appends, 1);
 	frame_stream_deinit(&p);
 }
 
@@ -240,19 +215,19 @@ refusals_say_what_they_rest_on_and_are_counted(void **state)
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	answer = ingestfix_hear(&p, 1, "appended");
-	assert_false(bool_of(answer, "duplicate"));
+	assert_false(ingestfix_bool(answer, "duplicate"));
 	answer = ingestfix_hear(&p, 2, "appended");
-	assert_true(bool_of(answer, "duplicate"));
-	assert_int_equal(uint_of(answer, "seq"), 1);
+	assert_true(ingestfix_bool(answer, "duplicate"));
+	assert_int_equal(ingestfix_uint(answer, "seq"), 1);
 	answer = ingestfix_hear_error(&p, 3, "key_reused");
 	assert_true(slice_is(proto_get_str(answer, "key"), "k"));
 	answer = ingestfix_hear_error(&p, 4, "conflict");
 	assert_true(slice_is(proto_get_str(answer, "topic"), "a"));
-	assert_int_equal(uint_of(answer, "expected"), 9);
-	assert_int_equal(uint_of(answer, "actual"), 1);
+	assert_int_equal(ingestfix_uint(answer, "expected"), 9);
+	assert_int_equal(ingestfix_uint(answer, "actual"), 1);
 	answer = ingestfix_hear(&p, 5, "appended");
-	assert_int_equal(uint_of(answer, "seq"), 2);
-	counts = counts_of(fx);
+	assert_int_equal(ingestfix_uint(answer, "seq"), 2);
+	counts = ingestfix_counts(fx);
 	assert_int_equal(counts.appends, 2);
 	assert_int_equal(counts.events, 2);
 	assert_int_equal(counts.duplicates, 1);
@@ -321,15 +296,17 @@ checks_are_of_their_own_request(void **state)
 
 	ingestfix_dial(fx, &p, geteuid());
 	append_two(&p, 1, 5);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	append_two(&p, 3, 0);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	ingestfix_hear_error(&p, 1, "conflict");
-	assert_int_equal(uint_of(ingestfix_hear(&p, 2, "appended"), "seq"), 1);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 3, "appended"), "seq"), 2);
-	assert_int_equal(counts_of(fx).appends, 2);
-	assert_int_equal(counts_of(fx).events, 3);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 2, "appended"), "seq"), 1);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 3, "appended"), "seq"), 2);
+	assert_int_equal(ingestfix_counts(fx).appends, 2);
+	assert_int_equal(ingestfix_counts(fx).events, 3);
 	frame_stream_deinit(&p);
 }
 
@@ -380,8 +357,8 @@ emits_have_a_quota(void **state)
 	ingestfix_emit(&p, 1, "a");
 	ingestfix_send(fx, &p);
 	answer = ingestfix_hear_error(&p, 1, "rate_limited");
-	assert_true(uint_of(answer, "retry_ms") > 0);
-	assert_int_equal(counts_of(fx).emits, 0);
+	assert_true(ingestfix_uint(answer, "retry_ms") > 0);
+	assert_int_equal(ingestfix_counts(fx).emits, 0);
 	frame_stream_deinit(&p);
 }
 
@@ -404,13 +381,13 @@ while_a_flush_takes_too_long_appends_are_unavailable(void **state)
 	ingest_set_stall(fx->in, 0);
 	ingestfix_dial(fx, &p, geteuid());
 	/* A segment is begun, which is no flush. */
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	ingestfix_ask(&p, 3, "ping", NULL, 0);
 	assert_int_equal(frame_flush(&p), FRAME_IO_DONE);
 	syncfix_spare(fx->f);
@@ -420,7 +397,7 @@ while_a_flush_takes_too_long_appends_are_unavailable(void **state)
 	(void)ingestfix_hear(&p, 3, "pong");
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
-	ingestfix_append(&p, 4, "a", ANY, NULL);
+	ingestfix_append(&p, 4, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 4, "appended");
@@ -445,24 +422,23 @@ operations_of_others_are_refused(void **state)
 int
 main(void)
 {
-#define ON(test)                         \
-	cmocka_unit_test_setup_teardown( \
-	    test, ingestfix_setup, ingestfix_teardown)
 	const struct CMUnitTest tests[] = {
-		ON(an_answer_waits_until_its_frame_is_flushed),
-		ON(welcome_and_pong_name_what_is_durable),
-		ON(welcome_says_where_flushes_may_be_lost),
-		ON(welcome_says_how_far_back_keys_are_known),
-		ON(what_was_asked_before_the_end_is_answered),
-		ON(who_sends_no_value_is_told_and_ended),
-		ON(each_request_in_loose_form_is_its_own),
-		ON(refusals_say_what_they_rest_on_and_are_counted),
-		ON(operations_of_others_are_refused),
-		ON(a_conflict_says_what_was_expected),
-		ON(checks_are_of_their_own_request),
-		ON(an_emit_is_its_account_s_unless_it_says_otherwise),
-		ON(emits_have_a_quota),
-		ON(while_a_flush_takes_too_long_appends_are_unavailable),
+		INGESTFIX_TEST(an_answer_waits_until_its_frame_is_flushed),
+		INGESTFIX_TEST(welcome_and_pong_name_what_is_durable),
+		INGESTFIX_TEST(welcome_says_where_flushes_may_be_lost),
+		INGESTFIX_TEST(welcome_says_how_far_back_keys_are_known),
+		INGESTFIX_TEST(what_was_asked_before_the_end_is_answered),
+		INGESTFIX_TEST(who_sends_no_value_is_told_and_ended),
+		INGESTFIX_TEST(each_request_in_loose_form_is_its_own),
+		INGESTFIX_TEST(refusals_say_what_they_rest_on_and_are_counted),
+		INGESTFIX_TEST(operations_of_others_are_refused),
+		INGESTFIX_TEST(a_conflict_says_what_was_expected),
+		INGESTFIX_TEST(checks_are_of_their_own_request),
+		INGESTFIX_TEST(
+		    an_emit_is_its_account_s_unless_it_says_otherwise),
+		INGESTFIX_TEST(emits_have_a_quota),
+		INGESTFIX_TEST(
+		    while_a_flush_takes_too_long_appends_are_unavailable),
 	};
 
 	return cmocka_run_group_tests_name("ingest", tests, NULL, NULL);

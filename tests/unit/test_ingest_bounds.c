@@ -24,26 +24,6 @@ enum {
 	LARGE = 12 << 10
 };
 
-#define ANY UINT64_MAX
-
-static struct ingest_counts
-counts_of(const struct ingestfix *fx)
-{
-	struct ingest_counts counts;
-
-	ingest_counts(fx->in, &counts);
-	return counts;
-}
-
-static uint64_t
-uint_of(struct slice answer, const char *field)
-{
-	struct proto_uint v = proto_get_uint(answer, field);
-
-	assert_true(v.set);
-	return v.v;
-}
-
 /*
  * Send what p has packed and hear n answers, each of which says appended;
  * where neither gets on, the disk does.
@@ -62,7 +42,7 @@ store_all(struct ingestfix *fx, struct frame_stream *p, uint64_t n)
 		assert_int_not_equal(frame_flush(p), FRAME_IO_CLOSED);
 		ingestfix_turn(fx);
 		while (ingestfix_next(p, &value))
-			assert_int_equal(uint_of(value, "seq"), ++heard);
+			assert_int_equal(ingestfix_uint(value, "seq"), ++heard);
 		idle =
 		    frame_unsent(p) < unsent || heard > before ? 0 : idle + 1;
 		if (idle == 0)
@@ -83,8 +63,8 @@ a_request_waits_for_the_first_spare(void **state)
 
 	ingestfix_bound(fx);
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	/* Its bytes must stay where they are: what comes is not read. */
 	assert_int_equal(TAILQ_FIRST(&fx->in->all)->wanted, 0);
@@ -114,11 +94,11 @@ a_request_that_found_no_room_is_tried_again(void **state)
 	/* Some times what a segment and its spare hold before a flush. */
 	while (n < 1600) {
 		ingestfix_append_bytes(&p, ++n, LARGE);
-		ingestfix_append(&p, ++n, "a", ANY, NULL);
+		ingestfix_append(&p, ++n, "a", INGESTFIX_ANY, NULL);
 	}
 	store_all(fx, &p, n);
-	assert_int_equal(counts_of(fx).appends, n);
-	assert_int_equal(counts_of(fx).storage_full, 0);
+	assert_int_equal(ingestfix_counts(fx).appends, n);
+	assert_int_equal(ingestfix_counts(fx).storage_full, 0);
 	frame_stream_deinit(&p);
 }
 
@@ -134,7 +114,7 @@ a_full_disk_is_told_and_left_behind(void **state)
 	ingestfix_dial(fx, &p, geteuid());
 	space_try(fx->space);
 	/* The spare becomes the segment, and there is no room for another. */
-	while (counts_of(fx).storage_full == 0) {
+	while (ingestfix_counts(fx).storage_full == 0) {
 		ingestfix_append_bytes(&p, ++id, LARGE);
 		fx->f->write_fails = 0;
 		ingestfix_send(fx, &p);
@@ -144,18 +124,18 @@ a_full_disk_is_told_and_left_behind(void **state)
 			space_try(fx->space);
 		ingest_wake(fx->in);
 		ingestfix_turn(fx);
-		if (counts_of(fx).storage_full == 0)
+		if (ingestfix_counts(fx).storage_full == 0)
 			(void)ingestfix_hear(&p, id, "appended");
 	}
 	ingestfix_hear_error(&p, id, "storage_full");
-	assert_int_equal(counts_of(fx).appends, id - 1);
+	assert_int_equal(ingestfix_counts(fx).appends, id - 1);
 	fx->f->write_fails = 0;
 	space_try(fx->space);
 	ingestfix_append_bytes(&p, ++id, LARGE);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, id, "appended");
-	assert_int_equal(counts_of(fx).storage_full, 1);
+	assert_int_equal(ingestfix_counts(fx).storage_full, 1);
 	frame_stream_deinit(&p);
 }
 
@@ -171,24 +151,24 @@ unanswered_requests_are_bounded(void **state)
 
 	ingestfix_dial(fx, &p, geteuid());
 	for (uint64_t id = 1; id <= n; id++)
-		ingestfix_append(&p, id, "a", ANY, NULL);
+		ingestfix_append(&p, id, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
-	assert_int_equal(counts_of(fx).appends, INGEST_REQUESTS);
+	assert_int_equal(ingestfix_counts(fx).appends, INGEST_REQUESTS);
 	/* Others are served meanwhile. */
 	ingestfix_dial(fx, &other, geteuid());
-	ingestfix_append(&other, 1, "b", ANY, NULL);
+	ingestfix_append(&other, 1, "b", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &other);
-	assert_int_equal(counts_of(fx).appends, INGEST_REQUESTS + 1);
+	assert_int_equal(ingestfix_counts(fx).appends, INGEST_REQUESTS + 1);
 	/* With the answers the next ones are taken, though nothing is sent. */
 	ingestfix_done(fx);
-	assert_int_equal(counts_of(fx).appends, n + 1);
+	assert_int_equal(ingestfix_counts(fx).appends, n + 1);
 	ingestfix_done(fx);
 	for (uint64_t id = 1; id <= n; id++) {
 		struct slice value;
 
 		while (!ingestfix_next(&p, &value))
 			ingestfix_turn(fx);
-		assert_int_equal(uint_of(value, "id"), id);
+		assert_int_equal(ingestfix_uint(value, "id"), id);
 	}
 	(void)ingestfix_hear(&other, 1, "appended");
 	assert_int_equal(fx->in->request_bytes, 0);
@@ -208,28 +188,28 @@ their_bytes_are_bounded_and_given_back(void **state)
 		ingestfix_append_bytes(&p, ++id, LARGE);
 	/* Not all of it can be sent: the socket is full, and stays so. */
 	while (frame_flush(&p) == FRAME_IO_AGAIN) {
-		uint64_t before = counts_of(fx).appends;
+		uint64_t before = ingestfix_counts(fx).appends;
 
 		ingestfix_turn(fx);
-		if (counts_of(fx).appends == before)
+		if (ingestfix_counts(fx).appends == before)
 			break;
 	}
 	ingestfix_turn(fx);
-	taken = counts_of(fx).appends;
+	taken = ingestfix_counts(fx).appends;
 	assert_true(taken < id);
 	assert_true(fx->in->request_bytes >= INGEST_REQUEST_BYTES);
 	assert_true(fx->in->request_bytes < INGEST_REQUEST_BYTES + 2 * LARGE);
 	/* Who leaves takes what is his along, and nothing else. */
 	ingestfix_dial(fx, &left, geteuid());
-	ingestfix_append(&left, 1, "b", ANY, NULL);
+	ingestfix_append(&left, 1, "b", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &left);
-	assert_int_equal(counts_of(fx).producers, 2);
+	assert_int_equal(ingestfix_counts(fx).producers, 2);
 	assert_int_equal(shutdown(p.fd, SHUT_RDWR), 0);
 	frame_stream_deinit(&p);
 	ingestfix_done(fx);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&left, 1, "appended");
-	assert_int_equal(counts_of(fx).producers, 1);
+	assert_int_equal(ingestfix_counts(fx).producers, 1);
 	assert_int_equal(fx->in->request_bytes, 0);
 	frame_stream_deinit(&left);
 }
@@ -243,7 +223,7 @@ requests_of_all_are_bounded_together(void **state)
 
 	ingestfix_dial(fx, &p, geteuid());
 	fx->in->request_bytes += INGEST_TOTAL_BYTES;
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	ingestfix_hear_nothing(&p);
@@ -262,7 +242,7 @@ who_is_ended_gives_back_what_is_in_hand(void **state)
 	size_t mark;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	assert_true(fx->in->request_bytes > 0);
 	/* Longer than any may be, though not all of it will come. */
@@ -272,7 +252,7 @@ who_is_ended_gives_back_what_is_in_hand(void **state)
 	ingestfix_send(fx, &p);
 	ingestfix_hear_end(&p);
 	assert_int_equal(fx->in->request_bytes, 0);
-	assert_int_equal(counts_of(fx).producers, 0);
+	assert_int_equal(ingestfix_counts(fx).producers, 0);
 	frame_stream_deinit(&p);
 }
 
@@ -288,7 +268,7 @@ producers_are_bounded(void **state)
 	ingestfix_dial(fx, &p, geteuid());
 	ingestfix_hear_end(&p);
 	ingestfix_hear_nothing(&last);
-	assert_int_equal(counts_of(fx).producers, INGEST_PRODUCERS);
+	assert_int_equal(ingestfix_counts(fx).producers, INGEST_PRODUCERS);
 	fx->in->counts.producers -= INGEST_PRODUCERS - 1;
 	frame_stream_deinit(&last);
 	frame_stream_deinit(&p);
@@ -319,7 +299,7 @@ answers_that_nobody_reads_are_bounded(void **state)
 	while (heard < asked) {
 		ingestfix_turn(fx);
 		while (ingestfix_next(&p, &value))
-			assert_int_equal(uint_of(value, "id"), ++heard);
+			assert_int_equal(ingestfix_uint(value, "id"), ++heard);
 		(void)!frame_flush(&p);
 	}
 	frame_stream_deinit(&p);
@@ -334,10 +314,10 @@ who_drains_takes_nothing_and_answers_what_is_held(void **state)
 	struct frame_stream p;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	assert_false(ingest_drain(fx->in));
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	ingestfix_ask(&p, 3, "ping", NULL, 0);
 	ingestfix_send(fx, &p);
 	ingestfix_hear_error(&p, 2, "unavailable");
@@ -358,21 +338,21 @@ after_a_failure_the_outcome_is_not_known(void **state)
 	struct frame_stream waits;
 
 	ingestfix_dial(fx, &p, geteuid());
-	ingestfix_append(&p, 1, "a", ANY, NULL);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	/* One that finds no room was not begun, and is not waited for. */
 	assert_int_equal(space_new(fx->f->lw, -1, &fx->space), 0);
 	fx->sq.space = fx->space;
 	ingestfix_dial(fx, &waits, geteuid());
-	ingestfix_append(&waits, 1, "a", ANY, NULL);
+	ingestfix_append(&waits, 1, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &waits);
 	ingest_fail(fx->in, "it failed");
 	assert_true(ingest_drain(fx->in));
 	ingestfix_turn(fx);
 	ingestfix_hear_error(&p, 1, "unknown");
 	ingestfix_hear_error(&p, 2, "unknown");
-	ingestfix_append(&p, 3, "a", ANY, NULL);
+	ingestfix_append(&p, 3, "a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_hear_error(&p, 3, "unavailable");
 	ingestfix_hear_nothing(&waits);
@@ -384,21 +364,19 @@ after_a_failure_the_outcome_is_not_known(void **state)
 int
 main(void)
 {
-#define ON(test)                         \
-	cmocka_unit_test_setup_teardown( \
-	    test, ingestfix_setup, ingestfix_teardown)
 	const struct CMUnitTest tests[] = {
-		ON(a_request_waits_for_the_first_spare),
-		ON(a_request_that_found_no_room_is_tried_again),
-		ON(a_full_disk_is_told_and_left_behind),
-		ON(unanswered_requests_are_bounded),
-		ON(their_bytes_are_bounded_and_given_back),
-		ON(requests_of_all_are_bounded_together),
-		ON(who_is_ended_gives_back_what_is_in_hand),
-		ON(producers_are_bounded),
-		ON(answers_that_nobody_reads_are_bounded),
-		ON(who_drains_takes_nothing_and_answers_what_is_held),
-		ON(after_a_failure_the_outcome_is_not_known),
+		INGESTFIX_TEST(a_request_waits_for_the_first_spare),
+		INGESTFIX_TEST(a_request_that_found_no_room_is_tried_again),
+		INGESTFIX_TEST(a_full_disk_is_told_and_left_behind),
+		INGESTFIX_TEST(unanswered_requests_are_bounded),
+		INGESTFIX_TEST(their_bytes_are_bounded_and_given_back),
+		INGESTFIX_TEST(requests_of_all_are_bounded_together),
+		INGESTFIX_TEST(who_is_ended_gives_back_what_is_in_hand),
+		INGESTFIX_TEST(producers_are_bounded),
+		INGESTFIX_TEST(answers_that_nobody_reads_are_bounded),
+		INGESTFIX_TEST(
+		    who_drains_takes_nothing_and_answers_what_is_held),
+		INGESTFIX_TEST(after_a_failure_the_outcome_is_not_known),
 	};
 
 	return cmocka_run_group_tests_name("ingest_bounds", tests, NULL, NULL);

@@ -28,35 +28,6 @@ enum {
 };
 
 #define NAMELESS 3999999999U
-#define ANY	 UINT64_MAX
-
-static struct ingest_counts
-counts_of(const struct ingestfix *fx)
-{
-	struct ingest_counts counts;
-
-	ingest_counts(fx->in, &counts);
-	return counts;
-}
-
-static uint64_t
-uint_of(struct slice answer, const char *field)
-{
-	struct proto_uint v = proto_get_uint(answer, field);
-
-	assert_true(v.set);
-	return v.v;
-}
-
-static bool
-bool_of(struct slice answer, const char *field)
-{
-	struct mp_walk w = mp_walk(proto_get(answer, field));
-	struct mp_item item;
-
-	assert_true(mp_next(&w, &item) && item.type == MP_BOOL);
-	return item.boolean;
-}
 
 /* The group of administrators, which this machine may lack. */
 struct group *__wrap_getgrnam(const char *name);
@@ -95,7 +66,7 @@ a_member_of_the_group_is_an_administrator(void **state)
 	assert_int_equal(setgroups(1, &admins), 0);
 	ingestfix_dial(fx, &p, STRANGER);
 	assert_int_equal(setgroups((size_t)n, before), 0);
-	ingestfix_append(&p, 1, "$a", ANY, NULL);
+	ingestfix_append(&p, 1, "$a", INGESTFIX_ANY, NULL);
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
@@ -110,12 +81,12 @@ a_stranger_writes_no_system_topic(void **state)
 	struct frame_stream own, p;
 
 	ingestfix_dial(fx, &own, geteuid());
-	ingestfix_append(&own, 1, "$a", ANY, NULL);
+	ingestfix_append(&own, 1, "$a", INGESTFIX_ANY, NULL);
 	ingestfix_emit(&own, 2, "$a");
 	ingestfix_send(fx, &own);
 	ingestfix_dial(fx, &p, STRANGER);
-	ingestfix_append(&p, 1, "$a", ANY, NULL);
-	ingestfix_append(&p, 2, "a", ANY, NULL);
+	ingestfix_append(&p, 1, "$a", INGESTFIX_ANY, NULL);
+	ingestfix_append(&p, 2, "a", INGESTFIX_ANY, NULL);
 	ingestfix_emit(&p, 3, "$a");
 	ingestfix_emit(&p, 4, "a");
 	ingestfix_send(fx, &p);
@@ -126,7 +97,7 @@ a_stranger_writes_no_system_topic(void **state)
 	(void)ingestfix_hear(&p, 4, "ok");
 	(void)ingestfix_hear(&own, 1, "appended");
 	(void)ingestfix_hear(&own, 2, "ok");
-	assert_int_equal(counts_of(fx).emits, 2);
+	assert_int_equal(ingestfix_counts(fx).emits, 2);
 	frame_stream_deinit(&own);
 	frame_stream_deinit(&p);
 }
@@ -141,16 +112,16 @@ keys_are_each_account_s_own(void **state)
 
 	ingestfix_dial(fx, &own, geteuid());
 	ingestfix_dial(fx, &p, STRANGER);
-	ingestfix_append(&own, 1, "a", ANY, "k");
+	ingestfix_append(&own, 1, "a", INGESTFIX_ANY, "k");
 	ingestfix_send(fx, &own);
-	ingestfix_append(&p, 1, "a", ANY, "k");
+	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, "k");
 	ingestfix_send(fx, &p);
 	ingestfix_done(fx);
 	answer = ingestfix_hear(&own, 1, "appended");
-	assert_false(bool_of(answer, "duplicate"));
+	assert_false(ingestfix_bool(answer, "duplicate"));
 	answer = ingestfix_hear(&p, 1, "appended");
-	assert_false(bool_of(answer, "duplicate"));
-	assert_int_equal(uint_of(answer, "seq"), 2);
+	assert_false(ingestfix_bool(answer, "duplicate"));
+	assert_int_equal(ingestfix_uint(answer, "seq"), 2);
 	frame_stream_deinit(&own);
 	frame_stream_deinit(&p);
 }
@@ -235,8 +206,9 @@ rows_come_with_a_descriptor_and_a_seq(void **state)
 	ingestfix_ask(&p, 3, "base", "seq", 5);
 	ingestfix_send(fx, &p);
 	assert_int_equal(
-	    uint_of(ingestfix_hear(&p, 1, "welcome"), "oldest"), 42);
-	assert_int_equal(uint_of(ingestfix_hear(&p, 2, "retain"), "seq"), 0);
+	    ingestfix_uint(ingestfix_hear(&p, 1, "welcome"), "oldest"), 42);
+	assert_int_equal(
+	    ingestfix_uint(ingestfix_hear(&p, 2, "retain"), "seq"), 0);
 	ingestfix_hear_error(&p, 3, "bad_request");
 	ingestfix_ask(&p, 4, "base", "seq", 5);
 	send_with(fx, &p, fx->f->dir->fd);
@@ -252,16 +224,13 @@ rows_come_with_a_descriptor_and_a_seq(void **state)
 int
 main(void)
 {
-#define ON(test)                         \
-	cmocka_unit_test_setup_teardown( \
-	    test, ingestfix_setup, ingestfix_teardown)
 	const struct CMUnitTest tests[] = {
-		ON(a_stranger_writes_no_system_topic),
-		ON(who_has_no_name_is_called_by_number),
-		ON(a_member_of_the_group_is_an_administrator),
-		ON(keys_are_each_account_s_own),
-		ON(only_the_broker_and_administrators_hand_over),
-		ON(rows_come_with_a_descriptor_and_a_seq),
+		INGESTFIX_TEST(a_stranger_writes_no_system_topic),
+		INGESTFIX_TEST(who_has_no_name_is_called_by_number),
+		INGESTFIX_TEST(a_member_of_the_group_is_an_administrator),
+		INGESTFIX_TEST(keys_are_each_account_s_own),
+		INGESTFIX_TEST(only_the_broker_and_administrators_hand_over),
+		INGESTFIX_TEST(rows_come_with_a_descriptor_and_a_seq),
 	};
 
 	if (geteuid() != 0) {
