@@ -219,6 +219,44 @@ modelfix_put_file(
 }
 
 void
+modelfix_put_inside(struct modelfix *m, uint64_t first_seq,
+    uint64_t of_first_seq, struct modelfix_copy *c)
+{
+	struct modelfix_copy other;
+	char name[SEGMENT_NAME_SIZE];
+
+	snprintf(name, sizeof(name), "%s", modelfix_named(m, first_seq));
+	filemodel_edit(
+	    m->fm, modelfix_named(m, of_first_seq), modelfix_take_copy, &other);
+	filemodel_edit(m->fm, name, modelfix_take_copy, c);
+	memset(c->bytes, 0, SEGMENT_FRAMES);
+	memset(c->bytes + modelfix_page(1), 0, LOG_PAGE);
+	memcpy(c->bytes + modelfix_page(1) + 100,
+	    other.bytes + modelfix_page(0), LOG_PAGE - 200);
+	modelfix_put_file(m, name, c);
+}
+
+void
+modelfix_put_foreign(struct modelfix *m, size_t n, struct modelfix_copy *was)
+{
+	CLEANUP(filemodel_freep) struct filemodel *other = filemodel_new(2);
+	char name[SEGMENT_NAME_SIZE];
+	struct modelfix_copy c;
+	struct logfix fx;
+
+	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
+	fx.segment_bytes = sizeof(c.bytes);
+	logfix_start(&fx);
+	logfix_fill(&fx, 20, 3);
+	logfix_deinit(&fx);
+	snprintf(
+	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, n)));
+	filemodel_edit(m->fm, name, modelfix_take_copy, was);
+	filemodel_edit(other, name, modelfix_take_copy, &c);
+	modelfix_put_file(m, name, &c);
+}
+
+void
 modelfix_append_frame_of(struct modelfix *m, const char *name, uint64_t at)
 {
 	uint8_t page[LOG_PAGE], *frame, *event;

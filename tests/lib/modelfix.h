@@ -69,6 +69,20 @@ void modelfix_put_file(
     struct modelfix *m, const char *name, const struct modelfix_copy *c);
 
 /*
+ * A segment without headers, whose second frame is damaged and has in its
+ * bytes the first frame of another one of the log; *c: what it is now.
+ */
+void modelfix_put_inside(struct modelfix *m, uint64_t first_seq,
+    uint64_t of_first_seq, struct modelfix_copy *c);
+
+/*
+ * The nth segment (from 0 on) of another log of the same events, in the place
+ * of the log's own, which is *was then.
+ */
+void modelfix_put_foreign(
+    struct modelfix *m, size_t n, struct modelfix_copy *was);
+
+/*
  * Append an event whose bytes are those of the frame at `at` of a file: an
  * event may be a piece of any log.
  */

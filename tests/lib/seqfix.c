@@ -431,3 +431,21 @@ seqfix_work(struct seqfix *sf, unsigned n)
 	}
 	return err;
 }
+
+int
+seqfix_begin(
+    struct seqfix *sf, struct ledger *ledger, uint64_t seed, unsigned n)
+{
+	int err;
+
+	seqfix_init(sf, filemodel_new(seed), ledger, seed);
+	err = seqfix_start(sf, false);
+	return err ? err : seqfix_work(sf, n);
+}
+
+void
+seqfix_end(struct seqfix *sf)
+{
+	seqfix_stop(sf);
+	sf->fm = filemodel_free(sf->fm);
+}

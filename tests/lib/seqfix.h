@@ -108,6 +108,11 @@ MUST_CHECK int seqfix_idle(struct seqfix *sf);
  * IDLE frame.  0, -errno, or SEQFIX_WRONG.
  */
 MUST_CHECK int seqfix_work(struct seqfix *sf, unsigned n);
+/* The same of a new writer over a model of its own; ledger: an empty one. */
+MUST_CHECK int seqfix_begin(
+    struct seqfix *sf, struct ledger *ledger, uint64_t seed, unsigned n);
+/* Let go of it, and of its model. */
+void seqfix_end(struct seqfix *sf);
 
 /* What is wrong with rows; all zero: nothing. */
 struct seqfix_lie {

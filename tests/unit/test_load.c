@@ -35,7 +35,6 @@ static uint64_t seed;
 
 /* The log of a writer that has ended, and left no checkpoint. */
 struct left {
-	struct filemodel *fm;
 	struct ledger ledger;
 	struct seqfix sf;
 	struct log_tail tail;
@@ -46,10 +45,8 @@ setup(void **state)
 {
 	static struct left l;
 
-	l = (struct left){ .fm = filemodel_new(seed) };
-	seqfix_init(&l.sf, l.fm, &l.ledger, seed);
-	assert_int_equal(seqfix_start(&l.sf, false), 0);
-	assert_int_equal(seqfix_work(&l.sf, ROUNDS), 0);
+	l = (struct left){ 0 };
+	assert_int_equal(seqfix_begin(&l.sf, &l.ledger, seed, ROUNDS), 0);
 	*state = &l;
 	return 0;
 }
@@ -59,8 +56,7 @@ teardown(void **state)
 {
 	struct left *l = *state;
 
-	seqfix_stop(&l->sf);
-	l->fm = filemodel_free(l->fm);
+	seqfix_end(&l->sf);
 	return 0;
 }
 
@@ -70,7 +66,7 @@ retain(struct left *l, struct log_floor *floor)
 {
 	assert_int_equal(seqfix_retain(&l->sf, KEEP), 0);
 	assert_int_equal(
-	    floor_read(filemodel_io(l->fm), l->sf.dirfd, floor, &l->sf.why),
+	    floor_read(filemodel_io(l->sf.fm), l->sf.dirfd, floor, &l->sf.why),
 	    FLOOR_READ);
 }
 
@@ -81,9 +77,9 @@ load(struct left *l, const struct sysio *io)
 	CLEANUP(state_deinit) struct state st = { 0 };
 
 	seqfix_stop(&l->sf);
-	if (filemodel_size(l->fm, CHECKPOINT_NAME) >= 0)
-		filemodel_put_aside(l->fm, CHECKPOINT_NAME, NULL);
-	if (recover_log(filemodel_io(l->fm), l->sf.dirfd, NULL, 0, NULL,
+	if (filemodel_size(l->sf.fm, CHECKPOINT_NAME) >= 0)
+		filemodel_put_aside(l->sf.fm, CHECKPOINT_NAME, NULL);
+	if (recover_log(filemodel_io(l->sf.fm), l->sf.dirfd, NULL, 0, NULL,
 		&l->tail, &l->sf.why) != RECOVER_OK)
 		fail_msg("%s", l->sf.why.text);
 	return load_state(
@@ -96,7 +92,7 @@ spoil(struct left *l, const char *name, uint64_t at)
 {
 	struct modelfix_edit e = { .at = at, .len = 1 };
 
-	filemodel_edit(l->fm, name, modelfix_apply_edit, &e);
+	filemodel_edit(l->sf.fm, name, modelfix_apply_edit, &e);
 }
 
 /* Recovery trusts its seal; versions and keys come from its events. */
@@ -107,9 +103,9 @@ a_damaged_event_of_a_sealed_segment_ends_a_start(void **state)
 	char name[SEGMENT_NAME_SIZE];
 
 	segment_name(name, 1, 1, ".seg");
-	assert_int_equal(load(l, filemodel_io(l->fm)), LOAD_DONE);
+	assert_int_equal(load(l, filemodel_io(l->sf.fm)), LOAD_DONE);
 	spoil(l, name, SEGMENT_FRAMES + LOG_FRAME_HEADER + 20);
-	assert_int_equal(load(l, filemodel_io(l->fm)), LOAD_DAMAGED);
+	assert_int_equal(load(l, filemodel_io(l->sf.fm)), LOAD_DAMAGED);
 	assert_non_null(strstr(l->sf.why.text, name));
 }
 
@@ -124,15 +120,15 @@ a_damaged_state_in_the_base_ends_a_start(void **state)
 	struct log_floor floor;
 
 	retain(l, &floor);
-	assert_int_equal(base_open(filemodel_io(l->fm), l->sf.dirfd,
+	assert_int_equal(base_open(filemodel_io(l->sf.fm), l->sf.dirfd,
 			     floor.seq - 1, floor.log_id, &base, &l->sf.why),
 	    BASE_OPENED);
 	id = base_id(base);
 	base_name(name, id->seq);
-	assert_int_equal(load(l, filemodel_io(l->fm)), LOAD_DONE);
+	assert_int_equal(load(l, filemodel_io(l->sf.fm)), LOAD_DONE);
 	for (uint64_t at = 0; at < id->state_bytes; at += 7) {
 		spoil(l, name, id->rows_bytes + at);
-		if (load(l, filemodel_io(l->fm)) != LOAD_DAMAGED ||
+		if (load(l, filemodel_io(l->sf.fm)) != LOAD_DAMAGED ||
 		    !strstr(l->sf.why.text, "the state in the base"))
 			fail_msg("byte %d: %s", (int)at, l->sf.why.text);
 		spoil(l, name, id->rows_bytes + at);
@@ -171,7 +167,7 @@ a_state_that_cannot_be_read_is_not_damaged(void **state)
 	struct sysio io;
 
 	retain(l, &floor);
-	model = filemodel_io(l->fm);
+	model = filemodel_io(l->sf.fm);
 	assert_int_equal(base_open(model, l->sf.dirfd, floor.seq - 1,
 			     floor.log_id, &base, &l->sf.why),
 	    BASE_OPENED);
@@ -193,7 +189,7 @@ put_base(struct left *l, const struct log_floor *floor)
 	CLEANUP(state_deinit) struct state st = { 0 };
 	CLEANUP(base_writer_freep) struct base_writer *w = NULL;
 	CLEANUP(archive_freep) struct archive *rows = NULL;
-	const struct sysio *io = filemodel_io(l->fm);
+	const struct sysio *io = filemodel_io(l->sf.fm);
 	struct log_tail tail = { .epoch = floor->epoch,
 		.last_seq = floor->seq - 1,
 		.oldest_seq = 1 };
@@ -223,7 +219,7 @@ a_state_of_another_event_than_its_base_ends_a_start(void **state)
 {
 	const struct retain_policy policy = { .keep_bytes = KEEP };
 	struct left *l = *state;
-	const struct sysio *io = filemodel_io(l->fm);
+	const struct sysio *io = filemodel_io(l->sf.fm);
 	struct log_floor floor;
 
 	assert_int_equal(

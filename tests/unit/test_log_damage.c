@@ -185,21 +185,10 @@ static void
 a_segment_of_another_log_is_found_out(void **state)
 {
 	struct modelfix *m = *state;
-	CLEANUP(filemodel_freep) struct filemodel *other = filemodel_new(2);
-	struct logfix fx;
-	char name[SEGMENT_NAME_SIZE];
-	struct modelfix_copy c;
+	struct modelfix_copy was;
 
 	modelfix_fill_segments(m);
-	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
-	fx.segment_bytes = 32 << 10;
-	logfix_start(&fx);
-	logfix_fill(&fx, 20, 3);
-	logfix_deinit(&fx);
-	/* The same name, and the same events in it. */
-	memcpy(name, modelfix_named(m, modelfix_nth(m, 2)), sizeof(name));
-	filemodel_edit(other, name, modelfix_take_copy, &c);
-	modelfix_put_file(m, name, &c);
+	modelfix_put_foreign(m, 2, &was);
 	modelfix_expect_damage(m, LOG_FOREIGN_SEGMENT, "another log");
 }
 

@@ -50,27 +50,6 @@ verified(struct modelfix *m, struct told *told)
 	return verify.problems;
 }
 
-/* Segment n of another log of the same events, in the place of the own one. */
-static void
-put_of_another_log(struct modelfix *m, size_t n, struct modelfix_copy *was)
-{
-	CLEANUP(filemodel_freep) struct filemodel *other = filemodel_new(2);
-	char name[SEGMENT_NAME_SIZE];
-	struct modelfix_copy c;
-	struct logfix fx;
-
-	logfix_init(&fx, filemodel_io(other), filemodel_root(other));
-	fx.segment_bytes = sizeof(c.bytes);
-	logfix_start(&fx);
-	logfix_fill(&fx, 20, 3);
-	logfix_deinit(&fx);
-	snprintf(
-	    name, sizeof(name), "%s", modelfix_named(m, modelfix_nth(m, n)));
-	filemodel_edit(m->fm, name, modelfix_take_copy, was);
-	filemodel_edit(other, name, modelfix_take_copy, &c);
-	modelfix_put_file(m, name, &c);
-}
-
 static void
 one_of_another_log_makes_no_other_foreign(void **state)
 {
@@ -100,7 +79,7 @@ one_of_another_log_makes_no_other_foreign(void **state)
 		    "foreign segment: segment '%s': it belongs to another "
 		    "log\n",
 		    name);
-		put_of_another_log(m, places[i].nth, &was);
+		modelfix_put_foreign(m, places[i].nth, &was);
 		assert_int_equal(verified(m, &told), 2);
 		assert_ptr_equal(strstr(told.text, sentence), told.text);
 		assert_non_null(strstr(told.text, places[i].besides));

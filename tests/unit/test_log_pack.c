@@ -27,33 +27,14 @@
 #include "log/pack.h"
 #include "log/strip.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/packed.h"
 #include "tests/lib/retainfix.h"
 
 enum {
 	SEGMENT = sizeof(((struct modelfix_copy *)0)->bytes),
 	LAST = 60,	/* of modelfix_fill_segments() */
 	DEADLINE = 300, /* seconds, of what takes some milliseconds */
-};
-
-/* Offsets of doc/formats.md. */
-enum {
-	AT_MAGIC = 0,
-	AT_VERSION = 8,
-	AT_BLOCK = 12,
-	AT_CAPACITY = 16,
-	AT_COVERED = 24,
-	AT_INDEX = 32,
-	AT_SALT = 40,
-	AT_INDEX_CRC = 56,
-	AT_CRC = 60,
-	HEADER = 64,
-	ENTRY = 24,
 	ENTRIES = 2, /* of a segment as small as those: headers, and the rest */
-	ENTRY_OFFSET = 0,
-	ENTRY_BYTES = 8,
-	ENTRY_CRC = 12,
-	ENTRY_FRAME = 16,
-	BLOCK = 256 << 10,
 };
 
 static bool
@@ -157,16 +138,17 @@ enum {
 
 static void
 pack_old_block(struct zstd *z, uint8_t *raw, size_t len, uint32_t salt,
-    struct mp_buf *out, uint8_t entry[ENTRY])
+    struct mp_buf *out, uint8_t entry[PACKED_ENTRY])
 {
 	size_t frame = strip_find(raw, len, salt), at = out->len;
 
 	strip_frames(raw, len, frame, salt);
 	assert_int_equal(zstd_compress_block(z, 1, slice_of(raw, len), out), 0);
-	put_le64(entry + ENTRY_OFFSET, at);
-	put_le32(entry + ENTRY_BYTES, (uint32_t)(out->len - at));
-	put_le32(entry + ENTRY_CRC, crc32c(0, out->p + at, out->len - at));
-	put_le32(entry + ENTRY_FRAME, (uint32_t)frame);
+	put_le64(entry + PACKED_ENTRY_OFFSET, at);
+	put_le32(entry + PACKED_ENTRY_BYTES, (uint32_t)(out->len - at));
+	put_le32(
+	    entry + PACKED_ENTRY_CRC, crc32c(0, out->p + at, out->len - at));
+	put_le32(entry + PACKED_ENTRY_FRAME, (uint32_t)frame);
 }
 
 /* The segment s, whose bytes are at p, as a program of that time packed it. */
@@ -174,32 +156,33 @@ static size_t
 pack_old(const struct segment *s, const uint8_t *p, struct mp_buf *out)
 {
 	CLEANUP(zstd_deinit) struct zstd z = { 0 };
-	static uint8_t index[LARGE / BLOCK * ENTRY], raw[BLOCK];
+	static uint8_t index[LARGE / PACKED_BLOCK * PACKED_ENTRY],
+	    raw[PACKED_BLOCK];
 	uint64_t covered = ALIGN_UP(s->footer.valid_length, LOG_PAGE);
-	uint8_t h[HEADER] = { 0 };
+	uint8_t h[PACKED_HEADER] = { 0 };
 	size_t n = 0;
 
-	mp_buf_bytes(out, h, HEADER);
-	for (uint64_t at = 0; at < covered; at += BLOCK, n++) {
-		size_t len = (size_t)MIN(covered - at, (uint64_t)BLOCK);
+	mp_buf_bytes(out, h, PACKED_HEADER);
+	for (uint64_t at = 0; at < covered; at += PACKED_BLOCK, n++) {
+		size_t len = (size_t)MIN(covered - at, (uint64_t)PACKED_BLOCK);
 
 		memcpy(raw, p + at, len);
-		pack_old_block(
-		    &z, raw, len, s->header.salt, out, index + n * ENTRY);
+		pack_old_block(&z, raw, len, s->header.salt, out,
+		    index + n * PACKED_ENTRY);
 	}
-	put_le64(h + AT_MAGIC, PACK_MAGIC);
-	put_le32(h + AT_VERSION, 1);
-	put_le32(h + AT_BLOCK, BLOCK);
-	put_le64(h + AT_CAPACITY, LARGE);
-	put_le64(h + AT_COVERED, covered);
-	put_le64(h + AT_INDEX, out->len);
-	put_le32(h + AT_SALT, s->header.salt);
-	put_le32(h + AT_INDEX_CRC, crc32c(0, index, n * ENTRY));
-	put_le32(h + AT_CRC, crc32c(0, h, AT_CRC));
-	mp_buf_bytes(out, index, n * ENTRY);
+	put_le64(h + PACKED_AT_MAGIC, PACK_MAGIC);
+	put_le32(h + PACKED_AT_VERSION, 1);
+	put_le32(h + PACKED_AT_BLOCK, PACKED_BLOCK);
+	put_le64(h + PACKED_AT_CAPACITY, LARGE);
+	put_le64(h + PACKED_AT_COVERED, covered);
+	put_le64(h + PACKED_AT_INDEX, out->len);
+	put_le32(h + PACKED_AT_SALT, s->header.salt);
+	put_le32(h + PACKED_AT_INDEX_CRC, crc32c(0, index, n * PACKED_ENTRY));
+	put_le32(h + PACKED_AT_CRC, crc32c(0, h, PACKED_AT_CRC));
+	mp_buf_bytes(out, index, n * PACKED_ENTRY);
 	mp_buf_bytes(out, p + LARGE - LOG_PAGE, LOG_PAGE);
 	assert_false(out->failed);
-	memcpy(out->p, h, HEADER);
+	memcpy(out->p, h, PACKED_HEADER);
 	return n;
 }
 
@@ -254,7 +237,7 @@ one_of_version_1_is_read_across_its_blocks(void **state)
 	assert_int_equal(packed_pread(pk, is, LARGE, 0), LARGE);
 	assert_memory_equal(was, is, LARGE);
 	/* Backwards, so that no block is at hand. */
-	for (uint64_t at = n * BLOCK; at > 0; at -= BLOCK) {
+	for (uint64_t at = n * PACKED_BLOCK; at > 0; at -= PACKED_BLOCK) {
 		uint64_t from = at - 1000;
 		size_t len = (size_t)MIN(2000, LARGE - from);
 
@@ -418,7 +401,8 @@ no_byte_of_a_packed_segment_changes_an_event(void **state)
 		modelfix_spoil(m, name, (uint64_t)at, 1);
 	}
 	/* Index and seal are no loss, nor are the zeros behind it. */
-	assert_true(told > 0 && told + LOG_PAGE + ENTRIES * ENTRY >= size);
+	assert_true(
+	    told > 0 && told + LOG_PAGE + ENTRIES * PACKED_ENTRY >= size);
 	modelfix_expect_recovered(m, LAST);
 }
 
@@ -463,9 +447,9 @@ struct lie {
 static void
 tell_lie(void *arg, uint8_t *bytes, uint64_t size)
 {
-	uint8_t *index = bytes + size - LOG_PAGE - ENTRIES * ENTRY;
+	uint8_t *index = bytes + size - LOG_PAGE - ENTRIES * PACKED_ENTRY;
 	struct lie *lie = arg;
-	uint8_t *at = (lie->in_index ? index + ENTRY : bytes) + lie->at;
+	uint8_t *at = (lie->in_index ? index + PACKED_ENTRY : bytes) + lie->at;
 	uint64_t was = lie->len == 4 ? get_le32(at) : get_le64(at);
 
 	if (lie->len == 4)
@@ -473,8 +457,9 @@ tell_lie(void *arg, uint8_t *bytes, uint64_t size)
 	else
 		put_le64(at, lie->v);
 	lie->v = was;
-	put_le32(bytes + AT_INDEX_CRC, crc32c(0, index, ENTRIES * ENTRY));
-	put_le32(bytes + AT_CRC, crc32c(0, bytes, AT_CRC));
+	put_le32(bytes + PACKED_AT_INDEX_CRC,
+	    crc32c(0, index, ENTRIES * PACKED_ENTRY));
+	put_le32(bytes + PACKED_AT_CRC, crc32c(0, bytes, PACKED_AT_CRC));
 }
 
 /* What comes of opening the first segment after that lie, and reading it. */
@@ -502,18 +487,19 @@ static void
 a_header_that_lies_is_damaged(void **state)
 {
 	static const struct lie lies[] = {
-		{ AT_BLOCK, 4, 0 },
-		{ AT_BLOCK, 4, 256 << 11 },
-		{ AT_CAPACITY, 8, 0 },
-		{ AT_CAPACITY, 8, LOG_PAGE },
-		{ AT_CAPACITY, 8, (UINT64_C(1) << 40) + LOG_PAGE },
-		{ AT_CAPACITY, 8, UINT64_MAX },
-		{ AT_COVERED, 8, 0 },
-		{ AT_COVERED, 8, SEGMENT - LOG_PAGE + 1 },
-		{ AT_COVERED, 8, UINT64_MAX },
-		{ AT_INDEX, 8, 0 },
-		{ AT_INDEX, 8, UINT64_MAX },
-		{ AT_INDEX, 8, UINT64_MAX - LOG_PAGE - ENTRIES * ENTRY + 1 },
+		{ PACKED_AT_BLOCK, 4, 0 },
+		{ PACKED_AT_BLOCK, 4, 256 << 11 },
+		{ PACKED_AT_CAPACITY, 8, 0 },
+		{ PACKED_AT_CAPACITY, 8, LOG_PAGE },
+		{ PACKED_AT_CAPACITY, 8, (UINT64_C(1) << 40) + LOG_PAGE },
+		{ PACKED_AT_CAPACITY, 8, UINT64_MAX },
+		{ PACKED_AT_COVERED, 8, 0 },
+		{ PACKED_AT_COVERED, 8, SEGMENT - LOG_PAGE + 1 },
+		{ PACKED_AT_COVERED, 8, UINT64_MAX },
+		{ PACKED_AT_INDEX, 8, 0 },
+		{ PACKED_AT_INDEX, 8, UINT64_MAX },
+		{ PACKED_AT_INDEX, 8,
+		    UINT64_MAX - LOG_PAGE - ENTRIES * PACKED_ENTRY + 1 },
 	};
 	struct modelfix *m = *state;
 	struct modelfix_copy c;
@@ -529,7 +515,7 @@ a_header_that_lies_is_damaged(void **state)
 static void
 a_newer_version_is_named_whatever_its_header_says(void **state)
 {
-	struct lie block = { AT_BLOCK, 4, 1 << 20 };
+	struct lie block = { PACKED_AT_BLOCK, 4, 1 << 20 };
 	struct modelfix *m = *state;
 	struct modelfix_copy c;
 
@@ -537,7 +523,8 @@ a_newer_version_is_named_whatever_its_header_says(void **state)
 	retainfix_pack_all(&m->fx);
 	filemodel_edit(m->fm, modelfix_named(m, 1), tell_lie, &block);
 	assert_int_equal(
-	    open_lying(m, (struct lie){ AT_VERSION, 4, 3 }, &c), -ENOTSUP);
+	    open_lying(m, (struct lie){ PACKED_AT_VERSION, 4, 3 }, &c),
+	    -ENOTSUP);
 	assert_non_null(strstr(m->fx.why.text, "format version 3"));
 }
 
@@ -545,12 +532,12 @@ static void
 a_block_whose_entry_lies_reads_as_zeros(void **state)
 {
 	static const struct lie lies[] = {
-		{ ENTRY_OFFSET, 8, UINT64_MAX, true },
-		{ ENTRY_OFFSET, 8, INT64_MAX, true },
-		{ ENTRY_BYTES, 4, 0, true },
-		{ ENTRY_BYTES, 4, UINT32_MAX, true },
+		{ PACKED_ENTRY_OFFSET, 8, UINT64_MAX, true },
+		{ PACKED_ENTRY_OFFSET, 8, INT64_MAX, true },
+		{ PACKED_ENTRY_BYTES, 4, 0, true },
+		{ PACKED_ENTRY_BYTES, 4, UINT32_MAX, true },
 	};
-	const struct lie frame = { ENTRY_FRAME, 4, UINT32_MAX, true };
+	const struct lie frame = { PACKED_ENTRY_FRAME, 4, UINT32_MAX, true };
 	struct modelfix *m = *state;
 	struct modelfix_copy was, is;
 
@@ -593,7 +580,7 @@ search(struct modelfix *m, const char *name)
 static void
 zeros_that_a_packed_segment_stands_for_are_not_searched(void **state)
 {
-	struct lie size = { AT_CAPACITY, 8, SEGMENT_BYTES_MAX };
+	struct lie size = { PACKED_AT_CAPACITY, 8, SEGMENT_BYTES_MAX };
 	struct modelfix *m = *state;
 	char name[SEGMENT_NAME_SIZE];
 	struct segment_list list;
@@ -609,9 +596,9 @@ zeros_that_a_packed_segment_stands_for_are_not_searched(void **state)
 	modelfix_spoil(m, name, 100, 1);
 	search(m, name);
 	modelfix_spoil(m, name, 100, 1);
-	modelfix_spoil(m, name, end - ENTRIES * ENTRY - 1, 1);
+	modelfix_spoil(m, name, end - ENTRIES * PACKED_ENTRY - 1, 1);
 	search(m, name);
-	modelfix_spoil(m, name, end - ENTRIES * ENTRY - 1, 1);
+	modelfix_spoil(m, name, end - ENTRIES * PACKED_ENTRY - 1, 1);
 	modelfix_spoil(m, name, end + 100, 1);
 	assert_int_equal(
 	    segment_list_read(m->fx.io, m->fx.dirfd, &list, &m->fx.why), 0);

@@ -24,6 +24,7 @@
 #include "log/segment.h"
 #include "log/verify.h"
 #include "tests/lib/modelfix.h"
+#include "tests/lib/packed.h"
 #include "tests/lib/repairfix.h"
 #include "tests/lib/retainfix.h"
 
@@ -33,19 +34,6 @@ enum {
 	LARGE_LAST = LARGE_FRAMES * 8,
 	SMALL_LAST = 60, /* of modelfix_fill_segments() */
 	DEADLINE = 60,	 /* seconds, of what takes some milliseconds */
-};
-
-/* Offsets of doc/formats.md. */
-enum {
-	AT_CAPACITY = 16,
-	AT_COVERED = 24,
-	AT_INDEX = 32,
-	AT_CRC = 60,
-	ENTRY = 24,
-	ENTRY_OFFSET = 0,
-	ENTRY_CRC = 12,
-	ENTRY_FRAME = 16,
-	BLOCK = 256 << 10,
 	SEAL_USED = LOG_FRAME_HEADER + 256, /* bytes that are not all zero */
 };
 
@@ -122,8 +110,8 @@ pack_log(struct modelfix *m, size_t capacity, uint64_t last)
 	snprintf(pl.name, sizeof(pl.name), "%s", modelfix_named(m, 1));
 	assert_non_null(strstr(pl.name, ".segz"));
 	pl.size = (uint64_t)filemodel_size(m->fm, pl.name);
-	pl.index_at = number_at(AT_INDEX);
-	pl.entries = (size_t)(pl.size - LOG_PAGE - pl.index_at) / ENTRY;
+	pl.index_at = number_at(PACKED_AT_INDEX);
+	pl.entries = (size_t)(pl.size - LOG_PAGE - pl.index_at) / PACKED_ENTRY;
 	assert_int_equal(read_segment(pl.was), PACKED_OPENED);
 }
 
@@ -243,7 +231,7 @@ a_large_index_may_be_lost_as_a_whole(void **state)
 	struct log_repair r;
 
 	pack_large(*state);
-	modelfix_wipe(pl.m, pl.name, pl.index_at, pl.entries * ENTRY);
+	modelfix_wipe(pl.m, pl.name, pl.index_at, pl.entries * PACKED_ENTRY);
 	expect_same_frames();
 	expect_whole("its index is damaged");
 	modelfix_spoil(pl.m, pl.name, pl.size - LOG_PAGE, LOG_PAGE);
@@ -317,21 +305,21 @@ bytes_behind_the_end_are_not_read(void **state)
 static uint64_t
 entry_at(size_t i)
 {
-	return pl.index_at + i * ENTRY;
+	return pl.index_at + i * PACKED_ENTRY;
 }
 
 /* Where in the segment block i begins and ends. */
 static size_t
 block_start(size_t i)
 {
-	return i == 0 ? 0 : SEGMENT_FRAMES + (i - 1) * BLOCK;
+	return i == 0 ? 0 : SEGMENT_FRAMES + (i - 1) * PACKED_BLOCK;
 }
 
 /* A byte in the middle of block i. */
 static void
 spoil_block(size_t i)
 {
-	uint64_t at = number_at(entry_at(i) + ENTRY_OFFSET);
+	uint64_t at = number_at(entry_at(i) + PACKED_ENTRY_OFFSET);
 	uint64_t len = number_at(entry_at(i) + 8) & UINT32_MAX;
 
 	modelfix_spoil(pl.m, pl.name, at + len / 2, 1);
@@ -355,17 +343,17 @@ a_block_is_taken_on_its_own_entrys_word(void **state)
 	/* Where it ends nothing but the next entry says. */
 	modelfix_spoil(pl.m, pl.name, number_at(entry_at(2)), 1);
 	/* Found without them. */
-	flip_bit(entry_at(1) + ENTRY_OFFSET, 3);
-	flip_bit(entry_at(4) + ENTRY_OFFSET, 5);
+	flip_bit(entry_at(1) + PACKED_ENTRY_OFFSET, 3);
+	flip_bit(entry_at(4) + PACKED_ENTRY_OFFSET, 5);
 	assert_int_equal(read_segment(is), PACKED_OPENED);
 	expect_blocks(is, 0, 2);
-	assert_true(format_is_zero(is + block_start(2), BLOCK));
+	assert_true(format_is_zero(is + block_start(2), PACKED_BLOCK));
 	expect_blocks(is, 3, 4);
 	assert_memory_equal(pl.was + block_start(4), is + block_start(4),
 	    LARGE - block_start(4));
 	assert_int_equal(modelfix_problems(pl.m, complaint), 1);
 	/* The sum of the last is damaged as well: nothing tells what it was. */
-	flip_bit(entry_at(4) + ENTRY_CRC, 5);
+	flip_bit(entry_at(4) + PACKED_ENTRY_CRC, 5);
 	assert_int_equal(read_segment(is), PACKED_OPENED);
 	expect_blocks(is, 3, 4);
 	assert_true(format_is_zero(
@@ -381,11 +369,12 @@ no_frame_is_taken_for_the_first_of_its_block(void **state)
 	pack_large(*state);
 	spoil_block(2);
 	for (unsigned bit = 0; bit < 32; bit++) {
-		flip_bit(entry_at(1) + ENTRY_FRAME + bit / 8, bit % 8);
+		flip_bit(entry_at(1) + PACKED_ENTRY_FRAME + bit / 8, bit % 8);
 		assert_int_equal(read_segment(is), PACKED_OPENED);
-		assert_true(format_is_zero(is + block_start(1), 2 * BLOCK));
+		assert_true(
+		    format_is_zero(is + block_start(1), 2 * PACKED_BLOCK));
 		expect_blocks(is, 3, 4);
-		flip_bit(entry_at(1) + ENTRY_FRAME + bit / 8, bit % 8);
+		flip_bit(entry_at(1) + PACKED_ENTRY_FRAME + bit / 8, bit % 8);
 	}
 }
 
@@ -397,12 +386,12 @@ a_repair_loses_no_more_than_what_is_damaged(void **state)
 
 	pack_large(m);
 	spoil_block(2);
-	flip_bit(entry_at(3) + ENTRY_OFFSET, 3);
+	flip_bit(entry_at(3) + PACKED_ENTRY_OFFSET, 3);
 	assert_int_equal(repairfix_plan(m, &r), LOG_REPAIR_PLANNED);
 	/* A frame of eight events has a page. */
 	assert_int_equal(r.n_lost, 1);
-	assert_int_equal(r.lost[0].first, 1 + 8 * BLOCK / LOG_PAGE);
-	assert_int_equal(r.events_lost, 8 * BLOCK / LOG_PAGE);
+	assert_int_equal(r.lost[0].first, 1 + 8 * PACKED_BLOCK / LOG_PAGE);
+	assert_int_equal(r.events_lost, 8 * PACKED_BLOCK / LOG_PAGE);
 	(void)sysio_close(m->fx.io, repairfix_make(m, &r, 1));
 	log_repair_deinit(&r);
 }
@@ -412,14 +401,14 @@ a_repair_loses_no_more_than_what_is_damaged(void **state)
 static void
 claim_terabyte(void *arg, uint8_t *bytes, uint64_t size)
 {
-	const uint64_t n = SEGMENT_BYTES_MAX / BLOCK;
+	const uint64_t n = SEGMENT_BYTES_MAX / PACKED_BLOCK;
 
 	(void)arg;
 	assert_true(size > 64);
-	put_le64(bytes + AT_CAPACITY, SEGMENT_BYTES_MAX);
-	put_le64(bytes + AT_COVERED, SEGMENT_BYTES_MAX - LOG_PAGE);
-	put_le64(bytes + AT_INDEX, n * BLOCK);
-	put_le32(bytes + AT_CRC, crc32c(0, bytes, AT_CRC));
+	put_le64(bytes + PACKED_AT_CAPACITY, SEGMENT_BYTES_MAX);
+	put_le64(bytes + PACKED_AT_COVERED, SEGMENT_BYTES_MAX - LOG_PAGE);
+	put_le64(bytes + PACKED_AT_INDEX, n * PACKED_BLOCK);
+	put_le32(bytes + PACKED_AT_CRC, crc32c(0, bytes, PACKED_AT_CRC));
 }
 
 /* Blocks that are not in the file are not looked for in its claims. */
@@ -454,8 +443,8 @@ pwritev_spoils_index(
 {
 	uint8_t *p = iov[0].iov_base;
 
-	if (at != 0 && iov[0].iov_len == 2 * ENTRY)
-		p[ENTRY] ^= 1;
+	if (at != 0 && iov[0].iov_len == 2 * PACKED_ENTRY)
+		p[PACKED_ENTRY] ^= 1;
 	return model->pwritev(ctx, fd, iov, n, at);
 }
 

@@ -403,24 +403,15 @@ static void
 frames_of_two_salts_are_not_chosen_from(void **state)
 {
 	struct modelfix *m = *state;
-	struct modelfix_copy own, other;
-	char name[SEGMENT_NAME_SIZE];
+	struct modelfix_copy c;
 
 	modelfix_fill_segments(m);
-	snprintf(name, sizeof(name), "%s", modelfix_named(m, 25));
-	filemodel_edit(
-	    m->fm, modelfix_named(m, 37), modelfix_take_copy, &other);
-	filemodel_edit(m->fm, name, modelfix_take_copy, &own);
-	memset(own.bytes, 0, SEGMENT_FRAMES);
-	memset(own.bytes + modelfix_page(1), 0, LOG_PAGE);
-	memcpy(own.bytes + modelfix_page(1) + 100,
-	    other.bytes + modelfix_page(0), LOG_PAGE - 200);
-	modelfix_put_file(m, name, &own);
+	modelfix_put_inside(m, 25, 37, &c);
 	repairfix_refused(m, "of two segments");
 	/* Also where they come first. */
-	memcpy(own.bytes + modelfix_page(0), own.bytes + modelfix_page(1),
-	    LOG_PAGE);
-	modelfix_put_file(m, name, &own);
+	memcpy(
+	    c.bytes + modelfix_page(0), c.bytes + modelfix_page(1), LOG_PAGE);
+	modelfix_put_file(m, modelfix_named(m, 25), &c);
 	repairfix_refused(m, "of two segments");
 }
 

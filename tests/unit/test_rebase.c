@@ -34,7 +34,6 @@ static uint64_t seed;
 
 /* A writer that has filled some segments, and a floor that it may take. */
 struct filled {
-	struct filemodel *fm;
 	struct ledger ledger;
 	struct seqfix sf;
 	struct log_floor floor;
@@ -46,12 +45,10 @@ setup(void **state)
 	static struct filled f;
 	const struct retain_policy policy = { .keep_bytes = KEEP };
 
-	f = (struct filled){ .fm = filemodel_new(seed) };
-	seqfix_init(&f.sf, f.fm, &f.ledger, seed);
-	assert_int_equal(seqfix_start(&f.sf, false), 0);
-	assert_int_equal(seqfix_work(&f.sf, ROUNDS), 0);
-	assert_int_equal(retainfix_look(filemodel_io(f.fm), f.sf.dirfd, &policy,
-			     &f.floor, &f.sf.why),
+	f = (struct filled){ 0 };
+	assert_int_equal(seqfix_begin(&f.sf, &f.ledger, seed, ROUNDS), 0);
+	assert_int_equal(retainfix_look(filemodel_io(f.sf.fm), f.sf.dirfd,
+			     &policy, &f.floor, &f.sf.why),
 	    RETAIN_FLOOR);
 	*state = &f;
 	return 0;
@@ -62,8 +59,7 @@ teardown(void **state)
 {
 	struct filled *f = *state;
 
-	seqfix_stop(&f->sf);
-	f->fm = filemodel_free(f->fm);
+	seqfix_end(&f->sf);
 	return 0;
 }
 
@@ -89,8 +85,8 @@ versions_and_keys_outlive_the_events_that_made_them(void **state)
 	assert_int_equal(floor_now(&f->sf), oldest);
 	/* Neither a checkpoint nor an index helps. */
 	for (int i = 0; i < 2; i++) {
-		if (filemodel_size(f->fm, CHECKPOINT_NAME) >= 0)
-			filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
+		if (filemodel_size(f->sf.fm, CHECKPOINT_NAME) >= 0)
+			filemodel_put_aside(f->sf.fm, CHECKPOINT_NAME, NULL);
 		assert_int_equal(seqfix_start(&f->sf, false), 0);
 		assert_int_equal(f->sf.tail.oldest_seq, oldest);
 		if (!seqfix_good(&f->sf))
@@ -125,7 +121,7 @@ a_base_says_of_which_event_it_is(void **state)
 	struct base *base = NULL;
 
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
-	assert_int_equal(base_open(filemodel_io(f->fm), f->sf.dirfd, seq,
+	assert_int_equal(base_open(filemodel_io(f->sf.fm), f->sf.dirfd, seq,
 			     f->floor.log_id, &base, &f->sf.why),
 	    BASE_OPENED);
 	assert_int_equal(base_id(base)->seq, seq);
@@ -143,7 +139,7 @@ refuse(struct filled *f, struct seqfix_lie lie, const char *text)
 	if (got != REBASE_REFUSED || !strstr(f->sf.why.text, text))
 		fail_msg("%d, not '%s': %s", got, text, f->sf.why.text);
 	assert_int_equal(floor_now(&f->sf), 1);
-	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
+	assert_int_equal(filemodel_size(f->sf.fm, BASE_TMP), -1);
 }
 
 static void
@@ -192,12 +188,12 @@ a_floor_that_is_damaged_is_not_replaced(void **state)
 	uint64_t at = 16;
 
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), REBASE_DONE);
-	filemodel_edit(f->fm, FLOOR_NAME, invert, &at);
+	filemodel_edit(f->sf.fm, FLOOR_NAME, invert, &at);
 	f->floor.seq++;
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EINVAL);
 	assert_non_null(strstr(f->sf.why.text, "floor is not where it was"));
 	assert_int_equal(
-	    floor_read(filemodel_io(f->fm), f->sf.dirfd, &floor, &f->sf.why),
+	    floor_read(filemodel_io(f->sf.fm), f->sf.dirfd, &floor, &f->sf.why),
 	    FLOOR_BAD);
 }
 
@@ -209,10 +205,10 @@ a_log_that_is_damaged_gives_up_nothing(void **state)
 	struct segment_list list;
 	uint64_t at = SEGMENT_FRAMES + LOG_FRAME_HEADER;
 
-	assert_int_equal(segment_list_read(filemodel_io(f->fm), f->sf.dirfd,
+	assert_int_equal(segment_list_read(filemodel_io(f->sf.fm), f->sf.dirfd,
 			     &list, &f->sf.why),
 	    0);
-	filemodel_edit(f->fm, list.v[0].name, invert, &at);
+	filemodel_edit(f->sf.fm, list.v[0].name, invert, &at);
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EUCLEAN);
 	assert_non_null(strstr(f->sf.why.text, list.v[0].name));
 	assert_int_equal(floor_now(&f->sf), 1);
@@ -224,10 +220,10 @@ rows_that_find_no_room_leave_all_as_it_was(void **state)
 {
 	struct filled *f = *state;
 
-	filemodel_set_room(f->fm, 100);
+	filemodel_set_room(f->sf.fm, 100);
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -ENOSPC);
 	assert_int_equal(floor_now(&f->sf), 1);
-	assert_int_equal(filemodel_size(f->fm, BASE_TMP), -1);
+	assert_int_equal(filemodel_size(f->sf.fm, BASE_TMP), -1);
 }
 
 /* Does a writer that has lost its checkpoint start from what is there? */
@@ -255,7 +251,7 @@ a_call_that_fails_moves_no_floor_to_half_a_base(void **state)
 
 	for (; failed; call++) {
 		CLEANUP(filemodel_freep)
-		struct filemodel *fm = filemodel_clone(f->fm);
+		struct filemodel *fm = filemodel_clone(f->sf.fm);
 		struct seqfix sf = f->sf;
 		int got;
 
@@ -281,7 +277,7 @@ a_base_that_is_not_on_the_disk_moves_no_floor(void **state)
 {
 	struct filled *f = *state;
 
-	filemodel_lie(f->fm);
+	filemodel_lie(f->sf.fm);
 	assert_int_equal(seqfix_rebase(&f->sf, &f->floor, &none), -EIO);
 	assert_non_null(strstr(f->sf.why.text, "the disk holds other bytes"));
 	assert_int_equal(floor_now(&f->sf), 1);
@@ -293,13 +289,13 @@ a_checkpoint_below_the_floor_is_not_used(void **state)
 {
 	struct filled *f = *state;
 
-	assert_true(filemodel_size(f->fm, CHECKPOINT_NAME) > 0);
-	filemodel_put_aside(f->fm, CHECKPOINT_NAME, "old");
+	assert_true(filemodel_size(f->sf.fm, CHECKPOINT_NAME) > 0);
+	filemodel_put_aside(f->sf.fm, CHECKPOINT_NAME, "old");
 	assert_int_equal(seqfix_work(&f->sf, 2 * ROUNDS), 0);
 	assert_int_equal(seqfix_retain(&f->sf, KEEP), 0);
-	if (filemodel_size(f->fm, CHECKPOINT_NAME) >= 0)
-		filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
-	filemodel_put_aside(f->fm, "old", CHECKPOINT_NAME);
+	if (filemodel_size(f->sf.fm, CHECKPOINT_NAME) >= 0)
+		filemodel_put_aside(f->sf.fm, CHECKPOINT_NAME, NULL);
+	filemodel_put_aside(f->sf.fm, "old", CHECKPOINT_NAME);
 	assert_int_equal(seqfix_start(&f->sf, false), 0);
 	if (!seqfix_good(&f->sf))
 		fail_msg("%s", f->sf.why.text);
@@ -312,7 +308,7 @@ a_checkpoint_below_the_floor_is_not_used(void **state)
 static struct filemodel *
 cut_at(struct filled *f, uint64_t call, bool wrongly)
 {
-	struct filemodel *fm = filemodel_clone(f->fm);
+	struct filemodel *fm = filemodel_clone(f->sf.fm);
 	uint64_t last = filemodel_calls(fm) + call;
 	struct seqfix sf = f->sf;
 	int err = 0;

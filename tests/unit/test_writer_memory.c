@@ -347,7 +347,6 @@ requests_are_stored_or_leave_no_trace(void **state)
 
 /* A writer that has filled some segments. */
 struct filled {
-	struct filemodel *fm;
 	struct ledger ledger;
 	struct seqfix sf;
 };
@@ -357,10 +356,8 @@ setup(void **state)
 {
 	static struct filled f;
 
-	f = (struct filled){ .fm = filemodel_new(seed) };
-	seqfix_init(&f.sf, f.fm, &f.ledger, seed);
-	assert_int_equal(seqfix_start(&f.sf, false), 0);
-	assert_int_equal(seqfix_work(&f.sf, ROUNDS), 0);
+	f = (struct filled){ 0 };
+	assert_int_equal(seqfix_begin(&f.sf, &f.ledger, seed, ROUNDS), 0);
 	*state = &f;
 	return 0;
 }
@@ -370,8 +367,7 @@ teardown(void **state)
 {
 	struct filled *f = *state;
 
-	seqfix_stop(&f->sf);
-	f->fm = filemodel_free(f->fm);
+	seqfix_end(&f->sf);
 	return 0;
 }
 
@@ -388,7 +384,8 @@ expect_good(struct seqfix *sf)
 static bool
 start_short(const struct filled *f, uint64_t n, bool for_good)
 {
-	CLEANUP(filemodel_freep) struct filemodel *fm = filemodel_clone(f->fm);
+	CLEANUP(filemodel_freep)
+	struct filemodel *fm = filemodel_clone(f->sf.fm);
 	struct ledger ledger = f->ledger;
 	struct seqfix sf;
 	bool fired;
@@ -432,9 +429,9 @@ a_start_fails_or_finds_all_that_there_is(void **state)
 	struct filled *f = *state;
 
 	assert_int_equal(seqfix_finish(&f->sf), 0);
-	assert_true(filemodel_size(f->fm, CHECKPOINT_NAME) > 0);
+	assert_true(filemodel_size(f->sf.fm, CHECKPOINT_NAME) > 0);
 	sweep_starts(f);
-	filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
+	filemodel_put_aside(f->sf.fm, CHECKPOINT_NAME, NULL);
 	sweep_starts(f);
 }
 
@@ -445,7 +442,7 @@ a_base_is_never_called_damaged_for_want_of_memory(void **state)
 
 	assert_int_equal(seqfix_retain(&f->sf, KEEP), 0);
 	assert_int_equal(seqfix_finish(&f->sf), 0);
-	filemodel_put_aside(f->fm, CHECKPOINT_NAME, NULL);
+	filemodel_put_aside(f->sf.fm, CHECKPOINT_NAME, NULL);
 	sweep_starts(f);
 }
 
@@ -453,7 +450,8 @@ a_base_is_never_called_damaged_for_want_of_memory(void **state)
 static bool
 rebase_short(const struct filled *f, const struct rebase *rb, uint64_t n)
 {
-	CLEANUP(filemodel_freep) struct filemodel *fm = filemodel_clone(f->fm);
+	CLEANUP(filemodel_freep)
+	struct filemodel *fm = filemodel_clone(f->sf.fm);
 	struct ledger ledger = f->ledger;
 	struct reason why = REASON_NO_MEMORY;
 	struct rebase mine = *rb;
@@ -498,8 +496,8 @@ a_floor_moves_or_stays(void **state)
 		.rows_io = filemodel_io(disk) };
 	uint64_t n = 1;
 
-	assert_int_equal(retainfix_look(filemodel_io(f->fm), sf->dirfd, &policy,
-			     &rb.floor, &sf->why),
+	assert_int_equal(retainfix_look(filemodel_io(f->sf.fm), sf->dirfd,
+			     &policy, &rb.floor, &sf->why),
 	    RETAIN_FLOOR);
 	rb.rows_fd = seqfix_rows(sf, disk, &rb.floor, &none);
 	assert_true(rb.rows_fd >= 0);
