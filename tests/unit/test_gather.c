@@ -3,6 +3,7 @@
 /* The gather: frames come out whole and in order, between two threads. */
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -191,6 +192,42 @@ a_stop_waits_for_what_has_gathered(void **state)
 	gather_free(g);
 }
 
+/* Whom to stop as soon as its consumer would sleep; NULL: nobody. */
+static struct gather *stopped_asleep;
+
+int __real_sem_wait(sem_t *sem);
+int __wrap_sem_wait(sem_t *sem);
+
+/* Takes the place of the C library's: the linker puts it there. */
+int
+__wrap_sem_wait(sem_t *sem)
+{
+	if (!stopped_asleep)
+		return __real_sem_wait(sem);
+	if (sem_trywait(sem) == 0)
+		return 0;
+	gather_stop(stopped_asleep);
+	/* Nobody else would wake it. */
+	assert_int_equal(sem_trywait(sem), 0);
+	return 0;
+}
+
+static void
+a_stop_wakes_who_sleeps(void **state)
+{
+	struct gather *g = gather_new();
+	struct gather_item item;
+
+	stopped_asleep = g;
+	put(g, 1);
+	assert_int_equal(gather_wait(g, 0), GATHER_WORK);
+	assert_int_equal(gather_peek(g, &item), GATHER_FRAME);
+	gather_step(g);
+	assert_int_equal(gather_wait(g, 0), GATHER_STOP);
+	stopped_asleep = NULL;
+	gather_free(g);
+}
+
 static void
 a_wait_ends_by_its_time(void **state)
 {
@@ -213,6 +250,7 @@ main(void)
 		    a_frame_that_ends_a_chunk_is_seen_wherever_the_consumer_looks,
 		    interrupt_no_more),
 		cmocka_unit_test(a_stop_waits_for_what_has_gathered),
+		cmocka_unit_test(a_stop_wakes_who_sleeps),
 		cmocka_unit_test(a_wait_ends_by_its_time),
 	};
 
