@@ -133,6 +133,17 @@ await_once() {
 	"$@"
 }
 
+# verified [OPTION...]: peal verify finds that what is served is what is folded.  A
+# broker that is busy is asked again; one that serves anything else is not.
+verified() {
+	await sh -c '"$@" >"$0" 2>&1
+		case $? in
+		1) grep -q "differences in" "$0" ;;
+		esac' "$work/verified" "$peal" verify "$@"
+	cat "$work/verified"
+	grep -q 'are what is folded' "$work/verified"
+}
+
 # house_env has assignments for the environment of what is started, if any.
 # house_up [OPTION...]: start everything; $port is where clients connect.
 house_up() {

@@ -97,7 +97,7 @@ ends $loader
 sed 's/^/# /' "$work/load"
 verdict "events are appended while the broker is killed $kills times" $status
 fold 'what it serves then is what folding the log gives'
-passes 'peal verify says so, too' await "$peal" verify --data "$data"
+passes 'peal verify says so, too' verified --data "$data"
 
 # --- its directory ---
 

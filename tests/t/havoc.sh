@@ -17,6 +17,6 @@ passes 'the oldest segments go in the middle of it' \
 havoc_judge
 house_up --gateways 1
 passes 'and so is the state of who starts then' \
-    await "$peal" verify --data "$data"
+    verified --data "$data"
 passes 'told to stop, all of it ends' house_down
 plan $count

@@ -111,7 +111,7 @@ nothing_is_said_twice() {
 
 # Each row of the state is what folding the log gives.
 folds_right() {
-	await "$peal" verify --data "$data"
+	verified --data "$data"
 }
 
 recording() {

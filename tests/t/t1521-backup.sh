@@ -81,7 +81,7 @@ exits 'a client of the history before is told that it is another' 0 \
 exits 'appends go on behind it' 0 "seq $((middle + 2))" \
 	"$peal" append after.it x_set '{"n":1}' --data "$data"
 exits 'the broker folds what is there now' 0 "are what is folded" \
-	await "$peal" verify --data "$data"
+	verified --data "$data"
 exits 'the backup of the history before stays' 1 'begin another one' back_up
 house_down || bail 'peal up did not end well'
 
@@ -130,5 +130,5 @@ exits 'whole' 0 'are what they were' "$peal" log verify --data "$data"
 # shellcheck disable=SC2086
 house_up --gateways 1 $options
 exits 'with what the events that are gone came to' 0 'are what is folded' \
-	await "$peal" verify --data "$data"
+	verified --data "$data"
 house_down || bail 'peal up did not end well'

@@ -269,9 +269,9 @@ exits 'a ring that somebody serves is not asked about another log' 0 \
 	'nothing to repair' "$peal" log repair -o log.directory="$work/emptied" \
 	-o ring.directory="$data/run" -o broker.directory="$work/nowhere"
 exits 'the broker folds what is there now' 0 'are what is folded' \
-	await "$peal" verify --data "$data"
+	verified --data "$data"
 exits 'so does who gets the events from a gateway' 0 'are what is folded' \
-	await "$peal" verify --url "https://127.0.0.1:$port" --token-file "$token" \
+	verified --url "https://127.0.0.1:$port" --token-file "$token" \
 	--cafile "$cafile"
 exits 'appends go on behind it' 0 "seq $((head + 2))" \
 	"$peal" append after.it x_set '{"n":1}' --data "$data"
