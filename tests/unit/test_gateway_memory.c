@@ -31,18 +31,6 @@
 	",\"peal\":{\"read\":[\"news.>\",\"user.{sub}.>\",\"*\"]," \
 	"\"write\":[\"user.{sub}.notes\"],\"admin\":false}}"
 
-static int
-open_keys(void *arg)
-{
-	CLEANUP(token_keys_freep) struct token_keys *keys = NULL;
-	struct reason why = { "" };
-	int err = token_keys_open(arg, &keys, &why);
-
-	if (err < 0 && !strstr(why.text, "memory"))
-		fail_msg("%d: '%s'", err, why.text);
-	return err;
-}
-
 struct verifying {
 	const struct conf *conf;
 	struct tokens_text text;
@@ -55,6 +43,30 @@ assert_rights(const struct token *token)
 	assert_int_equal(token->acl.n_read, 3);
 	assert_int_equal(token->acl.n_write, 1);
 	assert_string_equal(token->acl.write[0], "user.ann.notes");
+}
+
+/* Whole: whom and whose a token is for, too, is there to be looked at. */
+static int
+open_keys(void *arg)
+{
+	CLEANUP(token_keys_freep) struct token_keys *keys = NULL;
+	const struct verifying *v = arg;
+	struct reason why = { "" };
+	struct token token;
+	int err = token_keys_open(v->conf, &keys, &why);
+
+	if (err < 0 && !strstr(why.text, "memory"))
+		fail_msg("%d: '%s'", err, why.text);
+	if (err < 0)
+		return err;
+	nomemory_hold();
+	assert_int_equal(token_verify(keys, tokens_slice(&v->text), TOKENS_NOW,
+			     &token, NULL),
+	    TOKEN_GOOD);
+	assert_rights(&token);
+	token_deinit(&token);
+	nomemory_release();
+	return 0;
 }
 
 /* The second time it is found among those that were good. */
@@ -92,7 +104,7 @@ no_good_token_is_called_bad_for_want_of_memory(void **state)
 				   *state, "main.pem", tokens_ec)) };
 
 	v.text = tokens_signed(tokens_ec, TOKENS_ES256, CLAIMS);
-	nomemory_sweep(open_keys, (void *)(uintptr_t)v.conf);
+	nomemory_sweep(open_keys, &v);
 	nomemory_sweep(verify_twice, &v);
 	conf_free((void *)(uintptr_t)v.conf);
 }
@@ -167,6 +179,7 @@ open_site(void *arg)
 	CLEANUP(site_freep) struct site *s = NULL;
 	struct tmpdir *dir = arg;
 	struct reason why = { "" };
+	char path[20];
 	size_t bytes;
 	int err = site_open(dir->path, &s, &why);
 
@@ -175,7 +188,16 @@ open_site(void *arg)
 	if (err == 0) {
 		assert_int_equal(site_count(s, &bytes), 20);
 		assert_int_equal(bytes, 20 * strlen("text"));
-		assert_non_null(site_find(s, SLICE_STR("/f7.js")));
+		for (unsigned i = 0; i < 20; i++) {
+			const struct site_file *f;
+
+			snprintf(path, sizeof(path), "/f%u.js", i);
+			f = site_find(s, slice_cstr(path));
+			assert_non_null(f);
+			assert_non_null(f->body);
+			assert_int_equal(
+			    f->body->end - f->body->start, strlen("text"));
+		}
 	}
 	return err;
 }
