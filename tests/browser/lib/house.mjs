@@ -60,13 +60,13 @@ function trust(pem) {
 class House {
   /** Start the programs; resolves when clients can connect. */
   static async start({
-    gateways = 2, options = [], listen = "127.0.0.1:0", args: more = [], pages,
+    gateways = 2, options = [], args: more = [], pages,
   } = {}) {
     const house = new House();
     house.directory = mkdtempSync(join(tmpdir(), "peal-browser."));
     house.data = join(house.directory, "data");
     makeSite(join(house.directory, "site"), pages);
-    const args = ["up", "--data", house.data, "--listen", listen,
+    const args = ["up", "--data", house.data, "--listen", "127.0.0.1:0",
       "--gateways", String(gateways),
       "-o", `gateway.static=${join(house.directory, "site")}`, ...more];
     for (const option of [...PATIENCE, ...options]) args.push("-o", option);
