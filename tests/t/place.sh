@@ -57,7 +57,7 @@ mkdir -p "$work/thin"
 mount -t tmpfs -o size=40m tmpfs "$work/thin" 2>/dev/null ||
 	skip_all 'a tmpfs cannot be mounted here'
 mounted=$work/thin
-plan 25
+plan 26
 
 exits 'a log on tmpfs is refused with 2, by name' 2 'is on tmpfs' \
     start "$work/thin/log" "$work/run"
@@ -151,7 +151,11 @@ exits 'a file in place of the directory is refused, by name' 2 \
     "'$work/file'" start "$work/file" "$work/run"
 
 # What else lies there; a log of the next version; another's newest segment.
-house_writer
+group=$(getent group | awk -F: -v own="$(id -g)" \
+    '$3 != own { print $1; exit }')
+house_writer -o ring.group="$group"
+passes 'the ring is given to ring.group' \
+    [ "$(stat -c %G "$data/run/ring")" = "$group" ]
 passes 'an event is stored' \
     "$peal" append --data "$data" place.a thing_happened 1
 kill -TERM "$writer"

@@ -98,13 +98,28 @@ stops() {
 	passes 'told to stop, it ends with 0' [ "$status" -eq 0 ]
 }
 
-plan 21
+incarnation() {
+	"$peal" ring --data "$data" --json |
+		sed 's/.*"incarnation":\([0-9]*\).*/\1/'
+}
+
+# A start that stores nothing leaves its number in its ring alone.
+counts_starts() {
+	earlier=$(incarnation)
+	stops
+	house_writer
+	passes 'a start behind one that stored nothing has a number of its own' \
+	    [ "$(incarnation)" -gt "$earlier" ]
+}
+
+plan 23
 house_writer
 import_twice
 second_writer
 bad_lines
 stops
 house_writer
+counts_starts
 import_killed
 killed
 stops
