@@ -333,9 +333,7 @@ static void
 after_a_failure_the_outcome_is_not_known(void **state)
 {
 	struct ingestfix *fx = *state;
-	struct frame_stream p;
-
-	struct frame_stream waits;
+	struct frame_stream p, waits;
 
 	ingestfix_dial(fx, &p, geteuid());
 	ingestfix_append(&p, 1, "a", INGESTFIX_ANY, NULL);
@@ -357,8 +355,12 @@ after_a_failure_the_outcome_is_not_known(void **state)
 	ingestfix_hear_error(&p, 3, "unavailable");
 	ingestfix_hear_nothing(&waits);
 	assert_int_equal(fx->in->request_bytes, 0);
+	/* What was given back is not given back again by who leaves. */
 	frame_stream_deinit(&waits);
 	frame_stream_deinit(&p);
+	ingestfix_turn(fx);
+	assert_int_equal(ingestfix_counts(fx).producers, 0);
+	assert_int_equal(fx->in->request_bytes, 0);
 }
 
 int
