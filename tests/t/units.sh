@@ -15,7 +15,7 @@ for made in "$top_builddir"/systemd/*.service; do
 	    >"$units/${made##*/}"
 done
 
-verified() {
+units_verify() {
 	said=$(cd "$units" && SYSTEMD_UNIT_PATH=$units: systemd-analyze verify \
 	    --man=no ./peal-writer.service ./peal-broker.service \
 	    ./peal-gateway@1.service ./peal-gateway.socket \
@@ -68,9 +68,9 @@ configured() {
 }
 
 plan 10
-passes 'the units are what systemd expects' verified
+passes 'the units are what systemd expects' units_verify
 spoil 's/^Type=notify/Tipe=notify/'
-exits 'a key that is none would be seen' 1 Tipe verified
+exits 'a key that is none would be seen' 1 Tipe units_verify
 restore
 passes 'the writer is exposed to 1.5 of 10 at most' \
 	exposed peal-writer.service 15
