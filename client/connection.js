@@ -28,6 +28,8 @@ export class Connection {
   /** Not before then, by the server's word. */
   #slot = 0;
   #heard;
+  /** How much less than now what comes counts for while it is asked whether it lives. */
+  #less = 0;
   /** When the last ping was sent; Infinity while it is out. */
   #pinged;
   #interval;
@@ -129,7 +131,7 @@ export class Connection {
   #receive(data) {
     const turn = this.#turn;
     let m;
-    this.#heard = Date.now();
+    this.#heard = Date.now() - this.#less;
     try {
       check(data.byteLength <= MAX_MESSAGE);
       m = decode(new Uint8Array(data));
@@ -202,7 +204,7 @@ export class Connection {
   #ping() {
     const begin = Date.now();
     this.#pinged = Infinity;
-    this.#client.ping().catch(() => {}).then(() => (this.#pinged = begin));
+    return this.#client.ping().catch(() => {}).then(() => (this.#pinged = begin));
   }
 
   /** Something happened to the page or to the network. */
@@ -220,9 +222,13 @@ export class Connection {
   #wake(wait) {
     if (this.since) this.#tick();
     if (this.since) {
-      // Does the other end answer soon?
-      this.#heard = Math.min(this.#heard, Date.now() - this.#interval - SILENCE_MS + TICK_MS);
-      this.#ping();
+      // Does the other end answer soon? What was under way before is no answer: it buys a tick.
+      this.#less = this.#interval + SILENCE_MS - TICK_MS;
+      this.#heard = Math.min(this.#heard, Date.now() - this.#less);
+      this.#ping().then(() => {
+        this.#less = 0;
+        this.#heard = Date.now();
+      });
       this.#after(TICK_MS, () => this.#tick());
     } else if (!this.#turn) this.#after(wait, () => this.#attempt());
   }

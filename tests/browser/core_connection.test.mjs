@@ -485,18 +485,45 @@ for (const wake of ["visibilitychange", "pageshow", "online"]) {
   });
 }
 
+async function answered(socket, ping) {
+  socket.say({ op: "pong", id: ping.id, t: null, time: 1, head: 1 });
+  await settle();
+}
+
 test("who comes online asks, and leaves a server that does not answer in 5 s", async (t) => {
   const b = new Bench(t);
   const s = await b.welcome();
-  const answer = (ping) => s.say({ op: "pong", id: ping.id, t: null, time: 1, head: 1 });
-  answer(s.take("ping"));
+  await answered(s, s.take("ping"));
   await b.tick(1000);
   b.page.fire("online");
-  answer(s.take("ping"));
+  await answered(s, s.take("ping"));
   await b.tick(6000);
   assert.equal(b.state.state, "connected");
   b.page.fire("offline");
   s.take("ping");
+  await b.tick(4999);
+  assert.equal(b.state.state, "connected");
+  await b.tick(1);
+  assert.equal(b.state.state, "disconnected");
+});
+
+test("what was under way when it came online is no answer, and buys 5 s", async (t) => {
+  const b = new Bench(t);
+  const s = await b.welcome();
+  const something = { op: "draining", in: 3600000 };
+  await answered(s, s.take("ping"));
+  b.page.fire("online");
+  const asked = s.take("ping");
+  for (let i = 0; i < 5; i++) {
+    await b.tick(4000);
+    s.say(something);
+  }
+  assert.equal(b.state.state, "connected", "the answer may be behind what comes");
+  await answered(s, asked);
+  await b.tick(9000);
+  assert.equal(b.state.state, "connected");
+  b.page.fire("online");
+  s.say(something);
   await b.tick(4999);
   assert.equal(b.state.state, "connected");
   await b.tick(1);

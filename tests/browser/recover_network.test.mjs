@@ -109,6 +109,10 @@ test("silence is noticed, and the connection given up", async (t) => {
 
 test("who is told that the network came back looks at once", async (t) => {
   const { proxy, page, load } = await follow(t);
+  // Bytes are under way, and come when the network is gone already.
+  proxy.delay = 1000;
+  const { position } = await tell(page);
+  await told(page, "events come late", (said) => said.position > position);
   const { accepted } = proxy;
   proxy.mute = true;
   await page.evaluate(() => dispatchEvent(new Event("online")));
