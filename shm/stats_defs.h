@@ -35,6 +35,8 @@ STATS_WRITER(key_reused, COUNTER, "requests",
     "appends refused: key seen with other events")
 STATS_WRITER(refused_storage_full, COUNTER, "requests",
     "appends refused for want of space")
+STATS_WRITER(refused_stalled, COUNTER, "requests",
+    "appends refused while the disk did not answer")
 STATS_WRITER(flushes, COUNTER, "flushes", "flushes of the log")
 STATS_WRITER(flush_bytes, COUNTER, "bytes", "bytes written by flushes")
 STATS_WRITER(flush_ns, COUNTER, "ns", "time spent in flushes")

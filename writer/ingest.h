@@ -68,7 +68,7 @@ struct ingest_counts {
 	uint64_t producers;
 	uint64_t clock_leaps;
 	uint64_t clock_behind; /* requests with an earlier event's time */
-	uint64_t stalls;
+	uint64_t stalled; /* requests refused while the disk did not answer */
 };
 
 void ingest_counts(const struct ingest *in, struct ingest_counts *counts);

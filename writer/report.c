@@ -51,6 +51,7 @@ report_counters(const struct report_parts *parts)
 	stats_set(st, STATS_WRITER_duplicates, in.duplicates);
 	stats_set(st, STATS_WRITER_key_reused, in.key_reused);
 	stats_set(st, STATS_WRITER_refused_storage_full, in.storage_full);
+	stats_set(st, STATS_WRITER_refused_stalled, in.stalled);
 	stats_set(st, STATS_WRITER_emits, in.emits);
 	stats_set(st, STATS_WRITER_clock_leaps, in.clock_leaps);
 	stats_set(st, STATS_WRITER_clock_behind, in.clock_behind);

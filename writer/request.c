@@ -141,7 +141,7 @@ handle_append(struct producer *p, const struct proto_request *req, size_t size)
 
 	if (in->draining ||
 	    syncer_flush_age_ns(in->parts.syncer) > in->parts.stall_ns) {
-		in->counts.stalls += !in->draining;
+		in->counts.stalled += !in->draining;
 		request_refuse(p, req->id, PROTO_UNAVAILABLE,
 		    in->draining ? "the writer is stopping"
 				 : "the disk does not answer",

@@ -395,6 +395,7 @@ while_a_flush_takes_too_long_appends_are_unavailable(void **state)
 	ingestfix_flush(fx);
 	ingestfix_hear_error(&p, 2, "unavailable");
 	(void)ingestfix_hear(&p, 3, "pong");
+	assert_int_equal(ingestfix_counts(fx).stalled, 1);
 	ingestfix_done(fx);
 	(void)ingestfix_hear(&p, 1, "appended");
 	ingestfix_append(&p, 4, "a", INGESTFIX_ANY, NULL);
