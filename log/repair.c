@@ -39,6 +39,7 @@ struct repair {
 	const char *knows; /* which of others' does; or NULL */
 	uint64_t told;	   /* up to which event problems were told */
 	void (*note)(const char *sentence); /* of witnesses; or NULL */
+	bool own_noted;	      /* that durable.wit is of another log was said */
 	const char *believed; /* the witness that alone says whose log it is */
 	uint8_t log_id[16];
 	struct rewrite *out;
@@ -121,6 +122,9 @@ repair_epoch_open(const struct repair *rp)
 static int
 repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 {
+	void (*note)(const char *sentence) =
+	    own && rp->own_noted ? NULL : rp->note;
+
 	if (rp->r->was_epoch == 0 && wit->seq > 0) {
 		memcpy(rp->log_id, wit->log_id, sizeof(rp->log_id));
 		rp->r->was_epoch = wit->epoch;
@@ -133,8 +137,7 @@ repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 			    "'%s' are witnesses of two: move away the one that "
 			    "is of another log",
 			    rp->believed, wit->name);
-		log_note(
-		    rp->note, "'%s' is a witness of another log", wit->name);
+		log_note(note, "'%s' is a witness of another log", wit->name);
 		return 0;
 	}
 	if (own || repair_epoch_open(rp))
@@ -144,8 +147,7 @@ repair_ask(struct repair *rp, const struct log_witness *wit, bool own)
 			rp->knows = own ? NULL : wit->name;
 		rp->known = MAX(rp->known, wit->seq);
 	} else {
-		log_note(
-		    rp->note, "'%s' is a witness of another epoch", wit->name);
+		log_note(note, "'%s' is a witness of another epoch", wit->name);
 	}
 	return 0;
 }
@@ -285,6 +287,7 @@ repair_plan(struct repair *rp)
 		return err;
 	if (rp->refused)
 		return LOG_REPAIR_REFUSED;
+	rp->own_noted = verify.wit_noted;
 	repair_identify(rp);
 	err = repair_ask_all(rp);
 	if (err == LOG_REPAIR_REFUSED)

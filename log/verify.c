@@ -186,13 +186,21 @@ verify_newest(const struct segment_list *list, size_t n)
 	return n > 0 ? &list->v[n - 1] : NULL;
 }
 
+/* The log's own goes where the log goes: an epoch that it knows was here. */
+static bool
+verify_is_of(const struct log_witness *wit, bool own,
+    const struct segment_header *newest)
+{
+	return witness_is_of(wit, newest) &&
+	       (own || wit->epoch == newest->epoch);
+}
+
 /* All is whole; is it all that the witness knows of? */
 static void
-verify_end(struct verify *vf, const struct segment_list *list, size_t n,
-    const struct log_witness *wit)
+verify_ask(struct verify *vf, const struct segment *newest,
+    const struct log_witness *wit, bool own)
 {
-	const struct log_verify *v = vf->v;
-	const struct segment *newest = verify_newest(list, n);
+	struct log_verify *v = vf->v;
 	struct log_problem at = {
 		.kind = LOG_LOST_TAIL,
 		.segment = newest ? newest->name : wit->name,
@@ -200,13 +208,34 @@ verify_end(struct verify *vf, const struct segment_list *list, size_t n,
 		.last_seq = MIN(wit->seq, v->limit_seq),
 	};
 
-	if (at.last_seq < at.first_seq)
+	/* Of which epoch a newest one without a header is, nobody knows. */
+	if (!wit->name || (newest && !newest->headed))
 		return;
-	if (newest && !witness_is_of(wit, &newest->header))
+	if (newest && !verify_is_of(wit, own, &newest->header)) {
+		log_note(v->note, "'%s' is a witness of another log or epoch",
+		    wit->name);
+		v->wit_noted = v->wit_noted || own;
+		return;
+	}
+	if (at.last_seq < at.first_seq)
 		return;
 	log_problem_tell(&vf->sink, &at,
 	    "the log ends too early: '%s' says that %" PRIu64 " was durable",
 	    wit->name, wit->seq);
+}
+
+/* One witness is enough to say that the end is lost. */
+static void
+verify_end(struct verify *vf, const struct segment_list *list, size_t n,
+    const struct log_witness *wit)
+{
+	const struct log_verify *v = vf->v;
+	const struct segment *newest = verify_newest(list, n);
+	uint64_t told = vf->sink.told;
+
+	verify_ask(vf, newest, wit, true);
+	for (unsigned i = 0; i < v->n_witnesses && vf->sink.told == told; i++)
+		verify_ask(vf, newest, &v->witnesses[i], false);
 }
 
 static int
@@ -297,6 +326,30 @@ verify_run(
 	return err;
 }
 
+static int
+verify_all(struct verify *vf)
+{
+	const struct log_verify *v = vf->v;
+	struct log_witness wit = { .seq = 0 };
+	struct segment_list list;
+	int err;
+
+	/* First: what it knows of was on the disk before it was written. */
+	err = witness_load(vf->io, vf->dirfd, WITNESS_NAME, &wit, vf->why);
+	if (err < 0)
+		return err;
+	/* Whoever accepts a loss has to know that it may be larger. */
+	if (err == WITNESS_BAD)
+		log_note(
+		    v->note, "'" WITNESS_NAME "' is damaged and says nothing");
+	err = segment_list_read(vf->io, vf->dirfd, &list, vf->why);
+	if (err < 0)
+		return err;
+	err = verify_run(vf, &list, &wit);
+	segment_list_deinit(&list);
+	return err;
+}
+
 int
 log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
     struct reason *why)
@@ -306,25 +359,13 @@ log_verify(const struct sysio *io, int dirfd, struct log_verify *verify,
 		.v = verify,
 		.why = why,
 		.sink = { verify->problem, verify->arg, 0 } };
-	struct log_witness wit = { .seq = 0 };
-	struct segment_list list;
 	int err;
 
-	/* First: what it knows of was on the disk before it was written. */
-	err = witness_load(io, dirfd, WITNESS_NAME, &wit, why);
-	if (err < 0)
-		return err;
-	/* Whoever accepts a loss has to know that it may be larger. */
-	if (err == WITNESS_BAD)
-		log_note(verify->note,
-		    "'" WITNESS_NAME "' is damaged and says nothing");
-	err = segment_list_read(io, dirfd, &list, why);
-	if (err < 0)
-		return err;
 	verify->segments = verify->frames = verify->events = 0;
 	verify->bytes = verify->head_seq = 0;
-	err = verify_run(&vf, &list, &wit);
+	verify->first_seq = verify->last_seq = 0;
+	verify->wit_noted = false;
+	err = verify_all(&vf);
 	verify->problems = vf.sink.told;
-	segment_list_deinit(&list);
 	return err;
 }

@@ -8,12 +8,14 @@
 #ifndef PEAL_LOG_VERIFY_H
 #define PEAL_LOG_VERIFY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/macros.h"
 #include "core/sysio.h"
 #include "log/format.h"
 #include "log/problem.h"
+#include "log/witness.h"
 
 struct reason;
 
@@ -23,6 +25,8 @@ struct log_verify {
 	/* A head as below that somebody has kept; seq 0: none. */
 	uint64_t anchor_seq;
 	uint8_t anchor[LOG_DIGEST];
+	const struct log_witness *witnesses; /* on top of durable.wit */
+	unsigned n_witnesses;
 	void (*problem)(void *arg, const struct log_problem *problem);
 	void (*note)(const char *sentence); /* odd and harmless; or NULL */
 	/* After each segment; or NULL. */
@@ -42,6 +46,7 @@ struct log_verify {
 	 */
 	uint64_t head_seq;
 	uint8_t head[LOG_DIGEST];
+	bool wit_noted; /* durable.wit is of another log or epoch */
 };
 
 /*

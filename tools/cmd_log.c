@@ -10,11 +10,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/conf.h"
 #include "core/event.h"
 #include "core/proto.h"
 #include "core/reason.h"
 #include "core/topic.h"
+#include "log/problem.h"
 #include "log/segment.h"
+#include "log/witness.h"
 #include "tools/cmd.h"
 #include "tools/cmd_log.h"
 #include "tools/log_walk.h"
@@ -265,6 +268,21 @@ cmd_log_progress(void *arg, uint64_t done, uint64_t segments)
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " segments%s", done,
 		    segments, done == segments ? "\r\033[K" : "");
+}
+
+unsigned
+cmd_log_ask_broker(const struct house *h, struct log_witness *w,
+    void (*note)(const char *sentence))
+{
+	struct reason why = REASON_NO_MEMORY;
+	int got = witness_load_broker(
+	    conf_text(h->conf, CONF_broker_directory), w, &why);
+
+	/* Whoever accepts a loss has to know that it may be larger. */
+	if (got == WITNESS_BAD || got < 0)
+		log_note(
+		    note, "the broker's witness says nothing: %s", why.text);
+	return got == WITNESS_LOADED;
 }
 
 /* --- the table --- */

@@ -68,19 +68,6 @@ repair_ask_ring(const struct house *h, struct log_witness *w)
 	return 1;
 }
 
-static unsigned
-repair_ask_broker(const struct tool *t, struct log_witness *w)
-{
-	struct reason why = REASON_NO_MEMORY;
-	int got = witness_load_broker(
-	    conf_text(t->house.conf, CONF_broker_directory), w, &why);
-
-	/* Whoever accepts a loss has to know that it may be larger. */
-	if (got == WITNESS_BAD || got < 0)
-		tool_note(t, "the broker's witness says nothing: %s", why.text);
-	return got == WITNESS_LOADED;
-}
-
 /* --- the ranges, as they are typed --- */
 
 /* "A..B,C..D"; "none". */
@@ -273,7 +260,8 @@ repair_locked(struct repair_command *c)
 	struct reason why = REASON_NO_MEMORY;
 
 	r->n_witnesses = repair_ask_ring(&c->t.house, &c->known[0]);
-	r->n_witnesses += repair_ask_broker(&c->t, &c->known[r->n_witnesses]);
+	r->n_witnesses +=
+	    cmd_log_ask_broker(&c->t.house, &c->known[r->n_witnesses], r->note);
 	r->witnesses = c->known;
 	r->segment_bytes = conf_uint(c->t.house.conf, CONF_log_segment_bytes);
 	switch (log_repair_plan(&sysio_posix, c->place.old, r, &why)) {

@@ -12,9 +12,19 @@
 #include "core/proto.h"
 #include "core/reason.h"
 #include "log/verify.h"
+#include "log/witness.h"
 #include "tools/cmd_log.h"
 #include "tools/log_walk.h"
 #include "tools/tool.h"
+
+static uint64_t notes;
+
+static void
+log_verify_note(const char *sentence)
+{
+	notes++;
+	cmd_log_note(sentence);
+}
 
 static void
 log_verify_problem(void *arg, const struct log_problem *problem)
@@ -78,12 +88,13 @@ log_verify_print(const struct tool *t, const struct log_verify *v)
 	if (v->head_seq > 0 && v->problems == 0)
 		log_verify_head(v, head, sizeof(head));
 	if (t->json)
-		printf("{\"problems\":%" PRIu64 ",\"segments\":%" PRIu64
-		       ",\"frames\":%" PRIu64 ",\"events\":%" PRIu64
-		       ",\"bytes\":%" PRIu64 ",\"first_seq\":%" PRIu64
-		       ",\"last_seq\":%" PRIu64 ",\"head\":\"%s\"}\n",
-		    v->problems, v->segments, v->frames, v->events, v->bytes,
-		    v->first_seq, v->last_seq, head);
+		printf("{\"problems\":%" PRIu64 ",\"notes\":%" PRIu64
+		       ",\"segments\":%" PRIu64 ",\"frames\":%" PRIu64
+		       ",\"events\":%" PRIu64 ",\"bytes\":%" PRIu64
+		       ",\"first_seq\":%" PRIu64 ",\"last_seq\":%" PRIu64
+		       ",\"head\":\"%s\"}\n",
+		    v->problems, notes, v->segments, v->frames, v->events,
+		    v->bytes, v->first_seq, v->last_seq, head);
 	else if (v->problems)
 		printf("%" PRIu64 " problem%s; %" PRIu64
 		       " event%s up to seq %" PRIu64 " %s whole\n",
@@ -129,6 +140,7 @@ cmd_log_verify(int argc, char **argv)
 	};
 	CLEANUP(closep) int dirfd = -1;
 	struct log_walk_bounds bounds;
+	struct log_witness broker;
 	struct log_verify verify;
 	struct reason why = REASON_NO_MEMORY;
 	struct tool t;
@@ -139,8 +151,9 @@ cmd_log_verify(int argc, char **argv)
 	cmd_log_notes_to(&t);
 	log_walk_bounds(&t.house, &bounds);
 	verify = (struct log_verify){ .limit_seq = bounds.limit,
+		.witnesses = &broker,
 		.problem = log_verify_problem,
-		.note = cmd_log_note,
+		.note = log_verify_note,
 		.progress = cmd_log_progress,
 		.arg = &t };
 	if (anchor && !log_verify_anchor(anchor, &verify)) {
@@ -149,6 +162,9 @@ cmd_log_verify(int argc, char **argv)
 		    anchor);
 		return tool_end(&t, status);
 	}
+	/* First, as durable.wit: the log must hold what it knows of. */
+	verify.n_witnesses =
+	    cmd_log_ask_broker(&t.house, &broker, log_verify_note);
 	dirfd = log_walk_open(&t.house, &why);
 	if (dirfd < 0 || log_verify(&sysio_posix, dirfd, &verify, &why) < 0) {
 		status = tool_fail(&t, &why);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # `peal log`: list, print and check, beside a writer and without one.
 . "$(dirname "$0")/../lib/house.sh"
-plan 23
+plan 27
 
 log() {
 	what=$1
@@ -54,8 +54,26 @@ printf '\377' | dd of="$data/log/durable.wit" bs=1 seek=59 conv=notrunc \
 	2>/dev/null
 exits 'a witness that is damaged is said' 0 "'durable.wit' is damaged" \
 	log verify
-exits 'and is no problem' 0 '"problems":0,' log verify --json
+exits 'and is counted, but not as a problem' 0 '"problems":0,"notes":1,' \
+	log verify --json
 cp "$work/durable.wit" "$data/log/durable.wit"
+exits 'a log of which nothing is odd has no note' 0 '"notes":0,' \
+	log verify --json
+
+# Nothing is left but what the broker knows.
+mkdir -p "$work/emptied/log"
+cp -a "$data/broker" "$work/emptied/broker"
+exits "an emptied log is not called new where the broker's witness is" 3 \
+	"'position.wit' says that $lines was durable" \
+	"$peal" log verify --data "$work/emptied"
+printf '\377' | dd of="$work/emptied/broker/position.wit" bs=1 seek=59 \
+	conv=notrunc 2>/dev/null
+exits 'one that is damaged says nothing, and that is said' 0 \
+	"the broker's witness says nothing: 'position.wit' is damaged" \
+	"$peal" log verify --data "$work/emptied"
+rm -rf "$work/emptied/broker"
+exits 'without a broker nobody is asked' 0 '"notes":0,' \
+	"$peal" log verify --data "$work/emptied" --json
 
 # One byte of an event in the middle; between flushes nothing counts.
 segment=$(find "$data/log" -name '*.seg' | sort | head -n 1)

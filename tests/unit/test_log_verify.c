@@ -5,10 +5,12 @@
  * less than a reader.
  */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -146,6 +148,110 @@ a_frame_of_the_past_within_an_event_is_none(void **state)
 	assert_non_null(strstr(sentence, "events 4 to 4 are"));
 }
 
+static char noted[LOG_PROBLEM_SENTENCE];
+static unsigned notes;
+
+static void
+keep_note(const char *sentence)
+{
+	snprintf(noted, sizeof(noted), "%s", sentence);
+	notes++;
+}
+
+/* Problems, where somebody else remembers wit; sentence is the last one's. */
+static uint64_t
+problems_with(struct modelfix *m, const struct log_witness *wit,
+    char sentence[LOG_PROBLEM_SENTENCE])
+{
+	struct log_verify verify = { .limit_seq = UINT64_MAX,
+		.witnesses = wit,
+		.n_witnesses = 1,
+		.problem = tell_problem,
+		.note = keep_note,
+		.arg = sentence };
+
+	notes = 0;
+	assert_int_equal(
+	    log_verify(m->fx.io, m->fx.dirfd, &verify, &m->fx.why), 0);
+	return verify.problems;
+}
+
+static void
+other_witnesses_are_asked_as_well(void **state)
+{
+	struct log_witness wit = { .name = "position.wit", .seq = 60 };
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	memcpy(wit.log_id, m->fx.tail.log_id, sizeof(wit.log_id));
+	wit.epoch = m->fx.tail.epoch;
+	assert_int_equal(problems_with(m, &wit, sentence), 0);
+	assert_int_equal(notes, 0);
+	wit.seq = 61;
+	assert_int_equal(problems_with(m, &wit, sentence), 1);
+	assert_non_null(strstr(sentence, "'position.wit' says that 61 was"));
+	/* Two that know of it name no second loss. */
+	modelfix_store_witness(m, 62);
+	assert_int_equal(problems_with(m, &wit, sentence), 1);
+	assert_non_null(strstr(sentence, "'durable.wit' says that 62 was"));
+}
+
+static void
+a_witness_of_another_epoch_or_log_is_noted(void **state)
+{
+	struct log_witness wit = { .name = "position.wit", .seq = 99 };
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct modelfix *m = *state;
+
+	modelfix_fill_segments(m);
+	assert_int_equal(problems_with(m, &wit, sentence), 0);
+	assert_int_equal(notes, 1);
+	assert_non_null(
+	    strstr(noted, "'position.wit' is a witness of another"));
+	/* Only the log's own may know of an epoch that has no segment yet. */
+	memcpy(wit.log_id, m->fx.tail.log_id, sizeof(wit.log_id));
+	wit.epoch = m->fx.tail.epoch + 1;
+	assert_int_equal(problems_with(m, &wit, sentence), 0);
+	assert_int_equal(notes, 1);
+}
+
+static void
+a_segment_cut_in_its_header_says_nothing_of_witnesses(void **state)
+{
+	struct log_witness wit = { .name = "position.wit", .seq = 99 };
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct modelfix *m = *state;
+	int fd;
+
+	modelfix_fill_segments(m);
+	modelfix_store_witness(m, 60);
+	memcpy(wit.log_id, m->fx.tail.log_id, sizeof(wit.log_id));
+	wit.epoch = m->fx.tail.epoch;
+	fd = sysio_openat(
+	    m->fx.io, m->fx.dirfd, modelfix_named(m, 49), O_RDWR, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(sysio_ftruncate(m->fx.io, fd, 100), 0);
+	(void)sysio_close(m->fx.io, fd);
+	assert_int_equal(problems_with(m, &wit, sentence), 1);
+	assert_non_null(strstr(sentence, "neither copy of its header"));
+	assert_int_equal(notes, 0);
+}
+
+static void
+where_no_segment_is_left_another_witness_is_enough(void **state)
+{
+	struct log_witness wit = { .name = "position.wit", .seq = 5 };
+	char sentence[LOG_PROBLEM_SENTENCE];
+	struct modelfix *m = *state;
+
+	assert_int_equal(problems_with(m, &wit, sentence), 1);
+	assert_non_null(strstr(sentence, "events 1 to 5 are"));
+	wit.seq = 0;
+	assert_int_equal(problems_with(m, &wit, sentence), 0);
+	assert_int_equal(notes, 0);
+}
+
 #define MODEL_TEST(fn) \
 	cmocka_unit_test_setup_teardown(fn, modelfix_setup, modelfix_teardown)
 
@@ -157,6 +263,11 @@ main(void)
 		MODEL_TEST(verification_looks_at_each_event),
 		MODEL_TEST(verification_looks_as_far_as_the_limit),
 		MODEL_TEST(a_frame_of_the_past_within_an_event_is_none),
+		MODEL_TEST(other_witnesses_are_asked_as_well),
+		MODEL_TEST(a_witness_of_another_epoch_or_log_is_noted),
+		MODEL_TEST(
+		    a_segment_cut_in_its_header_says_nothing_of_witnesses),
+		MODEL_TEST(where_no_segment_is_left_another_witness_is_enough),
 	};
 
 	return cmocka_run_group_tests_name("log_verify", tests, NULL, NULL);
