@@ -207,8 +207,8 @@ test("what one user left is not sent as another one", async (t) => {
   await append(page, 0, 2);
   await until("all is on disk", () => page.evaluate(() => window.page.box.discard("none")
     .then(() => true)));
-  proxy.pass();
   await page.reload();
+  proxy.pass();
   await begin(page, await as("bob"));
   await append(page, 2);
   const { waiting } = await told(page, "his own is stored", (s) => s.promised.length === 1);
