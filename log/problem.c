@@ -37,6 +37,9 @@ static const struct {
 	[LOG_FOREIGN_SEGMENT] = { "foreign segment",
 	    "move the file out of the log's directory, and put back the one "
 	    "that belongs there" },
+	[LOG_FOREIGN_FILE] = { "foreign file",
+	    "move it out of the log's directory; where a file of the log had "
+	    "its name, put that back from " LOG_FROM_BACKUP },
 	[LOG_DAMAGED_BASE] = { "damaged base",
 	    "put the file back from " LOG_FROM_BACKUP
 	    ": what was removed below the floor is nowhere else" },

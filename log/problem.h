@@ -17,6 +17,7 @@ enum log_problem_kind {
 	LOG_LOST_TAIL,
 	LOG_MISSING_SEGMENT,
 	LOG_FOREIGN_SEGMENT, /* of another log or history, or misnamed */
+	LOG_FOREIGN_FILE,    /* a name of the log that no file has */
 	LOG_DAMAGED_BASE,
 	LOG_EDITED, /* frames that verify, and not those that were written */
 };

@@ -14,6 +14,7 @@
 #include "core/reason.h"
 #include "log/base.h"
 #include "log/chain.h"
+#include "log/foreign.h"
 #include "log/format_priv.h"
 #include "log/quarantine.h"
 #include "log/recover.h"
@@ -445,12 +446,15 @@ recover_log(const struct sysio *io, int dirfd,
 	struct recovery rc = {
 		.io = io, .dirfd = dirfd, .notes = notes, .why = why
 	};
+	struct log_problem_sink foreign = { log_problem_keep, why, 0 };
 	struct log_tail found = { 0 };
 	int err;
 
 	rc.sink.fn = recover_keep_problem;
 	rc.sink.arg = &rc;
 	err = recover_run(&rc, witnesses, n_witnesses, &found);
+	if (err < 0 && foreign_check(io, dirfd, &foreign))
+		err = RECOVER_DAMAGED;
 	segment_list_deinit(&rc.list);
 	if (err == RECOVER_OK)
 		*tail = found;

@@ -16,6 +16,7 @@
 #include "log/base.h"
 #include "log/chain.h"
 #include "log/epoch.h"
+#include "log/foreign.h"
 #include "log/recover.h"
 #include "log/repair.h"
 #include "log/rewrite.h"
@@ -343,10 +344,13 @@ log_repair_plan(const struct sysio *io, int dirfd, struct log_repair *repair,
 		.r = repair,
 		.why = why,
 		.note = repair->note };
+	struct log_problem_sink sink = { repair_problem, &rp, 0 };
 	int err = repair_list(&rp);
 
 	if (err == 0)
 		err = repair_plan(&rp);
+	else if (foreign_check(io, dirfd, &sink))
+		err = LOG_REPAIR_REFUSED;
 	segment_list_deinit(&rp.list);
 	return err;
 }

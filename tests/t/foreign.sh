@@ -3,6 +3,7 @@
 # a pipe, a directory, a link to somewhere else, noise.  Nothing waits for it,
 # nothing outside is written to, and what is refused is named.
 . "$(dirname "$0")/../lib/house.sh"
+command -v python3 >/dev/null || skip_all 'there is no python3'
 
 # end_writer: in good order, with all of it on the disk.
 end_writer() {
@@ -30,6 +31,8 @@ lies() {
 	rm -rf "$data/log/$2"
 	case $1 in
 	pipe) mkfifo "$data/log/$2" ;;
+	socket) python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$data/log/$2" ;;
 	directory) mkdir -p "$data/log/$2/below" ;;
 	link) ln -s "$work/elsewhere" "$data/log/$2" ;;
 	noise) head -c 5000 /dev/urandom >"$data/log/$2" ;;
@@ -76,7 +79,7 @@ refuses() {
 	restored
 }
 
-plan 77
+plan 92
 house_writer -o log.pack=no
 produce -n 3000 -b 2 -B 2000 -w 64 -l "$data/log" >/dev/null ||
 	bail 'the log could not be made'
@@ -89,13 +92,21 @@ middle=$(basename "$middle")
 later=00000000000000900000-0000000009.seg
 [ "$(ls "$data/log"/*.seg | wc -l)" -ge 3 ] || bail 'two segments are too few'
 
-for file in "$middle" "$later" FLOOR durable.wit LOCK; do
-	stops pipe "$file" 1 'it is no regular file'
-done
+# What to do about it is said, and restarting it would not help.
 for file in "$middle" "$later" FLOOR durable.wit; do
-	stops directory "$file" 1 'Is a directory'
-	seen pipe "$file" 1
+	stops pipe "$file" 3 'it is a pipe, a socket or a device, and no file'
+	stops socket "$file" 3 'it is a pipe, a socket or a device, and no file'
+	stops directory "$file" 3 'it is a directory, and no file'
+	seen pipe "$file" 3
+	seen directory "$file" 3
 done
+stops pipe LOCK 1 'it is no regular file'
+stops directory FLOOR 3 "what to do: move it out of the log's directory"
+lies directory "$middle"
+exits 'directory for a segment: peal log repair says what to do' 3 \
+    "move it out of the log's directory" \
+    "$peal" log repair --data "$data"
+restored
 stops link "$later" 3 'damaged segment'
 stops noise "$later" 3 'damaged segment'
 stops noise "$middle" 3 'damaged segment'
