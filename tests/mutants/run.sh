@@ -88,11 +88,12 @@ configure_tree() {
 	}
 }
 
-# compile TEST: 0, or what make said is in $work/log.
+# compile TEST: 0, or what make said is in $work/log.  What only reads the
+# sources could not tell a fault from what is no C at all.
 compile() {
 	case $1 in
 	t/*) set -- all $house ;;
-	spin/* | lint/*) return 0 ;;
+	spin/* | lint/*) set -- all ;;
 	*) set -- "tests/$1" ;;
 	esac
 	make -s -C "$objects" -j"$(getconf _NPROCESSORS_ONLN)" V=0 "$@" \
@@ -165,6 +166,14 @@ hangs() {
 	[ "$1" -eq 124 ] || [ "$1" -eq 137 ]
 }
 
+# Did it not run at all, or was skipped?  That is no sight of a fault.
+unrun() {
+	case $1 in
+	77 | 125 | 126 | 127) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
 # The first thing that a red test has to say.
 complaint() {
 	! hangs "$1" || {
@@ -213,6 +222,7 @@ try() {
 		[ "$code" -ne 0 ] || continue
 		cp "$work/log" "$work/found/$name.log"
 		seen=$test
+		! unrun "$code" || seen='does not run'
 		break
 	done
 	back "$touched"
@@ -222,6 +232,7 @@ try() {
 		verdict "$name" broken '' "does not compile: $(
 			grep -m 1 'error:' "$work/log")"
 		;;
+	'does not run') verdict "$name" broken "$test" "ends with $code" ;;
 	?*) verdict "$name" killed "$seen" "$(complaint "$code")" ;;
 	*)
 		verdict "$name" SURVIVED '' \
