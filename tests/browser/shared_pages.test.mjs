@@ -183,7 +183,7 @@ test("a worker that can't be loaded is told, and the page has its own connection
       getToken: () => token,
       shared: { worker: "/no-such-worker.js", fallback: (e) => told.push(e.message) },
     });
-    await c.ping();
+    await new Promise((connected) => c.on("connected", connected));
     return [c.connection.getSnapshot().state, told];
   }, house.token);
   assert.deepEqual([state, said], ["connected", ["the worker does not start"]]);

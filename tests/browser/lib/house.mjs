@@ -6,6 +6,7 @@
 import { execFile, spawn } from "node:child_process";
 import {
   cpSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -24,6 +25,10 @@ export const artifacts = join(build, "tests/browser/artifacts");
 // What a machine may take its time for: it is slow, and nothing is wrong.
 const PATIENCE = ["gateway.hello_seconds=300", "writer.stall_seconds=3600"];
 
+// And in the browser: modules of the site, and those times of theirs whose end is not what a
+// test is about.
+const PATIENT_MODULES = { "shared.js": ["OPEN_MS"], "upstream.js": ["PROBE_MS", "SILENT_MS"] };
+
 const PROGRAMS = { gateway: "peal-gateway", writer: "peal-writer", broker: "peal-broker" };
 
 /** Run a command: its stdout; rejects with its stderr unless it exits with 0. */
@@ -38,12 +43,26 @@ function run(file, args, { input, signal } = {}) {
   });
 }
 
+function makePatient(site) {
+  for (const [file, names] of Object.entries(PATIENT_MODULES)) {
+    let text = readFileSync(join(site, file), "utf8");
+    for (const name of names) {
+      const patient = text.replace(new RegExp(`^const ${name} = \\d+;$`, "m"),
+        `const ${name} = 300000;`);
+      if (patient === text) throw new Error(`${file} has no ${name}`);
+      text = patient;
+    }
+    writeFileSync(join(site, file), text);
+  }
+}
+
 /**
- * What is served: the site as it is installed, and at /test/ the tests' own pages and what
- * else one has made; gateways read it once, when they start.
+ * What is served: the site as it is installed, but more patient, and at /test/ the tests' own
+ * pages and what else one has made; gateways read it once, when they start.
  */
 function makeSite(to, made) {
   cpSync(join(build, "site"), to, { recursive: true });
+  makePatient(to);
   cpSync(join(here, "../pages"), join(to, "test"), { recursive: true });
   if (made) cpSync(made, join(to, "test"), { recursive: true });
 }
