@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 
 import { until } from "./lib/await.mjs";
-import { go, openDashboard, PHONE } from "./lib/dash.mjs";
+import { go, openDashboard, PHONE, TOAST } from "./lib/dash.mjs";
 import { startHouse } from "./lib/house.mjs";
 import { append } from "./lib/load.mjs";
 import { assertNoProblems, launch, screenshot } from "./lib/page.mjs";
@@ -147,14 +147,16 @@ test("what others wrote is text: it is shown, sets nothing and asks for nothing"
   const hostile = (topic, type) => ({ topic, type, actor: html.slice(0, 120), data });
   await append(house, hostile(bad, "<b onmouseover=globalThis.hacked=1>_created"),
     hostile(`${p}.__proto__`, "note_created"), hostile(`${p}.constructor`, "note_created"));
-  const page = await openDashboard(t, browser, house);
+  const page = await openDashboard(t, browser, house, { hold: TOAST });
   const asked = [];
   page.on("request", (r) => asked.push(r.url()));
+  await page.locator(".toast-list").waitFor({ state: "attached" });
   await page.getByRole("textbox", { name: "Topics" }).fill(`${p}.>`);
   await page.keyboard.press("Enter");
+  const row = page.locator(".virtual-row", { hasText: bad }).first();
+  await row.waitFor(); // what the toasts have asked for is answered, too
   await append(house, hostile(bad, "<b>_updated"));
   await page.locator(".toast", { hasText: "<img src=x" }).waitFor();
-  const row = page.locator(".virtual-row", { hasText: bad }).first();
   await row.click();
   await page.getByRole("region", { name: "Event", exact: true }).getByText("__proto__").waitFor();
   await screenshot(page, "dash-hostile");

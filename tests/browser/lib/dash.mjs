@@ -13,6 +13,9 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 
 const OF_AXE = /^Applying inline style violates/;
 
+/** Milliseconds that a toast is shown: for `hold` of openDashboard. */
+export const TOAST = 5000;
+
 export const PHONE = { width: 360, height: 720 };
 
 /** Screens that each panel is looked at on, as options of openDashboard. */
