@@ -39,9 +39,14 @@ first=$pid
 passes 'the others come first' [ "$(nice_of $first)" -eq 10 ]
 passes 'its directory is closed to others' \
 	[ "$(stat -c %a "$data/broker")" = 750 ]
-passes 'what is appended is folded' sh -c "
-	'$peal' append --data '$data' a.b thing_created --json >/dev/null &&
-	'$peal' state --data '$data' --min-seq 1 a.b | grep -q a.b"
+# A busy one is behind after two seconds, and asked again.
+folds() {
+	"$peal" append --data "$data" a.b thing_created --json >"$work/appended" &&
+		await "$peal" state --data "$data" --min-seq 1 nothing.here \
+		    >"$work/level" 2>&1 &&
+		"$peal" state --data "$data" --min-seq 1 a.b | grep -q a.b
+}
+passes 'what is appended is folded' folds
 start_broker second
 ends $pid
 passes 'a second one on its directory is refused and names the first' \

@@ -42,6 +42,9 @@ passes 'so it does from the oldest on' \
 mkdir -p "$work/bare/log"
 exits 'a directory without a log is not called whole' 0 'no segment yet' \
 	"$peal" log verify --data "$work/bare"
+# What it leaves in its witness is how far it has come.
+await "$peal" state --data "$data" --min-seq "$lines" nothing.here \
+    >"$work/level" 2>&1 || bail 'the broker stays behind'
 house_down || bail 'peal up did not end well'
 exits 'all verifies without a writer' 0 "$lines events" log verify
 passes 'and is printed as before' cat_is "$work/all"

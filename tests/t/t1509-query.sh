@@ -16,11 +16,14 @@ ask() {
 	fi
 }
 
-# Until the broker has folded it: a busy one is refused after two seconds, as
-# `behind`.
+# Until the broker has folded all there is: a busy one refuses after two seconds,
+# as `behind`.
+folded() {
+	await "$peal" state --data "$data" nothing.here >/dev/null 2>&1
+}
+
 append() {
-	"$peal" append --data "$data" "$@" >/dev/null &&
-		await "$peal" state --data "$data" nothing.here >/dev/null 2>&1
+	"$peal" append --data "$data" "$@" >/dev/null && folded
 }
 
 # same NAME COMMAND...: it prints what is in $work/expected.
@@ -154,16 +157,20 @@ passes 'each difference is shown with both rows' \
 way=local
 exits 'a revert tells topic, version and seq' 0 'item.a@4  seq 7' \
 	ask revert item.a --to 1 --actor carol
+folded
 way=remote
 printf '%s\n' '"item.a" 4 7 false {"n":1}' >"$work/expected"
 same 'the value is that of then' columns state item.a
 exits 'reverting the revert' 0 '"version":5,"seq":8' \
 	ask revert item.a --to 3 --json
+folded
 way=local
 printf '%s\n' '"item.a" 5 8 false {"n":2,"m":3}' >"$work/expected"
 same 'brings the value back' columns state item.a
 exits 'what was deleted comes back' 0 'item.b@3' ask revert item.b --to 1
+folded
 exits 'and goes again' 0 'item.b@5' ask revert item.b --to 2
+folded
 printf '%s\n' '"item.b" 5 11 true {"n":10}' >"$work/expected"
 same 'as it was' columns state item.b
 exits 'a version that has not been is refused' 1 'no version 9' \
@@ -176,6 +183,7 @@ exits 'and a topic that is none' 1 "no event of 'item.z'" \
 cp "$top_srcdir/tests/data/graph.jsonl" "$work/graph"
 exits 'a memory graph is imported' 0 '60 stored' \
 	"$peal" import --data "$data" "$work/graph"
+folded
 for way in local remote; do
 	exits "$way: an entity shows what was observed and its relations" 0 \
 		'(dangles)' ask graph ann
