@@ -170,9 +170,9 @@ verdict 'and end in order, told to' "$status"
 # A writer that is still reading its configuration, from a pipe.
 two 4096 1000 1M
 mkfifo "$work/pipe"
+# It holds back SIGHUP, the first signal, until it serves.
 starting() {
-	grep -q '^State:.*S' "/proc/$1/status" &&
-		[ "$(cat "/proc/$1/comm")" = peal-writer ]
+	grep -q '^SigBlk:.*[13579bdf]$' "/proc/$1/status"
 }
 feed() {
 	timeout "$deadline" sh -c "cat '$work/two.conf' >'$work/pipe'"
