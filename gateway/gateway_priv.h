@@ -95,6 +95,7 @@ MUST_CHECK int gateway_read_site(struct gateway *gw, struct reason *why);
 bool gateway_ready(const struct gateway *gw, const char **why);
 /* Accept clients. */
 MUST_CHECK int gateway_listen(struct gateway *gw, struct reason *why);
+/* Also of what could not be opened. */
 void gateway_close(struct gateway *gw);
 /* One turn: events, clients, then wait for more.  Below zero: give up. */
 MUST_CHECK int gateway_turn(struct gateway *gw);

@@ -115,6 +115,21 @@ try_door(struct process *p, struct reason *why)
 	return 0;
 }
 
+/*
+ * Who ends before the loop takes these leaves counters behind that tell of a
+ * crash: they wait until it does.
+ */
+static void
+hold_signals(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGINT);
+	sigprocmask(SIG_BLOCK, &held, NULL);
+}
+
 static int
 run(struct process *p, struct reason *why)
 {
@@ -162,8 +177,10 @@ main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	hygiene_limit_core(conf_uint(conf, CONF_gateway_core_bytes));
 	process.conf = conf;
+	hold_signals();
 	if (gateway_open(&process.gw, conf, &why) < 0) {
 		diag_error("%s", why.text);
+		close_all(&process);
 		return OPTIONS_EXIT_USAGE;
 	}
 	rc = run(&process, &why);

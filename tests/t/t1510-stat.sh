@@ -148,7 +148,44 @@ idle() {
 	head -c 108 /dev/zero
 }
 
-plan 27
+# pages: whose there are, of counters and of clients.
+pages() {
+	find "$(readlink -f "$data/run")/stat" -type f | sort
+}
+
+# gateway COMMAND...: another one, under it, beside that of peal up.
+gateway() {
+	"$@" "$top_builddir/peal-gateway" -o ring.directory="$data/run" \
+	    -o tls.certificate="$cafile" -o tls.key="$data/tls/key.pem" \
+	    -o auth.keys="$data/auth/dev.pem" -o gateway.listen=127.0.0.1:0
+}
+
+# One that is told to end while it opens, for which it has seconds: each attempt
+# to reach somebody takes that long.
+ends_while_it_opens() {
+	pages >"$work/pages"
+	# -D: the process that was started is the gateway itself.
+	(gateway exec strace -D -o "$work/trace" -e trace=connect \
+	    -e inject=connect:delay_enter=3000000 >"$work/early" 2>&1) &
+	early=$!
+	others="$others $early"
+	await test -e "$data/run/stat/gateway.$early" || return 1
+	kill -TERM "$early"
+	ends "$early"
+	cat "$work/early"
+	[ "$status" -eq 0 ] && pages | diff "$work/pages" -
+}
+
+ends_of_its_configuration() {
+	pages >"$work/pages"
+	cafile=/dev/null
+	gateway env
+	status=$?
+	cafile=$data/tls/cert.pem
+	[ "$status" -eq 2 ] && pages | diff "$work/pages" -
+}
+
+plan 29
 exits 'where nothing ever ran, it says so' 1 'no counters' \
     "$peal" stat -1 -o ring.directory="$work"
 mkdir -p "$work/idle/stat"
@@ -205,6 +242,12 @@ exits 'what is no page is told by status' 1 'noise' stat
 stat >"$work/said" 2>&1
 passes 'and each is named beside the good ones' named
 rm -rf "$data"/run/stat/[!g]*
+passes 'who cannot begin leaves no counters' ends_of_its_configuration
+if strace -o /dev/null true 2>/dev/null; then
+	passes 'nor who is told to stop before it has begun' ends_while_it_opens
+else
+	verdict 'nor who is told to stop # SKIP no strace that may trace' 0
+fi
 first=$(gateways)
 kill -KILL "$first"
 passes 'what a crash left can be read' \
