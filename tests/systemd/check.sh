@@ -10,7 +10,6 @@ for tool in debootstrap systemd-nspawn nsenter dpkg-buildpackage dh; do
 done
 [ "$(id -u)" -eq 0 ] || skip_all 'only root boots a system'
 grep -q ' /sys/fs/cgroup ' /proc/mounts || skip_all 'there are no cgroups here'
-deadline=180
 root=$work/root
 leader=
 nspawn=
@@ -94,7 +93,9 @@ halt() {
 	[ "$status" -eq 0 ]
 }
 
+# What has been said up to now, though journald may be late.
 journal() {
+	in_root journalctl --sync
 	in_root journalctl -q --no-pager -o cat -u "$1"
 }
 
@@ -260,7 +261,7 @@ append_as() {
 
 # follow N: N events from the first on, over TLS, into $work/followed.
 follow_tls() {
-	in_root timeout 300 peal tail --url https://127.0.0.1:8443 \
+	in_root timeout "$deadline" peal tail --url https://127.0.0.1:8443 \
 	    --token-file /root/token --cafile /etc/peal/tls/cert.pem \
 	    --from 1 --count "$1" --json '>'
 }
@@ -301,6 +302,7 @@ restarts_under_load() {
 # Lines are entries with fields, of who said them, and none is a line of text
 # that was caught from standard error.
 fields() {
+	in_root journalctl --sync
 	in_root journalctl -q --no-pager -o export \
 	    SYSLOG_IDENTIFIER=peal-writer \
 	    "_SYSTEMD_INVOCATION_ID=$(property peal-writer.service InvocationID)" \
@@ -321,6 +323,7 @@ no_secrets() {
 		timeout 60 peal tail --url https://127.0.0.1:8443 \
 		    --token-file /root/forged --cafile /etc/peal/tls/cert.pem \
 		    --count 1 --json ">"' >"$work/forged" 2>&1
+	in_root journalctl --sync
 	in_root journalctl -q --no-pager -o export >"$work/export"
 	in_root sh -c 'cat /root/token /root/forged | tr . "\n"' |
 		sort -u | grep -v '^eyJhbGci' | grep . >"$work/secrets"
@@ -350,11 +353,19 @@ restarted_by() {
 	[ "$(property "$1" NRestarts)" -gt "$2" ] && is_active "$1"
 }
 
+# has_process UNIT: $pid is that of its main process.
+has_process() {
+	pid=$(property "$1" MainPID)
+	[ "$pid" -gt 0 ]
+}
+
 # watchdog UNIT: it is stopped, as a loop is that hangs.
 watchdog() {
 	drop_in "$1" WatchdogSec=2 && in_root systemctl restart "$2" || return 1
 	was=$(property "$2" NRestarts)
-	in_root sh -c "kill -STOP $(property "$2" MainPID)"
+	# A busy machine may have come before us: between two of them there is none.
+	await_here has_process "$2"
+	in_root sh -c "kill -STOP $pid"
 	await_here restarted_by "$2" "$was" &&
 		journal "$2" | grep -q 'Watchdog timeout' && drop_out "$1" &&
 		in_root systemctl restart "$2" && await_here is_active "$2"
