@@ -231,25 +231,33 @@ chain_same_extent(
 	       memcmp(a->digest, b->digest, sizeof(a->digest)) == 0;
 }
 
+bool
+chain_carries_on(const struct segment *a, const struct segment *b)
+{
+	struct segment_predecessor entry = b->header.pred;
+
+	format_chain(&a->header, &entry);
+	return entry.number == a->header.number &&
+	       entry.first_seq == a->header.first_seq &&
+	       entry.last_seq + 1 == b->header.first_seq &&
+	       memcmp(entry.chain, b->header.pred.chain, sizeof(entry.chain)) ==
+		   0;
+}
+
 /* Is what b's header says of a what a's header, the hash and a's seal say? */
 static bool
 chain_check_entry(
     struct chain *ch, const struct segment *a, const struct segment *b)
 {
-	struct segment_predecessor entry = b->header.pred;
 	struct log_problem at = { LOG_FOREIGN_SEGMENT, .segment = b->name };
 
-	format_chain(&a->header, &entry);
-	if (entry.number != a->header.number ||
-	    entry.first_seq != a->header.first_seq ||
-	    entry.last_seq + 1 != b->header.first_seq ||
-	    memcmp(entry.chain, b->header.pred.chain, sizeof(entry.chain)) !=
-		0) {
+	if (!chain_carries_on(a, b)) {
 		log_problem_tell(ch->sink, &at,
 		    "its header does not carry on from '%s'", a->name);
 		return false;
 	}
-	if (a->seal == SEAL_GOOD && !chain_same_extent(&entry, &a->extent)) {
+	if (a->seal == SEAL_GOOD &&
+	    !chain_same_extent(&b->header.pred, &a->extent)) {
 		at.segment = a->name;
 		at.offset = a->header.capacity - LOG_PAGE;
 		log_problem_tell(ch->sink, &at,

@@ -8,6 +8,8 @@
 #ifndef PEAL_LOG_CHAIN_H
 #define PEAL_LOG_CHAIN_H
 
+#include <stdbool.h>
+
 #include "core/macros.h"
 #include "core/sysio.h"
 #include "log/problem.h"
@@ -33,6 +35,12 @@ MUST_CHECK int chain_check(const struct sysio *io, int dirfd,
  */
 MUST_CHECK int chain_check_headless(const struct sysio *io, int dirfd,
     const struct segment *s, struct log_problem_sink *sink, struct reason *why);
+
+/*
+ * Does b's header say that it follows on a, which has one?  What it says of
+ * a's end is true then, if a's frames end so.
+ */
+bool chain_carries_on(const struct segment *a, const struct segment *b);
 
 enum chain_read {
 	CHAIN_WHOLE = 0,

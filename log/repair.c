@@ -21,6 +21,7 @@
 #include "log/repair.h"
 #include "log/rewrite.h"
 #include "log/salvage.h"
+#include "log/twin.h"
 #include "log/verify.h"
 
 enum {
@@ -320,6 +321,9 @@ repair_list(struct repair *rp)
 	struct log_problem_sink none = { 0 };
 	int err = segment_list_read(rp->io, rp->dirfd, &rp->list, rp->why);
 
+	if (err < 0)
+		return err;
+	err = twin_choose(rp->io, rp->dirfd, &rp->list, rp->note, rp->why);
 	if (err < 0)
 		return err;
 	rp->n = segment_list_used(&rp->list);
