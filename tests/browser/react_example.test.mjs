@@ -13,6 +13,7 @@ import { until } from "./lib/await.mjs";
 import { source, startHouse } from "./lib/house.mjs";
 import { modules, pack, project, run, scratch } from "./lib/packed.mjs";
 import { assertNoProblems, launch, openPage, screenshot } from "./lib/page.mjs";
+import { startProxy } from "./lib/proxy.mjs";
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript" };
 
@@ -59,28 +60,24 @@ async function buildExample(t, url) {
   return join(at, "dist");
 }
 
-/** vite's own server, which gives out the development token. It ends with its stdin. */
-async function develop(t, port, house) {
-  const child = spawn(process.execPath,
-    [vite, "--host", "127.0.0.1", "--port", String(port), "--strictPort"], {
-      cwd: await copyExample(t), stdio: ["pipe", "ignore", "inherit"], env: {
-        ...process.env, VITE_PEAL_URL: house.url, PEAL_TOKEN: join(house.data, "dev.token"),
-      },
-    });
-  t.after(() => child.kill());
-  await until("vite serves", async () => {
-    if (child.exitCode !== null) assert.fail("vite has ended");
-    return (await fetch(`http://127.0.0.1:${port}/`)).ok;
+/**
+ * vite's own server, which gives out the development token, on a port that it has found to be
+ * free: the port. It ends with its stdin.
+ */
+async function develop(t, house) {
+  const child = spawn(process.execPath, [vite, "--host", "127.0.0.1"], {
+    cwd: await copyExample(t), stdio: ["pipe", "pipe", "inherit"], env: {
+      ...process.env, NO_COLOR: "1",
+      VITE_PEAL_URL: house.url, PEAL_TOKEN: join(house.data, "dev.token"),
+    },
   });
-}
-
-/** A port that is free at present. */
-async function freePort() {
-  const server = http.createServer();
-  await new Promise((yes) => server.listen(0, "127.0.0.1", yes));
-  const { port } = server.address();
-  await new Promise((yes) => server.close(yes));
-  return port;
+  t.after(() => child.kill());
+  let said = "";
+  child.stdout.on("data", (text) => (said += text));
+  return until("vite serves", () => {
+    if (child.exitCode !== null) assert.fail(`vite has ended: ${said}`);
+    return /http:\/\/127\.0\.0\.1:(\d+)\//.exec(said)?.[1];
+  });
 }
 
 const browser = await launch({ after });
@@ -127,10 +124,12 @@ test("an origin that is not listed gets nothing, and the page says so", async (t
 });
 
 test("while one develops, vite serves it with a token", async (t) => {
-  const port = await freePort();
-  const origin = `http://127.0.0.1:${port}`;
+  // The house knows the origin before vite knows its port, which somebody may have taken.
+  let port;
+  const proxy = await startProxy(t, () => port);
+  const origin = `http://127.0.0.1:${proxy.port}`;
   const house = await startHouse(t, { gateways: 1, options: [`gateway.origins=${origin}`] });
-  await develop(t, port, house);
+  port = await develop(t, house);
   const page = await openPage(t, browser, origin);
   await until("it is connected", async () =>
     (await page.getByRole("status").innerText()) === "connected");
