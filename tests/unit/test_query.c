@@ -19,6 +19,10 @@
 #include "tools/tool.h"
 
 /* What the fake does with the n-th request after hello. */
+enum {
+	PATIENCE_S = 300 /* for what comes */
+};
+
 struct script {
 	unsigned unavailable; /* so many times first */
 	enum proto_code code; /* then this, or the answer */
@@ -99,7 +103,7 @@ an_answer_is_found_among_what_comes_unasked(void **state)
 	struct script script = { .noise = true };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), 0);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), 0);
 	assert_int_equal(script.asked, 1);
 }
 
@@ -109,7 +113,7 @@ a_refusal_is_a_sentence_with_its_code(void **state)
 	struct script script = { .code = PROTO_FORBIDDEN };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), -EPROTO);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), -EPROTO);
 	assert_string_equal(why.text, "forbidden: it is so");
 }
 
@@ -119,7 +123,7 @@ being_behind_comes_with_what_to_do(void **state)
 	struct script script = { .code = PROTO_BEHIND };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), -EPROTO);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), -EPROTO);
 	assert_string_equal(
 	    why.text, "behind: it is so (--min-seq 0 takes what is there)");
 }
@@ -130,7 +134,7 @@ what_is_unavailable_is_asked_for_again(void **state)
 	struct script script = { .unavailable = 3 };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), 0);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), 0);
 	assert_int_equal(script.asked, 4);
 }
 
@@ -150,7 +154,7 @@ a_broker_that_goes_is_told_of(void **state)
 	struct script script = { .vanish = true };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), -EPIPE);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), -EPIPE);
 	assert_non_null(strstr(why.text, "went away"));
 }
 
@@ -160,7 +164,7 @@ an_answer_that_is_no_messagepack_is_refused(void **state)
 	struct script script = { .malformed = true };
 	struct reason why;
 
-	assert_int_equal(ping(*state, &script, 10, &why), -EPROTO);
+	assert_int_equal(ping(*state, &script, PATIENCE_S, &why), -EPROTO);
 	assert_true(why.text[0]);
 }
 
