@@ -7,15 +7,17 @@
 
 import { createPausable } from "./pausable.js";
 
-// What was on its way when it stopped is not in the ring alone: sockets hold it, too.
-const DEEPER = 1.2;
-const MARGIN = 2000; // ms
+// What was on its way when it stopped is not in the ring alone: sockets hold it, too. So
+// much has to be out of the ring since, in bytes, and in parts of the ring.
+const SOCKETS = 4 << 20;
+const DEEPER = 0.2;
 
-/** Seconds that the ring holds, as the vitals tell; undefined: they do not. */
-function watchWindow(client, signal, told) {
+/** What the ring holds, as the vitals tell: `told({ window_ms, ring_oldest, events, bytes })`. */
+function watchRing(client, signal, told) {
   const sub = client.subscribe("$stat.ring", { from: "now", signal });
   sub.on("event", ({ data }) => {
-    if (Number.isFinite(data?.window_ms)) told(data.window_ms);
+    if (["window_ms", "ring_oldest", "events", "bytes"].every((n) => Number.isFinite(data?.[n])))
+      told(data);
   });
   sub.on("error", () => {}); // who may not see vitals decides by himself when to read on
 }
@@ -66,9 +68,9 @@ export class Run {
     this.mine.on("disconnected", ({ reason }) => this.lost(reason));
     const passing = client.subscribe(">", { from: "now", signal });
     passing.on("event", () => this.passed());
-    watchWindow(client, signal, (ms) => {
-      this.state.window = ms;
-      this.readOnIfOvertaken();
+    watchRing(client, signal, (ring) => {
+      this.state.window = ring.window_ms;
+      this.readOnIfOvertaken(ring);
     });
     this.look();
   }
@@ -123,10 +125,11 @@ export class Run {
     this.to("standing");
   }
 
-  /** The ring holds less than the time that it has been standing. */
-  readOnIfOvertaken() {
-    const { step, window, since } = this.state;
-    if (step === "standing" && Date.now() - since > DEEPER * window + MARGIN) this.readOn();
+  /** Has the ring moved on by more than what may be under way? */
+  readOnIfOvertaken({ ring_oldest, events, bytes }) {
+    const { step, stoodAt } = this.state;
+    const gone = ((ring_oldest - stoodAt) * bytes) / events;
+    if (step === "standing" && gone > Math.max(SOCKETS, DEEPER * bytes)) this.readOn();
   }
 
   readOn() {
