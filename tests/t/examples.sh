@@ -99,9 +99,20 @@ exec_it() {
 	exec "$@"
 }
 
+# What asks the broker is asked when that has folded all there is: a busy one
+# would refuse after two seconds, as behind.
+wait_for_broker() {
+	case $run in
+	'peal at'* | 'peal diff'* | 'peal graph'* | 'peal history'* | \
+	    'peal revert'* | 'peal state'* | 'peal verify'*)
+		await peal state nothing.here >/dev/null 2>&1 ;;
+	esac
+}
+
 # works EXAMPLE: it does what the page says; otherwise $1.why says what it did.
 works() {
 	command_of "$1"
+	wait_for_broker
 	status=0
 	if endless "$run"; then
 		until_shown "$1"

@@ -23,6 +23,8 @@ house_up --gateways 1
 cd "$work" || bail 'no directory'
 passes 'the README has examples' [ "$n" -ge 3 ]
 while read -r line; do
+	# A busy broker would refuse after two seconds, as behind what was appended.
+	await build/peal state nothing.here >/dev/null 2>&1
 	run=$(printf '%s\n' "$line" | sed "s|127.0.0.1:8443|127.0.0.1:$port|")
 	passes "it works: $line" timeout "$deadline" sh -c "$run" </dev/null
 done <"$work/examples"
